@@ -1,0 +1,61 @@
+"""edgecls: from labelled pictures to trustworthy labels on live cameras.
+
+The public names; each is loaded when it is first used, so `import edgecls` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from edgecls.card import InputSpec, ModelCard
+    from edgecls.classifier import Classifier
+    from edgecls.errors import (
+        ConfigError,
+        DataError,
+        DeviceError,
+        EdgeclsError,
+        ExportError,
+        MissingExtraError,
+        ModelError,
+        SinkError,
+        SourceError,
+    )
+    from edgecls.frame import Box, Detection, Frame, Prediction, Region, Result, Timing
+    from edgecls.run.pipeline import Pipeline
+    from edgecls.run.source import Source, open_source
+    from edgecls.run.sink import Sink, open_sink
+    from edgecls.run.wire import to_line
+
+_HOMES = {
+    "edgecls.card": ("InputSpec", "ModelCard"),
+    "edgecls.classifier": ("Classifier",),
+    "edgecls.errors": (
+        "ConfigError", "DataError", "DeviceError", "EdgeclsError", "ExportError", "MissingExtraError", "ModelError",
+        "SinkError", "SourceError",
+    ),
+    "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "Timing"),
+    "edgecls.run.pipeline": ("Pipeline",),
+    "edgecls.run.regions": ("whole_frame", "zones"),
+    "edgecls.run.sink": ("Sink", "open_sink"),
+    "edgecls.run.source": ("Source", "open_source"),
+    "edgecls.run.wire": ("to_line",),
+}  # fmt: skip
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its module (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'edgecls' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return __all__

@@ -1,0 +1,5 @@
+"""`python -m edgecls` is the command line."""
+
+from edgecls.cli import main
+
+main()

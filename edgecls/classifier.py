@@ -1,0 +1,112 @@
+"""An .onnx file and its card -> predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from edgecls import image, providers
+from edgecls.card import METADATA_KEY, ModelCard
+from edgecls.errors import ModelError
+from edgecls.frame import Picture, Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+INPUT_NAME, OUTPUT_NAME = "image", "probabilities"
+LARGEST_MODEL_BYTES = 2**31 - 1  # protobuf can hold no more, and nothing larger belongs on an edge device
+TOP = 5
+
+
+class Classifier:
+    """A loaded model. It keeps no state between calls and may be shared by threads.
+
+    `card` is what the file promises, `device` the short name of the provider that runs it, `why` the reason it was
+    taken, `bytes` the size of the file.
+    """
+
+    def __init__(self, model: bytes, card: ModelCard, opened: providers.Opened) -> None:
+        """Take a started session. Use `Classifier.load`, which checks that card and session agree."""
+        self.card = card
+        self.device = opened.device
+        self.why = opened.why
+        self.bytes = len(model)
+        self._session = opened.session
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "auto", threads: int | None = None) -> Classifier:
+        """Load a model file on "auto", "cpu" or "cuda"; `threads` as in `providers.open_session`.
+
+        Raises ModelError for a file that is no model of edgecls or whose card does not fit its graph, DeviceError for
+        a device that cannot be had.
+        """
+        return cls.from_bytes(_read(Path(path)), str(path), device=device, threads=threads)
+
+    @classmethod
+    def from_bytes(cls, model: bytes, where: str, *, device: str = "auto", threads: int | None = None) -> Classifier:
+        """Load a model from the bytes of an .onnx file; `where` names it in errors."""
+        opened = providers.open_session(model, where, device, threads=threads)
+        metadata = opened.session.get_modelmeta().custom_metadata_map
+        if METADATA_KEY not in metadata:
+            raise ModelError(
+                f"{where}: expected an .onnx file with an edgecls card, found none in its metadata "
+                f"({', '.join(sorted(metadata)) or 'empty'}); make one with: edgecls export"
+            )
+        card = ModelCard.from_json(metadata[METADATA_KEY], where)
+        _check_graph(opened, card, where)
+        return cls(model, card, opened)
+
+    def classify(self, picture: Picture) -> Prediction:
+        """Classify one picture of any size: (H, W) gray or (H, W, 3) blue-green-red, uint8."""
+        return self.classify_batch([picture])[0]
+
+    def classify_batch(self, pictures: Sequence[Picture]) -> list[Prediction]:
+        """Classify pictures of any sizes in one run of the model."""
+        if not pictures:
+            return []
+        return self.predictions(self.probabilities(np.stack([image.fit(p, self.card.input) for p in pictures])))
+
+    def probabilities(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run the model. `batch`: (N, height, width, channels) uint8 as `image.fit` makes it. Returns (N, labels)."""
+        return cast("NDArray[np.float32]", self._session.run([OUTPUT_NAME], {INPUT_NAME: batch})[0])
+
+    def predictions(self, probabilities: NDArray[np.float32]) -> list[Prediction]:
+        """Name the best labels of each row of `probabilities`, (N, labels); equal scores in the order of the labels."""
+        labels = self.card.labels
+        predictions = []
+        for row in probabilities:
+            best = np.argsort(-row, kind="stable")[:TOP].tolist()
+            top = tuple((labels[i], float(row[i])) for i in best)
+            predictions.append(Prediction(top[0][0], top[0][1], best[0], top))
+        return predictions
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise ModelError(f"{path}: expected an .onnx file, found a folder; a training run is exported with: edgecls export")
+        if path.stat().st_size > LARGEST_MODEL_BYTES:
+            raise ModelError(f"{path}: {path.stat().st_size} bytes are more than an .onnx file can have")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: the model cannot be read ({error.strerror})") from error
+
+
+def _check_graph(opened: providers.Opened, card: ModelCard, where: str) -> None:
+    inputs = {i.name: (i.type, list(i.shape)) for i in opened.session.get_inputs()}
+    outputs = {o.name: list(o.shape) for o in opened.session.get_outputs()}
+    kind, shape = inputs.get(INPUT_NAME, ("nothing", []))
+    if kind != "tensor(uint8)" or shape[1:] != list(card.input.shape):
+        raise ModelError(
+            f"{where}: the card promises an input {INPUT_NAME!r} of uint8 (N, {', '.join(map(str, card.input.shape))}), "
+            f"the graph has {', '.join(f'{n} {t} {s}' for n, (t, s) in inputs.items())}; export the model again"
+        )
+    if outputs.get(OUTPUT_NAME, [])[1:] != [len(card.labels)]:
+        raise ModelError(
+            f"{where}: the card has {len(card.labels)} labels, the graph gives "
+            f"{', '.join(f'{n} {s}' for n, s in outputs.items())}; export the model again with its labels"
+        )

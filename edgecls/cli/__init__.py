@@ -1,0 +1,89 @@
+"""The command line: one file for each command, which parses, calls one function and prints.
+
+Data goes to stdout, talk and progress to stderr. Exit codes: 0 done, 1 a known failure (one line on stderr), 2 usage,
+130 Ctrl-C, 143 SIGTERM. Importing this module loads no OpenCV, ONNX Runtime, Keras or TensorFlow: help comes at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
+
+import typer
+
+import edgecls
+from edgecls.cli import evaluate, export, info, predict, run, train
+from edgecls.cli.talk import say
+from edgecls.errors import EdgeclsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_debug = False
+
+app = typer.Typer(
+    name="edgecls",
+    help="From labelled pictures to trustworthy labels on live cameras.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    global _debug  # noqa: PLW0603 - one process, one command line
+    _debug = "--debug" in sys.argv[1:]
+    sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    app(prog_name="edgecls")
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure; works after the command too.")] = False,
+) -> None:
+    if version:
+        print(f"edgecls {edgecls.__version__}")  # noqa: T201 - data on stdout
+        raise typer.Exit
+
+
+def _guarded(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn what a command raises into its one line and its exit code."""
+
+    @functools.wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except BrokenPipeError:  # the reader of stdout has left, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except EdgeclsError as error:
+            if _debug:
+                traceback.print_exc()
+            say(f"error: {error}")
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            say("stopped by Ctrl-C")
+            raise typer.Exit(130) from None
+
+    return guarded
+
+
+for _name, _command in (
+    ("train", train.train),
+    ("export", export.export),
+    ("eval", evaluate.evaluate),
+    ("predict", predict.predict),
+    ("run", run.run),
+    ("info", info.info),
+):
+    app.command(_name)(_guarded(_command))

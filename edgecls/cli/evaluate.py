@@ -1,0 +1,63 @@
+"""`edgecls eval`: how good a model is on labelled pictures."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgecls.cli.talk import data, say, table
+
+if TYPE_CHECKING:
+    from edgecls.evaluate import Report
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="The .onnx file.")],
+    pictures: Annotated[str, typer.Argument(metavar="DATA", help="Class folders, a CSV manifest or an npz file.")],
+    split: Annotated[str | None, typer.Option(help="train, val or test, for data that has such parts; left out: test if there is one, else all.")] = None,
+    roi: Annotated[bool, typer.Option("--roi", help="Cut the regions of interest that a manifest names.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of one inference; left out: 1 for small pictures, else all cores.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first broken picture.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:  # fmt: skip
+    """Measure a model on labelled pictures: accuracy, recall of each class, calibration, milliseconds."""
+    from edgecls.classifier import Classifier
+    from edgecls.dataset import scan
+    from edgecls.evaluate import evaluate as measure
+
+    classifier = Classifier.load(model, device=device, threads=threads)
+    report = measure(classifier, scan(pictures, roi=roi), split=split, strict=strict)
+    for line in report.broken:
+        say(f"left out: {line}")
+    data(json.dumps(_record(report, classifier.device), ensure_ascii=False) if as_json else _text(report, classifier.device))
+
+
+def _record(report: Report, device: str) -> dict[str, object]:
+    numbers = report.as_metrics()
+    return {
+        "top1": numbers["top1"],
+        "macro_recall": numbers["macro_recall"],
+        "worst_recall": numbers["worst_recall"],
+        "calibration_error": numbers["calibration_error"],
+        "pictures": report.pictures,
+        "broken": len(report.broken),
+        "ms": round(report.ms, 4),
+        "p99_ms": round(report.p99_ms, 4),
+        "device": device,
+        "classes": [{"label": n, "pictures": c, "recall": r, "precision": p} for n, c, r, p in report.classes()],
+    }
+
+
+def _text(report: Report, device: str) -> str:
+    def share(value: float | None) -> str:
+        return "-" if value is None else f"{value:.2%}"
+
+    rows = [(label, str(count), share(recall), share(precision)) for label, count, recall, precision in report.classes()]
+    summary = (
+        f"top1 {report.top1:.2%}   macro recall {report.macro_recall:.2%}   calibration error {report.calibration_error:.4f}\n"
+        f"{report.pictures} pictures, {len(report.broken)} broken   {report.ms:.3f} ms a picture on {device} (p99 {report.p99_ms:.3f})"
+    )
+    return table(("class", "pictures", "recall", "precision"), rows) + "\n\n" + summary

@@ -1,0 +1,42 @@
+"""`edgecls info`: what a model file says of itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgecls.cli.talk import data
+
+
+def info(
+    model: Annotated[str, typer.Argument(help="The .onnx file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
+) -> None:
+    """Show the card of a model: labels, input, accuracy, data and its terms, versions."""
+    from edgecls.classifier import Classifier
+
+    card = Classifier.load(model, device="cpu").card
+    content = Path(model).read_bytes()
+    record = {
+        "file": model,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        **dataclasses.asdict(card),
+    }
+    if as_json:
+        data(json.dumps(record, ensure_ascii=False))
+        return
+    expects = card.input
+    data(f"{model}: {len(content):,} bytes, {card.scheme}, {len(card.labels)} labels")
+    data(f"input     {expects.width}x{expects.height} {expects.color}, fit {expects.fit}, {expects.interpolation}")
+    data(f"labels    {', '.join(card.labels)}")
+    data(f"measured  {', '.join(f'{k} {v:g}' for k, v in card.metrics.items()) or '-'} on {card.measured_on or '-'}")
+    data(f"about     {card.about or '-'}")
+    data(f"dataset   {card.dataset or '-'}; {card.split or '-'}")
+    data(f"made with {', '.join(f'{k} {v}' for k, v in card.made_with.items()) or '-'}")
+    data(f"sha256    {record['sha256']}")

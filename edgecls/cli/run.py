@@ -1,0 +1,83 @@
+"""`edgecls run`: cameras and videos in, labels out."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgecls.cli.interrupt import Interrupt
+from edgecls.cli.talk import say, status
+
+if TYPE_CHECKING:
+    from edgecls.run.pipeline import Pipeline
+    from edgecls.run.sink import Sink
+    from edgecls.run.source import Source
+
+STATUS_EVERY_S = 0.25
+
+
+def run(
+    model: Annotated[str, typer.Option("--model", "-m", help="The .onnx file to run.")],
+    camera: Annotated[list[int] | None, typer.Option("--camera", "-c", min=0, help="A camera by its number; may be repeated.")] = None,
+    source: Annotated[list[str] | None, typer.Option("--source", "-s", metavar="[NAME=]WHERE",
+        help="A video file, a folder of pictures, or a URL (rtsp, http ...), with a name for the camera if wanted; may be repeated.")] = None,
+    zone: Annotated[list[str] | None, typer.Option("--zone", "-z", metavar="NAME=X,Y,W,H",
+        help="Classify this part of every frame, in fractions of its width and height; may be repeated.")] = None,
+    sink: Annotated[list[str] | None, typer.Option("--sink", metavar="KIND[:FILE]",
+        help="video:out.mp4 (annotated; {camera} in the name for several cameras), jsonl:out.jsonl, or window; may be repeated.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda; what is asked for is used or the run stops.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of one inference; left out: 1 for small pictures, else all cores.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No lines on stdout; for runs with other sinks.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at a broken picture of a folder instead of leaving it out.")] = False,
+) -> None:  # fmt: skip
+    """Classify cameras, streams, videos and folders of pictures: one JSON line a frame on stdout.
+
+    Live sources skip to their newest frame and count what they skipped; files lose nothing.
+    """
+    wheres: list[int | str] = [*(camera or ()), *(source or ())]
+    if not wheres:
+        raise typer.BadParameter("expected a --camera or a --source to read from")
+    from edgecls.classifier import Classifier
+    from edgecls.run.pipeline import Pipeline
+    from edgecls.run.regions import parse_zones, whole_frame, zones
+    from edgecls.run.sink import JsonlSink, open_sink
+    from edgecls.run.source import open_source
+
+    regions = zones(parse_zones(zone)) if zone else whole_frame
+    classifier = Classifier.load(model, device=device, threads=threads)
+    if device == "auto":
+        say(f"device {classifier.device} ({classifier.why})")
+    with ExitStack() as stack:
+        frames = stack.enter_context(open_source(*wheres, say=say, strict=strict))
+        sinks = [stack.enter_context(open_sink(spec)) for spec in sink or ()]
+        if not quiet:
+            sinks.append(JsonlSink())
+        code = _loop(Pipeline(classifier, regions=regions), frames, sinks)
+    raise typer.Exit(code)
+
+
+def _loop(pipeline: Pipeline, source: Source, sinks: list[Sink]) -> int:
+    """Write every result to every sink, until the end or a signal. Returns the exit code."""
+    from edgecls.run.meter import Meter
+
+    meter, began, shown = Meter(), time.perf_counter(), 0.0
+    results = pipeline.over(source)
+    try:
+        with Interrupt() as interrupt:
+            while (result := interrupt.wait_for(lambda: next(results, None))) is not None:
+                for sink in sinks:
+                    sink.write(result)
+                now = time.perf_counter()
+                meter.add(result, now)
+                if now - shown >= STATUS_EVERY_S:
+                    shown = now
+                    status(meter.line(source.skipped))
+                if any(sink.done for sink in sinks):
+                    break
+    finally:
+        frames, seconds = sum(meter.frames.values()), time.perf_counter() - began
+        say(f"{frames} frames in {seconds:.1f} s ({frames / max(seconds, 1e-9):.1f} fps), {source.skipped} skipped")
+    return interrupt.exit_code

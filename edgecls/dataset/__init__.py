@@ -1,0 +1,15 @@
+"""Labelled pictures: find them, hold some out by group, decode them to what a model eats.
+
+    scan      a folder, a CSV manifest or an npz file -> Dataset     nothing decoded yet
+    split     Dataset -> Split                                       frames of one track stay on one side
+    DataConfig                the settings of all that
+    decode    items, InputSpec -> Pictures                           broken ones named and counted
+"""
+
+from edgecls.dataset.config import DataConfig
+from edgecls.dataset.items import Dataset, Item, fingerprint
+from edgecls.dataset.pictures import Pictures, decode
+from edgecls.dataset.scan import scan
+from edgecls.dataset.split import Split, split
+
+__all__ = ["DataConfig", "Dataset", "Item", "Pictures", "Split", "decode", "fingerprint", "scan", "split"]

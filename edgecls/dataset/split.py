@@ -1,0 +1,108 @@
+"""Hold pictures out for validation, whole groups at a time.
+
+Near-identical pictures on both sides make a score lie: the frames of one GTSRB track differ by a pixel. Besides the
+group rule, pictures with the very same bytes always stay together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecls.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgecls.dataset.items import Dataset, Item
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The two sides, and `rule`: how they were parted, in words for the card."""
+
+    train: tuple[Item, ...]
+    val: tuple[Item, ...]
+    rule: str
+    unvalidated: tuple[str, ...] = ()  # labels that have one group only, all of it on the training side
+
+
+def split(dataset: Dataset, *, fraction: float = 0.15, seed: int = 0) -> Split:
+    """Part a dataset into training and validation pictures, by class and by group.
+
+    Data that names its own train and val sides keeps them. Pictures named "test" are on neither. The same dataset,
+    fraction and seed give the same sides. Raises DataError where a class has a single picture.
+    """
+    train, val = dataset.of_split("train"), dataset.of_split("val")
+    if train and val:
+        return Split(train, val, f"as the data says: {len(train)} train, {len(val)} val")
+    pool = dataset.of_split("", "train")
+    if not pool:
+        raise DataError(f"{dataset.where}: has no training pictures, only {Counter(i.split for i in dataset.items)}")
+    _refuse_single_pictures(dataset, pool)
+    groups = _groups(dataset, pool)
+    held = _hold_out(pool, groups, fraction, seed)
+    train = tuple(item for i, item in enumerate(pool) if i not in held)
+    val = tuple(item for i, item in enumerate(pool) if i in held)
+    if not val:
+        raise DataError(f"{dataset.where}: every class has a single group, so nothing can be held out; check --group")
+    rule = f"{len(train)} train, {len(val)} val in {len(groups)} groups ({dataset.group_rule}), seed {seed}"
+    missing = {item.class_id for item in pool} - {item.class_id for item in val}
+    return Split(train, val, rule, tuple(dataset.labels[c] for c in sorted(missing)))
+
+
+def _refuse_single_pictures(dataset: Dataset, pool: Sequence[Item]) -> None:
+    counts = Counter(item.class_id for item in pool)
+    single = [dataset.labels[c] for c in range(len(dataset.labels)) if counts[c] < 2]
+    if single:
+        raise DataError(
+            f"{dataset.where}: class {single[0]!r} has {counts[dataset.labels.index(single[0])]} picture(s), expected at least "
+            f"2 so that one can validate; {len(single)} such class(es): add pictures or remove them"
+        )
+
+
+def _groups(dataset: Dataset, pool: Sequence[Item]) -> list[list[int]]:
+    """Indices into `pool`, joined by group name and by equal content, in order of their first picture."""
+    digest_of = dict(zip(map(id, dataset.items), dataset.hashes, strict=True))
+    parent = list(range(len(pool)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    first: dict[str, int] = {}
+    for i, item in enumerate(pool):
+        for key in ("group " + item.group, "bytes " + digest_of[id(item)]):
+            parent[root(i)] = root(first.setdefault(key, i))
+    joined: dict[int, list[int]] = defaultdict(list)
+    for i in range(len(pool)):
+        joined[root(i)].append(i)
+    return sorted(joined.values())
+
+
+def _hold_out(pool: Sequence[Item], groups: Sequence[Sequence[int]], fraction: float, seed: int) -> set[int]:
+    """Choose groups, rarest class first, until each class has about its fraction; each class keeps a training group."""
+    counts = [Counter(pool[i].class_id for i in group) for group in groups]
+    total: Counter[int] = sum(counts, Counter())
+    left: Counter[int] = Counter(c for count in counts for c in count)  # groups of a class still on the training side
+    held: set[int] = set()
+    held_of: Counter[int] = Counter()
+    groups_of: dict[int, list[int]] = defaultdict(list)
+    for g in np.random.default_rng(seed).permutation(len(groups)).tolist():
+        for class_id in counts[g]:
+            groups_of[class_id].append(g)
+    for class_id in sorted(total, key=lambda c: (total[c], c)):
+        for g in groups_of[class_id]:
+            if g in held or any(left[c] < 2 for c in counts[g]):
+                continue
+            if held_of[class_id] and held_of[class_id] + counts[g][class_id] / 2 > fraction * total[class_id]:
+                break
+            held.add(g)
+            held_of += counts[g]
+            left -= Counter(dict.fromkeys(counts[g], 1))
+    return {i for g in held for i in groups[g]}

@@ -1,0 +1,72 @@
+"""Everything that edgecls raises on purpose.
+
+    EdgeclsError
+    |-- DataError(ValueError)       labelled pictures: a folder, a manifest, a picture
+    |-- ConfigError(ValueError)     a setting
+    |-- ModelError(ValueError)      a model file or its card
+    |-- ExportError(RuntimeError)   a conversion that failed or whose result is not what was trained
+    |-- DeviceError(RuntimeError)   an execution provider that cannot be had
+    |-- SourceError(OSError)        a camera, a stream, a video
+    |-- SinkError(OSError)          a place to write to
+    `-- MissingExtraError(ImportError)   a package that an extra brings
+
+Each message is one line: what, where, expected, found, what to do. Each is a builtin too, so that a caller who knows
+nothing of edgecls catches it where it would be caught anyway.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+class EdgeclsError(Exception):
+    """A failure that edgecls knows and explains in one line."""
+
+    def __str__(self) -> str:
+        """Return the message on one line, without secrets."""
+        return redact(" ".join(" ".join(map(str, self.args)).split()))
+
+
+class DataError(EdgeclsError, ValueError):
+    """Labelled pictures that cannot be used as they are."""
+
+
+class ConfigError(EdgeclsError, ValueError):
+    """A setting outside of what it may be."""
+
+
+class ModelError(EdgeclsError, ValueError):
+    """A model file that is not what it should be."""
+
+
+class ExportError(EdgeclsError, RuntimeError):
+    """A conversion that failed, or whose result is not what was trained."""
+
+
+class DeviceError(EdgeclsError, RuntimeError):
+    """An execution provider that was asked for and cannot be had."""
+
+
+class SourceError(EdgeclsError, OSError):
+    """A camera, stream or video that cannot be opened or read."""
+
+
+class SinkError(EdgeclsError, OSError):
+    """A place that cannot be written to."""
+
+
+class MissingExtraError(EdgeclsError, ImportError):
+    """A package that is not installed; the message holds the command that installs it."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        """Say that `purpose` needs `package`, which the extra `extra` brings."""
+        super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'edgecls[{extra}]'")
+
+
+_PASSWORD_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://)([^/\s@'\"]+)@", re.IGNORECASE)
+_SECRET_IN_QUERY = re.compile(r"([?&](?:pass|passwd|password|pwd|token|secret|key|auth)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE)
+
+
+def redact(text: str) -> str:
+    """Hide the user, password and secret query values of every URL in `text`."""
+    return _SECRET_IN_QUERY.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1***@", text))

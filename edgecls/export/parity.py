@@ -1,0 +1,51 @@
+"""Is the exported file the model that was trained? Both classify the same pictures, the file through the runtime's own path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecls.errors import ExportError
+
+if TYPE_CHECKING:
+    from edgecls.evaluate import Report
+
+LARGEST_FLOAT_DIFFERENCE = 1e-3
+"""Between float computations of one network; 1e-6 is usual, a wrong layer or pixel rule gives 0.1 and more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How far two models are apart on the same pictures: probabilities (0..1), shares of pictures (0..1)."""
+
+    largest_difference: float
+    mean_difference: float
+    agreement: float  # the share of pictures with the same best label
+    top1_drop: float  # how much smaller the second's share of right labels is
+
+
+def compare(reference: Report, other: Report) -> Parity:
+    """Compare two measures of the same pictures in the same order."""
+    apart = np.abs(reference.probabilities - other.probabilities)
+    same = reference.probabilities.argmax(axis=1) == other.probabilities.argmax(axis=1)
+    return Parity(float(apart.max()), float(apart.mean()), float(same.mean()), reference.top1 - other.top1)
+
+
+def check_float(parity: Parity, where: str) -> None:
+    """Refuse a float file that computes something else than Keras. Raises ExportError."""
+    if parity.largest_difference > LARGEST_FLOAT_DIFFERENCE:
+        raise ExportError(
+            f"{where}: its probabilities differ from Keras by up to {parity.largest_difference:.2g} on the held-out pictures, "
+            f"expected at most {LARGEST_FLOAT_DIFFERENCE:g}; nothing was written. Report the network: the converter got it wrong"
+        )
+
+
+def check_drop(parity: Parity, max_drop: float, where: str) -> None:
+    """Refuse a file that lost more than `max_drop` points (hundredths) of accuracy. Raises ExportError."""
+    if parity.top1_drop * 100 > max_drop:
+        raise ExportError(
+            f"{where}: {parity.top1_drop * 100:.2f} points of accuracy are lost against Keras on the held-out pictures, expected "
+            f"at most {max_drop:g}; nothing was written. Take --scheme fp32, or allow more with --max-drop"
+        )

@@ -1,0 +1,26 @@
+"""Files whole or not at all: write beside, then rename."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Give a path beside `path`, with the same ending, to write to; it takes the name when the block ends well.
+
+    After an error nothing is left, and what stood at `path` before still stands there.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        yield beside
+        os.replace(beside, path)  # noqa: PTH105 - Path.replace would do; this says that it is atomic
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,137 @@
+"""What comes out of a camera and what is said about it: the nouns that every other module passes on.
+
+A `Frame` carries functions that make its pixels, not the pixels themselves: a gray model on a decoder that has a Y
+plane never pays for colour, and a sink that draws pays for it once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+Picture: TypeAlias = "NDArray[np.uint8]"
+"""(H, W) gray or (H, W, 3) blue-green-red, uint8, full range 0..255."""
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels, half-open: `right` and `bottom` are the first column and row outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+WHOLE_FRAME = "frame"
+"""The name of the region that is all of a frame."""
+
+
+class Region(NamedTuple):
+    """A named part of a frame to classify."""
+
+    name: str
+    box: Box
+
+
+class Frame:
+    """One picture from a source, with the time it belongs to.
+
+    `camera` is the source's name; `index` counts frames captured from 0, skipped ones included; `time_s` is media time,
+    seconds from the start of the stream; `captured_at` is `time.monotonic()` when the frame left the source;
+    `size_hw` is (height, width) in pixels; `file` names the picture where the source is a folder, else it is empty.
+    """
+
+    __slots__ = ("_bgr", "_luma", "_make_bgr", "_make_luma", "camera", "captured_at", "file", "index", "size_hw", "time_s")
+
+    def __init__(
+        self,
+        camera: str,
+        index: int,
+        *,
+        time_s: float,
+        captured_at: float,
+        size_hw: tuple[int, int],
+        bgr: Callable[[], Picture],
+        luma: Callable[[], Picture],
+        file: str = "",
+    ) -> None:
+        """Keep `bgr` and `luma`, which make the pixels when they are first asked for."""
+        self.camera = camera
+        self.index = index
+        self.time_s = time_s
+        self.captured_at = captured_at
+        self.size_hw = size_hw
+        self.file = file
+        self._make_bgr = bgr
+        self._make_luma = luma
+        self._bgr: Picture | None = None
+        self._luma: Picture | None = None
+
+    def luma(self) -> Picture:
+        """Return the gray picture: (H, W) uint8, full range, read-only."""
+        if self._luma is None:
+            self._luma = _read_only(self._make_luma())
+        return self._luma
+
+    def bgr(self) -> Picture:
+        """Return the colour picture: (H, W, 3) uint8 blue-green-red, read-only; whoever draws draws on a copy."""
+        if self._bgr is None:
+            self._bgr = _read_only(self._make_bgr())
+        return self._bgr
+
+    def __repr__(self) -> str:
+        """Name the camera, the index and the time."""
+        height, width = self.size_hw
+        return f"Frame({self.camera!r}, {self.index}, time_s={self.time_s:.3f}, {width}x{height})"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model says of one picture: the best label, its score (0..1), its class index, and the best few in order."""
+
+    label: str
+    score: float
+    class_id: int
+    top: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A prediction for one region of a frame."""
+
+    box: Box
+    prediction: Prediction
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long one frame took, in milliseconds: shrinking its regions, its share of the batch's inference, and its age
+    (from leaving the source to having its labels).
+    """
+
+    fit_ms: float
+    infer_ms: float
+    age_ms: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """A frame with everything said about it: what every sink and script receives. No regions, no detections."""
+
+    frame: Frame
+    detections: tuple[Detection, ...]
+    timing: Timing
+
+
+def _read_only(picture: Picture) -> Picture:
+    view = picture.view()
+    view.flags.writeable = False
+    return view

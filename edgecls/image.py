@@ -1,0 +1,179 @@
+"""Every pixel rule of the project, once.
+
+Trainer, calibrator, evaluator and runtime call the same `fit`, so there is no second place where a pixel can be
+treated differently. Colour conversion comes before shrinking, and a picture is always read in colour and made gray
+here: a JPEG decoder's own gray differs from `gray` by a few levels, enough to move a score.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from edgecls.errors import DataError, MissingExtraError
+from edgecls.frame import Box, Frame, Picture
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from edgecls.card import InputSpec
+
+try:
+    import cv2
+except ModuleNotFoundError as error:
+    raise MissingExtraError("opencv-python (or opencv-python-headless)", "cpu", "Reading pictures and cameras") from error
+except ImportError as error:  # the wheel is there, a system library under it is not
+    raise MissingExtraError(
+        f"a library that OpenCV loads ({error}); without a desktop take opencv-python-headless instead of opencv-python, and",
+        "cpu",
+        "Reading pictures and cameras",
+    ) from error
+
+SUFFIXES = frozenset(
+    ".avif .bmp .dib .exr .gif .hdr .jp2 .jpe .jpeg .jpg .pbm .pgm .pic .png .pnm .ppm .ras .sr .tif .tiff .webp".split()
+)
+"""Endings of the pictures that OpenCV reads."""
+
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+_LETTERBOX_GRAY = 114  # the border that most trainers use, so that adopted models see what they know
+
+
+def load(path: str | Path) -> Picture:
+    """Read a picture file: (H, W, 3) uint8 blue-green-red, turned upright by its EXIF orientation.
+
+    Raises DataError for a file that is missing, is no picture, or ends too early.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    return decode(data, str(path))
+
+
+def decode(data: bytes, where: str) -> Picture:
+    """Decode the bytes of a picture file as `load` does; `where` names it in errors."""
+    if not data:
+        raise DataError(f"{where}: the file is empty, expected a picture")
+    if data.startswith(_JPEG_START) and data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN):
+        raise DataError(f"{where}: the JPEG is cut off after {len(data)} bytes; copy it again")
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise DataError(f"{where}: OpenCV cannot decode it ({error.err})") from error
+    if picture is None:
+        raise DataError(f"{where}: not a picture that OpenCV can decode ({len(data)} bytes)")
+    return cast("Picture", picture)
+
+
+def gray(bgr: Picture) -> Picture:
+    """(H, W, 3) uint8 blue-green-red -> (H, W) uint8 luma, full range (BT.601 weights)."""
+    return cast("Picture", cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY))
+
+
+def colored(luma: Picture) -> Picture:
+    """(H, W) uint8 -> (H, W, 3) uint8 with three equal channels."""
+    return cast("Picture", cv2.cvtColor(luma, cv2.COLOR_GRAY2BGR))
+
+
+def from_rgb(rgb: Picture) -> Picture:
+    """(H, W, 3) uint8 red-green-blue <-> blue-green-red."""
+    return cast("Picture", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+
+
+def view(frame: Frame, spec: InputSpec) -> Picture:
+    """The planes of a frame that a model with `spec` needs: luma for a gray model, else colour."""
+    return frame.luma() if spec.color == "gray" else frame.bgr()
+
+
+def as_frame(
+    bgr: Picture, camera: str, index: int, *, time_s: float, captured_at: float, file: str = ""
+) -> Frame:
+    """A frame of a picture that is decoded to colour already: (H, W, 3) uint8; its luma is made when it is asked for."""
+    return Frame(
+        camera,
+        index,
+        time_s=time_s,
+        captured_at=captured_at,
+        size_hw=(bgr.shape[0], bgr.shape[1]),
+        bgr=lambda: bgr,
+        luma=lambda: gray(bgr),
+        file=file,
+    )
+
+
+def crop(picture: Picture, box: Box) -> Picture:
+    """Cut `box` out of a picture, without a copy. The box must lie inside and hold a pixel."""
+    height, width = picture.shape[:2]
+    left, top, right, bottom = box
+    if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+        raise DataError(f"box {tuple(box)} does not lie inside the picture of {width}x{height}")
+    return picture[top:bottom, left:right]
+
+
+def fit(picture: Picture, spec: InputSpec) -> Picture:
+    """Bring a picture of any size to a model's input.
+
+    `picture`: (H, W) gray or (H, W, 3) blue-green-red, uint8, full range. Returns (height, width, channels) uint8 in
+    the colour order of `spec`. Raises DataError for any other array.
+    """
+    picture = np.asarray(picture)
+    if picture.dtype != np.uint8 or picture.size == 0 or not (picture.ndim == 2 or picture.shape[2:] == (3,)):
+        raise DataError(f"expected a uint8 picture (H, W) or (H, W, 3), found {picture.dtype} {picture.shape}")
+    if spec.color == "gray" and picture.ndim == 3:
+        picture = gray(picture)
+    elif spec.color != "gray" and picture.ndim == 2:
+        picture = colored(picture)
+    picture = _FITS[spec.fit](picture, spec)
+    if spec.color == "rgb":
+        picture = from_rgb(picture)
+    return picture.reshape(spec.shape)
+
+
+def _stretch(picture: Picture, spec: InputSpec) -> Picture:
+    return _resize(picture, spec.height, spec.width, spec.interpolation)
+
+
+def _letterbox(picture: Picture, spec: InputSpec) -> Picture:
+    height, width = picture.shape[:2]
+    scale = min(spec.height / height, spec.width / width)
+    inner_h, inner_w = max(1, round(height * scale)), max(1, round(width * scale))
+    canvas = np.full((spec.height, spec.width, *picture.shape[2:]), _LETTERBOX_GRAY, np.uint8)
+    top, left = (spec.height - inner_h) // 2, (spec.width - inner_w) // 2
+    canvas[top : top + inner_h, left : left + inner_w] = _resize(picture, inner_h, inner_w, spec.interpolation)
+    return canvas
+
+
+def _center_crop(picture: Picture, spec: InputSpec) -> Picture:
+    height, width = picture.shape[:2]
+    scale = min(height / spec.height, width / spec.width)
+    inner_h, inner_w = max(1, round(spec.height * scale)), max(1, round(spec.width * scale))
+    top, left = (height - inner_h) // 2, (width - inner_w) // 2
+    return _stretch(crop(picture, Box(left, top, left + inner_w, top + inner_h)), spec)
+
+
+_FITS = {"stretch": _stretch, "letterbox": _letterbox, "center-crop": _center_crop}
+
+
+def _resize(picture: Picture, height: int, width: int, interpolation: str) -> Picture:
+    """INTER_AREA averages when it shrinks, and is nearly nearest-neighbour when it enlarges: an axis that grows is
+    interpolated linearly instead, after the other has shrunk.
+    """
+    if interpolation == "area":
+        small_h, small_w = min(height, picture.shape[0]), min(width, picture.shape[1])
+        if (small_h, small_w) != picture.shape[:2]:
+            picture = cast("Picture", cv2.resize(picture, (small_w, small_h), interpolation=cv2.INTER_AREA))
+    if (height, width) != picture.shape[:2]:
+        picture = cast("Picture", cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR))
+    return picture
+
+
+@cache
+def quiet_opencv() -> ModuleType:
+    """Stop OpenCV from writing to stderr (it would show camera URLs with their passwords). Returns cv2."""
+    log = getattr(getattr(cv2, "utils", None), "logging", None)
+    if log is not None:
+        log.setLogLevel(log.LOG_LEVEL_SILENT)
+    return cv2

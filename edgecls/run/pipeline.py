@@ -1,0 +1,79 @@
+"""The path of a frame: source -> regions -> image.fit -> one run of the model -> Result.
+
+This is the one file to read to understand the runtime. Everything it calls is a leaf: it takes values and returns
+values, and knows neither this hub nor another leaf. The loop is the caller's:
+
+    for result in Pipeline(classifier).over(source):
+        ...
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecls import image
+from edgecls.errors import ConfigError
+from edgecls.frame import Detection, Frame, Region, Result, Timing
+from edgecls.run.regions import Regions, whole_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from edgecls.classifier import Classifier
+    from edgecls.frame import Picture, Prediction
+    from edgecls.run.source import Source
+
+LARGEST_BATCH = 64
+
+
+class Pipeline:
+    """Classifies regions of frames. It keeps no state between frames and may be shared."""
+
+    def __init__(self, classifier: Classifier, *, regions: Regions = whole_frame, frames: int = 8) -> None:
+        """Take a model and where to look. At most `frames` that are ready are classified together; none is waited for."""
+        if frames < 1:
+            raise ConfigError(f"frames must be 1 or more, not {frames}")
+        self._classifier = classifier
+        self._regions = regions
+        self._frames = frames
+
+    def over(self, source: Source) -> Iterator[Result]:
+        """Classify every frame that a source gives, in the order it gives them. The source stays open."""
+        while frames := source.take(self._frames):
+            yield from self.step(frames)
+
+    def step(self, frames: Sequence[Frame]) -> list[Result]:
+        """Classify some frames together, of one camera or of several. One result for each frame, in order."""
+        found: list[tuple[Frame, Sequence[Region]]] = []
+        inputs: list[Picture] = []
+        fit_ms: list[float] = []
+        spec = self._classifier.card.input
+        for frame in frames:
+            began = time.perf_counter()
+            regions = self._regions(frame)
+            picture = image.view(frame, spec) if regions else None
+            inputs += [image.fit(image.crop(picture, region.box), spec) for region in regions if picture is not None]
+            found.append((frame, regions))
+            fit_ms.append((time.perf_counter() - began) * 1e3)
+        began = time.perf_counter()
+        predictions = iter(self._predict(inputs))
+        infer_ms = (time.perf_counter() - began) * 1e3 / max(1, len(frames))
+        now = time.monotonic()
+        return [
+            Result(
+                frame,
+                tuple(Detection(region.box, next(predictions), region.name) for region in regions),
+                Timing(fit_ms=fit, infer_ms=infer_ms, age_ms=(now - frame.captured_at) * 1e3),
+            )
+            for (frame, regions), fit in zip(found, fit_ms, strict=True)
+        ]
+
+    def _predict(self, inputs: Sequence[Picture]) -> list[Prediction]:
+        predictions: list[Prediction] = []
+        for start in range(0, len(inputs), LARGEST_BATCH):
+            batch = np.stack(inputs[start : start + LARGEST_BATCH])
+            predictions += self._classifier.predictions(self._classifier.probabilities(batch))
+        return predictions

@@ -1,0 +1,36 @@
+"""What a sink of results is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from edgecls.frame import Result
+
+
+class Sink(ABC):
+    """A place that takes results. Open from its making until `close`, which leaves whole files."""
+
+    @abstractmethod
+    def write(self, result: Result) -> None:
+        """Take one result. Raises SinkError when it cannot be kept."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish what was written. May be called twice."""
+
+    @property
+    def done(self) -> bool:
+        """Whether this sink wants no more, because the person at it has closed it."""
+        return False
+
+    def __enter__(self) -> Self:
+        """Return the sink, which is open already."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close the sink."""
+        self.close()

@@ -1,0 +1,27 @@
+"""A sink that keeps results in a list, for tests and for programs that want them all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgecls.run.sink.contract import Sink
+
+if TYPE_CHECKING:
+    from edgecls.frame import Result
+
+
+class ListSink(Sink):
+    """Keeps every result in `results`; `closed` counts how often it was closed."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.results: list[Result] = []
+        self.closed = 0
+
+    def write(self, result: Result) -> None:
+        """Append the result."""
+        self.results.append(result)
+
+    def close(self) -> None:
+        """Count it."""
+        self.closed += 1

@@ -1,0 +1,42 @@
+"""Results as lines of JSON, to a file or to a stream such as stdout."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from edgecls.errors import SinkError
+from edgecls.run.sink.contract import Sink
+from edgecls.run.wire import to_line
+
+if TYPE_CHECKING:
+    from edgecls.frame import Result
+
+
+class JsonlSink(Sink):
+    """One line a result, each written out at once and whole: a log that can be followed while it grows."""
+
+    def __init__(self, path: str | Path = "-") -> None:
+        """Write to `path`, replacing it, or to stdout for "-". Raises SinkError when it cannot be written."""
+        self._path = str(path)
+        self._is_stdout = self._path == "-"
+        try:
+            self._file: TextIO = sys.stdout if self._is_stdout else Path(path).open("w", encoding="utf-8")  # noqa: SIM115
+        except OSError as error:
+            raise SinkError(f"{path}: cannot be written ({error.strerror})") from error
+
+    def write(self, result: Result) -> None:
+        """Write one line."""
+        try:
+            self._file.write(to_line(result) + "\n")
+            self._file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise SinkError(f"{self._path}: cannot be written ({error.strerror})") from error
+
+    def close(self) -> None:
+        """Close the file; stdout stays open."""
+        if not self._is_stdout:
+            self._file.close()

@@ -1,0 +1,46 @@
+"""A result as one line of JSON, for pipes and files.
+
+    {"camera": "gate", "frame": 12, "time_s": 0.48, "age_ms": 3.1, "label": "stop", "score": 0.998,
+     "top": [["stop", 0.998], ["yield", 0.001], ...]}
+
+`label`, `score` and `top` are those of the first region, null and [] where there is none. Frames of a folder add
+"file"; a frame with more than the whole of it adds "detections", one for each region with its box in pixels.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from edgecls.frame import WHOLE_FRAME
+
+if TYPE_CHECKING:
+    from edgecls.frame import Prediction, Result
+
+
+def to_record(result: Result) -> dict[str, Any]:
+    """Return what a line says, as plain values. Scores keep 7 digits, so that lines can be compared to 1e-6."""
+    frame, detections = result.frame, result.detections
+    first = _said(detections[0].prediction) if detections else {"label": None, "score": None, "top": []}
+    record: dict[str, Any] = {
+        "camera": frame.camera,
+        "frame": frame.index,
+        "time_s": round(frame.time_s, 3),
+        "age_ms": round(result.timing.age_ms, 1),
+        **first,
+    }
+    if frame.file:
+        record["file"] = frame.file
+    if [d.region for d in detections] != [WHOLE_FRAME]:
+        record["detections"] = [{"region": d.region, "box": list(d.box), **_said(d.prediction)} for d in detections]
+    return record
+
+
+def to_line(result: Result) -> str:
+    """Return one line of JSON, without the line break."""
+    return json.dumps(to_record(result), ensure_ascii=False)
+
+
+def _said(prediction: Prediction) -> dict[str, Any]:
+    top = [[label, round(score, 7)] for label, score in prediction.top]
+    return {"label": prediction.label, "score": round(prediction.score, 7), "top": top}

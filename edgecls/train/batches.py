@@ -1,0 +1,67 @@
+"""Training pictures in shuffled, augmented batches.
+
+A batch is a function of (seed, its number since the start of the run) alone, so neither worker threads nor an
+interrupted and resumed run change what the network sees.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgecls import extras
+from edgecls.train.augment import augment
+from edgecls.train.config import NO_AUGMENT
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgecls.dataset import Pictures
+    from edgecls.train.config import Augment
+
+
+class Batches:
+    """All batches of a run by number: `batches[n]` is batch n % per_epoch of epoch n // per_epoch."""
+
+    def __init__(self, pictures: Pictures, *, batch: int, config: Augment, seed: int) -> None:
+        """Take the decoded pictures; they are not copied."""
+        self.per_epoch = -(-len(pictures.batch) // batch)
+        self._pictures = pictures
+        self._batch = batch
+        self._config = config
+        self._seed = seed
+        self._order: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
+
+    def __getitem__(self, number: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return (pictures (B, height, width, channels) uint8, class ids (B,))."""
+        epoch, within = divmod(number, self.per_epoch)
+        chosen = self._order_of(epoch)[within * self._batch : (within + 1) * self._batch]
+        batch = self._pictures.batch[chosen]
+        if self._config != NO_AUGMENT:
+            chance = np.random.default_rng((self._seed, 1, number))
+            batch = np.stack([augment(picture, self._config, chance) for picture in batch])
+        return batch, self._pictures.class_ids[chosen]
+
+    def _order_of(self, epoch: int) -> NDArray[np.int64]:
+        order = self._order
+        if order[0] != epoch:
+            chance = np.random.default_rng((self._seed, 0, epoch))
+            order = self._order = (epoch, chance.permutation(len(self._pictures.batch)))
+        return order[1]
+
+
+def as_keras(batches: Batches, first_epoch: int) -> Any:
+    """An endless keras.utils.PyDataset over `batches`, from the start of `first_epoch`; needs steps_per_epoch."""
+    keras = extras.load("keras", extra="train", purpose="Training")
+    first = first_epoch * batches.per_epoch
+
+    class _Endless(keras.utils.PyDataset):  # type: ignore[misc, name-defined]  # keras has no types
+        @property
+        def num_batches(self) -> None:
+            return None
+
+        def __getitem__(self, number: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+            return batches[first + number]
+
+    return _Endless(workers=1)  # one: Keras restarts a pool of workers at every epoch, from batch 0

@@ -1,0 +1,263 @@
+"""Train: pictures in, a run folder out.
+
+    runs/x/  best.keras    the weights of the epoch that was best on the held-out pictures
+             last.keras    the end of the last whole epoch, with the optimizer's state: where --resume goes on
+             config.toml   what to train again with
+             card.json     labels, input, how good it was on what
+             history.csv   one row an epoch;  curves.png  confusion.png
+
+Whatever ends a run early, the folder holds the best whole epoch so far.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecls import __version__, extras
+from edgecls.card import ModelCard
+from edgecls.dataset import Pictures, decode, fingerprint
+from edgecls.errors import ConfigError
+from edgecls.evaluate import Report, measure
+from edgecls.files import whole_file
+from edgecls.train import report
+from edgecls.train.batches import Batches, as_keras
+from edgecls.train.model import architecture, build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from edgecls.dataset import Split
+    from edgecls.train.config import TrainConfig
+
+HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainReport:
+    """What a run gave: its folder, its card, its measure on the held-out pictures, and whether it was cut short."""
+
+    out: Path
+    card: ModelCard
+    val: Report
+    epochs: int
+    interrupted: bool
+
+
+class Watcher:
+    """Hears how a run goes; this one keeps silent. A subclass shows it."""
+
+    def say(self, line: str) -> None:
+        """Hear one sentence."""
+
+    def begin(self, first_epoch: int, epochs: int, batches: int) -> None:
+        """Hear that training starts: epochs in all, batches an epoch."""
+
+    def batch(self, number: int, logs: Mapping[str, float]) -> None:
+        """Hear that batch `number` (from 0) of this epoch is done."""
+
+    def epoch(self, row: Mapping[str, float], best: bool) -> None:
+        """Hear the numbers of a whole epoch, and whether it is the best so far."""
+
+    def end(self) -> None:
+        """Hear that no more epochs come."""
+
+
+def fit(config: TrainConfig, out: str | Path, *, resume: bool = False, watcher: Watcher | None = None) -> TrainReport:
+    """Train a model and write the run folder `out`.
+
+    With `resume` the run that `out` holds goes on after its last whole epoch. KeyboardInterrupt ends the run early:
+    the best epoch so far is kept and reported as `interrupted`. Raises DataError, ConfigError, and KeyboardInterrupt
+    when not one epoch was whole.
+    """
+    watcher = watcher or Watcher()
+    out = Path(out)
+    _prepare(out, resume)
+    architecture(config.arch)
+    dataset = config.data.scan()
+    sides = config.data.split(dataset)
+    watcher.say(f"{config.data.path}: {len(dataset.labels)} classes; {sides.rule}")
+    if sides.unvalidated:
+        watcher.say(f"warning: {len(sides.unvalidated)} class(es) have a single group and are not validated: "
+                    f"{', '.join(sides.unvalidated[:5])}")  # fmt: skip
+    train, val = (_decode(items, config, watcher) for items in (sides.train, sides.val))
+    keras = _backend(config.seed)
+    model = keras.saving.load_model(out / "last.keras") if resume else _compiled(keras, config, len(dataset.labels))
+    with whole_file(out / "config.toml") as path:
+        path.write_text(config.to_toml(), encoding="utf-8")
+    history = _read_history(out) if resume else []
+    interrupted = _train(keras, model, config, train, val, history, out, watcher)
+    if not history:
+        raise KeyboardInterrupt
+    best = keras.saving.load_model(out / "best.keras")
+    card = ModelCard(
+        labels=dataset.labels,
+        input=config.input,
+        scheme="keras",
+        about=config.about,
+        dataset=fingerprint(dataset),
+        split=sides.rule,
+        made_with=_made_with(keras, config, len(history)),
+    )
+    return _finish(out, card, sides, _measure(best, dataset.labels, val), history, interrupted)
+
+
+def _prepare(out: Path, resume: bool) -> None:
+    held = (out / "best.keras").exists()
+    if resume and not (held and (out / "last.keras").exists()):
+        raise ConfigError(f"{out}: there is no run to resume (best.keras and last.keras are missing)")
+    if held and not resume:
+        raise ConfigError(f"{out}: holds a run already; go on with --resume, or take another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot be written to ({error.strerror}); take another --out") from error
+
+
+def _decode(items: Iterable[Any], config: TrainConfig, watcher: Watcher) -> Pictures:
+    pictures = decode(tuple(items), config.input, strict=config.data.strict)
+    for line in pictures.broken:
+        watcher.say(f"left out: {line}")
+    if pictures.broken:
+        watcher.say(f"warning: {len(pictures.broken)} picture(s) could not be read and were left out; --strict stops instead")
+    return pictures
+
+
+def _backend(seed: int) -> Any:
+    """Load Keras so that the same seed gives the same weights; that is a setting of the whole process."""
+    keras = extras.load("keras", extra="train", purpose="Training")
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        extras.load("tensorflow", extra="train", purpose="Training").config.experimental.enable_op_determinism()
+    return keras
+
+
+def _compiled(keras: Any, config: TrainConfig, classes: int) -> Any:
+    row = architecture(config.arch)
+    model = build(config, classes)
+    kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD,
+            "rmsprop": keras.optimizers.RMSprop}[config.optimizer or row.optimizer]  # fmt: skip
+    decay = row.weight_decay if config.weight_decay is None else config.weight_decay
+    model.compile(
+        optimizer=kind(learning_rate=_rate(config, 0), weight_decay=decay or None),
+        loss=keras.losses.SparseCategoricalCrossentropy(),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def _rate(config: TrainConfig, epoch: int) -> float:
+    row = architecture(config.arch)
+    rate = row.rate if config.rate is None else config.rate
+    if (config.schedule or row.schedule) == "cosine":
+        return rate * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
+    return rate
+
+
+def _train(
+    keras: Any, model: Any, config: TrainConfig, train: Pictures, val: Pictures, history: list[dict[str, float]], out: Path,
+    watcher: Watcher,
+) -> bool:  # fmt: skip
+    """Train the epochs that `history` lacks, growing it. Returns whether the user ended it early."""
+    batches = Batches(train, batch=config.batch, config=config.augment, seed=config.seed)
+    done = len(history)
+    if done >= config.epochs:
+        watcher.say(f"{out}: all {config.epochs} epochs are done already; give more --epochs to go on")
+        return False
+    callbacks = [
+        keras.callbacks.LearningRateScheduler(lambda epoch: _rate(config, epoch)),
+        _keeper(keras, out, history, watcher),
+    ]
+    watcher.begin(done, config.epochs, batches.per_epoch)
+    try:
+        model.fit(
+            as_keras(batches, done),
+            steps_per_epoch=batches.per_epoch,
+            initial_epoch=done,
+            epochs=config.epochs,
+            validation_data=(val.batch, val.class_ids),
+            validation_batch_size=256,
+            shuffle=False,  # the batches are shuffled already
+            callbacks=callbacks,
+            verbose=0,
+        )
+    except KeyboardInterrupt:
+        return True
+    finally:
+        watcher.end()
+    return False
+
+
+def _keeper(keras: Any, out: Path, history: list[dict[str, float]], watcher: Watcher) -> Any:
+    """A Keras callback that writes best.keras, last.keras and history.csv after every epoch."""
+
+    class _Keeper(keras.callbacks.Callback):  # type: ignore[misc, name-defined]  # keras has no types
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras calls it so
+            self.began = time.perf_counter()
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            watcher.batch(batch, logs or {})
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            numbers = {name: float((logs or {})[name]) for name in HISTORY[1:-1]}
+            row = {"epoch": epoch + 1, **numbers, "seconds": round(time.perf_counter() - self.began, 2)}
+            best = all(_better(row, old) for old in history)
+            if best:
+                _save(self.model, out / "best.keras")
+            _save(self.model, out / "last.keras")
+            history.append(row)
+            _write_history(out, history)
+            watcher.epoch(row, best)
+
+    return _Keeper()
+
+
+def _better(row: Mapping[str, float], old: Mapping[str, float]) -> bool:
+    return (row["val_accuracy"], -row["val_loss"]) > (old["val_accuracy"], -old["val_loss"])
+
+
+def _save(model: Any, path: Path) -> None:
+    with whole_file(path) as beside:
+        model.save(beside)
+
+
+def _write_history(out: Path, history: Iterable[Mapping[str, float]]) -> None:
+    with whole_file(out / "history.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, HISTORY)
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def _read_history(out: Path) -> list[dict[str, float]]:
+    try:
+        with (out / "history.csv").open(newline="", encoding="utf-8") as file:
+            return [{name: float(row[name]) if name != "epoch" else int(row[name]) for name in HISTORY} for row in csv.DictReader(file)]
+    except (OSError, KeyError, ValueError) as error:
+        raise ConfigError(f"{out / 'history.csv'}: cannot be read, so the run cannot be resumed ({error})") from error
+
+
+def _measure(model: Any, labels: tuple[str, ...], pictures: Pictures) -> Report:
+    return measure(lambda batch: model.predict_on_batch(batch), labels, pictures, range(len(labels)))
+
+
+def _made_with(keras: Any, config: TrainConfig, epochs: int) -> dict[str, str]:
+    made = {"edgecls": __version__, "keras": keras.__version__, "arch": config.arch}
+    return {**made, "epochs": str(epochs), "batch": str(config.batch), "seed": str(config.seed)}
+
+
+def _finish(
+    out: Path, card: ModelCard, sides: Split, val: Report, history: list[dict[str, float]], interrupted: bool
+) -> TrainReport:
+    card = replace(card, metrics=val.as_metrics(), measured_on=f"the {len(sides.val)} held-out pictures")
+    with whole_file(out / "card.json") as path:
+        path.write_text(card.to_json(indent=2) + "\n", encoding="utf-8")
+    report.draw_curves(history, out / "curves.png")
+    report.draw_confusion(val.confusion, card.labels, out / "confusion.png")
+    return TrainReport(out, card, val, len(history), interrupted)

@@ -1,0 +1,103 @@
+"""The networks. Each takes uint8 pictures and scales them itself, so the exported graph eats what a camera gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgecls import extras
+from edgecls.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edgecls.train.config import Layers, TrainConfig
+
+INPUT_SCALE = 1 / 255
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A network and what it trains best with. `features` takes (keras.layers, x, Layers, dropout) up to the last layer."""
+
+    features: Callable[[Any, Any, Layers, float], Any]
+    optimizer: str
+    rate: float
+    weight_decay: float
+    schedule: str
+    dropout: float
+
+
+def build(config: TrainConfig, classes: int) -> Any:
+    """Return an uncompiled keras.Model: (N, height, width, channels) uint8 -> (N, classes) probabilities.
+
+    Raises ConfigError for an unknown architecture, or layers that leave nothing of the picture.
+    """
+    keras = extras.load("keras", extra="train", purpose="Training")
+    layers = keras.layers
+    row = architecture(config.arch)
+    dropout = row.dropout if config.dropout is None else config.dropout
+    pictures = keras.Input(config.input.shape, dtype="uint8", name="image")
+    try:
+        x = row.features(layers, layers.Rescaling(INPUT_SCALE)(pictures), config.layers, dropout)
+    except ValueError as error:
+        raise ConfigError(
+            f"arch {config.arch}: kernels {list(config.layers.kernels)} of size {config.layers.kernel_size} leave nothing of "
+            f"a picture of {config.input.width}x{config.input.height}; take fewer, smaller ones or a larger size ({error})"
+        ) from error
+    return keras.Model(pictures, layers.Dense(classes, activation="softmax", name="probabilities")(x), name=config.arch)
+
+
+def architecture(name: str) -> Architecture:
+    """Look a network up. Raises ConfigError that lists the known ones."""
+    if name not in ARCHITECTURES:
+        raise ConfigError(f"arch {name!r} is not known; expected {' or '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[name]
+
+
+def _classic(layers: Any, x: Any, shape: Layers, dropout: float) -> Any:
+    """The textbook CNN; with `pool_bias` and an activation its pooling is the trainable subsampling of LeNet-5
+    (LeCun et al. 1998).
+    """
+    pool = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}[shape.pool]
+    for kernels in shape.kernels:
+        x = layers.Conv2D(kernels, shape.kernel_size, activation="relu")(x)
+        x = pool(shape.pool_window, strides=shape.pool_stride or None)(x)
+        if shape.pool_bias:
+            x = layers.DepthwiseConv2D(1)(x)
+        if shape.pool_activation != "none":
+            x = layers.Activation(shape.pool_activation)(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(shape.dense, activation="relu")(x)
+    return layers.Dropout(dropout)(x) if dropout else x
+
+
+def _edge(layers: Any, x: Any, shape: Layers, dropout: float) -> Any:  # noqa: ARG001 - its layers are fixed
+    """Four normalized convolutions and a small head.
+
+    A first convolution of 5x5 with stride 2 leaves a quarter of the pixels for the wide layers, which int8 kernels
+    compute at more than twice the speed of float; depthwise convolutions would save weights and no time there.
+    """
+    x = _normalized(layers, x, 32, 5, 2)
+    x = _normalized(layers, x, 64, 3, 1)
+    x = layers.MaxPooling2D(2)(x)
+    x = _normalized(layers, x, 128, 3, 1)
+    x = layers.MaxPooling2D(2)(x)
+    x = _normalized(layers, x, 128, 3, 1)
+    if x.shape[1] * x.shape[2] > 16:  # larger pictures would make the head grow with their area
+        x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Flatten()(x)
+    x = layers.Dropout(dropout)(x)
+    x = layers.Dense(256, activation="relu")(x)
+    return layers.Dropout(dropout)(x)
+
+
+def _normalized(layers: Any, x: Any, kernels: int, size: int, stride: int) -> Any:
+    x = layers.Conv2D(kernels, size, strides=stride, padding="same", use_bias=False)(x)
+    return layers.ReLU()(layers.BatchNormalization()(x))
+
+
+ARCHITECTURES = {
+    "classic": Architecture(_classic, optimizer="adam", rate=1e-3, weight_decay=0.0, schedule="constant", dropout=0.0),
+    "edge": Architecture(_edge, optimizer="adamw", rate=2e-3, weight_decay=1e-3, schedule="cosine", dropout=0.3),
+}

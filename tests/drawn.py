@@ -1,0 +1,64 @@
+"""Pictures and videos that the tests draw themselves, so that what they show is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgecls.frame import Picture
+
+SHAPES = ("disc", "ring", "square", "stripes")
+
+
+def shape(name: str, chance: np.random.Generator, side: int = 40) -> Picture:
+    """One colour picture of a shape, anywhere and of any size: (side, side, 3) uint8 blue-green-red."""
+    picture = np.full((side, side, 3), chance.integers(10, 90), np.uint8)
+    ink = tuple(int(v) for v in chance.integers(150, 255, 3))
+    center = tuple(int(v) for v in side // 2 + chance.integers(-4, 5, 2))
+    radius = int(chance.integers(9, 14))
+    if name == "disc":
+        cv2.circle(picture, center, radius, ink, -1, cv2.LINE_AA)
+    elif name == "ring":
+        cv2.circle(picture, center, radius, ink, 3, cv2.LINE_AA)
+    elif name == "square":
+        cv2.rectangle(picture, (center[0] - radius, center[1] - radius), (center[0] + radius, center[1] + radius), ink, -1)
+    elif name == "stripes":
+        for x in range(int(chance.integers(0, 6)), side, 8):
+            cv2.line(picture, (x, 0), (x, side), ink, 3)
+    else:
+        raise ValueError(name)
+    noise = chance.normal(0, 6, picture.shape)
+    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+
+
+def write_class_folders(folder: Path, *, pictures: int, names: Sequence[str] = SHAPES, seed: int = 0) -> Path:
+    """Write `pictures` of each shape to folder/<shape>/000.png ..."""
+    chance = np.random.default_rng(seed)
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        for i in range(pictures):
+            cv2.imwrite(str(folder / name / f"{i:03}.png"), shape(name, chance))
+    return folder
+
+
+def gray_levels(levels: Sequence[int], size_hw: tuple[int, int] = (48, 64)) -> list[Picture]:
+    """Plain pictures, one for each gray level, (H, W, 3) uint8."""
+    return [np.full((*size_hw, 3), level, np.uint8) for level in levels]
+
+
+def write_video(path: Path, pictures: Sequence[Picture], fps: float = 25.0) -> Path:
+    """Write pictures to a video file: lossless FFV1 for .avi and .mkv, MPEG-4 for .mp4."""
+    code = "mp4v" if path.suffix == ".mp4" else "FFV1"
+    height, width = pictures[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), fps, (width, height))
+    assert writer.isOpened(), f"this OpenCV cannot write {code}"
+    for picture in pictures:
+        writer.write(picture)
+    writer.release()
+    return path
