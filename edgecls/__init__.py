@@ -26,16 +26,17 @@ if TYPE_CHECKING:
     )
     from edgecls.frame import Box, Detection, Frame, Prediction, Region, Result, Timing
     from edgecls.run.pipeline import Pipeline
-    from edgecls.run.source import Source, open_source
+    from edgecls.run.regions import whole_frame, zones
     from edgecls.run.sink import Sink, open_sink
+    from edgecls.run.source import Source, open_source
     from edgecls.run.wire import to_line
 
 _HOMES = {
     "edgecls.card": ("InputSpec", "ModelCard"),
     "edgecls.classifier": ("Classifier",),
     "edgecls.errors": (
-        "ConfigError", "DataError", "DeviceError", "EdgeclsError", "ExportError", "MissingExtraError", "ModelError",
-        "SinkError", "SourceError",
+        *("ConfigError", "DataError", "DeviceError", "EdgeclsError", "ExportError"),
+        *("MissingExtraError", "ModelError", "SinkError", "SourceError"),
     ),
     "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "Timing"),
     "edgecls.run.pipeline": ("Pipeline",),
@@ -43,10 +44,39 @@ _HOMES = {
     "edgecls.run.sink": ("Sink", "open_sink"),
     "edgecls.run.source": ("Source", "open_source"),
     "edgecls.run.wire": ("to_line",),
-}  # fmt: skip
+}
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = ["__version__", *sorted(_HOME)]
+__all__ = [
+    "Box",
+    "Classifier",
+    "ConfigError",
+    "DataError",
+    "Detection",
+    "DeviceError",
+    "EdgeclsError",
+    "ExportError",
+    "Frame",
+    "InputSpec",
+    "MissingExtraError",
+    "ModelCard",
+    "ModelError",
+    "Pipeline",
+    "Prediction",
+    "Region",
+    "Result",
+    "Sink",
+    "SinkError",
+    "Source",
+    "SourceError",
+    "Timing",
+    "__version__",
+    "open_sink",
+    "open_source",
+    "to_line",
+    "whole_frame",
+    "zones",
+]
 
 
 def __getattr__(name: str) -> object:

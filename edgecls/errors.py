@@ -63,7 +63,8 @@ class MissingExtraError(EdgeclsError, ImportError):
         super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'edgecls[{extra}]'")
 
 
-_PASSWORD_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://)([^/\s@'\"]+)@", re.IGNORECASE)
+_PASSWORD_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://)(?:[^/\s]+@|[^/\s:@]+:(?!\d+/)[^\s@]+@)", re.IGNORECASE)
+"""Up to the last @ before the path; else, for a password with a slash in it, up to the first @ after user and colon."""
 _SECRET_IN_QUERY = re.compile(r"([?&](?:pass|passwd|password|pwd|token|secret|key|auth)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE)
 
 

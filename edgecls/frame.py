@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     from numpy.typing import NDArray
 
 Picture: TypeAlias = "NDArray[np.uint8]"
@@ -48,7 +47,18 @@ class Frame:
     `size_hw` is (height, width) in pixels; `file` names the picture where the source is a folder, else it is empty.
     """
 
-    __slots__ = ("_bgr", "_luma", "_make_bgr", "_make_luma", "camera", "captured_at", "file", "index", "size_hw", "time_s")
+    __slots__ = (
+        "_bgr",
+        "_luma",
+        "_make_bgr",
+        "_make_luma",
+        "camera",
+        "captured_at",
+        "file",
+        "index",
+        "size_hw",
+        "time_s",
+    )
 
     def __init__(
         self,

@@ -33,7 +33,29 @@ except ImportError as error:  # the wheel is there, a system library under it is
     ) from error
 
 SUFFIXES = frozenset(
-    ".avif .bmp .dib .exr .gif .hdr .jp2 .jpe .jpeg .jpg .pbm .pgm .pic .png .pnm .ppm .ras .sr .tif .tiff .webp".split()
+    [
+        ".avif",
+        ".bmp",
+        ".dib",
+        ".exr",
+        ".gif",
+        ".hdr",
+        ".jp2",
+        ".jpe",
+        ".jpeg",
+        ".jpg",
+        ".pbm",
+        ".pgm",
+        ".pic",
+        ".png",
+        ".pnm",
+        ".ppm",
+        ".ras",
+        ".sr",
+        ".tif",
+        ".tiff",
+        ".webp",
+    ]
 )
 """Endings of the pictures that OpenCV reads."""
 
@@ -88,9 +110,7 @@ def view(frame: Frame, spec: InputSpec) -> Picture:
     return frame.luma() if spec.color == "gray" else frame.bgr()
 
 
-def as_frame(
-    bgr: Picture, camera: str, index: int, *, time_s: float, captured_at: float, file: str = ""
-) -> Frame:
+def as_frame(bgr: Picture, camera: str, index: int, *, time_s: float, captured_at: float, file: str = "") -> Frame:
     """A frame of a picture that is decoded to colour already: (H, W, 3) uint8; its luma is made when it is asked for."""
     return Frame(
         camera,

@@ -107,7 +107,7 @@ def _start(model: bytes, where: str, device: str, threads: int | None) -> onnxru
         if threads is None and device == "cpu" and _pixels(session) > SMALL_PICTURE_PIXELS:
             options.intra_op_num_threads = os.cpu_count() or 1
             session = ort.InferenceSession(model, options, providers=[(provider.name, dict(provider.options))])
-    except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors share no base of their own
+    except Exception as error:
         message = " ".join(str(error).split())[:300]
         if device == "cpu":
             raise ModelError(f"{where}: ONNX Runtime {ort.__version__} cannot start it ({message})") from error

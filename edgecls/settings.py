@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 T = TypeVar("T")
-PLAIN = (str, int, float, bool, NoneType)
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
@@ -54,7 +53,7 @@ def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return result
 
 
-def check(name: str, value: object, good: bool, expected: str) -> None:  # noqa: FBT001 - reads as a sentence
+def check(name: str, value: object, good: bool, expected: str) -> None:
     """Raise ConfigError unless `good`: `name` must be `expected`, not `value`."""
     if not good:
         raise ConfigError(f"{name} must be {expected}, not {value!r}")
@@ -75,13 +74,15 @@ def _value(hint: Any, value: Any, where: str, name: str) -> Any:
             raise ConfigError(f"{where}: {name} must be a list of whole numbers, found {value!r}")
         return tuple(value)
     if get_origin(hint) is Literal:
-        check(f"{where}: {name}", value, value in get_args(hint), f"one of {', '.join(get_args(hint))}")
+        check(f"{where}: {name}", value, value in get_args(hint), f"one of {', '.join(filter(None, get_args(hint)))}")
         return value
     kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if float in kinds and type(value) is int:
         return float(value)
     if type(value) not in kinds:
-        raise ConfigError(f"{where}: {name} must be {' or '.join(k.__name__ for k in kinds if k in PLAIN)}, found {value!r}")
+        raise ConfigError(
+            f"{where}: {name} must be {' or '.join(k.__name__ for k in kinds if k is not NoneType)}, found {value!r}"
+        )
     return value
 
 

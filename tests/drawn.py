@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -10,6 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from edgecls.frame import Picture
 
@@ -62,3 +62,33 @@ def write_video(path: Path, pictures: Sequence[Picture], fps: float = 25.0) -> P
         writer.write(picture)
     writer.release()
     return path
+
+
+def plant(path: Path, *, level: int = 0, size_hw: tuple[int, int] = (4, 4)) -> Path:
+    """Write a plain gray picture, or an empty file where the ending is none of a picture; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() in (".png", ".jpg", ".ppm"):
+        path.write_bytes(cv2.imencode(path.suffix, np.full((*size_hw, 3), level, np.uint8))[1].tobytes())
+    else:
+        path.touch()
+    return path
+
+
+def write_gtsrb(folder: Path, *, classes: int = 2, tracks: int = 3, frames: int = 4) -> Path:
+    """Write the official layout of GTSRB: folder/00000/00000_00000.ppm ... and GT-00000.csv with `;` beside them.
+
+    Each picture is 20x20, black with a white region of interest at 5,5 to 15,15.
+    """
+    for c in range(classes):
+        rows = ["Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId"]
+        for t in range(tracks):
+            for f in range(frames):
+                picture = np.zeros((20, 20, 3), np.uint8)
+                picture[5:15, 5:15] = 255
+                picture[0, 0] = (c, t, f)  # no two are equal
+                path = folder / f"{c:05}" / f"{t:05}_{f:05}.ppm"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(cv2.imencode(".ppm", picture)[1].tobytes())
+                rows.append(f"{path.name};20;20;5;5;15;15;{c}")
+        (folder / f"{c:05}" / f"GT-{c:05}.csv").write_text("\n".join(rows) + "\n")
+    return folder

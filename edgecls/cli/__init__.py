@@ -7,7 +7,9 @@ Data goes to stdout, talk and progress to stderr. Exit codes: 0 done, 1 a known 
 from __future__ import annotations
 
 import functools
+import io
 import os
+import signal
 import sys
 import traceback
 from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
@@ -16,7 +18,7 @@ import typer
 
 import edgecls
 from edgecls.cli import evaluate, export, info, predict, run, train
-from edgecls.cli.talk import say
+from edgecls.cli.talk import data, say
 from edgecls.errors import EdgeclsError
 
 if TYPE_CHECKING:
@@ -41,19 +43,29 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line and exit."""
     global _debug  # noqa: PLW0603 - one process, one command line
+    if isinstance(sys.stdout, io.TextIOWrapper):  # data is UTF-8 everywhere, whatever the locale of a pipe would be
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     _debug = "--debug" in sys.argv[1:]
     sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != "--debug"]
     app(prog_name="edgecls")
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        data(f"edgecls {edgecls.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure; works after the command too.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version and exit.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of a failure; works after the command too.")
+    ] = False,
 ) -> None:
-    if version:
-        print(f"edgecls {edgecls.__version__}")  # noqa: T201 - data on stdout
-        raise typer.Exit
+    """Take the options that stand before the command; their callbacks and `main` have acted on them."""
 
 
 def _guarded(command: Callable[P, R]) -> Callable[P, R]:
@@ -71,9 +83,10 @@ def _guarded(command: Callable[P, R]) -> Callable[P, R]:
                 traceback.print_exc()
             say(f"error: {error}")
             raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            say("stopped by Ctrl-C")
-            raise typer.Exit(130) from None
+        except KeyboardInterrupt as error:  # from the keyboard, or with the number of a second signal
+            number = signal.Signals(error.args[0] if error.args else signal.SIGINT)
+            say(f"stopped by {'Ctrl-C' if number == signal.SIGINT else number.name}")
+            raise typer.Exit(128 + number) from None
 
     return guarded
 

@@ -26,7 +26,15 @@ def export(
     report = build(run, out, scheme=scheme, calibration=calibration, test=test, max_drop=max_drop, say=say)
     if as_json:
         record = {"out": str(report.out), "measured_on": report.card.measured_on}
-        data(json.dumps({**record, "parity": dataclasses.asdict(report.parity), "forms": [dataclasses.asdict(f) for f in report.forms]}))
+        data(
+            json.dumps(
+                {
+                    **record,
+                    "parity": dataclasses.asdict(report.parity),
+                    "forms": [dataclasses.asdict(f) for f in report.forms],
+                }
+            )
+        )
         return
     rows = [(f.name, f"{f.top1:.2%}", f"{f.macro_recall:.2%}", f"{f.bytes:,}", f"{f.us:,.0f}") for f in report.forms]
     data(table(("form", "top1", "macro recall", "bytes", "us"), rows))

@@ -53,7 +53,7 @@ class Interrupt:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.signum is not None:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(number)
         self.signum = number
         if self._waiting:
             raise _BrokenOffError

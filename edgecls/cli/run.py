@@ -51,33 +51,35 @@ def run(
     if device == "auto":
         say(f"device {classifier.device} ({classifier.why})")
     with ExitStack() as stack:
-        frames = stack.enter_context(open_source(*wheres, say=say, strict=strict))
+        interrupt = stack.enter_context(Interrupt())  # first in, last out: the sinks are closed under it
+        frames = interrupt.wait_for(lambda: open_source(*wheres, say=say, strict=strict))
+        if frames is None:
+            raise typer.Exit(interrupt.exit_code)
+        stack.enter_context(frames)
         sinks = [stack.enter_context(open_sink(spec)) for spec in sink or ()]
         if not quiet:
             sinks.append(JsonlSink())
-        code = _loop(Pipeline(classifier, regions=regions), frames, sinks)
-    raise typer.Exit(code)
+        _loop(Pipeline(classifier, regions=regions), frames, sinks, interrupt)
+    raise typer.Exit(interrupt.exit_code)
 
 
-def _loop(pipeline: Pipeline, source: Source, sinks: list[Sink]) -> int:
-    """Write every result to every sink, until the end or a signal. Returns the exit code."""
+def _loop(pipeline: Pipeline, source: Source, sinks: list[Sink], interrupt: Interrupt) -> None:
+    """Write every result to every sink, until the end or a signal."""
     from edgecls.run.meter import Meter
 
     meter, began, shown = Meter(), time.perf_counter(), 0.0
     results = pipeline.over(source)
     try:
-        with Interrupt() as interrupt:
-            while (result := interrupt.wait_for(lambda: next(results, None))) is not None:
-                for sink in sinks:
-                    sink.write(result)
-                now = time.perf_counter()
-                meter.add(result, now)
-                if now - shown >= STATUS_EVERY_S:
-                    shown = now
-                    status(meter.line(source.skipped))
-                if any(sink.done for sink in sinks):
-                    break
+        while (result := interrupt.wait_for(lambda: next(results, None))) is not None:
+            for sink in sinks:
+                sink.write(result)
+            now = time.perf_counter()
+            meter.add(result, now)
+            if now - shown >= STATUS_EVERY_S:
+                shown = now
+                status(meter.line(source.skipped))
+            if any(sink.done for sink in sinks):
+                break
     finally:
         frames, seconds = sum(meter.frames.values()), time.perf_counter() - began
         say(f"{frames} frames in {seconds:.1f} s ({frames / max(seconds, 1e-9):.1f} fps), {source.skipped} skipped")
-    return interrupt.exit_code

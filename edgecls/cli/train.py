@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -75,22 +76,29 @@ def train(  # noqa: PLR0913 - every setting of a run can be given
         "arch": arch, "about": about, "seed": seed, "epochs": epochs, "batch": batch, "optimizer": optimizer,
         "schedule": schedule, "rate": rate, "weight_decay": weight_decay, "dropout": dropout,
     }  # fmt: skip
-    off = {"augment": dict.fromkeys(("scale", "rotation_deg", "translation", "brightness", "contrast"), 0.0)} if augment is False else {}
+    off = (
+        {"augment": dict.fromkeys(("scale", "rotation_deg", "translation", "brightness", "contrast"), 0.0)}
+        if augment is False
+        else {}
+    )
     table = merged(merged(read_toml(file) if file else {}, off), _given(changes))
     if not table.get("data", {}).get("path"):
         raise typer.BadParameter("expected DATA: class folders, a CSV manifest or an npz file")
     settings = build(TrainConfig, table, file or "settings")
-    signal.signal(signal.SIGTERM, _stop)
+    stopped_by: list[int] = [signal.SIGINT]
+    signal.signal(signal.SIGTERM, partial(_stop, stopped_by))
     report = fit_model(settings, out, resume=resume, watcher=_watcher())
     val = report.val
-    data(f"{out}: {report.epochs} epochs; best on {val.pictures} held-out pictures: top1 {val.top1:.2%}, macro recall {val.macro_recall:.2%}")
+    data(
+        f"{out}: {report.epochs} epochs; best on {val.pictures} held-out pictures: top1 {val.top1:.2%}, macro recall {val.macro_recall:.2%}"
+    )
     if report.interrupted:
         say(f"stopped early; the best epoch so far is kept, go on with: edgecls train --out {out} --resume")
-        raise typer.Exit(130)
+        raise typer.Exit(128 + stopped_by[-1])
 
 
 def _watcher() -> Any:
-    from edgecls.train.fit import Watcher
+    from edgecls.train.watch import Watcher
 
     class _Lines(Watcher):
         """One line an epoch."""
@@ -98,7 +106,7 @@ def _watcher() -> Any:
         def say(self, line: str) -> None:
             say(line)
 
-        def begin(self, first_epoch: int, epochs: int, batches: int) -> None:
+        def begin(self, first_epoch: int, epochs: int, batches: int) -> None:  # noqa: ARG002 - as the class above has it
             self.epochs = epochs
 
         def epoch(self, row: Mapping[str, float], best: bool) -> None:
@@ -114,7 +122,13 @@ def _watcher() -> Any:
 
             self.epochs, self.batches = epochs, batches
             self.done = first_epoch * batches
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("left:"), TimeRemainingColumn())
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("left:"),
+                TimeRemainingColumn(),
+            )
             self.bar = Progress(*columns, TextColumn("{task.fields[numbers]}"), console=Console(stderr=True), transient=True)
             self.task = self.bar.add_task("batches", total=epochs * batches, completed=self.done, numbers="")
             self.bar.start()
@@ -142,8 +156,8 @@ def _given(table: Mapping[str, Any]) -> dict[str, Any]:
 def _size(text: str | None) -> dict[str, int]:
     if text is None:
         return {}
-    width, _, height = text.lower().partition("x")
-    if not width.isdigit() or not (height or width).isdigit():
+    width, by, height = text.lower().partition("x")
+    if not width.isdigit() or (by and not height.isdigit()):
         raise ConfigError(f"--size {text}: expected a number of pixels such as 32, or WIDTHxHEIGHT such as 48x32")
     return {"width": int(width), "height": int(height or width)}
 
@@ -156,5 +170,6 @@ def _numbers(text: str | None) -> list[int] | None:
     return [int(part) for part in text.split(",")]
 
 
-def _stop(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+def _stop(stopped_by: list[int], number: int, _frame: object) -> None:
+    stopped_by.append(number)
+    raise KeyboardInterrupt(number)

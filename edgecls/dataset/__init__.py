@@ -1,9 +1,9 @@
 """Labelled pictures: find them, hold some out by group, decode them to what a model eats.
 
-    scan      a folder, a CSV manifest or an npz file -> Dataset     nothing decoded yet
-    split     Dataset -> Split                                       frames of one track stay on one side
-    DataConfig                the settings of all that
-    decode    items, InputSpec -> Pictures                           broken ones named and counted
+scan      a folder, a CSV manifest or an npz file -> Dataset     nothing decoded yet
+split     Dataset -> Split                                       frames of one track stay on one side
+DataConfig                the settings of all that
+decode    items, InputSpec -> Pictures                           broken ones named and counted
 """
 
 from edgecls.dataset.config import DataConfig

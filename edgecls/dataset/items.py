@@ -16,6 +16,17 @@ from edgecls.frame import Box, Picture
 if TYPE_CHECKING:
     from pathlib import Path
 
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""What folders and manifests call the parts of a dataset."""
+
 
 class Roi(NamedTuple):
     """A rectangle in a picture of `width` x `height` pixels; the file at hand may be a scaled copy of it."""

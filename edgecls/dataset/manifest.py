@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING
 
-from edgecls.dataset.items import Item, Roi
+from edgecls.dataset.items import SPLIT_NAMES, Item, Roi
 from edgecls.errors import DataError
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     columns = [name.strip().lower() for name in reader.fieldnames or ()]
     for wanted, known in (("the picture's file", FILE_COLUMNS), ("its class", CLASS_COLUMNS)):
         if not set(known) & set(columns):
-            raise DataError(f"{path}: expected a column with {wanted} ({' or '.join(known)}), found {', '.join(columns) or 'none'}")
+            raise DataError(
+                f"{path}: expected a column with {wanted} ({' or '.join(known)}), found {', '.join(columns) or 'none'}"
+            )
     return [
         (number, {k.strip().lower(): (v or "").strip() for k, v in row.items() if isinstance(k, str)})
         for number, row in enumerate(reader, start=2)
@@ -77,15 +79,19 @@ def _item(path: Path, line: int, row: Mapping[str, str], root: Path, ids: Mappin
     if not file.is_file():
         raise DataError(f"{path}, line {line}: the picture {file} does not exist")
     split = next((row[c].lower() for c in SPLIT_COLUMNS if row.get(c)), "")
+    if split and split not in SPLIT_NAMES:
+        raise DataError(f"{path}, line {line}: split {split!r} is not known; expected {', '.join(SPLIT_NAMES)}")
     name = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()
     class_id = ids[_pick(row, CLASS_COLUMNS, path, line)]
-    return Item(name, class_id, "", split, file, roi=_roi(path, line, row) if roi else None)
+    return Item(name, class_id, "", SPLIT_NAMES.get(split, ""), file, roi=_roi(path, line, row) if roi else None)
 
 
 def _roi(path: Path, line: int, row: Mapping[str, str]) -> Roi:
     columns = next((c for c in ROI_COLUMNS if all(name in row for name in c)), None)
     if columns is None:
-        raise DataError(f"{path}: --roi expects columns {' or '.join(' '.join(c) for c in ROI_COLUMNS)}, found {', '.join(row)}")
+        raise DataError(
+            f"{path}: --roi expects columns {' or '.join(' '.join(c) for c in ROI_COLUMNS)}, found {', '.join(row)}"
+        )
     try:
         left, top, right, bottom = (float(row[name]) for name in columns)
         width, height = (float(row[name]) if row.get(name) else None for name in ("width", "height"))

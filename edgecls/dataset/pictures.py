@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from edgecls.card import InputSpec
     from edgecls.dataset.items import Item
-    from edgecls.frame import Picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,13 +1,15 @@
 """Find labelled pictures in the layouts that people have.
 
-    DATA/<class>/**/picture          class folders; DATA/train/<class>, DATA/val/<class> and DATA/test/<class> too
-    DATA.csv, DATA/*.csv, DATA/*/*.csv   manifests, see `edgecls.dataset.manifest`
-    DATA.npz                         MedMNIST's arrays: train_images, train_labels, val_..., test_...
+DATA/<class>/**/picture          class folders; DATA/train/<class>, DATA/val/<class> and DATA/test/<class> too
+DATA.csv, DATA/*.csv, DATA/*/*.csv   manifests, see `edgecls.dataset.manifest`
+DATA.npz                         MedMNIST's arrays: train_images, train_labels, val_..., test_...
 """
 
 from __future__ import annotations
 
 import re
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +17,11 @@ import numpy as np
 
 from edgecls import image
 from edgecls.dataset import manifest
-from edgecls.dataset.items import Dataset, Item
+from edgecls.dataset.items import SPLIT_NAMES, Dataset, Item
 from edgecls.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-SPLIT_FOLDERS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 GROUP_RULES = {
     "GTSRB track": r"(.*\d{5})_\d{5}\.ppm$",
@@ -32,9 +32,7 @@ GROUP_RULES = {
 it fits every picture; otherwise each picture is a group of its own."""
 
 
-def scan(
-    path: str | Path, *, labels: Sequence[str] | None = None, group: str | None = None, roi: bool = False
-) -> Dataset:
+def scan(path: str | Path, *, labels: Sequence[str] | None = None, group: str | None = None, roi: bool = False) -> Dataset:
     """List the pictures under `path` with their classes, without decoding them.
 
     `labels` renames the classes in their order; `group` is a regular expression on the path within the data whose
@@ -78,8 +76,8 @@ def _folders(root: Path) -> tuple[list[str], list[Item]]:
     if not folders:
         found = "pictures without class folders" if pictures_under(root) else "nothing"
         raise DataError(f"{root}: expected one folder of pictures per class or a CSV manifest, found {found}")
-    is_split = "train" in {SPLIT_FOLDERS.get(f.name.lower()) for f in folders}
-    parts = [(SPLIT_FOLDERS.get(f.name.lower(), ""), f) for f in folders] if is_split else [("", root)]
+    is_split = "train" in {SPLIT_NAMES.get(f.name.lower()) for f in folders}
+    parts = [(SPLIT_NAMES.get(f.name.lower(), ""), f) for f in folders] if is_split else [("", root)]
     strange = [f.name for split, f in parts if is_split and not split]
     if strange:
         raise DataError(f"{root}: beside train, val and test there is {strange[0]!r}; move it out of the data")
@@ -104,9 +102,9 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _npz(path: Path) -> tuple[list[str], list[Item]]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             data = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: not an npz file of plain arrays ({error})") from error
     items: list[Item] = []
     for split in ("train", "val", "test"):

@@ -1,9 +1,9 @@
 """Export a training run: convert, measure, quantize, measure, and only then write the file.
 
-    run folder -> best.keras -> fp32 -> scheme -> card stamped -> out.onnx
-                      |           |        |
-                      `- parity --'        |
-                      `- accuracy, within max_drop points, through the runtime's own path
+run folder -> best.keras -> fp32 -> scheme -> card stamped -> out.onnx
+                  |           |        |
+                  `- parity --'        |
+                  `- accuracy, within max_drop points, through the runtime's own path
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class ExportReport:
 
 def build(
     run: str | Path, out: str | Path, *, scheme: str = "int8", calibration: str = "", test: str = "", max_drop: float = 0.5,
-    say: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] = lambda _line: None,
 ) -> ExportReport:  # fmt: skip
     """Export a run folder, or the best.keras in one, to the file `out`.
 
@@ -77,7 +77,7 @@ def build(
     out = _writable(Path(out))
     keras_file, card, data = _read_run(Path(run))
     train, held_out = _pictures(card, replace(data, path=calibration or data.path), say)
-    model = extras.load("keras", extra="export", purpose="Exporting").saving.load_model(keras_file)
+    model = _load_keras(keras_file)
     graph = to_onnx(model, card.input)
     files = {name: stamp(SCHEMES[name](graph, train), replace(card, scheme=name)) for name in dict.fromkeys(("fp32", scheme))}
     forms: dict[str, Probabilities] = {"keras": lambda batch: np.asarray(model.predict_on_batch(batch))}
@@ -103,9 +103,7 @@ def build(
         path.write_bytes(final)
     sizes = {"keras": 4 * model.count_params(), **{name: len(content) for name, content in files.items()}}
     us = _time_in_turns(forms, held_out.batch)
-    return ExportReport(
-        out, card, parity, tuple(Form(n, r.top1, r.macro_recall, sizes[n], us[n]) for n, r in reports.items())
-    )
+    return ExportReport(out, card, parity, tuple(Form(n, r.top1, r.macro_recall, sizes[n], us[n]) for n, r in reports.items()))
 
 
 def _writable(out: Path) -> Path:
@@ -121,17 +119,29 @@ def _read_run(run: Path) -> tuple[Path, ModelCard, DataConfig]:
     keras_file = run if run.suffix == ".keras" else folder / "best.keras"
     missing = [file.name for file in (keras_file, folder / "card.json", folder / "config.toml") if not file.is_file()]
     if missing:
-        raise ConfigError(f"{run}: expected the folder of a training run, {' and '.join(missing)} is missing; make one with: edgecls train")
+        raise ConfigError(
+            f"{run}: expected the folder of a training run, {' and '.join(missing)} is missing; make one with: edgecls train"
+        )
     card = ModelCard.from_json((folder / "card.json").read_text(encoding="utf-8"), str(folder / "card.json"))
     config = folder / "config.toml"
     return keras_file, card, build_settings(DataConfig, read_toml(config).get("data", {}), str(config), "data.")
+
+
+def _load_keras(file: Path) -> Any:
+    keras = extras.load("keras", extra="export", purpose="Exporting")
+    try:
+        return keras.saving.load_model(file)
+    except Exception as error:
+        raise ConfigError(f"{file}: Keras cannot load it ({str(error)[:200]}); train again with: edgecls train") from error
 
 
 def _pictures(card: ModelCard, data: DataConfig, say: Callable[[str], None]) -> tuple[NDArray[np.uint8], Pictures]:
     """Some training pictures to calibrate with, and all of the held-out ones."""
     dataset = data.scan()
     if dataset.labels != card.labels:
-        raise ExportError(f"{data.path}: its classes are not those of the run ({len(dataset.labels)} against {len(card.labels)})")
+        raise ExportError(
+            f"{data.path}: its classes are not those of the run ({len(dataset.labels)} against {len(card.labels)})"
+        )
     if fingerprint(dataset) != card.dataset:
         say(f"warning: {data.path} is not what the run was trained on ({fingerprint(dataset)}, the card says {card.dataset})")
     sides = data.split(dataset)

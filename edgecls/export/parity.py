@@ -38,7 +38,7 @@ def check_float(parity: Parity, where: str) -> None:
     if parity.largest_difference > LARGEST_FLOAT_DIFFERENCE:
         raise ExportError(
             f"{where}: its probabilities differ from Keras by up to {parity.largest_difference:.2g} on the held-out pictures, "
-            f"expected at most {LARGEST_FLOAT_DIFFERENCE:g}; nothing was written. Report the network: the converter got it wrong"
+            f"expected at most {LARGEST_FLOAT_DIFFERENCE:g}; nothing was written. Report this network: it was converted wrongly"
         )
 
 
@@ -46,6 +46,6 @@ def check_drop(parity: Parity, max_drop: float, where: str) -> None:
     """Refuse a file that lost more than `max_drop` points (hundredths) of accuracy. Raises ExportError."""
     if parity.top1_drop * 100 > max_drop:
         raise ExportError(
-            f"{where}: {parity.top1_drop * 100:.2f} points of accuracy are lost against Keras on the held-out pictures, expected "
-            f"at most {max_drop:g}; nothing was written. Take --scheme fp32, or allow more with --max-drop"
+            f"{where}: {parity.top1_drop * 100:.2f} points of accuracy are lost against Keras on the held-out pictures, "
+            f"expected at most {max_drop:g}; nothing was written. Take --scheme fp32, or allow more with --max-drop"
         )

@@ -85,7 +85,7 @@ def _reader(quantization: Any, pictures: NDArray[np.uint8]) -> Any:
         pictures[i : i + CALIBRATION_BATCH] for i in range(0, len(pictures), CALIBRATION_BATCH)
     )
 
-    class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]  # onnxruntime has no types
+    class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
         def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
             batch = next(batches, None)
             return None if batch is None else {INPUT_NAME: batch}
@@ -95,7 +95,7 @@ def _reader(quantization: Any, pictures: NDArray[np.uint8]) -> Any:
 
 def _scaled_input(model: onnx.ModelProto) -> tuple[list[str], float]:
     """The tensors that hold the picture times a constant (Cast, Mul, then perhaps Reshape or Transpose), in order, and the
-    constant. None where the graph begins otherwise.
+    constant; no tensors where the graph begins otherwise.
     """
     onnx = extras.load("onnx", extra="export", purpose="Quantizing")
     constants = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}

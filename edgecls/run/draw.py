@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import cv2
 
@@ -12,35 +12,40 @@ if TYPE_CHECKING:
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 INK = (255, 255, 255)
-SURE, UNSURE = (60, 140, 20), (30, 90, 220)
+SURE, UNSURE, STAMP = (60, 140, 20), (30, 90, 220), (40, 40, 40)
 UNSURE_BELOW = 0.5
 
 
 def draw(result: Result) -> Picture:
     """Return the annotated picture, (H, W, 3) uint8 blue-green-red; the frame itself is left as it is."""
-    picture = cast("Picture", result.frame.bgr().copy())
+    picture = result.frame.bgr().copy()
     scale = max(0.4, picture.shape[0] / 900)
     for detection in result.detections:
         _draw_detection(picture, detection, scale)
-    stamp = f"{result.frame.camera}  {result.frame.time_s:.2f} s"
-    cv2.putText(picture, _drawable(stamp), (6, picture.shape[0] - 8), FONT, scale, (0, 0, 0), 3, cv2.LINE_AA)
-    cv2.putText(picture, _drawable(stamp), (6, picture.shape[0] - 8), FONT, scale, INK, 1, cv2.LINE_AA)
+    stamp = _drawable(f"{result.frame.camera}  {result.frame.time_s:.2f} s")
+    _plate(picture, stamp, 0, picture.shape[0], STAMP, scale)
     return picture
 
 
 def _draw_detection(picture: Picture, detection: Detection, scale: float) -> None:
     height, width = picture.shape[:2]
-    left, top, right, bottom = detection.box
-    prediction = detection.prediction
+    box, prediction = detection.box, detection.prediction
     color = SURE if prediction.score >= UNSURE_BELOW else UNSURE
-    whole = (left, top, right, bottom) == (0, 0, width, height)
-    if not whole:
-        cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), color, 2)
-    text = _drawable(f"{prediction.label} {prediction.score:.0%}" if whole else f"{detection.region}: {prediction.label} {prediction.score:.0%}")
+    said = f"{prediction.label} {prediction.score:.0%}"
+    if tuple(box) == (0, 0, width, height):
+        _plate(picture, _drawable(said), 0, 0, color, scale)
+        return
+    cv2.rectangle(picture, (box.left, box.top), (box.right - 1, box.bottom - 1), color, 2)
+    _plate(picture, _drawable(f"{detection.region}: {said}"), box.left, box.top, color, scale)
+
+
+def _plate(picture: Picture, text: str, x: int, bottom: int, color: tuple[int, int, int], scale: float) -> None:
+    """Text on a plate that stands on `bottom`, moved into the picture where it would reach out of it."""
+    height, width = picture.shape[:2]
     (text_w, text_h), below = cv2.getTextSize(text, FONT, scale, 1)
     plate_h = text_h + below + 6
-    x = max(0, min(left, width - text_w - 8))
-    y = top if whole else (top - plate_h if top >= plate_h else min(bottom, height - plate_h))
+    x = max(0, min(x, width - text_w - 8))
+    y = max(0, min(bottom, height) - plate_h)
     cv2.rectangle(picture, (x, y), (x + text_w + 8, y + plate_h), color, -1)
     cv2.putText(picture, text, (x + 4, y + plate_h - below - 2), FONT, scale, INK, 1, cv2.LINE_AA)
 

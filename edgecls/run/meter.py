@@ -29,7 +29,7 @@ class Meter:
 
     def fps(self, camera: str) -> float:
         """Results a second of one camera; 0 before there are two."""
-        recent = self._recent.get(camera, ())
+        recent = self._recent.get(camera, deque())
         span_s = recent[-1][0] - recent[0][0] if len(recent) > 1 else 0.0
         return (len(recent) - 1) / span_s if span_s > 0 else 0.0
 

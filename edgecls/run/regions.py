@@ -25,7 +25,9 @@ def zones(rectangles: Mapping[str, tuple[float, float, float, float]]) -> Region
     """
     for name, rectangle in rectangles.items():
         x, y, w, h = rectangle
-        if not (all(map(math.isfinite, rectangle)) and x >= 0 and y >= 0 and w > 0 and h > 0 and x + w <= 1.0001 and y + h <= 1.0001):
+        if not (
+            all(map(math.isfinite, rectangle)) and x >= 0 and y >= 0 and w > 0 and h > 0 and x + w <= 1.0001 and y + h <= 1.0001
+        ):
             raise ConfigError(
                 f"zone {name}: expected x,y,w,h as fractions of the frame (0 to 1) that stay inside it, "
                 f"found {','.join(f'{v:g}' for v in rectangle)}"

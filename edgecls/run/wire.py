@@ -37,8 +37,10 @@ def to_record(result: Result) -> dict[str, Any]:
 
 
 def to_line(result: Result) -> str:
-    """Return one line of JSON, without the line break."""
-    return json.dumps(to_record(result), ensure_ascii=False)
+    """Return one line of JSON, without the line break. What UTF-8 cannot hold, as in the name of a file that is not
+    Unicode, stands as JSON's own escape.
+    """
+    return json.dumps(to_record(result), ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _said(prediction: Prediction) -> dict[str, Any]:

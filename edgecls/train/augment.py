@@ -19,9 +19,7 @@ def augment(picture: Picture, config: Augment, chance: np.random.Generator) -> P
     """
     height, width = picture.shape[:2]
     scale, turn, right, down, bright, contrast = chance.uniform(-1, 1, 6)
-    matrix = cv2.getRotationMatrix2D(
-        ((width - 1) / 2, (height - 1) / 2), turn * config.rotation_deg, 1 + scale * config.scale
-    )
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), turn * config.rotation_deg, 1 + scale * config.scale)
     matrix[:, 2] += right * config.translation * width, down * config.translation * height
     moved = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
     mean = float(moved.mean())

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from edgecls import extras
 from edgecls.card import InputSpec
-from edgecls.dataset import DataConfig
+from edgecls.dataset import DataConfig  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.settings import as_table, check
 
 Pool = Literal["max", "average"]

@@ -1,17 +1,7 @@
-"""Train: pictures in, a run folder out.
-
-    runs/x/  best.keras    the weights of the epoch that was best on the held-out pictures
-             last.keras    the end of the last whole epoch, with the optimizer's state: where --resume goes on
-             config.toml   what to train again with
-             card.json     labels, input, how good it was on what
-             history.csv   one row an epoch;  curves.png  confusion.png
-
-Whatever ends a run early, the folder holds the best whole epoch so far.
-"""
+"""Train: pictures in, a run folder out. Whatever ends a run early, the folder holds the best whole epoch so far."""
 
 from __future__ import annotations
 
-import csv
 import math
 import time
 from dataclasses import dataclass, replace
@@ -21,20 +11,18 @@ from typing import TYPE_CHECKING, Any
 from edgecls import __version__, extras
 from edgecls.card import ModelCard
 from edgecls.dataset import Pictures, decode, fingerprint
-from edgecls.errors import ConfigError
 from edgecls.evaluate import Report, measure
 from edgecls.files import whole_file
-from edgecls.train import report
+from edgecls.train import folder, report
 from edgecls.train.batches import Batches, as_keras
 from edgecls.train.model import architecture, build
+from edgecls.train.watch import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from edgecls.dataset import Split
     from edgecls.train.config import TrainConfig
-
-HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,25 +36,6 @@ class TrainReport:
     interrupted: bool
 
 
-class Watcher:
-    """Hears how a run goes; this one keeps silent. A subclass shows it."""
-
-    def say(self, line: str) -> None:
-        """Hear one sentence."""
-
-    def begin(self, first_epoch: int, epochs: int, batches: int) -> None:
-        """Hear that training starts: epochs in all, batches an epoch."""
-
-    def batch(self, number: int, logs: Mapping[str, float]) -> None:
-        """Hear that batch `number` (from 0) of this epoch is done."""
-
-    def epoch(self, row: Mapping[str, float], best: bool) -> None:
-        """Hear the numbers of a whole epoch, and whether it is the best so far."""
-
-    def end(self) -> None:
-        """Hear that no more epochs come."""
-
-
 def fit(config: TrainConfig, out: str | Path, *, resume: bool = False, watcher: Watcher | None = None) -> TrainReport:
     """Train a model and write the run folder `out`.
 
@@ -76,8 +45,9 @@ def fit(config: TrainConfig, out: str | Path, *, resume: bool = False, watcher: 
     """
     watcher = watcher or Watcher()
     out = Path(out)
-    _prepare(out, resume)
     architecture(config.arch)
+    folder.prepare(out, config, resume=resume)
+    extras.load("matplotlib", extra="train", purpose="Training")  # draws at the end; asked for before the epochs
     dataset = config.data.scan()
     sides = config.data.split(dataset)
     watcher.say(f"{config.data.path}: {len(dataset.labels)} classes; {sides.rule}")
@@ -86,14 +56,17 @@ def fit(config: TrainConfig, out: str | Path, *, resume: bool = False, watcher: 
                     f"{', '.join(sides.unvalidated[:5])}")  # fmt: skip
     train, val = (_decode(items, config, watcher) for items in (sides.train, sides.val))
     keras = _backend(config.seed)
-    model = keras.saving.load_model(out / "last.keras") if resume else _compiled(keras, config, len(dataset.labels))
-    with whole_file(out / "config.toml") as path:
-        path.write_text(config.to_toml(), encoding="utf-8")
-    history = _read_history(out) if resume else []
-    interrupted = _train(keras, model, config, train, val, history, out, watcher)
+    model = _compiled(keras, config, len(dataset.labels))
+    batches = Batches(train, batch=config.batch, config=config.augment, seed=config.seed)
+    history: list[dict[str, float]] = []
+    if resume:
+        model = _last(keras, out, model)
+        history = folder.read_history(out, int(model.optimizer.iterations) // batches.per_epoch)
+    folder.write_config(out, config)
+    interrupted = _train(keras, model, config, batches, val, history, out, watcher)
     if not history:
         raise KeyboardInterrupt
-    best = keras.saving.load_model(out / "best.keras")
+    best = folder.load_model(keras, out / "best.keras")
     card = ModelCard(
         labels=dataset.labels,
         input=config.input,
@@ -104,21 +77,6 @@ def fit(config: TrainConfig, out: str | Path, *, resume: bool = False, watcher: 
         made_with=_made_with(keras, config, len(history)),
     )
     return _finish(out, card, sides, _measure(best, dataset.labels, val), history, interrupted)
-
-
-def _prepare(out: Path, resume: bool) -> None:
-    held = (out / "best.keras").exists()
-    if resume and not (held and (out / "last.keras").exists()):
-        raise ConfigError(f"{out}: there is no run to resume (best.keras and last.keras are missing)")
-    if held and not resume:
-        raise ConfigError(f"{out}: holds a run already; go on with --resume, or take another --out")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ConfigError(f"{out}: cannot be written to ({error.strerror}); take another --out") from error
 
 
 def _decode(items: Iterable[Any], config: TrainConfig, watcher: Watcher) -> Pictures:
@@ -153,6 +111,18 @@ def _compiled(keras: Any, config: TrainConfig, classes: int) -> Any:
     return model
 
 
+def _last(keras: Any, out: Path, fresh: Any) -> Any:
+    """The model at the end of the last whole epoch. Keras saves no state of Dropout's chance, so it is set to where it was:
+    the seeds of `fresh`, which was built as the run's first model was, one step further for each batch.
+    """
+    model = folder.load_model(keras, out / "last.keras")
+    dropouts = [[i for i in m.layers if isinstance(i, keras.layers.Dropout) and i.rate > 0] for m in (fresh, model)]
+    for begun, layer in zip(*dropouts, strict=False):
+        seed, _ = keras.ops.convert_to_numpy(begun.seed_generator.state).tolist()
+        layer.seed_generator.state.assign([seed, int(model.optimizer.iterations)])
+    return model
+
+
 def _rate(config: TrainConfig, epoch: int) -> float:
     row = architecture(config.arch)
     rate = row.rate if config.rate is None else config.rate
@@ -162,11 +132,10 @@ def _rate(config: TrainConfig, epoch: int) -> float:
 
 
 def _train(
-    keras: Any, model: Any, config: TrainConfig, train: Pictures, val: Pictures, history: list[dict[str, float]], out: Path,
+    keras: Any, model: Any, config: TrainConfig, batches: Batches, val: Pictures, history: list[dict[str, float]], out: Path,
     watcher: Watcher,
 ) -> bool:  # fmt: skip
     """Train the epochs that `history` lacks, growing it. Returns whether the user ended it early."""
-    batches = Batches(train, batch=config.batch, config=config.augment, seed=config.seed)
     done = len(history)
     if done >= config.epochs:
         watcher.say(f"{out}: all {config.epochs} epochs are done already; give more --epochs to go on")
@@ -198,7 +167,7 @@ def _train(
 def _keeper(keras: Any, out: Path, history: list[dict[str, float]], watcher: Watcher) -> Any:
     """A Keras callback that writes best.keras, last.keras and history.csv after every epoch."""
 
-    class _Keeper(keras.callbacks.Callback):  # type: ignore[misc, name-defined]  # keras has no types
+    class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras calls it so
             self.began = time.perf_counter()
 
@@ -206,45 +175,21 @@ def _keeper(keras: Any, out: Path, history: list[dict[str, float]], watcher: Wat
             watcher.batch(batch, logs or {})
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            numbers = {name: float((logs or {})[name]) for name in HISTORY[1:-1]}
+            numbers = {name: float((logs or {})[name]) for name in folder.HISTORY[1:-1]}
             row = {"epoch": epoch + 1, **numbers, "seconds": round(time.perf_counter() - self.began, 2)}
-            best = all(_better(row, old) for old in history)
+            best = all(folder.better(row, old) for old in history)
             if best:
-                _save(self.model, out / "best.keras")
-            _save(self.model, out / "last.keras")
+                folder.save_model(self.model, out / "best.keras")
             history.append(row)
-            _write_history(out, history)
+            folder.write_history(out, history)  # before last.keras, whose count of batches says how much of it holds
+            folder.save_model(self.model, out / "last.keras")
             watcher.epoch(row, best)
 
     return _Keeper()
 
 
-def _better(row: Mapping[str, float], old: Mapping[str, float]) -> bool:
-    return (row["val_accuracy"], -row["val_loss"]) > (old["val_accuracy"], -old["val_loss"])
-
-
-def _save(model: Any, path: Path) -> None:
-    with whole_file(path) as beside:
-        model.save(beside)
-
-
-def _write_history(out: Path, history: Iterable[Mapping[str, float]]) -> None:
-    with whole_file(out / "history.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, HISTORY)
-        writer.writeheader()
-        writer.writerows(history)
-
-
-def _read_history(out: Path) -> list[dict[str, float]]:
-    try:
-        with (out / "history.csv").open(newline="", encoding="utf-8") as file:
-            return [{name: float(row[name]) if name != "epoch" else int(row[name]) for name in HISTORY} for row in csv.DictReader(file)]
-    except (OSError, KeyError, ValueError) as error:
-        raise ConfigError(f"{out / 'history.csv'}: cannot be read, so the run cannot be resumed ({error})") from error
-
-
 def _measure(model: Any, labels: tuple[str, ...], pictures: Pictures) -> Report:
-    return measure(lambda batch: model.predict_on_batch(batch), labels, pictures, range(len(labels)))
+    return measure(model.predict_on_batch, labels, pictures, range(len(labels)))
 
 
 def _made_with(keras: Any, config: TrainConfig, epochs: int) -> dict[str, str]:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["SINKS", "JsonlSink", "ListSink", "Sink", "VideoSink", "WindowSink", "open_sink"]
 
-SINKS: dict[str, Callable[[str], Sink]] = {"jsonl": JsonlSink, "video": VideoSink, "window": lambda _target: WindowSink()}
+SINKS: dict[str, Callable[[str], Sink]] = {
+    "jsonl": JsonlSink,
+    "video": VideoSink,
+    "window": lambda _target: WindowSink(),
+}
 """Each kind by the name it has before the colon; it gets what stands after."""
 
 _NEEDS_TARGET = ("jsonl", "video")
@@ -28,5 +32,7 @@ def open_sink(spec: str) -> Sink:
     if kind not in SINKS:
         raise ConfigError(f"sink {spec!r} is not known; expected one of {', '.join(SINKS)}, such as video:out.mp4")
     if kind in _NEEDS_TARGET and not target:
-        raise ConfigError(f"sink {spec!r}: expected a file after the colon, such as {kind}:out.{'mp4' if kind == 'video' else kind}")
+        raise ConfigError(
+            f"sink {spec!r}: expected a file after the colon, such as {kind}:out.{'mp4' if kind == 'video' else kind}"
+        )
     return SINKS[kind](target)

@@ -39,4 +39,7 @@ class JsonlSink(Sink):
     def close(self) -> None:
         """Close the file; stdout stays open."""
         if not self._is_stdout:
-            self._file.close()
+            try:
+                self._file.close()
+            except OSError as error:  # what a full disk did not take; the file is closed all the same
+                raise SinkError(f"{self._path}: cannot be written ({error.strerror})") from error

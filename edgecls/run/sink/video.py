@@ -6,6 +6,7 @@ PyAV writes it: OpenCV's wheels have no H.264 encoder and know one fixed frame r
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,10 +55,11 @@ class VideoSink(Sink):
         file.write(result)
 
     def close(self) -> None:
-        """Finish all files and give them their names."""
+        """Finish all files and give them their names; one that cannot be finished does not stop the others."""
         files, self._files = list(self._files.values()), {}
-        for file in files:
-            file.close()
+        with ExitStack() as stack:
+            for file in reversed(files):
+                stack.callback(file.close)
 
     def _next_path(self, camera: str) -> Path:
         count = self._count[camera] = self._count.get(camera, 0) + 1
@@ -70,6 +72,9 @@ class _VideoFile:
 
     def __init__(self, path: Path, size_hw: tuple[int, int]) -> None:
         av = _av()
+        height, width = (side // 2 * 2 for side in size_hw)  # H.264 stores colour for 2x2 pixels
+        if not (height and width):
+            raise SinkError(f"{path}: expected frames of 2x2 pixels or more, found {size_hw[1]}x{size_hw[0]}")
         self.size_hw = size_hw
         self._path = path
         self._part = path.with_name(f".{path.stem}.part{path.suffix}")
@@ -77,11 +82,12 @@ class _VideoFile:
         options = {"movflags": "+hybrid_fragmented"} if path.suffix.lower() in (".mp4", ".mov", ".m4v") else {}
         try:
             self._container: Any = av.open(str(self._part), "w", options=options)
-            self._stream: Any = self._container.add_stream("libx264", rate=30, options={"preset": "veryfast", "crf": "23"})
+            self._stream: Any = self._container.add_stream(
+                "libx264", rate=30, options={"preset": "veryfast", "crf": "23", "bf": "0"}
+            )  # no B-frames: a fragmented file cannot say their delay, and every time would be late by it
         except (av.FFmpegError, ValueError) as error:
             self._part.unlink(missing_ok=True)
             raise SinkError(f"{path}: FFmpeg cannot write a video there ({error})") from error
-        height, width = (side // 2 * 2 for side in size_hw)  # H.264 stores colour for 2x2 pixels
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
         self._stream.codec_context.time_base = Fraction(1, TICKS_A_SECOND)
 
@@ -101,12 +107,18 @@ class _VideoFile:
         container, self._container = self._container, None
         if container is None:
             return
+        if self._last < 0:  # its first frame failed, and that error is the one to tell
+            container.close()
+            self._part.unlink(missing_ok=True)
+            return
         try:
             container.mux(self._stream.encode(None))
             container.close()
             self._part.replace(self._path)
         except (av.FFmpegError, OSError) as error:
-            raise SinkError(f"{self._path}: the video cannot be finished ({error}); what there is stands in {self._part}") from error
+            raise SinkError(
+                f"{self._path}: the video cannot be finished ({error}); what there is stands in {self._part}"
+            ) from error
 
 
 def _av() -> Any:

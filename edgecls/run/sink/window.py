@@ -24,7 +24,9 @@ class WindowSink(Sink):
     def __init__(self) -> None:
         """Check that there is a screen: without one OpenCV's window would end the whole process."""
         if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-            raise SinkError("window: no screen (neither DISPLAY nor WAYLAND_DISPLAY is set); write a video instead: --sink video:out.mp4")
+            raise SinkError(
+                "window: no screen (neither DISPLAY nor WAYLAND_DISPLAY is set); write a video instead: --sink video:out.mp4"
+            )
         self._shown: set[str] = set()
         self._done = False
 

@@ -14,12 +14,22 @@ from edgecls.run.source.fake import FakeSource
 from edgecls.run.source.folder import FolderSource
 from edgecls.run.source.merged import Merged
 from edgecls.run.source.opencv import OpenCVSource
-from edgecls.run.source.threaded import Ahead, Newest, threaded
+from edgecls.run.source.threads import Ahead, Newest, threaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SOURCES", "Ahead", "FakeSource", "FolderSource", "Merged", "Newest", "OpenCVSource", "Source", "open_source"]
+__all__ = [
+    "SOURCES",
+    "Ahead",
+    "FakeSource",
+    "FolderSource",
+    "Merged",
+    "Newest",
+    "OpenCVSource",
+    "Source",
+    "open_source",
+]
 
 _NAMED = re.compile(r"([A-Za-z0-9_-]+)=(.+)", re.DOTALL)
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -38,9 +48,7 @@ SOURCES: dict[str, Callable[[str, str, Callable[[str], None], bool], Source]] = 
 """Each kind: (where, name, say, strict) -> Source."""
 
 
-def open_source(
-    *wheres: int | str | Path, say: Callable[[str], None] = _say_on_stderr, strict: bool = False
-) -> Source:
+def open_source(*wheres: int | str | Path, say: Callable[[str], None] = _say_on_stderr, strict: bool = False) -> Source:
     """Open cameras (an int), video files, folders of pictures and network streams; several are merged into one.
 
     A text may carry a name for the camera, as in `gate=rtsp://host/stream`. Each source is read in a thread of its own:
@@ -74,4 +82,8 @@ def recognize(where: int | str | Path) -> tuple[str, str, str]:
     if _URL.match(target):
         return "stream", target, name or urlsplit(target).hostname or "stream"
     path = Path(target)
-    return "folder" if path.is_dir() else "video", target, name or (path.name if path.is_dir() else path.stem) or "video"
+    return (
+        "folder" if path.is_dir() else "video",
+        target,
+        name or (path.name if path.is_dir() else path.stem) or "video",
+    )

@@ -45,4 +45,3 @@ class FakeSource(Source):
     def close(self) -> None:
         """Count how often it was closed."""
         self.closed += 1
-

@@ -56,12 +56,9 @@ class FolderSource(Source):
                 self._say(f"left out: {error}")
                 continue
             name = file.relative_to(self._root).as_posix()
-            return image.as_frame(
-                bgr, self.name, index, time_s=float(index), captured_at=time.monotonic(), file=name
-            )
+            return image.as_frame(bgr, self.name, index, time_s=float(index), captured_at=time.monotonic(), file=name)
         return None
 
     def close(self) -> None:
         """Give no more frames."""
         self._index = len(self._files)
-

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgecls.errors import SourceError
 from edgecls.run.source.contract import Source
-from edgecls.run.source.threaded import threaded
+from edgecls.run.source.threads import threaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Merged(Source):
     """Reads every source in a thread of its own. Each keeps its order; a slow or dead one does not stop the others.
 
-    The failure of one is told to `say` when it happens; once the others have ended too, the first is raised.
+    The failure of one is told to `say` when it happens; once the others have ended too, SourceError is raised.
     """
 
     def __init__(self, sources: Sequence[Source], *, say: Callable[[str], None]) -> None:
@@ -51,8 +51,8 @@ class Merged(Source):
                 if all(source.ended for source in self.sources):
                     break
         if self._failed:
-            error, self._failed = self._failed[0], []
-            raise error
+            failed, self._failed = self._failed, []
+            raise SourceError(f"{len(failed)} of {len(self.sources)} sources failed, the first: {failed[0]}") from failed[0]
         return []
 
     def close(self) -> None:

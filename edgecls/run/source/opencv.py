@@ -85,7 +85,8 @@ class OpenCVSource(Source):
             return None
         good, bgr = self._grab()
         if not good:
-            return self._end()
+            self._end()
+            return None
         now = time.monotonic()
         if self._first_at is None:
             self._first_at = now

@@ -1,7 +1,7 @@
 """Sources that read another source in a thread of their own, so that decoding and inference overlap.
 
-    Ahead    for files: a bounded queue; nothing is lost, nothing reordered
-    Newest   for live sources: one slot; the newest frame wins, the others are counted as skipped
+Ahead    for files: a bounded queue; nothing is lost, nothing reordered
+Newest   for live sources: one slot; the newest frame wins, the others are counted as skipped
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Threaded(Source):
     @property
     def pending(self) -> bool:
         """Whether `ready` has something to return or raise."""
-        return bool(self._frames) or self._error is not None and self._ended
+        return bool(self._frames) or (self._error is not None and self._ended)
 
     @property
     def ended(self) -> bool:
@@ -87,17 +87,24 @@ class Threaded(Source):
         """Tell the reader to stop and wait for it, but not for a device that does not answer."""
         with self._bell:
             self._closing = True
+            self._dropped += len(self._frames) if self.live else 0
             self._frames.clear()
             self._error = None
             self._bell.notify_all()
         self._thread.join(CLOSE_WAIT_S)
 
+    def _keep(self, frame: Frame) -> None:
+        """Store a frame; after the close nobody comes for it, and one of a live source counts as skipped."""
+        if not self._closing:
+            self._store(frame)
+        elif self.live:
+            self._dropped += 1
+
     def _work(self) -> None:
         try:
             while not self._closing and (frame := self._source.read()) is not None:
                 with self._bell:
-                    if not self._closing:
-                        self._store(frame)
+                    self._keep(frame)
                     self._bell.notify_all()
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised again where the caller waits
             self._error = None if self._closing else error

@@ -1,0 +1,201 @@
+"""The demo's clip: a camera watches a variable speed-limit sign on a gantry, by day, at dusk, at night, in noise and shake.
+
+python scripts/gantry.py draw CLIP.mp4 TRUTH.json     draw the clip and write down what it shows when
+python scripts/gantry.py zone                         print the --zone in which the sign hangs
+python scripts/gantry.py check SEEN.jsonl TRUTH.json  compare what was seen with what was shown; exit code 1 if they differ
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+WIDTH, HEIGHT, FPS = 640, 360, 25
+SIGN_X, SIGN_Y, SIGN_RADIUS = 330, 92, 30
+MARGIN = 1.25  # of the zone around the sign, as its pictures in training had
+SCENES = (  # label, seconds, light (1 = noon), noise (gray levels), shake (pixels)
+    ("speed limit 120", 4.0, 1.00, 2.0, 0.0),
+    ("speed limit 100", 3.0, 0.95, 3.0, 1.5),
+    ("speed limit 80", 4.0, 0.60, 5.0, 0.5),
+    ("speed limit 60", 3.0, 0.35, 8.0, 1.0),
+    ("speed limit 80", 3.0, 0.30, 14.0, 2.0),
+    ("speed limit 100", 3.0, 0.55, 6.0, 2.5),
+    ("speed limit 120", 4.0, 0.90, 3.0, 0.5),
+)
+SHORTEST_S = 0.4  # what is seen for less is a flicker
+LARGEST_DELAY_S = 0.2  # between a change of the sign and of what is seen
+LEAST_RIGHT = 0.98  # of all frames
+
+
+def draw_clip(clip: Path, truth: Path) -> None:
+    """Draw every frame, write H.264, and write down when the sign shows what."""
+    chance = np.random.default_rng(7)
+    shown = []
+    with av.open(str(clip), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"crf": "20", "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.time_base = Fraction(1, FPS)
+        index = 0
+        for label, seconds, light, noise, shake in SCENES:
+            shown.append({"label": label, "start_s": index / FPS, "end_s": index / FPS + seconds})
+            for _ in range(round(seconds * FPS)):
+                picture = _frame(index, label.split()[-1], light, noise, shake, chance)
+                frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+                frame.pts = index
+                container.mux(stream.encode(frame))
+                index += 1
+        container.mux(stream.encode(None))
+    truth.write_text(json.dumps({"frames": index, "shown": shown}, indent=1) + "\n", encoding="utf-8")
+
+
+def zone() -> str:
+    """The part of the frame around the sign, as `edgecls run --zone` takes it."""
+    half = SIGN_RADIUS * MARGIN
+    x, y = (SIGN_X - half) / WIDTH, (SIGN_Y - half) / HEIGHT
+    return f"sign={x:.4f},{y:.4f},{2 * half / WIDTH:.4f},{2 * half / HEIGHT:.4f}"
+
+
+def check(seen: Path, truth: Path) -> bool:
+    """Print what was seen when beside what was shown; return whether they agree."""
+    told = json.loads(truth.read_text(encoding="utf-8"))
+    lines = [json.loads(line) for line in seen.read_text(encoding="utf-8").splitlines()]
+    shown = told["shown"]
+    runs = [(label, list(group)) for label, group in itertools.groupby(lines, key=lambda line: line["label"])]
+    lasting = [(label, group[0]["time_s"]) for label, group in runs if len(group) >= SHORTEST_S * FPS]
+    found = [next(group) for _, group in itertools.groupby(lasting, key=lambda run: run[0])]
+    right = sum(line["label"] == _shown_at(shown, line["time_s"]) for line in lines)
+    print(f"{'shown':18} {'from':>7}   {'seen':18} {'from':>7}")
+    for truth_row, found_row in itertools.zip_longest(shown, found):
+        left = f"{truth_row['label']:18} {truth_row['start_s']:6.2f} s" if truth_row else " " * 27
+        print(f"{left}   {found_row[0]:18} {found_row[1]:6.2f} s" if found_row else f"{left}   nothing")
+    print(f"{len(lines)} of {told['frames']} frames classified, {right / max(1, len(lines)):.2%} of them right")
+    return (
+        len(lines) == told["frames"]
+        and [label for label, _ in found] == [row["label"] for row in shown]
+        and all(abs(at - row["start_s"]) <= LARGEST_DELAY_S for (_, at), row in zip(found, shown, strict=True))
+        and right >= LEAST_RIGHT * len(lines)
+    )
+
+
+def _shown_at(shown: list[dict], time_s: float) -> str | None:
+    return next((row["label"] for row in shown if row["start_s"] - 1e-6 <= time_s < row["end_s"] - 1e-6), None)
+
+
+def _frame(index: int, number: str, light: float, noise: float, shake: float, chance: np.random.Generator) -> np.ndarray:
+    picture = _road(index)
+    _gantry(picture, number)
+    dark = np.array([1.0, 0.92, 0.85]) if light < 0.7 else np.ones(3)  # dusk is bluish
+    picture = picture * (light * dark)
+    if shake:
+        right, down = chance.uniform(-shake, shake, 2)
+        picture = cv2.warpAffine(
+            picture, np.float64([[1, 0, right], [0, 1, down]]), (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE
+        )
+    return np.clip(picture + chance.normal(0, noise, picture.shape), 0, 255).astype(np.uint8)
+
+
+def _road(index: int) -> np.ndarray:
+    """Sky, meadow, a road to the horizon, and two cars on it."""
+    picture = np.empty((HEIGHT, WIDTH, 3), np.float32)
+    picture[:] = np.linspace((235, 200, 160), (245, 230, 215), HEIGHT)[:, None]
+    horizon = 190
+    picture[horizon:] = (70, 120, 90)
+    cv2.fillPoly(picture, [np.int32([(290, horizon), (350, horizon), (620, HEIGHT), (20, HEIGHT)])], (95, 95, 95))
+    for lane in (0.33, 0.67):
+        for k in range(6):
+            near = (k + (index * 0.08) % 1) / 6
+            far = near + 0.07
+            a, b = (_on_road(lane, d, horizon) for d in (near, min(far, 1)))
+            cv2.line(picture, a, b, (230, 230, 230), 1 + int(4 * near), cv2.LINE_AA)
+    for lane, phase, color in ((0.17, 0.0, (60, 60, 190)), (0.83, 0.5, (170, 120, 50))):
+        depth = ((index / 90 + phase) % 1) ** 2
+        x, y = _on_road(lane, depth, horizon)
+        w = int(6 + 70 * depth)
+        cv2.rectangle(picture, (x - w // 2, y - w // 2), (x + w // 2, y), color, -1)
+        cv2.rectangle(picture, (x - w // 3, y - int(w * 0.8)), (x + w // 3, y - w // 2), tuple(c * 0.6 for c in color), -1)
+    return picture
+
+
+def _on_road(across: float, depth: float, horizon: int) -> tuple[int, int]:
+    """A point of the road: `across` from 0 (left) to 1, `depth` from 0 (horizon) to 1 (the camera)."""
+    left, right = 290 + (20 - 290) * depth, 350 + (620 - 350) * depth
+    return int(left + (right - left) * across), int(horizon + (HEIGHT - horizon) * depth)
+
+
+def _gantry(picture: np.ndarray, number: str) -> None:
+    steel = (120, 118, 115)
+    for x in (60, 580):
+        cv2.rectangle(picture, (x - 6, 60), (x + 6, 300), steel, -1)
+    cv2.rectangle(picture, (54, 52), (586, 66), steel, -1)
+    cv2.rectangle(picture, (SIGN_X - 46, SIGN_Y - 44), (SIGN_X + 46, SIGN_Y + 44), (45, 45, 45), -1)
+    picture[SIGN_Y - 40 : SIGN_Y + 40, SIGN_X - 40 : SIGN_X + 40] = _sign(number)
+
+
+def _sign(number: str) -> np.ndarray:
+    """A speed-limit sign on a dark panel, drawn large and shrunk so that its edges are smooth: (80, 80, 3)."""
+    scale = 8
+    side = 80 * scale
+    big = np.full((side, side, 3), 45, np.uint8)
+    center, radius = (side // 2, side // 2), SIGN_RADIUS * scale
+    cv2.circle(big, center, radius, (245, 245, 245), -1)
+    cv2.circle(big, center, int(radius * 0.90), (40, 30, 200), int(radius * 0.17))
+    height = radius * (0.74 if len(number) == 2 else 0.66)
+    width = height * (0.60 if len(number) == 2 else 0.50)
+    thick = int(height * 0.17)
+    gap = width * 0.20
+    total = len(number) * width + (len(number) - 1) * gap
+    for i, digit in enumerate(number):
+        left = center[0] - total / 2 + i * (width + gap)
+        _digit(big, digit, (left, center[1] - height / 2), (width, height), thick)
+    return cv2.resize(big, (80, 80), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _digit(picture: np.ndarray, digit: str, corner: tuple[float, float], size: tuple[float, float], thick: int) -> None:
+    """One digit as strokes: ellipses (center, axes, from, to in degrees) and lines, in fractions of its box."""
+    ellipses = {
+        "0": [((0.5, 0.5), (0.5, 0.5), 0, 360)],
+        "2": [((0.5, 0.29), (0.48, 0.29), 170, 395)],
+        "6": [((0.5, 0.69), (0.5, 0.31), 0, 360), ((0.98, 0.66), (0.98, 0.66), 180, 262)],
+        "8": [((0.5, 0.25), (0.43, 0.25), 0, 360), ((0.5, 0.73), (0.5, 0.27), 0, 360)],
+    }
+    lines = {
+        "1": [((0.20, 0.22), (0.58, 0.0)), ((0.58, 0.0), (0.58, 1.0))],
+        "2": [((0.89, 0.46), (0.02, 1.0)), ((0.02, 1.0), (1.0, 1.0))],
+    }
+    (left, top), (width, height) = corner, size
+
+    def at(point: tuple[float, float]) -> tuple[int, int]:
+        return int(left + point[0] * width), int(top + point[1] * height)
+
+    for middle, (a, b), start, end in ellipses.get(digit, ()):
+        cv2.ellipse(picture, at(middle), (int(a * width), int(b * height)), 0, start, end, (20, 20, 20), thick)
+    for a, b in lines.get(digit, ()):
+        cv2.line(picture, at(a), at(b), (20, 20, 20), thick)
+
+
+def main() -> int:
+    """Do what the first argument says."""
+    match sys.argv[1:]:
+        case ["draw", clip, truth]:
+            draw_clip(Path(clip), Path(truth))
+        case ["zone"]:
+            print(zone())
+        case ["check", seen, truth]:
+            agree = check(Path(seen), Path(truth))
+            print("what was seen agrees with what was shown" if agree else "what was seen is not what was shown")
+            return 0 if agree else 1
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

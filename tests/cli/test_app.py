@@ -1,0 +1,62 @@
+"""What holds for every command."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import edgecls as package
+from edgecls.cli.talk import table
+
+COMMANDS = ("train", "export", "eval", "predict", "run", "info")
+
+
+def test_version(edgecls):
+    """One line on stdout."""
+    done = edgecls("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"edgecls {package.__version__}\n", "")
+
+
+def test_help_lists_the_commands(edgecls):
+    """Each has its line, and -h means the same."""
+    done = edgecls("--help")
+    assert done.returncode == 0
+    assert all(f"  {command} " in done.stdout for command in COMMANDS)
+    assert edgecls("-h").stdout == done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(edgecls, command):
+    """Exit code 0 and a usage line."""
+    done = edgecls(command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.strip().startswith(f"Usage: edgecls {command}")
+
+
+def test_an_unknown_command_is_exit_code_2(edgecls):
+    """It is named on stderr."""
+    done = edgecls("fly")
+    assert done.returncode == 2
+    assert "No such command 'fly'" in done.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_failure(light_model, shapes):
+    """`edgecls predict ... | head -1` ends without a word on stderr."""
+    files = [str(p) for p in sorted(shapes.rglob("*.png"))] * 5
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edgecls", "predict", str(light_model), *files],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    process.stdout.readline()
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == 0
+    assert said == ""
+
+
+def test_a_table_stands_in_line():
+    """The first column to the left, the others to the right."""
+    assert table(("a", "n"), (("long", "1"), ("b", "200"))) == "a       n\nlong    1\nb     200"

@@ -1,0 +1,69 @@
+"""`edgecls export`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from edgecls import Classifier
+from edgecls.cli import app
+
+
+def call(*arguments):
+    """Run the command in this process."""
+    return CliRunner().invoke(app, ["export", *map(str, arguments)])
+
+
+def test_a_run_to_a_file(edgecls, trained, tmp_path):
+    """Exit code 0, a table on stdout with the three forms, one line of talk on stderr, and a file that loads."""
+    done = edgecls("export", trained.out, "--out", "m.onnx", "--max-drop", 10)
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["form", "keras", "fp32", "int8"]
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("m.onnx: written; accuracy on 32 held-out pictures; largest difference to Keras ")
+    assert Classifier.load(tmp_path / "m.onnx").card.scheme == "int8"
+
+
+def test_json_has_parity_and_forms(trained, tmp_path):
+    """One object on one line: where, on what, how far from Keras, and each form."""
+    done = call(trained.out, "--out", tmp_path / "m.onnx", "--scheme", "fp32", "--json")
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout)
+    assert set(record) == {"out", "measured_on", "parity", "forms"}
+    assert set(record["parity"]) == {"largest_difference", "mean_difference", "agreement", "top1_drop"}
+    assert [form["name"] for form in record["forms"]] == ["keras", "fp32"]
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "message"),
+    [
+        ("file/m.onnx", (), "file does not exist or cannot be written to"),
+        ("m.bin", (), "m.bin: expected a file that ends in .onnx"),
+        ("m.onnx", ("--scheme", "int4"), "scheme 'int4' is not known; expected fp32 or int8"),
+        ("m.onnx", ("--calibration", "none"), "none: no such file or folder"),
+        ("m.onnx", ("--test", "none"), "none: no such file or folder"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_exit_code_1(trained, tmp_path, out, options, message):
+    """A folder that is a file, another ending, an unknown scheme, data that is not there: no file is left."""
+    (tmp_path / "file").touch()
+    done = call(trained.out, "--out", tmp_path / out, *options)
+    assert done.exit_code == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert message in done.stderr
+    assert not list(tmp_path.glob("*.onnx"))
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    """The line says what is missing and what makes it."""
+    done = call(tmp_path, "--out", tmp_path / "m.onnx")
+    assert done.exit_code == 1
+    assert "best.keras and card.json and config.toml is missing; make one with: edgecls train" in done.stderr
+
+
+def test_wrong_usage_is_exit_code_2(trained):
+    """Without --out, or with a negative --max-drop."""
+    assert call(trained.out).exit_code == 2
+    assert call(trained.out, "--out", "m.onnx", "--max-drop", -1).exit_code == 2

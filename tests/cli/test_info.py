@@ -1,0 +1,65 @@
+"""`edgecls info`."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+
+import onnx
+from typer.testing import CliRunner
+
+from edgecls.card import METADATA_KEY
+from edgecls.cli import app
+
+
+def call(*arguments):
+    """Run the command in this process."""
+    return CliRunner().invoke(app, ["info", *map(str, arguments)])
+
+
+def test_json_is_the_card_inside_the_file(exported):
+    """Every field of the card in the file's metadata, beside its name, its bytes and its hash."""
+    path = exported["int8"].out
+    record = json.loads(call(path, "--json").stdout)
+    (entry,) = onnx.load(path).metadata_props
+    inside = json.loads(entry.value)
+    assert entry.key == METADATA_KEY
+    assert {name: record[name] for name in inside} == inside
+    assert inside == json.loads(json.dumps(dataclasses.asdict(exported["int8"].card)))
+    content = path.read_bytes()
+    assert record["sha256"] == hashlib.sha256(content).hexdigest()
+    assert (record["bytes"], record["file"]) == (len(content), str(path))
+    assert set(record) == {*inside, "file", "bytes", "sha256"}
+
+
+def test_text_says_what_a_person_asks(exported):
+    """Bytes, scheme, input, labels, accuracy and on what, data and its terms, versions."""
+    text = call(exported["fp32"].out).stdout
+    for part in (
+        "fp32, 4 labels",
+        "24x24 gray, fit stretch, area",
+        "disc, ring, square, stripes",
+        "top1 ",
+        "on 32 held-out pictures",
+        "drawn shapes",
+        "sha256:",
+        "keras ",
+    ):
+        assert part in text
+
+
+def test_a_card_with_nothing_on_it_is_shown(light_model):
+    """Without metrics, terms and data there are dashes, not gaps."""
+    lines = call(light_model).stdout.splitlines()
+    assert "measured  - on -" in lines
+    assert "about     -" in lines
+
+
+def test_a_file_without_a_card_is_exit_code_1(tmp_path):
+    """Text called onnx is one line."""
+    (tmp_path / "text.onnx").write_text("text")
+    done = call(tmp_path / "text.onnx")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1

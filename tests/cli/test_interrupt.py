@@ -1,0 +1,119 @@
+"""Signals end a run between two results."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from edgecls.cli.interrupt import Interrupt
+
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+
+
+def send(number: int) -> None:
+    """Send a signal to this very process; Python handles it before the next line."""
+    os.kill(os.getpid(), number)
+    time.sleep(0)
+
+
+def test_without_a_signal_nothing_happens():
+    """Each wait gives what it waited for, an end included, and the exit code is 0."""
+    with Interrupt() as interrupt:
+        assert interrupt.wait_for(lambda: 7) == 7
+        assert interrupt.wait_for(lambda: None) is None
+    assert interrupt.exit_code == 0
+    assert interrupt.signum is None
+
+
+@SIGNALS
+def test_a_signal_breaks_off_the_waiting(number):
+    """A signal while waiting ends the wait at once with None; the exit code is 128 and the signal's number."""
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), number))
+    with Interrupt() as interrupt:
+        timer.start()
+        assert interrupt.wait_for(lambda: threading.Event().wait(60)) is None
+    timer.join()
+    assert interrupt.signum == number
+    assert interrupt.exit_code == 128 + number
+
+
+@SIGNALS
+def test_a_signal_while_writing_is_only_noted(number):
+    """Between the waits a signal breaks off nothing: what is being written gets whole, and the next wait gives None."""
+    written = []
+    with Interrupt() as interrupt:
+        assert interrupt.wait_for(lambda: "result") == "result"
+        written.append("first half")
+        send(number)
+        written.append("second half")
+        assert interrupt.wait_for(lambda: pytest.fail("it waits no more")) is None
+    assert written == ["first half", "second half"]
+    assert interrupt.exit_code == 128 + number
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_forces(first, second):
+    """A second signal, of either kind, raises KeyboardInterrupt wherever the run is."""
+    with Interrupt() as interrupt:
+        send(first)
+        with pytest.raises(KeyboardInterrupt):
+            send(second)
+    assert interrupt.signum == first
+
+
+def test_errors_of_the_waiting_pass():
+    """What the waiting itself raises comes up as it is."""
+    with Interrupt() as interrupt, pytest.raises(OSError, match="unplugged"):
+        interrupt.wait_for(lambda: (_ for _ in ()).throw(OSError("unplugged")))
+    assert interrupt.exit_code == 0
+
+
+def test_no_handler_of_errors_takes_the_breaking_off():
+    """A wait that catches every Exception is broken off all the same."""
+
+    def wait():
+        while True:
+            try:
+                send(signal.SIGINT)
+            except Exception:  # noqa: BLE001 - such code is the point
+                pytest.fail("a signal is no error")
+
+    with Interrupt() as interrupt:
+        assert interrupt.wait_for(wait) is None
+    assert interrupt.exit_code == 130
+
+
+def test_the_signals_are_given_back():
+    """After the block the signals mean what they meant before it, when it ended by an error too."""
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    def fail():
+        with Interrupt():
+            assert signal.getsignal(signal.SIGTERM) not in before
+            raise OSError("unplugged")
+
+    with pytest.raises(OSError, match="unplugged"):
+        fail()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_lock_is_free_after_the_waiting_was_broken_off():
+    """A wait on a condition that a signal breaks off leaves its lock free."""
+    bell = threading.Condition()
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+
+    def wait():
+        with bell:
+            bell.wait(60)
+
+    with Interrupt() as interrupt:
+        timer.start()
+        assert interrupt.wait_for(wait) is None
+    timer.join()
+    assert bell.acquire(blocking=False)
+    bell.release()

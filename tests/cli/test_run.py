@@ -1,0 +1,463 @@
+"""`edgecls run`, as a script or a person calls it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import av
+import cv2
+import pytest
+
+from edgecls import Classifier, image
+from tests.drawn import gray_levels, write_video
+from tests.run.world import cut_in_half, noise, web_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LEVELS = (0, 128, 255)
+SIGNALS = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+
+
+@pytest.fixture
+def video(tmp_path) -> Path:
+    """light.avi: 30 frames, dark, dim and bright in turn."""
+    return write_video(tmp_path / "light.avi", gray_levels(LEVELS * 10))
+
+
+@pytest.fixture
+def start(tmp_path) -> Iterator:
+    """Start the command line in an empty folder and go on; whatever still runs at the end is killed."""
+    running: list[subprocess.Popen[str]] = []
+
+    def call(*arguments: object, **options: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "edgecls", *map(str, arguments)]
+        given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path, **options}
+        running.append(subprocess.Popen(command, **given))
+        return running[-1]
+
+    yield call
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def records(text: str) -> list[dict]:
+    assert not text or text.endswith("\n"), "the last line is not whole"
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def frame_times(path: Path) -> list[float]:
+    with av.open(str(path)) as container:
+        return [float(frame.time) for frame in container.decode(video=0)]
+
+
+@contextmanager
+def endless_camera(wait_s: float = 0.01) -> Iterator[str]:
+    """A network camera that goes on for minutes."""
+    with web_server(gray_levels(LEVELS * 2000, (120, 160)), wait_s=wait_s) as address:
+        yield f"{address}/camera"
+
+
+# What comes out
+
+
+def test_a_video_is_a_line_for_each_frame(edgecls, light_model, video):
+    """30 frames are 30 lines on stdout, in order, each with its label and time; the talk is on stderr."""
+    done = edgecls("run", "--model", light_model, "--source", video)
+    assert done.returncode == 0, done.stderr
+    lines = records(done.stdout)
+    assert [line["frame"] for line in lines] == list(range(30))
+    assert [line["label"] for line in lines] == ["dark", "dim", "bright"] * 10
+    assert [line["time_s"] for line in lines] == pytest.approx([i / 25 for i in range(30)], abs=1e-3)
+    assert {line["camera"] for line in lines} == {"light"}
+    assert "device cpu (" in done.stderr
+    assert "30 frames in " in done.stderr
+    assert done.stderr.endswith(" 0 skipped\n")
+
+
+def test_all_of_it_at_once(edgecls, light_model, video, tmp_path):
+    """Zones, a file of lines and an annotated video in one run: 30 of each, and the video has the frames' times."""
+    done = edgecls(
+        "run", "-m", light_model, "-s", f"gate={video}", "-z", "left=0,0,0.5,1", "-z", "right=0.5,0,0.5,1",
+        "--sink", "video:out.mp4", "--sink", "jsonl:out.jsonl", "--device", "cpu", "--threads", 1,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (tmp_path / "out.jsonl").read_text()
+    for line in records(done.stdout):
+        assert line["camera"] == "gate"
+        assert [(d["region"], d["box"]) for d in line["detections"]] == [
+            ("left", [0, 0, 32, 48]),
+            ("right", [32, 0, 64, 48]),
+        ]
+    assert frame_times(tmp_path / "out.mp4") == pytest.approx([i / 25 for i in range(30)], abs=1e-3)
+    assert not [p.name for p in tmp_path.iterdir() if "part" in p.name]
+
+
+@pytest.mark.parametrize("size_hw", [(48, 64), (121, 161)])
+def test_a_video_of_any_size_is_annotated(edgecls, light_model, tmp_path, size_hw):
+    """Even and odd frame sizes give a video with a frame for each result."""
+    source = write_video(tmp_path / "v.avi", gray_levels(LEVELS * 4, size_hw))
+    done = edgecls("run", "-m", light_model, "-s", source, "--sink", "video:out.mp4", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert len(frame_times(tmp_path / "out.mp4")) == 12
+
+
+def test_quiet_is_an_empty_stdout(edgecls, light_model, video, tmp_path):
+    """With --quiet stdout is empty; the other sinks get every result."""
+    done = edgecls("run", "-m", light_model, "-s", video, "--quiet", "--sink", "jsonl:out.jsonl")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert len(records((tmp_path / "out.jsonl").read_text())) == 30
+
+
+def test_a_folder_gets_what_classify_gives(edgecls, light_model, tmp_path):
+    """Each picture of a folder has the scores, to 1e-6, that Classifier.classify gives for the loaded file."""
+    (tmp_path / "pictures").mkdir()
+    for i, picture in enumerate(noise(8, (37, 53))):
+        cv2.imwrite(str(tmp_path / "pictures" / f"{i}.{'png' if i % 2 else 'jpg'}"), picture // (i + 1))
+    done = edgecls("run", "-m", light_model, "-s", "pictures")
+    assert done.returncode == 0, done.stderr
+    lines = records(done.stdout)
+    assert [line["file"] for line in lines] == [f"{i}.{'png' if i % 2 else 'jpg'}" for i in range(8)]
+    classifier = Classifier.load(light_model)
+    for line in lines:
+        expected = classifier.classify(image.load(tmp_path / "pictures" / line["file"]))
+        assert dict(line["top"]) == pytest.approx(dict(expected.top), abs=1e-6)
+
+
+def test_names_of_any_kind_are_utf_8(edgecls, light_model, tmp_path):
+    """Lines are UTF-8 whatever the terminal speaks, and a file name that is not Unicode is a line too."""
+    (tmp_path / "pictures").mkdir()
+    names = [os.fsdecode(name) for name in (b"a.png", "größe.png".encode(), "停🚗.png".encode(), b"caf\xe9.png")]
+    for name in names:
+        try:
+            (tmp_path / "pictures" / name).write_bytes(cv2.imencode(".png", gray_levels([255])[0])[1].tobytes())
+        except OSError:
+            pytest.skip("this file system takes Unicode names only")
+    done = edgecls("run", "-m", light_model, "-s", "pictures", env=os.environ | {"PYTHONIOENCODING": "ascii"}, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert {line["file"] for line in records(done.stdout)} == set(names)
+
+
+# Broken pictures and videos
+
+
+@pytest.fixture
+def holey(tmp_path) -> Path:
+    """A folder with 1.png, 2.png and 10.png, of which the second is broken."""
+    folder = tmp_path / "holey"
+    folder.mkdir()
+    for name, level in (("1.png", 0), ("2.png", 128), ("10.png", 255)):
+        cv2.imwrite(str(folder / name), gray_levels([level])[0])
+    (folder / "2.png").write_bytes(b"this is no picture")
+    return folder
+
+
+def test_a_broken_picture_is_left_out_and_counted(edgecls, light_model, holey):
+    """The broken picture is named on stderr and counted as skipped; the next keeps its index; the exit code is 0."""
+    done = edgecls("run", "-m", light_model, "-s", holey)
+    assert done.returncode == 0
+    assert [(r["frame"], r["file"], r["label"]) for r in records(done.stdout)] == [
+        (0, "1.png", "dark"),
+        (2, "10.png", "bright"),
+    ]
+    assert f"left out: {holey / '2.png'}: not a picture that OpenCV can decode (18 bytes)" in done.stderr.splitlines()
+    assert done.stderr.endswith(" 1 skipped\n")
+
+
+def test_strict_stops_at_a_broken_picture(edgecls, light_model, holey):
+    """With --strict the lines before the broken picture come, then one error line that names it, and exit code 1."""
+    done = edgecls("run", "-m", light_model, "-s", holey, "--strict")
+    assert done.returncode == 1
+    assert [r["file"] for r in records(done.stdout)] == ["1.png"]
+    assert done.stderr.splitlines()[-1] == f"error: {holey / '2.png'}: not a picture that OpenCV can decode (18 bytes)"
+
+
+def test_a_cut_off_video_gives_its_good_frames(edgecls, light_model, tmp_path):
+    """Half a file of 40 frames gives about half the lines, then one line with both numbers, and exit code 1."""
+    cut = cut_in_half(write_video(tmp_path / "cut.avi", noise(40)))
+    done = edgecls("run", "-m", light_model, "-s", cut, "--sink", "video:out.mp4")
+    lines = records(done.stdout)
+    assert done.returncode == 1
+    assert 10 <= len(lines) < 30
+    assert [line["frame"] for line in lines] == list(range(len(lines)))
+    errors = [line for line in done.stderr.splitlines() if "cut" in line]
+    assert errors == [f"error: {cut}: ended after {len(lines)} of 40 frames; the file is cut off"]
+    assert "Traceback" not in done.stderr
+    assert len(frame_times(tmp_path / "out.mp4")) == len(lines)
+
+
+def test_one_of_two_sources_fails(edgecls, light_model, video, tmp_path):
+    """Beside a cut off video a whole one gives all its lines in order; the exit code is 1 at the end."""
+    cut = cut_in_half(write_video(tmp_path / "cut.avi", noise(40)))
+    done = edgecls("run", "-m", light_model, "-s", cut, "-s", video, "--sink", "video:out-{camera}.mp4")
+    lines = records(done.stdout)
+    own = {name: [line["frame"] for line in lines if line["camera"] == name] for name in ("light", "cut")}
+    assert done.returncode == 1
+    assert own["light"] == list(range(30))
+    assert own["cut"] == list(range(len(own["cut"])))
+    assert 10 <= len(own["cut"]) < 30
+    last = done.stderr.splitlines()[-1]
+    assert last == (
+        f"error: 1 of 2 sources failed, the first: {cut}: ended after {len(own['cut'])} of 40 frames; the file is cut off"
+    )
+    assert len(frame_times(tmp_path / "out-light.mp4")) == 30
+    assert len(frame_times(tmp_path / "out-cut.mp4")) == len(own["cut"])
+
+
+def test_two_sources_are_each_complete(edgecls, light_model, video, tmp_path):
+    """Two videos at once: each camera's lines are all there, in its own order."""
+    other = write_video(tmp_path / "other.avi", gray_levels([255] * 17, (30, 40)))
+    done = edgecls("run", "-m", light_model, "-s", video, "-s", other)
+    lines = records(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert [line["frame"] for line in lines if line["camera"] == "light"] == list(range(30))
+    assert [line["frame"] for line in lines if line["camera"] == "other"] == list(range(17))
+    assert {line["label"] for line in lines if line["camera"] == "other"} == {"bright"}
+
+
+# What is refused: exit code 1 and one line, nothing on stdout
+
+
+def refused(done: subprocess.CompletedProcess[str], *parts: str, code: int = 1) -> None:
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    if code == 1:
+        assert last.startswith("error: ")
+    for part in parts:
+        assert part in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["-s", "missing.mp4"], ["missing.mp4: no such file or folder; expected a video, a folder of pictures or a URL"]),
+        (["-s", "text.mp4"], ["text.mp4: not a video that OpenCV can open (15 bytes); is the file whole?"]),
+        (["-s", "empty"], ["empty: the folder holds no picture that OpenCV reads"]),
+        (["-c", "97"], ["camera 97: cannot be opened", "check the number"]),
+        (["-s", "light.avi", "--sink", "mqtt:x"], ["sink 'mqtt:x' is not known; expected one of jsonl, video, window"]),
+        (["-s", "light.avi", "--sink", "video:no/out.mp4"], ["no/out.mp4: the folder no does not exist"]),
+        (["-s", "light.avi", "--sink", "jsonl:no/out.jsonl"], ["no/out.jsonl: cannot be written (No such file or directory)"]),
+        (["-s", "light.avi", "-z", "gate=0.9,0,0.2,1"], ["zone gate: expected x,y,w,h as fractions", "found 0.9,0,0.2,1"]),
+        (["-s", "light.avi", "-z", "gate"], ["zone 'gate': expected NAME=x,y,w,h", "gate=0.4,0.2,0.1,0.3"]),
+        (["-s", "light.avi", "--device", "tpu"], ["tpu", "cpu"]),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_one_line(edgecls, light_model, video, tmp_path, arguments, parts):
+    """What cannot be opened or read is named in one line on stderr; nothing is on stdout, and the exit code is 1."""
+    (tmp_path / "text.mp4").write_text("no video at all")
+    (tmp_path / "empty").mkdir()
+    refused(edgecls("run", "-m", light_model, *arguments), *parts)
+
+
+def test_cuda_without_cuda_is_refused(edgecls, light_model, video):
+    """--device cuda is CUDA or nothing: where it cannot be had the run stops, and no frame is classified on the CPU."""
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    refused(edgecls("run", "-m", light_model, "-s", video, "--device", "cuda"), "cuda", "edgecls[gpu]")
+
+
+def test_without_a_source_the_usage_is_shown(edgecls, light_model):
+    """A run that reads from nothing is a wrong usage: exit code 2."""
+    refused(edgecls("run", "-m", light_model), "expected a --camera or a --source to read from", code=2)
+
+
+def test_several_cameras_need_a_video_each(edgecls, light_model, video):
+    """Two cameras and one video without {camera} stop with the name that would do; no half file stays."""
+    done = edgecls("run", "-m", light_model, "-s", f"a={video}", "-s", f"b={video}", "--sink", "video:out.mp4", "-q")
+    refused(done, "several cameras need {camera} in the name of the video, such as out-{camera}.mp4")
+    assert not [p.name for p in video.parent.iterdir() if "part" in p.name]
+
+
+def test_with_the_camera_in_its_name_there_is_a_video_each(edgecls, light_model, video, tmp_path):
+    """With {camera} in the name two cameras are two videos with all their frames."""
+    done = edgecls("run", "-m", light_model, "-s", f"a={video}", "-s", f"b={video}", "--sink", "video:{camera}.mp4")
+    assert done.returncode == 0, done.stderr
+    assert len(frame_times(tmp_path / "a.mp4")) == len(frame_times(tmp_path / "b.mp4")) == 30
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_no_password_is_ever_shown(edgecls, light_model, scheme):
+    """A stream that refuses is named without user and password, with --debug and its traceback too."""
+    url = f"{scheme}://user:secret@127.0.0.1:9/x"
+    done = edgecls("run", "-m", light_model, "-s", f"gate={url}", "--debug")
+    assert done.returncode == 1
+    assert f"error: {scheme}://***@127.0.0.1:9/x: cannot be opened (refused" in done.stderr
+    assert "secret" not in done.stdout + done.stderr
+    assert "user:" not in done.stdout + done.stderr
+
+
+# Live sources
+
+
+def test_a_lost_stream_is_a_failure(edgecls, light_model):
+    """A network camera is read until it stops sending; then one line says so without its password, and exit code 1."""
+    with web_server(gray_levels(LEVELS * 20)) as address:
+        url = address.replace("http://", "http://user:secret@")
+        done = edgecls("run", "-m", light_model, "-s", f"gate={url}/camera")
+    lines = records(done.stdout)
+    assert done.returncode == 1
+    assert lines[-1]["frame"] == 59
+    assert {line["camera"] for line in lines} == {"gate"}
+    assert all(line["label"] == ("dark", "dim", "bright")[line["frame"] % 3] for line in lines)
+    summary, error = done.stderr.splitlines()[-2:]
+    skipped = int(summary.split()[-2])
+    assert len(lines) + skipped == 60
+    assert error.startswith("error: http://***@127.0.0.1:")
+    assert error.endswith("/camera: no more frames after 60; the camera was lost or stopped sending")
+    assert "secret" not in done.stdout + done.stderr
+
+
+def test_a_video_over_http_is_read_whole(edgecls, light_model, video):
+    """A file behind http is a file: all 30 frames, none skipped, exit code 0."""
+    with web_server(files={"light.avi": video.read_bytes()}) as address:
+        done = edgecls("run", "-m", light_model, "-s", f"{address}/light.avi")
+    assert done.returncode == 0, done.stderr
+    assert [line["frame"] for line in records(done.stdout)] == list(range(30))
+
+
+# Endings
+
+
+@SIGNALS
+def test_a_signal_ends_a_run_with_whole_files(start, light_model, tmp_path, number, code):
+    """In the middle of a live run a signal ends it: every line is whole, the video plays, no part is left."""
+    with endless_camera() as url:
+        process = start("run", "-m", light_model, "-s", url, "--sink", "video:out.mp4", "--sink", "jsonl:out.jsonl")
+        first = [process.stdout.readline() for _ in range(20)]
+        process.send_signal(number)
+        rest, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    lines = records("".join(first) + rest)
+    assert lines == records((tmp_path / "out.jsonl").read_text())
+    assert len(frame_times(tmp_path / "out.mp4")) == len(lines) >= 20
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.jsonl", "out.mp4"]
+    assert f"{len(lines)} frames in " in err
+    assert "Traceback" not in err
+
+
+@SIGNALS
+def test_a_signal_ends_a_long_file(start, light_model, tmp_path, number, code):
+    """A long video file that is read as fast as it can be is ended by a signal in the same way."""
+    source = write_video(tmp_path / "long.avi", gray_levels(LEVELS * 3000, (120, 160)))
+    process = start("run", "-m", light_model, "-s", source, "--sink", "video:out.mp4")
+    first = [process.stdout.readline() for _ in range(20)]
+    process.send_signal(number)
+    rest, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    lines = records("".join(first) + rest)
+    assert [line["frame"] for line in lines] == list(range(len(lines)))
+    assert 20 <= len(lines) < 9000
+    times = frame_times(tmp_path / "out.mp4")
+    assert times == pytest.approx([i / 25 for i in range(len(lines))], abs=1e-3)
+    assert not [p.name for p in tmp_path.iterdir() if "part" in p.name]
+
+
+@SIGNALS
+def test_a_signal_ends_the_wait_for_a_silent_camera(start, light_model, tmp_path, number, code):
+    """A camera that keeps its connection and sends nothing more does not hold up a signal; lines and video are whole."""
+    with web_server(gray_levels(LEVELS * 20, (120, 160)), then_silent=True) as address:
+        process = start("run", "-m", light_model, "-s", f"{address}/camera", "--sink", "video:out.mp4")
+        first = []
+        while not first or json.loads(first[-1])["frame"] < 55:
+            first.append(process.stdout.readline())
+        time.sleep(0.3)
+        process.send_signal(number)
+        rest, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert len(frame_times(tmp_path / "out.mp4")) == len(records("".join(first) + rest))
+    assert "Traceback" not in err
+    assert not [p.name for p in tmp_path.iterdir() if "part" in p.name]
+
+
+def test_a_second_signal_forces(start, light_model, tmp_path):
+    """While nobody reads stdout the first Ctrl-C waits for the line to be whole; the second ends the run, with 130."""
+    source = write_video(tmp_path / "long.avi", gray_levels(LEVELS * 3000))
+    process = start("run", "-m", light_model, "-s", source, "--sink", "jsonl:out.jsonl")
+    stuck_at = wait_until_still(tmp_path / "out.jsonl")
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 130
+    assert "stopped by Ctrl-C" in process.stderr.read()
+    assert (tmp_path / "out.jsonl").stat().st_size == stuck_at
+    records((tmp_path / "out.jsonl").read_text())
+
+
+def wait_until_still(path: Path) -> int:
+    """Wait until a file has grown and grows no more: the pipe beside it is full."""
+    before, until = -1, time.monotonic() + 60
+    while time.monotonic() < until:
+        size = path.stat().st_size if path.exists() else 0
+        if size == before > 10_000:
+            return size
+        before = size
+        time.sleep(0.5)
+    raise AssertionError("the run went on without a reader")
+
+
+def test_a_reader_that_leaves_ends_the_run_quietly(light_model, tmp_path):
+    """`edgecls run ... | head -1` gives one line, says no error and ends with 0; the video is whole all the same."""
+    write_video(tmp_path / "long.avi", gray_levels(LEVELS * 1000))
+    script = f'set -o pipefail; "{sys.executable}" -m edgecls run -m "{light_model}" -s long.avi --sink video:out.mp4 | head -1'
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(records(done.stdout)) == 1
+    assert "rror" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(frame_times(tmp_path / "out.mp4")) >= 1
+    assert not [p.name for p in tmp_path.iterdir() if "part" in p.name]
+
+
+def test_talk_that_nobody_hears_ends_the_run_quietly(light_model, tmp_path):
+    """With stderr in the pipe too, a reader that leaves still means 0."""
+    write_video(tmp_path / "long.avi", gray_levels(LEVELS * 1000))
+    script = f'set -o pipefail; "{sys.executable}" -m edgecls run -m "{light_model}" -s long.avi 2>&1 | head -2'
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert done.stderr == ""
+
+
+# The terminal
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo terminal is Unix")
+def test_the_status_line_is_for_a_terminal(start, light_model, video):
+    """On a terminal a status line with frames a second is shown and replaced; the summary stands on a line of its own."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = start("run", "-m", light_model, "-s", video, stderr=theirs, stdout=subprocess.DEVNULL)
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    except OSError:
+        pass  # Linux says so when the other side has closed
+    os.close(ours)
+    assert process.wait(timeout=30) == 0
+    text = shown.decode()
+    assert "\r\x1b[K1 frames, 0 skipped | light 0.0 fps" in text
+    assert "\r\x1b[K30 frames in " in text
+
+
+def test_without_a_terminal_there_is_no_status_line(edgecls, light_model, video):
+    """In a pipe stderr has plain lines only: the device and the summary."""
+    done = edgecls("run", "-m", light_model, "-s", video)
+    assert "\x1b" not in done.stderr
+    assert "\r" not in done.stderr
+    assert len(done.stderr.splitlines()) == 2

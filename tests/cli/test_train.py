@@ -1,0 +1,232 @@
+"""`edgecls train`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from typer.testing import CliRunner
+
+from edgecls.cli import app
+from edgecls.cli import train as command
+from tests import drawn, runs
+
+SMALL = ("--size", 16, "--kernels", 8, "--dense", 32, "--batch", 16, "--epochs", 1)
+
+
+@pytest.fixture
+def call():
+    """Run the command in this process and give the handlers of signals back."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield lambda *arguments: CliRunner().invoke(app, list(map(str, arguments)))
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_folders_to_a_run(edgecls, shapes, tmp_path):
+    """Exit code 0; one line on stdout with the score, one line an epoch on stderr, a whole run folder, no other noise."""
+    done = edgecls("train", shapes, "--out", "run", *SMALL, "--epochs", 2)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("run: 2 epochs; best on 20 held-out pictures: top1 ")
+    assert len(done.stdout.splitlines()) == 1
+    said = done.stderr.splitlines()
+    assert said[0].startswith(f"{shapes}: 4 classes; 100 train, 20 val in 120 groups (each picture by itself)")
+    assert [line.split()[:2] for line in said[1:]] == [["epoch", "1/2"], ["epoch", "2/2"]]
+    assert (tmp_path / "run" / "best.keras").is_file()
+
+
+def test_every_option_reaches_the_settings(call, shapes, tmp_path):
+    """config.toml of a run holds what each option said."""
+    (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
+    done = call(
+        "train", shapes, "--out", tmp_path / "run", "--arch", "classic", "--size", "24x16", "--color", "rgb",
+        "--fit", "letterbox",
+        "--epochs", 1, "--batch", 8, "--seed", 3, "--optimizer", "sgd", "--schedule", "cosine", "--rate", 0.02,
+        "--weight-decay", 0.001, "--dropout", 0.1, "--kernels", "4,6", "--kernel-size", 2, "--pool", "average",
+        "--pool-window", 3, "--pool-stride", 1, "--pool-bias", "--pool-activation", "tanh", "--dense", 12,
+        "--augment-scale", 0.05, "--augment-rotation", 5, "--augment-translation", 0.02, "--augment-brightness", 0.3,
+        "--augment-contrast", 0.4, "--labels", tmp_path / "labels.txt", "--group", "(.*)", "--val-fraction", 0.3, "--strict",
+        "--about", "drawn; free",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert tomllib.loads((tmp_path / "run" / "config.toml").read_text()) == {
+        "data": {"path": str(shapes), "labels": str(tmp_path / "labels.txt"), "group": "(.*)", "roi": False,
+                 "strict": True, "val_fraction": 0.3, "seed": 3},
+        "arch": "classic", "about": "drawn; free", "seed": 3, "epochs": 1, "batch": 8, "optimizer": "sgd", "schedule": "cosine",
+        "rate": 0.02, "weight_decay": 0.001, "dropout": 0.1,
+        "input": {"width": 24, "height": 16, "color": "rgb", "fit": "letterbox", "interpolation": "area"},
+        "layers": {"kernels": [4, 6], "kernel_size": 2, "pool": "average", "pool_window": 3, "pool_stride": 1,
+                   "pool_bias": True, "pool_activation": "tanh", "dense": 12},
+        "augment": {"scale": 0.05, "rotation_deg": 5.0, "translation": 0.02, "brightness": 0.3, "contrast": 0.4},
+    }  # fmt: skip
+    assert json.loads((tmp_path / "run" / "card.json").read_text())["labels"] == ["a", "b", "c", "d"]
+
+
+def test_no_augment_switches_all_kinds_off_and_one_may_stay(call, shapes, tmp_path):
+    """--no-augment --augment-scale 0.1 leaves the scale alone."""
+    call("train", shapes, "--out", tmp_path / "run", *SMALL, "--no-augment", "--augment-scale", 0.1)
+    assert tomllib.loads((tmp_path / "run" / "config.toml").read_text())["augment"] == {
+        "scale": 0.1, "rotation_deg": 0.0, "translation": 0.0, "brightness": 0.0, "contrast": 0.0,
+    }  # fmt: skip
+
+
+def test_the_config_of_a_run_makes_it_again(call, trained, tmp_path):
+    """--config alone gives data and settings; options go over it."""
+    done = call("train", "--config", trained.out / "config.toml", "--out", tmp_path / "run", "--epochs", 1)
+    assert done.exit_code == 0, done.output
+    assert json.loads((tmp_path / "run" / "card.json").read_text())["dataset"] == trained.card.dataset
+
+
+def test_resume_goes_on_after_the_last_whole_epoch(call, shapes, tmp_path):
+    """--resume needs no other word: the settings are those of the run."""
+    call("train", shapes, "--out", tmp_path / "run", *SMALL)
+    done = call("train", "--out", tmp_path / "run", "--resume", "--epochs", 2)
+    assert done.exit_code == 0, done.output
+    assert next(line for line in done.stderr.splitlines() if line.startswith("epoch")).startswith("epoch 2/2")
+
+
+def test_ctrl_c_keeps_the_best_epoch_and_exits_with_130(call, shapes, tmp_path, monkeypatch):
+    """The run is whole up to the last epoch, and the line on stderr says how to go on."""
+    monkeypatch.setattr(command, "_watcher", lambda: runs.Listener(stop_after=1))
+    done = call("train", shapes, "--out", tmp_path / "run", *SMALL, "--epochs", 3)
+    assert done.exit_code == 130
+    assert f"go on with: edgecls train --out {tmp_path / 'run'} --resume" in done.stderr
+    assert (tmp_path / "run" / "best.keras").is_file()
+    assert (tmp_path / "run" / "card.json").is_file()
+
+
+def test_ctrl_c_before_the_first_epoch_exits_with_130(call, shapes, tmp_path, monkeypatch):
+    """Nothing is kept, and one line says that it was Ctrl-C."""
+    monkeypatch.setattr(command, "_watcher", lambda: runs.Listener(stop_in_batch=1))
+    done = call("train", shapes, "--out", tmp_path / "run", *SMALL)
+    assert done.exit_code == 130
+    assert done.stderr.splitlines()[-1] == "stopped by Ctrl-C"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_process_keeps_the_best_epoch(shapes, tmp_path, number):
+    """SIGINT and SIGTERM during training end it with 130 and 143 and a whole run folder."""
+    arguments = ["train", shapes, "--out", tmp_path / "run", *SMALL, "--epochs", 100000]
+    command_line = [sys.executable, "-m", "edgecls", *map(str, arguments)]
+    with subprocess.Popen(command_line, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("epoch 2/"):
+                process.send_signal(number)
+                break
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in said
+    assert said.splitlines()[-1].startswith("stopped early; the best epoch so far is kept")
+    assert (tmp_path / "run" / "card.json").is_file()
+
+
+def one_class(folder):
+    drawn.write_class_folders(folder, pictures=3, names=("disc",))
+
+
+def single_picture(folder):
+    drawn.write_class_folders(folder, pictures=3)
+    drawn.plant(folder / "dot" / "0.png")
+
+
+def csv_without_columns(folder):
+    folder.mkdir()
+    (folder / "m.csv").write_text("a,b\n1,2\n")
+
+
+def empty(folder):
+    folder.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda _: None, "data: no such file or folder; expected class folders, a CSV manifest or an npz file"),
+        (empty, "data: expected one folder of pictures per class or a CSV manifest, found nothing"),
+        (one_class, "data: a classifier needs at least 2 classes, found 1 (disc)"),
+        (single_picture, "data: class 'dot' has 1 picture(s), expected at least 2"),
+        (csv_without_columns, "m.csv: expected a column with the picture's file"),
+    ],
+)  # fmt: skip
+def test_bad_data_is_one_line_and_exit_code_1(call, tmp_path, make, message):
+    """Missing, empty, one class, a single picture, a manifest without columns: one line, no model, no stdout."""
+    make(tmp_path / "data")
+    done = call("train", tmp_path / "data", "--out", tmp_path / "run", *SMALL)
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert not [p for p in (tmp_path / "run").rglob("*") if p.is_file()]
+
+
+def test_a_broken_picture_is_left_out_or_stops(call, tmp_path):
+    """It is named and counted on stderr; with --strict the exit code is 1 and no model is written."""
+    drawn.write_class_folders(tmp_path / "data", pictures=6)
+    (tmp_path / "data" / "disc" / "000.png").write_text("text")
+    done = call("train", tmp_path / "data", "--out", tmp_path / "run", *SMALL)
+    assert done.exit_code == 0
+    assert "disc/000.png: not a picture that OpenCV can decode (4 bytes)" in done.stderr
+    assert "1 picture(s) could not be read and were left out; --strict stops instead" in done.stderr
+    strict = call("train", tmp_path / "data", "--out", tmp_path / "strict", *SMALL, "--strict")
+    assert strict.exit_code == 1
+    assert "disc/000.png" in strict.stderr.splitlines()[-1]
+    assert not list((tmp_path / "strict").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--size", "big"), "error: --size big: expected a number of pixels such as 32, or WIDTHxHEIGHT such as 48x32"),
+        (("--size", "32x"), "error: --size 32x: expected a number of pixels such as 32, or WIDTHxHEIGHT such as 48x32"),
+        (("--kernels", "8;9"), "error: --kernels 8;9: expected whole numbers with commas between them, such as 32,64"),
+        (("--color", "hsv"), "error: settings: input.color must be one of gray, rgb, bgr, not 'hsv'"),
+        (("--arch", "resnet"), "error: arch 'resnet' is not known; expected classic or edge"),
+        (("--epochs", 0), "error: settings: epochs must be above 0, not 0"),
+        (("--kernels", "8,8,8,8,8"), "leave nothing of a picture of 16x16; take fewer, smaller ones or a larger size"),
+        (("--group", "("), "error: --group (: not a regular expression"),
+        (("--config", "none.toml"), "error: none.toml: the settings cannot be read (No such file or directory)"),
+        (("--labels", "none.txt"), "error: none.txt: the labels cannot be read"),
+        (("--resume",), "the settings cannot be read"),
+    ],
+)
+def test_a_bad_option_is_one_line_and_exit_code_1(call, shapes, tmp_path, options, message):
+    """The option, what it may be and what was given; no model is left."""
+    done = call("train", shapes, "--out", tmp_path / "run", *SMALL, *options)
+    assert done.exit_code == 1, done.output
+    assert message in done.stderr.splitlines()[-1]
+    assert not [p for p in (tmp_path / "run").rglob("*") if p.is_file()]
+
+
+def test_a_place_that_cannot_be_written_is_refused(call, shapes, tmp_path):
+    """A path below a regular file: one line, exit code 1."""
+    (tmp_path / "file").touch()
+    done = call("train", shapes, "--out", tmp_path / "file" / "run", *SMALL)
+    assert done.exit_code == 1
+    assert "run: cannot be written to (Not a directory); take another --out" in done.stderr
+
+
+def test_a_run_is_not_written_over(call, shapes, trained):
+    """The error says both ways out."""
+    done = call("train", shapes, "--out", trained.out, *SMALL)
+    assert done.exit_code == 1
+    assert "holds a run already; go on with --resume, or take another --out" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("train",), ("train", "data"), ("train", "--out", "x"), ("train", "d", "--out", "x", "--nope")]
+)
+def test_wrong_usage_is_exit_code_2(call, arguments):
+    """Without --out, without DATA, or with an option that does not exist."""
+    assert call(*arguments).exit_code == 2
+
+
+def test_debug_shows_the_traceback(edgecls):
+    """--debug anywhere on the line shows where it failed; the one line still comes last."""
+    done = edgecls("train", "none", "--out", "run", "--debug")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: none: no such file or folder")

@@ -1,0 +1,272 @@
+"""Export from a run folder to a file that was measured before it was written."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import numpy as np
+import onnx
+import onnx.printer
+import pytest
+
+from edgecls import Classifier, ModelCard
+from edgecls.card import InputSpec
+from edgecls.dataset import DataConfig, decode, fingerprint, scan
+from edgecls.errors import ConfigError, DataError, ExportError
+from edgecls.evaluate import measure
+from edgecls.export import build as build_module
+from edgecls.export.build import build
+from edgecls.settings import build as settings
+from edgecls.settings import read_toml
+from edgecls.train.config import Augment, Layers
+from edgecls.train.fit import fit
+from tests import drawn
+from tests.runs import config
+
+
+@pytest.mark.parametrize("scheme", ["fp32", "int8"])
+def test_the_file_carries_a_card_measured_on_itself(exported, trained, shapes, scheme):
+    """Its top1 is what a Classifier of the file gets on the run's held-out pictures."""
+    report = exported[scheme]
+    classifier = Classifier.load(report.out)
+    assert classifier.card == report.card
+    assert classifier.card.scheme == scheme
+    data = settings(DataConfig, read_toml(trained.out / "config.toml")["data"], "config.toml")
+    held_out = decode(data.split(scan(shapes)).val, classifier.card.input)
+    again = measure(classifier.probabilities, classifier.card.labels, held_out, range(4))
+    assert classifier.card.metrics["top1"] == round(again.top1, 5)
+    assert classifier.card.measured_on == "32 held-out pictures"
+    assert classifier.card.dataset == trained.card.dataset
+    assert classifier.card.split == trained.card.split
+    assert classifier.card.about == "drawn shapes"
+    assert classifier.card.made_with["calibration_pictures"] == "88"
+    assert {"keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime", "arch"} <= set(classifier.card.made_with)
+
+
+def test_fp32_is_keras_to_the_sixth_digit(exported):
+    """No probability differs by more than 1e-5, and every label agrees."""
+    parity = exported["fp32"].parity
+    assert parity.largest_difference < 1e-5
+    assert parity.agreement == 1
+    assert parity.top1_drop == 0
+
+
+def test_int8_stays_close(exported):
+    """At least nine of ten labels agree with Keras."""
+    assert exported["int8"].parity.agreement >= 0.9
+
+
+def test_the_table_has_a_row_for_each_form(exported):
+    """Keras and fp32, then int8, each with its bytes; the bytes of int8 are those of the file."""
+    assert [form.name for form in exported["fp32"].forms] == ["keras", "fp32"]
+    assert [form.name for form in exported["int8"].forms] == ["keras", "fp32", "int8"]
+    for form in exported["int8"].forms[2:]:
+        assert abs(form.bytes - exported["int8"].out.stat().st_size) < 1000
+
+
+def test_two_exports_of_a_run_are_one_file(exported, trained, tmp_path):
+    """Exporting again gives the same card, and the same bytes but for the numbers that tf2onnx counts up in a process."""
+    again = build(trained.out / "best.keras", tmp_path / "again.onnx", scheme="int8", max_drop=10)
+    assert again.card == exported["int8"].card
+    first, second = (_without_counters(report.out) for report in (exported["int8"], again))
+    assert first == second
+
+
+def _without_counters(path):
+    """The text of a model, tf2onnx's running numbers taken out, and its weights in order."""
+    model = onnx.load(path)
+    weights = [onnx.numpy_helper.to_array(i).tobytes() for i in model.graph.initializer]
+    return re.sub(r"__\d+", "", onnx.printer.to_text(model)), weights
+
+
+def test_the_graph_and_the_data_of_a_run_may_have_moved(trained, shapes, tmp_path):
+    """A run whose pictures lie elsewhere now is exported with `calibration`, without a warning, to the same card."""
+    shutil.copytree(shapes, tmp_path / "moved")
+    shutil.copytree(trained.out, tmp_path / "run")
+    text = (tmp_path / "run" / "config.toml").read_text().replace(str(shapes), str(tmp_path / "gone"))
+    (tmp_path / "run" / "config.toml").write_text(text)
+    with pytest.raises(DataError, match="gone: no such file or folder"):
+        build(tmp_path / "run", tmp_path / "m.onnx", scheme="fp32")
+    lines = []
+    build(tmp_path / "run", tmp_path / "m.onnx", scheme="fp32", calibration=str(tmp_path / "moved"), say=lines.append)
+    assert lines == []
+
+
+def test_other_pictures_than_the_run_had_are_warned_of(trained, tmp_path):
+    """Other drawings of the same classes: exported with a warning that has both fingerprints."""
+    drawn.write_class_folders(tmp_path / "other", pictures=8, seed=9)
+    lines = []
+    build(trained.out, tmp_path / "m.onnx", scheme="fp32", calibration=str(tmp_path / "other"), say=lines.append)
+    found = fingerprint(scan(tmp_path / "other"))
+    assert lines == [
+        f"warning: {tmp_path / 'other'} is not what the run was trained on ({found}, the card says {trained.card.dataset})"
+    ]
+
+
+def test_pictures_of_other_classes_are_refused(trained, tmp_path):
+    """Two classes for a run of four: nothing is written."""
+    drawn.write_class_folders(tmp_path / "other", pictures=4, names=("disc", "ring"))
+    with pytest.raises(ExportError, match=r"other: its classes are not those of the run \(2 against 4\)"):
+        build(trained.out, tmp_path / "m.onnx", calibration=str(tmp_path / "other"))
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_test_pictures_are_measured_for_the_card(trained, tmp_path):
+    """With `test` the card's numbers and `measured_on` are of those pictures."""
+    drawn.write_class_folders(tmp_path / "test", pictures=5, seed=7)
+    report = build(trained.out, tmp_path / "m.onnx", scheme="fp32", test=str(tmp_path / "test"))
+    assert report.card.metrics["pictures"] == 20
+    assert report.card.measured_on == f"20 test pictures ({fingerprint(scan(tmp_path / 'test'))})"
+
+
+def with_biases(model, change):
+    """A copy of a model whose last biases, of the four classes, are changed by a function."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for weight in copy.graph.initializer:
+        values = onnx.numpy_helper.to_array(weight)
+        if values.shape == (4,) and values.dtype == np.float32:
+            weight.CopyFrom(onnx.numpy_helper.from_array(change(values), weight.name))
+    return copy
+
+
+def wrong(to_onnx):
+    """A converter that gets the last biases wrong."""
+    return lambda model, spec: with_biases(to_onnx(model, spec), lambda b: b + np.array([5, 0, 0, 0], np.float32))
+
+
+@pytest.mark.parametrize("scheme", ["fp32", "int8"])
+def test_a_wrong_conversion_is_refused_and_leaves_no_file(trained, tmp_path, monkeypatch, scheme):
+    """A converter that changes the last layer is found by comparing with Keras; nothing is written."""
+    monkeypatch.setattr(build_module, "to_onnx", wrong(build_module.to_onnx))
+    with pytest.raises(ExportError, match=r"m\.onnx: its probabilities differ from Keras by up to .*nothing was written"):
+        build(trained.out, tmp_path / "m.onnx", scheme=scheme, max_drop=100)
+    assert list(tmp_path.iterdir()) == []
+
+
+def spoilt(model, pictures):
+    """A scheme that loses everything: every picture gets the same label."""
+    return with_biases(model, lambda b: np.array([999, 0, 0, 0], np.float32))
+
+
+def test_a_scheme_that_loses_too_much_is_refused_and_leaves_no_file(trained, tmp_path, monkeypatch):
+    """Losing more than max_drop points is refused; the file that stood there stays. With a larger max_drop it is written."""
+    monkeypatch.setitem(build_module.SCHEMES, "int8", spoilt)
+    (tmp_path / "m.onnx").write_bytes(b"old")
+    with pytest.raises(
+        ExportError, match=r"points of accuracy are lost against Keras .* expected at most 0\.5; nothing was written"
+    ):
+        build(trained.out, tmp_path / "m.onnx")
+    assert (tmp_path / "m.onnx").read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 1
+    build(trained.out, tmp_path / "m.onnx", max_drop=100)
+    assert Classifier.load(tmp_path / "m.onnx").card.metrics["top1"] == pytest.approx(0.25, abs=0.1)
+
+
+def test_an_interrupted_write_leaves_what_was_there(trained, tmp_path, monkeypatch):
+    """Ctrl-C while the file is made leaves no file and no rest."""
+
+    def interrupted(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build_module, "measure", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build(trained.out, tmp_path / "m.onnx", scheme="fp32")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("out", "scheme", "message"),
+    [
+        ("m.onnx", "int4", "scheme 'int4' is not known; expected fp32 or int8"),
+        ("m.bin", "fp32", "m.bin: expected a file that ends in .onnx"),
+        ("none/m.onnx", "fp32", "none does not exist or cannot be written to"),
+        ("file/m.onnx", "fp32", "file does not exist or cannot be written to"),
+    ],
+)
+def test_where_nothing_can_be_written_it_is_refused_first(trained, tmp_path, out, scheme, message):
+    """An unknown scheme, another ending, a folder that is missing or is a file."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError) as caught:
+        build(trained.out, tmp_path / out, scheme=scheme)
+    assert message in str(caught.value)
+
+
+def test_what_is_no_run_is_refused(trained, tmp_path):
+    """An empty folder, and a best.keras on its own, name what is missing and what makes it."""
+    with pytest.raises(
+        ConfigError,
+        match=r"best\.keras and card\.json and config\.toml is missing; make one with: edgecls train",
+    ):
+        build(tmp_path, tmp_path / "m.onnx")
+    shutil.copy(trained.out / "best.keras", tmp_path / "best.keras")
+    with pytest.raises(ConfigError, match=r"card\.json and config\.toml is missing"):
+        build(tmp_path / "best.keras", tmp_path / "m.onnx")
+
+
+def test_a_damaged_keras_file_is_refused(trained, tmp_path):
+    """A best.keras that is cut in half is one line with its path, no traceback of Keras."""
+    shutil.copytree(trained.out, tmp_path / "run")
+    content = (tmp_path / "run" / "best.keras").read_bytes()
+    (tmp_path / "run" / "best.keras").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ConfigError, match=r"best\.keras: Keras cannot load it"):
+        build(tmp_path / "run", tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"arch": "edge"},
+        {"layers": Layers(kernels=(4, 8), pool="average", pool_bias=True, pool_activation="sigmoid", dense=16)},
+        {"layers": Layers(kernels=(4,), pool_window=3, pool_stride=2, pool_activation="relu", dense=16)},
+        {"input": InputSpec(16, 24, "rgb", "letterbox"), "augment": Augment()},
+    ],
+    ids=["edge", "trainable pooling", "overlapping windows", "colour, not square"],
+)
+def test_every_kind_of_network_survives_training_and_both_schemes(shapes, tmp_path, changes):
+    """Trained for two epochs and exported: fp32 equals Keras, int8 loads and is close."""
+    run = fit(config(shapes, **changes), tmp_path / "run")
+    report = build(run.out, tmp_path / "m.onnx", scheme="int8", max_drop=100)
+    assert report.parity.mean_difference < 0.02
+    fp32 = build(run.out, tmp_path / "f.onnx", scheme="fp32")
+    assert fp32.parity.largest_difference < 1e-5
+    assert "Random" not in " ".join(n.op_type for n in onnx.load(fp32.out).graph.node)
+
+
+@pytest.mark.parametrize("classes", [2, 1000])
+def test_two_and_a_thousand_classes(tmp_path, classes):
+    """They train for an epoch on two pictures each, export, and give a probability for each class."""
+    chance = np.random.default_rng(0)
+    images = chance.integers(0, 256, (2 * classes, 8, 8), np.uint8)
+    np.savez(tmp_path / "data.npz", train_images=images, train_labels=np.repeat(np.arange(classes), 2))
+    settings_ = config(tmp_path / "data.npz", input=InputSpec(8, 8), layers=Layers(kernels=(4,), dense=16), epochs=1, batch=64)
+    run = fit(settings_, tmp_path / "run")
+    report = build(run.out, tmp_path / "m.onnx", scheme="int8", max_drop=100)
+    classifier = Classifier.load(report.out)
+    assert len(classifier.card.labels) == classes
+    found = classifier.probabilities(images[:3, ..., None])
+    assert found.shape == (3, classes)
+    assert found.sum(axis=1).tolist() == pytest.approx([1, 1, 1], abs=1e-4)
+
+
+def test_the_card_of_a_run_must_fit_its_network(trained, tmp_path):
+    """A card with one label fewer than the network has outputs is refused; no file is left."""
+    shutil.copytree(trained.out, tmp_path / "run")
+    card = ModelCard.from_json((tmp_path / "run" / "card.json").read_text(), "x")
+    text = card.to_json().replace('"square", ', "")
+    (tmp_path / "run" / "card.json").write_text(text)
+    drawn.write_class_folders(tmp_path / "three", pictures=6, names=("disc", "ring", "stripes"))
+    with pytest.raises(ValueError, match=r"the card has 3 labels, the graph gives probabilities \['N', 4\]"):
+        build(tmp_path / "run", tmp_path / "m.onnx", calibration=str(tmp_path / "three"))
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_broken_pictures_among_the_held_out_ones_are_left_out(trained, shapes, tmp_path):
+    """A picture that broke since the run does not stop the export."""
+    shutil.copytree(shapes, tmp_path / "data")
+    for name in ("disc", "ring", "square", "stripes"):
+        (tmp_path / "data" / name / "003.png").write_text("text")
+    report = build(trained.out, tmp_path / "m.onnx", scheme="fp32", calibration=str(tmp_path / "data"))
+    assert report.card.metrics["pictures"] <= 32

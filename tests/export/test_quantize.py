@@ -1,0 +1,97 @@
+"""Number formats."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import pytest
+
+from edgecls.errors import ExportError
+from edgecls.export import quantize
+from edgecls.export.quantize import SCHEMES, to_int8
+from tests import tiny
+
+
+@pytest.fixture(scope="module")
+def int8(exported):
+    """The graph of the int8 file."""
+    return onnx.load(exported["int8"].out).graph
+
+
+def test_int8_takes_the_picture_as_it_comes(int8):
+    """Nothing casts or scales the picture: its first reader is a DequantizeLinear, or a reshape before it."""
+    name = "image"
+    kinds = []
+    while not kinds or kinds[-1] in ("Reshape", "Transpose"):
+        (reader,) = [n for n in int8.node if name in n.input]
+        kinds.append(reader.op_type)
+        name = reader.output[0]
+    assert kinds[-1] == "DequantizeLinear"
+    assert "Cast" not in {n.op_type for n in int8.node}
+
+
+def test_int8_keeps_the_logits_in_float(int8):
+    """Softmax reads a float that nothing has rounded to 8 bits."""
+    makers = {name: n for n in int8.node for name in n.output}
+    (softmax,) = [n for n in int8.node if n.op_type == "Softmax"]
+    assert makers[softmax.input[0]].op_type in ("Gemm", "MatMul", "Add")
+
+
+def test_int8_weights_keep_to_seven_bits(int8):
+    """No weight of a convolution or a dense layer lies outside of -64 to 64: x86 without VNNI would saturate."""
+    weights = [onnx.numpy_helper.to_array(i) for i in int8.initializer if i.data_type == onnx.TensorProto.INT8]
+    large = [w for w in weights if w.ndim > 1]
+    assert len(large) == 3
+    assert all(np.abs(w.astype(int)).max() <= 64 for w in large)
+
+
+def test_an_int8_file_is_about_a_quarter_of_the_float_one(exported):
+    """8 bits instead of 32 for almost everything."""
+    assert exported["int8"].out.stat().st_size < 0.35 * exported["fp32"].out.stat().st_size
+
+
+def test_the_same_pictures_give_the_same_int8_file():
+    """Quantizing twice gives equal graphs."""
+    pictures = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), np.uint8)
+    one, two = (to_int8(tiny.light_graph(), pictures).SerializeToString(deterministic=True) for _ in range(2))
+    assert one == two
+
+
+def test_a_network_that_begins_otherwise_is_quantized_too():
+    """The light graph averages before it scales: no constant to fold, and the answers stay."""
+    import onnxruntime
+
+    pictures = np.random.default_rng(0).integers(0, 256, (64, 1, 1, 1), np.uint8) * np.ones((1, 8, 8, 1), np.uint8)
+    model = to_int8(tiny.light_graph(), pictures)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    plain = np.array([0, 128, 255], np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 1), np.uint8)
+    assert session.run(None, {"image": plain})[0].argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_what_onnxruntime_cannot_quantize_is_said_in_one_line(monkeypatch):
+    """Its exception becomes an ExportError that names the way out."""
+    from onnxruntime import quantization
+
+    def fails(*_args, **_kwargs):
+        raise ValueError("odd node")
+
+    monkeypatch.setattr(quantization, "quantize_static", fails)
+    with pytest.raises(
+        ExportError, match=r"^int8: ONNX Runtime cannot quantize this network \(odd node\); take --scheme fp32$"
+    ):
+        to_int8(tiny.light_graph(), np.zeros((2, 8, 8, 1), np.uint8))
+
+
+def test_schemes_by_name():
+    """fp32 keeps the model as it is; int8 is the other one."""
+    assert list(SCHEMES) == ["fp32", "int8"]
+    graph = tiny.light_graph()
+    assert SCHEMES["fp32"](graph, np.zeros((1, 8, 8, 1), np.uint8)) is graph
+    assert quantize.CALIBRATION_PICTURES == 512
+
+
+def test_int8_is_static(int8):
+    """No node computes a scale while the model runs."""
+    assert not [kind for kind in Counter(n.op_type for n in int8.node) if kind.startswith("Dynamic")]

@@ -1,0 +1,195 @@
+"""The path of a frame, from a source to its result."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from edgecls import Classifier, ConfigError, Pipeline, image
+from edgecls.frame import WHOLE_FRAME, Box, Region
+from edgecls.run.pipeline import LARGEST_BATCH
+from edgecls.run.regions import zones
+from edgecls.run.source import FakeSource, FolderSource, open_source
+from tests.drawn import gray_levels, write_video
+from tests.run.world import assert_only_main_thread, frame, noise
+
+DARK_DIM_BRIGHT = (0, 128, 255)
+
+
+@pytest.fixture
+def classifier(light_model) -> Classifier:
+    """A model that says dark, dim or bright."""
+    return Classifier.load(light_model, device="cpu")
+
+
+class Stumbling:
+    """A classifier whose inference fails."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.card = classifier.card
+        self.predictions = classifier.predictions
+
+    def probabilities(self, batch):
+        raise RuntimeError("the accelerator is gone")
+
+
+def labels(results) -> list[str]:
+    return [result.detections[0].prediction.label for result in results]
+
+
+def test_each_frame_gets_its_label_in_order(classifier):
+    """Black, half and white frames come back as dark, dim and bright, in the order they came."""
+    results = list(Pipeline(classifier).over(FakeSource(gray_levels(DARK_DIM_BRIGHT * 3))))
+    assert labels(results) == ["dark", "dim", "bright"] * 3
+    assert [result.frame.index for result in results] == list(range(9))
+    assert [result.detections[0].region for result in results] == [WHOLE_FRAME] * 9
+    assert results[0].detections[0].box == Box(0, 0, 64, 48)
+
+
+def test_frames_of_several_cameras_in_one_step_keep_their_order(classifier):
+    """One step over frames of three cameras, of different sizes, gives a result for each at its own place."""
+    frames = [
+        frame(7, camera="a", level=255, size_hw=(48, 64)),
+        frame(3, camera="b", level=0, size_hw=(31, 17)),
+        frame(8, camera="a", level=128, size_hw=(48, 64)),
+        frame(0, camera="c", level=255, size_hw=(90, 9)),
+    ]
+    results = Pipeline(classifier).step(frames)
+    assert [result.frame for result in results] == frames
+    assert labels(results) == ["bright", "dark", "dim", "bright"]
+
+
+def test_a_step_gives_what_frames_alone_give(classifier):
+    """Frames that are classified together get the very predictions that they get alone."""
+    frames = [frame(i, level=25 * i) for i in range(10)]
+    pipeline = Pipeline(classifier)
+    alone = [pipeline.step([one])[0].detections for one in frames]
+    assert [result.detections for result in pipeline.step(frames)] == alone
+
+
+def test_more_regions_than_one_batch_holds_keep_their_order(classifier):
+    """100 zones over 3 frames are more than one batch; each zone still gets its own label."""
+    narrow = zones({f"z{i}": (i / 100, 0.0, 0.01, 1.0) for i in range(100)})
+    assert LARGEST_BATCH < 3 * 100
+    picture = np.zeros((50, 100, 3), np.uint8)
+    picture[:, 1::2] = 255
+    frames = list(FakeSource([picture] * 3))
+    for result in Pipeline(classifier, regions=narrow).step(frames):
+        assert [d.region for d in result.detections] == [f"z{i}" for i in range(100)]
+        assert [d.prediction.label for d in result.detections] == ["dark", "bright"] * 50
+
+
+def test_the_regions_may_differ_from_frame_to_frame(classifier):
+    """Frames with two, no and one region in one step get two, no and one detection, each its own."""
+    left, right = Region("left", Box(0, 0, 32, 48)), Region("right", Box(32, 0, 64, 48))
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:, 32:] = 255
+    frames = list(FakeSource([picture] * 3))
+    pipeline = Pipeline(classifier, regions=lambda f: ([left, right], [], [right])[f.index])
+    found = [[(d.region, d.prediction.label) for d in r.detections] for r in pipeline.step(frames)]
+    assert found == [[("left", "dark"), ("right", "bright")], [], [("right", "bright")]]
+
+
+def test_no_regions_give_a_result_without_detections(classifier):
+    """Nothing to look at is normal: no inference runs, and the frame still comes out."""
+    pipeline = Pipeline(Stumbling(classifier), regions=lambda _frame: ())
+    results = list(pipeline.over(FakeSource(gray_levels(DARK_DIM_BRIGHT))))
+    assert [(result.frame.index, result.detections) for result in results] == [(0, ()), (1, ()), (2, ())]
+
+
+def test_a_region_outside_of_the_frame_is_refused(classifier):
+    """A box that reaches out of its frame is an error that names the box and the size, not a smaller box."""
+    pipeline = Pipeline(classifier, regions=lambda _frame: [Region("gate", Box(0, 0, 65, 48))])
+    with pytest.raises(ValueError, match=r"box \(0, 0, 65, 48\) does not lie inside the picture of 64x48"):
+        pipeline.step([frame()])
+
+
+def test_no_frames_give_no_results(classifier):
+    """A step over nothing is nothing."""
+    assert Pipeline(classifier).step([]) == []
+
+
+def test_a_folder_gets_what_classify_gives(classifier, tmp_path):
+    """A picture in a folder gets the probabilities, to 1e-6, that Classifier.classify gives for it."""
+    for i, picture in enumerate(noise(6, (37, 53))):
+        cv2.imwrite(str(tmp_path / f"{i}.{'png' if i % 2 else 'jpg'}"), picture // (i + 1))
+    with open_source(tmp_path) as source:
+        results = list(Pipeline(classifier).over(source))
+    assert len(results) == 6
+    for result in results:
+        expected = classifier.classify(image.load(tmp_path / result.frame.file))
+        found = result.detections[0].prediction
+        assert [label for label, _ in found.top] == [label for label, _ in expected.top]
+        assert [s for _, s in found.top] == pytest.approx([s for _, s in expected.top], abs=1e-6)
+
+
+def test_the_age_counts_from_the_capture(classifier):
+    """A frame that was captured two seconds ago is two seconds older than one that comes now."""
+    old = image.as_frame(gray_levels([0])[0], "gate", 0, time_s=0.0, captured_at=time.monotonic() - 2)
+    results = Pipeline(classifier).step([old, frame(1)])
+    assert results[0].timing.age_ms - results[1].timing.age_ms == pytest.approx(2000, abs=100)
+    assert results[1].timing.age_ms >= 0
+
+
+@pytest.mark.parametrize("frames", [0, -1])
+def test_frames_of_a_step_must_be_one_or_more(classifier, frames):
+    """A pipeline that may take no frame would never end; it is refused, with what it was given."""
+    with pytest.raises(ConfigError, match=f"frames must be 1 or more, not {frames}"):
+        Pipeline(classifier, frames=frames)
+
+
+def test_the_end_leaves_the_source_open(classifier):
+    """`over` ends with the source and leaves its closing to who opened it."""
+    source = FakeSource(gray_levels([0]))
+    assert len(list(Pipeline(classifier).over(source))) == 1
+    assert source.closed == 0
+
+
+def test_an_error_of_the_model_comes_up_at_the_for(classifier, tmp_path):
+    """When inference fails, the caller's `for` raises that very error, and closing the source leaves no thread."""
+    video = write_video(tmp_path / "v.avi", gray_levels(range(50)))
+    with open_source(video) as source, pytest.raises(RuntimeError, match="the accelerator is gone"):
+        list(Pipeline(Stumbling(classifier)).over(source))
+    assert_only_main_thread()
+
+
+def test_an_error_of_the_source_comes_after_the_results_before_it(classifier):
+    """Every frame before the failure of a source is a result; then its error comes up."""
+    source = FakeSource(gray_levels(DARK_DIM_BRIGHT), error=OSError("unplugged"))
+    got = []
+    with pytest.raises(OSError, match="unplugged"):
+        got.extend(Pipeline(classifier).over(source))  # extend keeps what came before the error
+    assert labels(got) == ["dark", "dim", "bright"]
+
+
+def test_leaving_the_loop_early_leaves_no_thread(classifier, tmp_path):
+    """A caller who breaks out of the loop closes the source, and only the main thread is left."""
+    video = write_video(tmp_path / "v.avi", gray_levels(range(100)))
+    with open_source(video) as source:
+        for result in Pipeline(classifier).over(source):
+            if result.frame.index == 3:
+                break
+    assert_only_main_thread()
+    source.close()
+
+
+@pytest.mark.parametrize(("name", "count"), [("car-detection.mp4", 377), ("vtest.avi", 795)])
+def test_a_real_video_gives_every_frame(classifier, real_videos, name, count):
+    """The real videos have 377 and 795 frames: as many results, numbered from 0, at rising times."""
+    with open_source(real_videos / name) as source:
+        frames = [(r.frame.index, r.frame.time_s) for r in Pipeline(classifier).over(source)]
+    assert [index for index, _ in frames] == list(range(count))
+    times = [time_s for _, time_s in frames]
+    assert times[0] == 0
+    assert times == sorted(set(times))
+
+
+def test_a_pipeline_may_serve_one_source_after_another(classifier, tmp_path):
+    """A pipeline keeps no state: one serves two sources in turn, and gives the same twice."""
+    cv2.imwrite(str(tmp_path / "a.png"), gray_levels([255])[0])
+    pipeline = Pipeline(classifier)
+    first, second = (list(pipeline.over(FolderSource(str(tmp_path), "folder", say=pytest.fail))) for _ in range(2))
+    assert labels(first) == labels(second) == ["bright"]

@@ -1,0 +1,82 @@
+"""A result as one line of JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from edgecls.frame import WHOLE_FRAME, Box, Detection, Prediction, Result, Timing
+from edgecls.run.wire import to_line, to_record
+from tests.run.world import frame, result, said
+
+
+def test_a_whole_frame_is_seven_fields():
+    """A frame of a camera says camera, frame, time, age, label, score and top, and nothing more."""
+    assert to_record(result(frame(12), age_ms=3.14)) == {
+        "camera": "gate",
+        "frame": 12,
+        "time_s": 0.48,
+        "age_ms": 3.1,
+        "label": "stop",
+        "score": 0.9,
+        "top": [["stop", 0.9], ["other", 0.1]],
+    }
+
+
+def test_a_frame_of_a_folder_says_its_file():
+    """A picture of a folder adds its name under the folder."""
+    assert to_record(result(frame(file="day/1.jpg")))["file"] == "day/1.jpg"
+    assert "file" not in to_record(result(frame()))
+
+
+def test_no_detections_are_a_line_with_null():
+    """A frame in which nothing was looked at has label and score null, top and detections empty."""
+    record = json.loads(to_line(Result(frame(3), (), Timing(0, 0, 0))))
+    assert (record["frame"], record["label"], record["score"]) == (3, None, None)
+    assert record["top"] == record["detections"] == []
+
+
+def test_zones_are_listed_with_their_boxes_in_pixels():
+    """Each zone is a detection with region, box, label, score and top; the first one is the frame's label."""
+    left = Detection(Box(0, 0, 32, 48), said("stop", 0.75), "left")
+    right = Detection(Box(32, 0, 64, 48), said("yield", 0.5), "right")
+    record = to_record(result(frame(), left, right))
+    assert record["label"] == "stop"
+    assert record["detections"] == [
+        {"region": "left", "box": [0, 0, 32, 48], "label": "stop", "score": 0.75, "top": [["stop", 0.75], ["other", 0.25]]},
+        {"region": "right", "box": [32, 0, 64, 48], "label": "yield", "score": 0.5, "top": [["yield", 0.5], ["other", 0.5]]},
+    ]  # fmt: skip
+
+
+def test_a_single_zone_is_listed_too():
+    """One zone is not the whole frame, so its box is said."""
+    record = to_record(result(frame(), Detection(Box(0, 0, 32, 48), said(), "left")))
+    assert [d["box"] for d in record["detections"]] == [[0, 0, 32, 48]]
+    assert "detections" not in to_record(result(frame(), Detection(Box(0, 0, 64, 48), said(), WHOLE_FRAME)))
+
+
+def test_scores_keep_what_a_comparison_to_1e_6_needs():
+    """Scores are rounded to 7 digits, so lines of two runs can be compared to 1e-6."""
+    exact = 0.123456789
+    prediction = Prediction("stop", exact, 0, (("stop", exact),))
+    record = json.loads(to_line(result(frame(), Detection(Box(0, 0, 64, 48), prediction, WHOLE_FRAME))))
+    assert record["score"] == 0.1234568
+    assert record["top"] == [["stop", 0.1234568]]
+
+
+@pytest.mark.parametrize("label", ["Größe", "停", 'a "quoted"\nname', "\u2028", "🚗", "caf\udce9"])
+def test_any_name_is_one_line_of_utf_8(label):
+    """Labels and file names of any kind, even one that is not Unicode, are one line that UTF-8 can hold and JSON reads."""
+    line = to_line(result(frame(file=label), Detection(Box(0, 0, 64, 48), said(label), WHOLE_FRAME)))
+    record = json.loads(line.encode("utf-8"))
+    assert "\n" not in line
+    assert record["label"] == record["file"] == label
+
+
+def test_the_line_needs_no_opencv():
+    """Reading and writing lines loads neither OpenCV nor ONNX Runtime."""
+    code = "import sys, edgecls.run.wire; assert not {'cv2', 'onnxruntime', 'keras', 'tensorflow'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,0 +1,81 @@
+"""The card of a model: to JSON and back, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from edgecls import InputSpec, ModelCard, ModelError
+
+CARD = ModelCard(("a", "b"), InputSpec(24, 48, "rgb", "letterbox", "linear"), "int8", about="© drawn", metrics={"top1": 0.5})
+
+
+def changed(**fields):
+    """The JSON of CARD with some fields changed; None removes one."""
+    table = {**json.loads(CARD.to_json()), **fields}
+    return json.dumps({name: value for name, value in table.items() if value is not None})
+
+
+def test_a_card_survives_json():
+    """What is written is what is read."""
+    assert ModelCard.from_json(CARD.to_json(), "x") == CARD
+
+
+def test_the_same_card_gives_the_same_text():
+    """Keys are sorted, so equal cards are equal bytes."""
+    text = CARD.to_json()
+    assert list(json.loads(text)) == sorted(json.loads(text))
+    assert "© drawn" in text
+
+
+def test_unknown_fields_are_ignored():
+    """A card of a later minor change can be read: its new fields are left out."""
+    extended = changed(hue=1, input={**json.loads(CARD.to_json())["input"], "tint": 2})
+    assert ModelCard.from_json(extended, "x") == CARD
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", r"^m\.onnx: its card is damaged .*export the model again$"),
+        ("[]", r"^m\.onnx: its card is damaged"),
+        ('{"version": "x"}', r"^m\.onnx: its card is damaged"),
+        (changed(version=None), r"^m\.onnx: its card is damaged"),
+        (changed(version=2), r"^m\.onnx: its card has version 2, this edgecls knows 1; update edgecls$"),
+        (changed(labels=None), r"^m\.onnx: its card is incomplete .*labels.*export the model again$"),
+        (changed(scheme=None), r"^m\.onnx: its card is incomplete .*scheme"),
+        (changed(input=3), r"^m\.onnx: its card is incomplete"),
+        (changed(input={"height": "24"}), r"^m\.onnx: its card is incomplete"),
+        (changed(labels=["a"]), r"^m\.onnx: a classifier needs at least 2 labels, the card has 1$"),
+        (changed(labels=["a", "b", "a"]), r"^m\.onnx: labels must differ, the card has 'a' twice$"),
+        (changed(input={"color": "hsv"}), r"^m\.onnx: input color must be one of gray, rgb, bgr, not 'hsv'$"),
+    ],
+)
+def test_what_is_no_card_is_refused(text, message):
+    """Each damage is one line that names the file, what was found and what to do."""
+    with pytest.raises(ModelError, match=message):
+        ModelCard.from_json(text, "m.onnx")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"fit": "squash"}, "input fit must be one of stretch, letterbox, center-crop, not 'squash'"),
+        ({"interpolation": "cubic"}, "input interpolation must be one of area, linear, not 'cubic'"),
+        ({"height": 0}, "input size must be 1 to 4096 pixels a side, not 32x0"),
+        ({"width": 5000}, "input size must be 1 to 4096 pixels a side, not 5000x32"),
+    ],
+)
+def test_an_input_that_no_function_can_make_is_refused(given, message):
+    """The error lists what may be, and shows what was given."""
+    with pytest.raises(ModelError) as caught:
+        InputSpec(**given)
+    assert str(caught.value) == message
+
+
+def test_gray_has_one_channel_and_colour_three():
+    """The shape of an input is (height, width, channels)."""
+    assert InputSpec(24, 48).shape == (24, 48, 1)
+    assert InputSpec(24, 48, "rgb").shape == (24, 48, 3)
+    assert InputSpec(24, 48, "bgr").shape == (24, 48, 3)

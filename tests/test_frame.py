@@ -1,0 +1,66 @@
+"""A frame: pixels made when they are asked for, once, and read-only."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from edgecls.frame import Box, Frame, Prediction
+
+
+def counting_frame():
+    """A frame of 4x6 and how often its colour and its luma were made."""
+    made = {"bgr": 0, "luma": 0}
+
+    def bgr():
+        made["bgr"] += 1
+        return np.zeros((4, 6, 3), np.uint8)
+
+    def luma():
+        made["luma"] += 1
+        return np.zeros((4, 6), np.uint8)
+
+    return Frame("door", 7, time_s=0.28, captured_at=1.0, size_hw=(4, 6), bgr=bgr, luma=luma), made
+
+
+def test_pixels_are_made_once_and_only_when_asked_for():
+    """Asking twice for luma makes it once, and never makes colour."""
+    frame, made = counting_frame()
+    assert made == {"bgr": 0, "luma": 0}
+    assert frame.luma() is frame.luma()
+    assert made == {"bgr": 0, "luma": 1}
+    assert frame.bgr() is frame.bgr()
+    assert made == {"bgr": 1, "luma": 1}
+
+
+@pytest.mark.parametrize("plane", ["bgr", "luma"])
+def test_the_pixels_of_a_frame_are_read_only(plane):
+    """Whoever draws must draw on a copy: writing raises."""
+    picture = getattr(counting_frame()[0], plane)()
+    with pytest.raises(ValueError, match="read-only"):
+        picture[0, 0] = 1
+
+
+def test_a_source_keeps_its_own_array_writable():
+    """The frame locks its view, not the array of the source that made it."""
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    frame = Frame("a", 0, time_s=0, captured_at=0, size_hw=(2, 2), bgr=lambda: pixels, luma=lambda: pixels[..., 0])
+    frame.bgr()
+    pixels[0, 0] = 9
+    assert frame.bgr()[0, 0].tolist() == [9, 9, 9]
+
+
+def test_a_frame_names_itself():
+    """Its repr has camera, index, time and width x height."""
+    assert repr(counting_frame()[0]) == "Frame('door', 7, time_s=0.280, 6x4)"
+
+
+def test_nouns_do_not_change():
+    """A prediction is frozen and equal to one with the same values; a box is a tuple."""
+    one = Prediction("stop", 0.9, 14, (("stop", 0.9),))
+    assert one == Prediction("stop", 0.9, 14, (("stop", 0.9),))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.label = "go"
+    assert Box(1, 2, 3, 4) == (1, 2, 3, 4)

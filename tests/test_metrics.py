@@ -1,0 +1,49 @@
+"""Numbers that a pencil can check."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from edgecls import metrics
+
+CONFUSION = np.array([[3, 1, 0], [0, 1, 0], [0, 0, 0]])
+
+
+def test_rows_are_truth_and_columns_are_predictions():
+    """One picture of class 0 taken for class 2 stands in row 0, column 2."""
+    found = metrics.confusion_matrix(np.array([0, 1, 1]), np.array([2, 1, 1]), 3)
+    assert found.tolist() == [[0, 0, 1], [0, 2, 0], [0, 0, 0]]
+
+
+def test_top1_is_the_share_on_the_diagonal():
+    """4 of 5 are right; of no pictures, none."""
+    assert metrics.top1(CONFUSION) == 0.8
+    assert metrics.top1(np.zeros((2, 2), np.int64)) == 0
+
+
+def test_macro_recall_counts_each_class_with_pictures_once():
+    """Recalls 3/4 and 1 give 7/8; the class without pictures is left out, not counted as 0."""
+    assert metrics.macro_recall(CONFUSION) == pytest.approx(0.875)
+    assert math.isnan(metrics.recalls(CONFUSION)[2])
+
+
+def test_precision_is_a_share_of_the_column():
+    """Class 1 was said twice and right once; class 2 was never said."""
+    found = metrics.precisions(CONFUSION)
+    assert found[:2].tolist() == [1.0, 0.5]
+    assert math.isnan(found[2])
+
+
+def test_calibration_error_of_an_honest_and_of_a_boasting_model():
+    """Score 0.75 with 3 of 4 right is honest: 0. Score 1.0 with half right is off by 0.5."""
+    assert metrics.calibration_error(np.full(4, 0.75), np.array([True, True, True, False])) == pytest.approx(0)
+    assert metrics.calibration_error(np.full(4, 1.0), np.array([True, False] * 2)) == pytest.approx(0.5)
+
+
+def test_percentiles():
+    """The median of 1..5 is 3; of nothing it is NaN."""
+    assert metrics.percentile([5, 1, 4, 2, 3], 50) == 3
+    assert math.isnan(metrics.percentile([], 50))

@@ -1,0 +1,98 @@
+"""Devices by short name."""
+
+from __future__ import annotations
+
+import onnxruntime
+import pytest
+
+from edgecls import providers
+from edgecls.errors import DeviceError, MissingExtraError, ModelError
+from tests import tiny
+
+NO_CUDA = pytest.mark.skipif(
+    "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this ONNX Runtime was built with CUDA"
+)
+MODEL = tiny.light_graph().SerializeToString()
+
+
+def test_the_cpu_is_what_was_asked_for():
+    """A session on the CPU says so, and why."""
+    opened = providers.open_session(MODEL, "m.onnx", "cpu")
+    assert (opened.device, opened.why) == ("cpu", "asked for")
+    assert opened.session.get_providers() == ["CPUExecutionProvider"]
+
+
+@NO_CUDA
+def test_auto_says_what_it_took_and_why():
+    """Without CUDA it takes the CPU and says what CUDA lacks."""
+    opened = providers.open_session(MODEL, "m.onnx")
+    assert opened.device == "cpu"
+    assert opened.why.startswith("no cuda: the installed ONNX Runtime was built for ")
+
+
+@NO_CUDA
+def test_cuda_that_is_not_there_is_an_error():
+    """No silent fallback: the error has the reason, the command that helps and the way out."""
+    with pytest.raises(DeviceError) as caught:
+        providers.open_session(MODEL, "m.onnx", "cuda")
+    message = str(caught.value)
+    assert message.startswith("device cuda: the installed ONNX Runtime was built for ")
+    assert "pip uninstall onnxruntime && pip install 'edgecls[gpu]'" in message
+    assert message.endswith("or take --device cpu")
+
+
+def test_an_unknown_device_lists_the_known_ones():
+    """The error has what was given and what may be."""
+    with pytest.raises(DeviceError, match=r"^device 'tpu' is not known; expected auto, cuda, cpu$"):
+        providers.open_session(MODEL, "m.onnx", "tpu")
+
+
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+@pytest.mark.parametrize("content", [b"", b"not a model", MODEL[: len(MODEL) // 2]])
+def test_bytes_that_are_no_model_are_refused(device, content):
+    """Nothing, text and half a model: one line with the file's name and ONNX Runtime's reason."""
+    with pytest.raises(ModelError, match=r"^m\.onnx: ONNX Runtime .* cannot start it \(") as caught:
+        providers.open_session(content, "m.onnx", device)
+    assert "\n" not in str(caught.value)
+
+
+def test_without_onnxruntime_the_command_is_named(monkeypatch):
+    """The error says which extra brings it; so it does where two wheels have overwritten each other."""
+    import sys
+    import types
+
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtraError, match=r"Running a model needs onnxruntime, .*pip install 'edgecls\[cpu\]'"):
+        providers.open_session(MODEL, "m.onnx")
+    monkeypatch.setitem(sys.modules, "onnxruntime", types.ModuleType("onnxruntime"))
+    with pytest.raises(MissingExtraError, match="two of its wheels overwrote each other"):
+        providers.open_session(MODEL, "m.onnx")
+
+
+def test_a_provider_that_fails_to_start_is_passed_over_by_auto(monkeypatch):
+    """Where CUDA was compiled in but does not start, auto takes the CPU and keeps the reason; cuda itself is an error."""
+    real = onnxruntime.InferenceSession
+
+    def session(model, options, providers):
+        if providers[0][0].startswith("CUDA"):
+            raise RuntimeError("libcudnn.so.9: cannot open shared object file")
+        return real(model, options, providers=providers)
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    opened = providers.open_session(MODEL, "m.onnx")
+    assert opened.device == "cpu"
+    assert "libcudnn.so.9" in opened.why
+    with pytest.raises(DeviceError, match=r"device cuda: ONNX Runtime cannot start m\.onnx on it \(libcudnn"):
+        providers.open_session(MODEL, "m.onnx", "cuda")
+
+
+def test_a_silent_fallback_of_onnxruntime_is_found(monkeypatch):
+    """Where ONNX Runtime computes on the CPU although CUDA was asked for, that is an error."""
+    real = onnxruntime.InferenceSession
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(
+        onnxruntime, "InferenceSession", lambda model, options, providers: real(model, providers=["CPUExecutionProvider"])
+    )
+    with pytest.raises(DeviceError, match="device cuda: ONNX Runtime started CPUExecutionProvider instead"):
+        providers.open_session(MODEL, "m.onnx", "cuda")

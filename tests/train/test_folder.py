@@ -1,0 +1,75 @@
+"""What a run can go on with."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from edgecls import ConfigError
+from edgecls.train.config import Layers
+from edgecls.train.fit import fit
+from tests.runs import config
+
+
+@pytest.fixture(scope="module")
+def finished(shapes, tmp_path_factory):
+    """A finished run of two epochs."""
+    out = tmp_path_factory.mktemp("finished") / "run"
+    fit(config(shapes), out)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"arch": "edge"}, "arch"),
+        ({"layers": Layers(kernels=(4,), dense=32)}, "layers"),
+        ({"seed": 3}, "seed"),
+        ({"batch": 8}, "batch"),
+    ],
+)
+def test_a_run_goes_on_with_its_own_settings(finished, shapes, tmp_path, changes, name):
+    """Another network, seed or batch on --resume is refused by name, and config.toml stays what it was."""
+    run = shutil.copytree(finished, tmp_path / "run")
+    before = (run / "config.toml").read_text()
+    with pytest.raises(
+        ConfigError, match=f"--resume goes on with the settings of the run, and {name} differs from its config.toml"
+    ):
+        fit(config(shapes, **changes), run, resume=True)
+    assert (run / "config.toml").read_text() == before
+
+
+def test_more_epochs_and_other_words_may_come_on_resume(finished, shapes, tmp_path):
+    """A third epoch and a text for the card are what a resumed run may change."""
+    run = shutil.copytree(finished, tmp_path / "run")
+    report = fit(config(shapes, epochs=3, about="drawn"), run, resume=True)
+    assert report.epochs == 3
+    assert report.card.about == "drawn"
+    assert len((run / "history.csv").read_text().splitlines()) == 1 + 3
+
+
+def test_an_epoch_that_was_written_down_but_not_saved_is_trained_again(finished, shapes, tmp_path):
+    """Killed between history.csv and last.keras: the count of batches in last.keras says which rows hold."""
+    run = shutil.copytree(finished, tmp_path / "run")
+    rows = (run / "history.csv").read_text()
+    (run / "history.csv").write_text(rows + "3,0.1,0.9,0.1,0.9,1.0\n")
+    assert fit(config(shapes, epochs=3), run, resume=True).epochs == 3
+    assert "0.1,0.9,0.1,0.9,1.0" not in (run / "history.csv").read_text()
+
+
+def test_a_history_with_too_few_epochs_stops_a_resume(finished, shapes, tmp_path):
+    """A history.csv that lost a row is not guessed at."""
+    run = shutil.copytree(finished, tmp_path / "run")
+    lines = (run / "history.csv").read_text().splitlines()
+    (run / "history.csv").write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(ConfigError, match=r"history\.csv: has 1 of 2 epochs"):
+        fit(config(shapes), run, resume=True)
+
+
+def test_a_damaged_last_keras_is_one_line(finished, shapes, tmp_path):
+    """What Keras cannot read is said with the file and what to do."""
+    run = shutil.copytree(finished, tmp_path / "run")
+    (run / "last.keras").write_bytes(b"not a model")
+    with pytest.raises(ConfigError, match=r"last\.keras: Keras cannot read it .*train again into another --out"):
+        fit(config(shapes, epochs=3), run, resume=True)

@@ -1,0 +1,105 @@
+"""The networks, layer by layer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgecls.card import InputSpec
+from edgecls.dataset import DataConfig
+from edgecls.errors import ConfigError
+from edgecls.train.config import Layers, TrainConfig
+from edgecls.train.model import build
+
+
+def model(classes=43, **changes):
+    """A network of the config for data that is not there."""
+    return build(TrainConfig(DataConfig("x"), **changes), classes)
+
+
+def names(network):
+    """The kinds of its layers in order."""
+    return [type(layer).__name__ for layer in network.layers]
+
+
+def test_the_classic_network_is_the_textbook_one():
+    """32 kernels of 3x3, ReLU, max pooling 2x2, flatten, 512 ReLU units, softmax: 3,709,291 weights for 43 classes."""
+    network = model()
+    assert names(network) == ["InputLayer", "Rescaling", "Conv2D", "MaxPooling2D", "Flatten", "Dense", "Dense"]
+    convolution, pool, dense, last = network.layers[2], network.layers[3], *network.layers[5:]
+    assert (convolution.filters, convolution.kernel_size, convolution.strides) == (32, (3, 3), (1, 1))
+    assert (convolution.padding, convolution.activation.__name__) == ("valid", "relu")
+    assert (pool.pool_size, pool.strides) == ((2, 2), (2, 2))
+    assert (dense.units, dense.activation.__name__) == (512, "relu")
+    assert (last.units, last.activation.__name__) == (43, "softmax")
+    assert network.count_params() == 3_709_291
+    assert network.input_shape == (None, 32, 32, 1)
+
+
+@pytest.mark.parametrize("arch", ["classic", "edge"])
+def test_a_network_eats_uint8_and_gives_probabilities(arch):
+    """Its input is uint8, scaled by 1/255 inside; each row of its output sums to 1."""
+    network = model(5, arch=arch, layers=Layers(dense=16))
+    assert network.inputs[0].dtype == "uint8"
+    assert network.layers[1].scale == pytest.approx(1 / 255)
+    found = network.predict_on_batch(np.full((2, 32, 32, 1), 200, np.uint8))
+    assert found.sum(axis=1).tolist() == pytest.approx([1, 1], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layers", "kinds"),  # the kinds between the scaling and the dense layers
+    [
+        (Layers(kernels=(4, 8), dense=8), ["Conv2D", "MaxPooling2D", "Conv2D", "MaxPooling2D"]),
+        (Layers(kernels=(4,), pool="average", dense=8), ["Conv2D", "AveragePooling2D"]),
+        (Layers(kernels=(4,), pool_bias=True, dense=8), ["Conv2D", "MaxPooling2D", "DepthwiseConv2D"]),
+        (Layers(kernels=(4,), pool_activation="tanh", dense=8), ["Conv2D", "MaxPooling2D", "Activation"]),
+    ],
+)  # fmt: skip
+def test_each_layer_option_builds_its_layers(layers, kinds):
+    """Blocks, the kind of pooling, its trainable coefficient and bias, and its activation stand where they should."""
+    assert names(model(3, layers=layers))[2:] == [*kinds, "Flatten", "Dense", "Dense"]
+
+
+def test_trainable_pooling_has_a_coefficient_and_a_bias_per_channel():
+    """LeNet-5's subsampling adds 2 weights for each of 4 channels."""
+    without, with_bias = (model(3, layers=Layers(kernels=(4,), dense=8, pool_bias=b)) for b in (False, True))
+    assert with_bias.count_params() - without.count_params() == 8
+
+
+def test_window_stride_and_kernel_size_shape_the_maps():
+    """32 wide, kernels of 5, windows of 3 every 2: 28, then 13."""
+    network = model(3, layers=Layers(kernels=(4,), kernel_size=5, pool_window=3, pool_stride=2, dense=8))
+    assert network.layers[2].output.shape[1:] == (28, 28, 4)
+    assert network.layers[3].output.shape[1:] == (13, 13, 4)
+
+
+def test_an_input_may_be_in_colour_and_not_square():
+    """24 high, 48 wide, rgb."""
+    assert model(3, input=InputSpec(24, 48, "rgb"), layers=Layers(dense=8)).input_shape == (None, 24, 48, 3)
+
+
+@pytest.mark.parametrize("size", [16, 32, 64])
+def test_the_edge_network_is_small_at_any_size(size):
+    """It stays under a fifth of the classic network's weights, however large the picture."""
+    assert model(arch="edge", input=InputSpec(size, size)).count_params() < 3_709_291 / 4
+
+
+@pytest.mark.parametrize("classes", [2, 1000])
+def test_any_number_of_classes(classes):
+    """The last layer has one unit for each of 2 or 1000 classes."""
+    assert model(classes, layers=Layers(dense=8)).output_shape == (None, classes)
+
+
+def test_layers_that_leave_nothing_are_refused():
+    """Six blocks on 32x32 pool the picture away; the error says what to change."""
+    with pytest.raises(
+        ConfigError,
+        match=r"arch classic: kernels \[8, 8, 8, 8, 8, 8\] of size 3 leave nothing of a picture of 32x32; take fewer",
+    ):
+        model(3, layers=Layers(kernels=(8,) * 6))
+
+
+def test_an_unknown_architecture_lists_the_known_ones():
+    """The error shows what may stand there."""
+    with pytest.raises(ConfigError, match=r"^arch 'resnet' is not known; expected classic or edge$"):
+        model(3, arch="resnet")
