@@ -123,7 +123,7 @@ def match_labels(dataset: Dataset, labels: Sequence[str]) -> list[int]:
     index = {label: i for i, label in enumerate(labels)}
     if all(name in index for name in dataset.labels):
         return [index[name] for name in dataset.labels]
-    if all(name.isdigit() and int(name) < len(labels) for name in dataset.labels):
+    if all(name.isdecimal() and int(name) < len(labels) for name in dataset.labels):
         return [int(name) for name in dataset.labels]
     strange = next(name for name in dataset.labels if name not in index)
     raise DataError(

@@ -20,6 +20,7 @@ import numpy as np
 WIDTH, HEIGHT, FPS = 640, 360, 25
 SIGN_X, SIGN_Y, SIGN_RADIUS = 330, 92, 30
 MARGIN = 1.25  # of the zone around the sign, as its pictures in training had
+PANEL = 125  # gray level behind the sign
 SCENES = (  # label, seconds, light (1 = noon), noise (gray levels), shake (pixels)
     ("speed limit 120", 4.0, 1.00, 2.0, 0.0),
     ("speed limit 100", 3.0, 0.95, 3.0, 1.5),
@@ -134,22 +135,22 @@ def _gantry(picture: np.ndarray, number: str) -> None:
     for x in (60, 580):
         cv2.rectangle(picture, (x - 6, 60), (x + 6, 300), steel, -1)
     cv2.rectangle(picture, (54, 52), (586, 66), steel, -1)
-    cv2.rectangle(picture, (SIGN_X - 46, SIGN_Y - 44), (SIGN_X + 46, SIGN_Y + 44), (45, 45, 45), -1)
+    cv2.rectangle(picture, (SIGN_X - 46, SIGN_Y - 44), (SIGN_X + 46, SIGN_Y + 44), (PANEL,) * 3, -1)
     picture[SIGN_Y - 40 : SIGN_Y + 40, SIGN_X - 40 : SIGN_X + 40] = _sign(number)
 
 
 def _sign(number: str) -> np.ndarray:
-    """A speed-limit sign on a dark panel, drawn large and shrunk so that its edges are smooth: (80, 80, 3)."""
+    """A speed-limit sign on a gray panel, drawn large and shrunk so that its edges are smooth: (80, 80, 3)."""
     scale = 8
     side = 80 * scale
-    big = np.full((side, side, 3), 45, np.uint8)
+    big = np.full((side, side, 3), PANEL, np.uint8)
     center, radius = (side // 2, side // 2), SIGN_RADIUS * scale
-    cv2.circle(big, center, radius, (245, 245, 245), -1)
-    cv2.circle(big, center, int(radius * 0.90), (40, 30, 200), int(radius * 0.17))
-    height = radius * (0.74 if len(number) == 2 else 0.66)
-    width = height * (0.60 if len(number) == 2 else 0.50)
-    thick = int(height * 0.17)
-    gap = width * 0.20
+    cv2.circle(big, center, radius, (30, 25, 160), -1)
+    cv2.circle(big, center, int(radius * 0.76), (225, 225, 225), -1)
+    height = radius * 0.78
+    width = height * (0.48 if len(number) == 2 else 0.38)
+    thick = int(height * (0.17 if len(number) == 2 else 0.13))
+    gap = width * (0.42 if len(number) == 2 else 0.60)
     total = len(number) * width + (len(number) - 1) * gap
     for i, digit in enumerate(number):
         left = center[0] - total / 2 + i * (width + gap)
@@ -160,12 +161,13 @@ def _sign(number: str) -> np.ndarray:
 def _digit(picture: np.ndarray, digit: str, corner: tuple[float, float], size: tuple[float, float], thick: int) -> None:
     """One digit as strokes: ellipses (center, axes, from, to in degrees) and lines, in fractions of its box."""
     ellipses = {
-        "0": [((0.5, 0.5), (0.5, 0.5), 0, 360)],
+        "0": [((0.5, 0.25), (0.5, 0.25), 180, 360), ((0.5, 0.75), (0.5, 0.25), 0, 180)],
         "2": [((0.5, 0.29), (0.48, 0.29), 170, 395)],
         "6": [((0.5, 0.69), (0.5, 0.31), 0, 360), ((0.98, 0.66), (0.98, 0.66), 180, 262)],
         "8": [((0.5, 0.25), (0.43, 0.25), 0, 360), ((0.5, 0.73), (0.5, 0.27), 0, 360)],
     }
     lines = {
+        "0": [((0.0, 0.25), (0.0, 0.75)), ((1.0, 0.25), (1.0, 0.75))],
         "1": [((0.20, 0.22), (0.58, 0.0)), ((0.58, 0.0), (0.58, 1.0))],
         "2": [((0.89, 0.46), (0.02, 1.0)), ((0.02, 1.0), (1.0, 1.0))],
     }

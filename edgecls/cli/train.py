@@ -32,6 +32,7 @@ def train(  # noqa: PLR0913 - every setting of a run can be given
     rate: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Weight decay.")] = None,
     dropout: Annotated[float | None, typer.Option(help="Share of units left out while training.")] = None,
+    average: Annotated[bool | None, typer.Option("--average/--no-average", help="Keep the moving average of the weights over about an epoch.")] = None,
     kernels: Annotated[str | None, typer.Option(metavar="N,N,...", help="classic: kernels of each convolution block.  [default: 32]")] = None,
     kernel_size: Annotated[int | None, typer.Option(help="classic: side of a kernel.  [default: 3]")] = None,
     pool: Annotated[str | None, typer.Option(help="classic: max or average.  [default: max]")] = None,
@@ -74,7 +75,7 @@ def train(  # noqa: PLR0913 - every setting of a run can be given
         "augment": {"scale": augment_scale, "rotation_deg": augment_rotation, "translation": augment_translation,
                     "brightness": augment_brightness, "contrast": augment_contrast},
         "arch": arch, "about": about, "seed": seed, "epochs": epochs, "batch": batch, "optimizer": optimizer,
-        "schedule": schedule, "rate": rate, "weight_decay": weight_decay, "dropout": dropout,
+        "schedule": schedule, "rate": rate, "weight_decay": weight_decay, "dropout": dropout, "average": average,
     }  # fmt: skip
     off = (
         {"augment": dict.fromkeys(("scale", "rotation_deg", "translation", "brightness", "contrast"), 0.0)}
@@ -157,7 +158,7 @@ def _size(text: str | None) -> dict[str, int]:
     if text is None:
         return {}
     width, by, height = text.lower().partition("x")
-    if not width.isdigit() or (by and not height.isdigit()):
+    if not width.isdecimal() or (by and not height.isdecimal()):
         raise ConfigError(f"--size {text}: expected a number of pixels such as 32, or WIDTHxHEIGHT such as 48x32")
     return {"width": int(width), "height": int(height or width)}
 
@@ -165,7 +166,7 @@ def _size(text: str | None) -> dict[str, int]:
 def _numbers(text: str | None) -> list[int] | None:
     if text is None:
         return None
-    if not all(part.strip().isdigit() for part in text.split(",")):
+    if not all(part.strip().isdecimal() for part in text.split(",")):
         raise ConfigError(f"--kernels {text}: expected whole numbers with commas between them, such as 32,64")
     return [int(part) for part in text.split(",")]
 

@@ -42,7 +42,7 @@ def read(manifests: Sequence[Path], root: Path, *, roi: bool) -> tuple[list[str]
     if not rows:
         raise DataError(f"{manifests[0]}: the manifest has no row")
     classes = {_pick(row, CLASS_COLUMNS, path, line) for path, line, row in rows}
-    names = sorted(classes, key=int) if all(c.isdigit() for c in classes) else sorted(classes)
+    names = sorted(classes, key=int) if all(c.isdecimal() for c in classes) else sorted(classes)
     ids = {name: i for i, name in enumerate(names)}
     return names, [_item(path, line, row, root, ids, roi) for path, line, row in rows]
 

@@ -61,7 +61,7 @@ def scan(path: str | Path, *, labels: Sequence[str] | None = None, group: str | 
 
 def natural(text: str) -> tuple[tuple[int, int | str], ...]:
     """A sort key by which 2 comes before 10."""
-    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", text) if part)
+    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", text) if part)
 
 
 def pictures_under(folder: Path) -> list[Path]:

@@ -69,8 +69,9 @@ NO_AUGMENT = Augment(0.0, 0.0, 0.0, 0.0, 0.0)
 class TrainConfig:
     """One training run.
 
-    Of `optimizer`, `schedule`, `rate` (the learning rate), `weight_decay` and `dropout`, those that are empty or None are
-    what the architecture trains best with. `about` goes on the card: the data's name and terms.
+    Of `optimizer`, `schedule`, `rate` (the learning rate), `weight_decay`, `dropout` and `average` (keep the moving average of
+    the weights over about an epoch), those that are empty or None are what the architecture trains best with. `about` goes on
+    the card: the data's name and terms.
     """
 
     data: DataConfig
@@ -84,6 +85,7 @@ class TrainConfig:
     rate: float | None = None
     weight_decay: float | None = None
     dropout: float | None = None
+    average: bool | None = None
     input: InputSpec = field(default_factory=InputSpec)
     layers: Layers = field(default_factory=Layers)
     augment: Augment = field(default_factory=Augment)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from edgecls.dataset import Split
     from edgecls.train.config import TrainConfig
 
+LARGEST_MOMENTUM = 0.998
+"""Of the moving average of the weights: over the last 500 batches or so, or over an epoch where that is shorter."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainReport:
@@ -56,8 +59,8 @@ def fit(config: TrainConfig, out: str | Path, *, resume: bool = False, watcher: 
                     f"{', '.join(sides.unvalidated[:5])}")  # fmt: skip
     train, val = (_decode(items, config, watcher) for items in (sides.train, sides.val))
     keras = _backend(config.seed)
-    model = _compiled(keras, config, len(dataset.labels))
     batches = Batches(train, batch=config.batch, config=config.augment, seed=config.seed)
+    model = _compiled(keras, config, len(dataset.labels), batches.per_epoch)
     history: list[dict[str, float]] = []
     if resume:
         model = _last(keras, out, model)
@@ -97,14 +100,20 @@ def _backend(seed: int) -> Any:
     return keras
 
 
-def _compiled(keras: Any, config: TrainConfig, classes: int) -> Any:
+def _compiled(keras: Any, config: TrainConfig, classes: int, batches: int) -> Any:
+    """The network with its optimizer; `batches` an epoch are what the weights are averaged over."""
     row = architecture(config.arch)
     model = build(config, classes)
     kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD,
             "rmsprop": keras.optimizers.RMSprop}[config.optimizer or row.optimizer]  # fmt: skip
     decay = row.weight_decay if config.weight_decay is None else config.weight_decay
     model.compile(
-        optimizer=kind(learning_rate=_rate(config, 0), weight_decay=decay or None),
+        optimizer=kind(
+            learning_rate=_rate(config, 0),
+            weight_decay=decay or None,
+            use_ema=row.average if config.average is None else config.average,
+            ema_momentum=min(LARGEST_MOMENTUM, 1 - 1 / max(2, batches)),
+        ),
         loss=keras.losses.SparseCategoricalCrossentropy(),
         metrics=["accuracy"],
     )
@@ -144,6 +153,8 @@ def _train(
         keras.callbacks.LearningRateScheduler(lambda epoch: _rate(config, epoch)),
         _keeper(keras, out, history, watcher),
     ]
+    if model.optimizer.use_ema:
+        callbacks.append(keras.callbacks.SwapEMAWeights())  # validation sees the average, as best.keras will hold it
     watcher.begin(done, config.epochs, batches.per_epoch)
     try:
         model.fit(
@@ -179,13 +190,24 @@ def _keeper(keras: Any, out: Path, history: list[dict[str, float]], watcher: Wat
             row = {"epoch": epoch + 1, **numbers, "seconds": round(time.perf_counter() - self.began, 2)}
             best = all(folder.better(row, old) for old in history)
             if best:
-                folder.save_model(self.model, out / "best.keras")
+                _save_best(self.model, out / "best.keras")
             history.append(row)
             folder.write_history(out, history)  # before last.keras, whose count of batches says how much of it holds
             folder.save_model(self.model, out / "last.keras")
             watcher.epoch(row, best)
 
     return _Keeper()
+
+
+def _save_best(model: Any, path: Path) -> None:
+    """Save the weights that validation saw: their moving average, where the optimizer keeps one."""
+    if not model.optimizer.use_ema:
+        folder.save_model(model, path)
+        return
+    trained = model.get_weights()
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    folder.save_model(model, path)
+    model.set_weights(trained)
 
 
 def _measure(model: Any, labels: tuple[str, ...], pictures: Pictures) -> Report:

@@ -26,6 +26,7 @@ class Architecture:
     weight_decay: float
     schedule: str
     dropout: float
+    average: bool
 
 
 def build(config: TrainConfig, classes: int) -> Any:
@@ -79,11 +80,11 @@ def _edge(layers: Any, x: Any, shape: Layers, dropout: float) -> Any:  # noqa: A
     compute at more than twice the speed of float; depthwise convolutions would save weights and no time there.
     """
     x = _normalized(layers, x, 32, 5, 2)
-    x = _normalized(layers, x, 64, 3, 1)
+    x = _normalized(layers, x, 80, 3, 1)
     x = layers.MaxPooling2D(2)(x)
-    x = _normalized(layers, x, 128, 3, 1)
+    x = _normalized(layers, x, 160, 3, 1)
     x = layers.MaxPooling2D(2)(x)
-    x = _normalized(layers, x, 128, 3, 1)
+    x = _normalized(layers, x, 160, 3, 1)
     if x.shape[1] * x.shape[2] > 16:  # larger pictures would make the head grow with their area
         x = layers.GlobalAveragePooling2D()(x)
     x = layers.Flatten()(x)
@@ -98,6 +99,8 @@ def _normalized(layers: Any, x: Any, kernels: int, size: int, stride: int) -> An
 
 
 ARCHITECTURES = {
-    "classic": Architecture(_classic, optimizer="adam", rate=1e-3, weight_decay=0.0, schedule="constant", dropout=0.0),
-    "edge": Architecture(_edge, optimizer="adamw", rate=2e-3, weight_decay=1e-3, schedule="cosine", dropout=0.3),
+    "classic": Architecture(
+        _classic, optimizer="adam", rate=1e-3, weight_decay=0.0, schedule="constant", dropout=0.0, average=False
+    ),
+    "edge": Architecture(_edge, optimizer="adamw", rate=2e-3, weight_decay=1e-3, schedule="cosine", dropout=0.35, average=True),
 }
