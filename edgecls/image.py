@@ -7,7 +7,8 @@ here: a JPEG decoder's own gray differs from `gray` by a few levels, enough to m
 
 from __future__ import annotations
 
-from functools import cache
+import math
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +19,8 @@ from edgecls.frame import Box, Frame, Picture
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from numpy.typing import NDArray
 
     from edgecls.card import InputSpec
 
@@ -60,6 +63,8 @@ SUFFIXES = frozenset(
 """Endings of the pictures that OpenCV reads."""
 
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+WHOLE_ROWS_FROM = 8
+"""From this factor on, shrinking by whole rows is faster than INTER_AREA."""
 _LETTERBOX_GRAY = 114  # the border that most trainers use, so that adopted models see what they know
 
 
@@ -182,12 +187,55 @@ def _resize(picture: Picture, height: int, width: int, interpolation: str) -> Pi
     interpolated linearly instead, after the other has shrunk.
     """
     if interpolation == "area":
-        small_h, small_w = min(height, picture.shape[0]), min(width, picture.shape[1])
-        if (small_h, small_w) != picture.shape[:2]:
-            picture = cast("Picture", cv2.resize(picture, (small_w, small_h), interpolation=cv2.INTER_AREA))
+        picture = _shrink(picture, min(height, picture.shape[0]), min(width, picture.shape[1]))
     if (height, width) != picture.shape[:2]:
         picture = cast("Picture", cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR))
     return picture
+
+
+def _shrink(picture: Picture, height: int, width: int) -> Picture:
+    """The average of all pixels that fall into each pixel of the result, shares of pixels included."""
+    if (height, width) == picture.shape[:2]:
+        return picture
+    if picture.shape[0] < WHOLE_ROWS_FROM * height or picture.shape[1] < WHOLE_ROWS_FROM * width:
+        return cast("Picture", cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
+    return _shrink_by_whole_rows(picture, height, width)
+
+
+def _shrink_by_whole_rows(picture: Picture, height: int, width: int) -> Picture:
+    """What INTER_AREA gives, to the gray level but for rounding, and ten times faster where much is shrunk to little.
+
+    INTER_AREA weighs every pixel in float. But only the rows on the border of two cells have a weight other than one:
+    the rows between are added up as they are, which OpenCV does many pixels at a time; what is left is a small product.
+    (Halving the picture again and again is as fast, and off by 10 levels and more where edges fall into a cell's border.)
+    """
+    rows_of_cell = picture.shape[0] / height
+    flat = picture.reshape(picture.shape[0], -1)
+    sums = np.empty((height, flat.shape[1]), np.float32)
+    for i in range(height):
+        top, bottom = i * rows_of_cell, (i + 1) * rows_of_cell
+        first, last = math.ceil(top - 1e-9), math.floor(bottom + 1e-9)
+        cv2.reduce(flat[first:last], 0, cv2.REDUCE_SUM, dst=sums[i : i + 1], dtype=cv2.CV_32F)
+        if first - top > 1e-6:
+            sums[i] += flat[first - 1] * np.float32(first - top)
+        if bottom - last > 1e-6:
+            sums[i] += flat[last] * np.float32(bottom - last)
+    shares = _column_shares(picture.shape[1], width) / np.float32(rows_of_cell)
+    if picture.ndim == 2:
+        means = sums @ shares
+    else:
+        means = np.stack([sums[:, channel :: picture.shape[2]] @ shares for channel in range(picture.shape[2])], axis=2)
+    return np.rint(means).astype(np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _column_shares(source: int, target: int) -> NDArray[np.float32]:
+    """(source, target): what share each source column has in the mean of each target column; columns add up to 1."""
+    edges = np.arange(target + 1) * (source / target)
+    columns = np.arange(source)[:, None]
+    overlap = np.minimum(edges[1:], columns + 1) - np.maximum(edges[:-1], columns)
+    shares: NDArray[np.float32] = (np.maximum(overlap, 0) * (target / source)).astype(np.float32)
+    return shares
 
 
 @cache

@@ -236,3 +236,18 @@ def test_pixels_change_in_one_file_only(call):
     package = ROOT / "edgecls"
     users = {p.relative_to(package).as_posix() for p in package.rglob("*.py") if call in p.read_text(encoding="utf-8")}
     assert users <= {home}
+
+
+@pytest.mark.parametrize("size_hw", [(1080, 1920), (1081, 1917), (720, 1280), (577, 769), (300, 3000)])
+@pytest.mark.parametrize("side", [8, 32, 60])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_shrinking_much_is_area_averaging(size_hw, side, channels):
+    """Whatever way a picture is shrunk, each gray level is that of INTER_AREA within 1, in a picture full of edges."""
+    chance = np.random.default_rng(3)
+    checks = np.kron(chance.integers(0, 2, (size_hw[0] // 7 + 1, size_hw[1] // 7 + 1)) * 200, np.ones((7, 7)))
+    picture = (checks[: size_hw[0], : size_hw[1]] + chance.integers(0, 56, size_hw)).astype(np.uint8)
+    if channels == 3:
+        picture = np.dstack([picture, picture[::-1], picture[:, ::-1]])
+    spec = InputSpec(side, side, "gray" if channels == 1 else "bgr")
+    expected = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA).reshape(spec.shape)
+    assert np.abs(image.fit(picture, spec).astype(int) - expected).max() <= 1

@@ -17,7 +17,7 @@ def export(
     scheme: Annotated[str, typer.Option(help="fp32 or int8.")] = "int8",
     calibration: Annotated[str, typer.Option(metavar="DATA", help="Where the run's pictures lie now; left out: where they were.")] = "",
     test: Annotated[str, typer.Option(metavar="DATA", help="Labelled pictures to measure for the card; left out: the held-out ones.")] = "",
-    max_drop: Annotated[float, typer.Option(min=0, help="The most points of accuracy that may be lost against Keras.")] = 0.5,
+    max_drop: Annotated[float, typer.Option(min=0, metavar="POINTS", help="The most points of accuracy that may be lost against Keras.")] = 0.5,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:  # fmt: skip
     """Export a trained model to one file, after checking that it still is that model."""

@@ -20,8 +20,8 @@ STATUS_EVERY_S = 0.25
 
 
 def run(
-    model: Annotated[str, typer.Option("--model", "-m", help="The .onnx file to run.")],
-    camera: Annotated[list[int] | None, typer.Option("--camera", "-c", min=0, help="A camera by its number; may be repeated.")] = None,
+    model: Annotated[str, typer.Option("--model", "-m", metavar="M.onnx", help="The .onnx file to run.")],
+    camera: Annotated[list[int] | None, typer.Option("--camera", "-c", min=0, metavar="N", help="A camera by its number; may be repeated.")] = None,
     source: Annotated[list[str] | None, typer.Option("--source", "-s", metavar="[NAME=]WHERE",
         help="A video file, a folder of pictures, or a URL (rtsp, http ...), with a name for the camera if wanted; may be repeated.")] = None,
     zone: Annotated[list[str] | None, typer.Option("--zone", "-z", metavar="NAME=X,Y,W,H",
@@ -29,7 +29,7 @@ def run(
     sink: Annotated[list[str] | None, typer.Option("--sink", metavar="KIND[:FILE]",
         help="video:out.mp4 (annotated; {camera} in the name for several cameras), jsonl:out.jsonl, or window; may be repeated.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda; what is asked for is used or the run stops.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of one inference; left out: 1 for small pictures, else all cores.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads of one inference; left out: 1 for small pictures, else all cores.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No lines on stdout; for runs with other sinks.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at a broken picture of a folder instead of leaving it out.")] = False,
 ) -> None:  # fmt: skip
