@@ -27,6 +27,7 @@ def train(  # noqa: PLR0913 - every setting of a run can be given
     epochs: Annotated[int | None, typer.Option(help="[default: 10]")] = None,
     batch: Annotated[int | None, typer.Option(help="[default: 32]")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides everything that is drawn by chance.  [default: 0]")] = None,
+    keep: Annotated[str | None, typer.Option(help="Which epoch best.keras holds: best (on the held-out pictures) or last.  [default: best]")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam, adamw, sgd or rmsprop.")] = None,
     schedule: Annotated[str | None, typer.Option(help="Of the learning rate: constant or cosine.")] = None,
     rate: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
@@ -74,7 +75,7 @@ def train(  # noqa: PLR0913 - every setting of a run can be given
                    "pool_stride": pool_stride, "pool_bias": pool_bias, "pool_activation": pool_activation, "dense": dense},
         "augment": {"scale": augment_scale, "rotation_deg": augment_rotation, "translation": augment_translation,
                     "brightness": augment_brightness, "contrast": augment_contrast},
-        "arch": arch, "about": about, "seed": seed, "epochs": epochs, "batch": batch, "optimizer": optimizer,
+        "arch": arch, "about": about, "seed": seed, "epochs": epochs, "batch": batch, "keep": keep, "optimizer": optimizer,
         "schedule": schedule, "rate": rate, "weight_decay": weight_decay, "dropout": dropout, "average": average,
     }  # fmt: skip
     off = (
@@ -91,7 +92,7 @@ def train(  # noqa: PLR0913 - every setting of a run can be given
     report = fit_model(settings, out, resume=resume, watcher=_watcher())
     val = report.val
     data(
-        f"{out}: {report.epochs} epochs; best on {val.pictures} held-out pictures: top1 {val.top1:.2%}, macro recall {val.macro_recall:.2%}"
+        f"{out}: {report.epochs} epochs; on {val.pictures} held-out pictures: top1 {val.top1:.2%}, macro recall {val.macro_recall:.2%}"
     )
     if report.interrupted:
         say(f"stopped early; the best epoch so far is kept, go on with: edgecls train --out {out} --resume")

@@ -13,6 +13,7 @@ from edgecls.settings import as_table, check
 Pool = Literal["max", "average"]
 Activation = Literal["none", "relu", "tanh", "sigmoid"]
 Optimizer = Literal["", "adam", "adamw", "sgd", "rmsprop"]
+Keep = Literal["best", "last"]
 Schedule = Literal["", "constant", "cosine"]
 
 
@@ -69,6 +70,9 @@ NO_AUGMENT = Augment(0.0, 0.0, 0.0, 0.0, 0.0)
 class TrainConfig:
     """One training run.
 
+    `keep` is the epoch that the run is remembered by: the best on the held-out pictures, or the last. With a learning rate
+    that falls to zero and few held-out groups the last is the surer choice.
+
     Of `optimizer`, `schedule`, `rate` (the learning rate), `weight_decay`, `dropout` and `average` (keep the moving average of
     the weights over about an epoch), those that are empty or None are what the architecture trains best with. `about` goes on
     the card: the data's name and terms.
@@ -80,6 +84,7 @@ class TrainConfig:
     seed: int = 0
     epochs: int = 10
     batch: int = 32
+    keep: Keep = "best"
     optimizer: Optimizer = ""
     schedule: Schedule = ""
     rate: float | None = None

@@ -151,7 +151,7 @@ def _train(
         return False
     callbacks = [
         keras.callbacks.LearningRateScheduler(lambda epoch: _rate(config, epoch)),
-        _keeper(keras, out, history, watcher),
+        _keeper(keras, config, out, history, watcher),
     ]
     if model.optimizer.use_ema:
         callbacks.append(keras.callbacks.SwapEMAWeights())  # validation sees the average, as best.keras will hold it
@@ -175,8 +175,8 @@ def _train(
     return False
 
 
-def _keeper(keras: Any, out: Path, history: list[dict[str, float]], watcher: Watcher) -> Any:
-    """A Keras callback that writes best.keras, last.keras and history.csv after every epoch."""
+def _keeper(keras: Any, config: TrainConfig, out: Path, history: list[dict[str, float]], watcher: Watcher) -> Any:
+    """A Keras callback that writes best.keras (if this epoch is the one to keep), history.csv and last.keras after each."""
 
     class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras calls it so
@@ -188,7 +188,7 @@ def _keeper(keras: Any, out: Path, history: list[dict[str, float]], watcher: Wat
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             numbers = {name: float((logs or {})[name]) for name in folder.HISTORY[1:-1]}
             row = {"epoch": epoch + 1, **numbers, "seconds": round(time.perf_counter() - self.began, 2)}
-            best = all(folder.better(row, old) for old in history)
+            best = config.keep == "last" or all(folder.better(row, old) for old in history)
             if best:
                 _save_best(self.model, out / "best.keras")
             history.append(row)

@@ -1,6 +1,6 @@
 """The folder of a run: what stands in it, and what it takes to go on from there.
 
-best.keras    the weights of the epoch that was best on the held-out pictures
+best.keras    the weights of the epoch to keep: the best on the held-out pictures, or the last
 last.keras    the end of the last whole epoch, with the optimizer's state: where --resume goes on
 config.toml   what to train again with
 card.json     labels, input, how good it was on what

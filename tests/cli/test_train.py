@@ -30,7 +30,7 @@ def test_folders_to_a_run(edgecls, shapes, tmp_path):
     """Exit code 0; one line on stdout with the score, one line an epoch on stderr, a whole run folder, no other noise."""
     done = edgecls("train", shapes, "--out", "run", *SMALL, "--epochs", 2)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("run: 2 epochs; best on 20 held-out pictures: top1 ")
+    assert done.stdout.startswith("run: 2 epochs; on 20 held-out pictures: top1 ")
     assert len(done.stdout.splitlines()) == 1
     said = done.stderr.splitlines()
     assert said[0].startswith(f"{shapes}: 4 classes; 100 train, 20 val in 120 groups (each picture by itself)")
