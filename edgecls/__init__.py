@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.regions import whole_frame, zones
     from edgecls.run.sink import Sink, open_sink
-    from edgecls.run.source import Source, open_source
+    from edgecls.run.source import Reading, Source, open_source
     from edgecls.run.wire import to_line
 
 _HOMES = {
@@ -42,7 +42,7 @@ _HOMES = {
     "edgecls.run.pipeline": ("Pipeline",),
     "edgecls.run.regions": ("whole_frame", "zones"),
     "edgecls.run.sink": ("Sink", "open_sink"),
-    "edgecls.run.source": ("Source", "open_source"),
+    "edgecls.run.source": ("Reading", "Source", "open_source"),
     "edgecls.run.wire": ("to_line",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -63,6 +63,7 @@ __all__ = [
     "ModelError",
     "Pipeline",
     "Prediction",
+    "Reading",
     "Region",
     "Result",
     "Sink",

@@ -9,14 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
 Picture: TypeAlias = "NDArray[np.uint8]"
 """(H, W) gray or (H, W, 3) blue-green-red, uint8, full range 0..255."""
+
+FULL_RANGE: NDArray[np.uint8] = np.clip(np.rint((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
+"""The full-range level of each level of a video's luma, which usually goes from 16 (black) to 235 (white)."""
 
 
 class Box(NamedTuple):
@@ -44,18 +48,21 @@ class Frame:
 
     `camera` is the source's name; `index` counts frames captured from 0, skipped ones included; `time_s` is media time,
     seconds from the start of the stream; `captured_at` is `time.monotonic()` when the frame left the source;
-    `size_hw` is (height, width) in pixels; `file` names the picture where the source is a folder, else it is empty.
+    `size_hw` is (height, width) in pixels; `file` names the picture where the source is a folder, else it is empty;
+    `limited` says that the levels of `plane` go from 16 to 235.
     """
 
     __slots__ = (
         "_bgr",
         "_luma",
         "_make_bgr",
-        "_make_luma",
+        "_make_plane",
+        "_plane",
         "camera",
         "captured_at",
         "file",
         "index",
+        "limited",
         "size_hw",
         "time_s",
     )
@@ -69,10 +76,11 @@ class Frame:
         captured_at: float,
         size_hw: tuple[int, int],
         bgr: Callable[[], Picture],
-        luma: Callable[[], Picture],
+        plane: Callable[[], Picture],
+        limited: bool = False,
         file: str = "",
     ) -> None:
-        """Keep `bgr` and `luma`, which make the pixels when they are first asked for."""
+        """Keep `bgr` and `plane` (the gray picture), which make the pixels when they are first asked for."""
         self.camera = camera
         self.index = index
         self.time_s = time_s
@@ -80,14 +88,22 @@ class Frame:
         self.size_hw = size_hw
         self.file = file
         self._make_bgr = bgr
-        self._make_luma = luma
+        self.limited = limited
+        self._make_plane = plane
         self._bgr: Picture | None = None
         self._luma: Picture | None = None
+        self._plane: Picture | None = None
+
+    def plane(self) -> Picture:
+        """Return the gray picture as the decoder gave it: (H, W) uint8, levels 16..235 if `limited`, read-only."""
+        if self._plane is None:
+            self._plane = _read_only(self._make_plane())
+        return self._plane
 
     def luma(self) -> Picture:
         """Return the gray picture: (H, W) uint8, full range, read-only."""
         if self._luma is None:
-            self._luma = _read_only(self._make_luma())
+            self._luma = _read_only(FULL_RANGE[self.plane()]) if self.limited else self.plane()
         return self._luma
 
     def bgr(self) -> Picture:

@@ -8,14 +8,14 @@ here: a JPEG decoder's own gray differs from `gray` by a few levels, enough to m
 from __future__ import annotations
 
 import math
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from edgecls.errors import DataError, MissingExtraError
-from edgecls.frame import Box, Frame, Picture
+from edgecls.frame import FULL_RANGE, Box, Frame, Picture
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -110,9 +110,11 @@ def from_rgb(rgb: Picture) -> Picture:
     return cast("Picture", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
 
 
-def view(frame: Frame, spec: InputSpec) -> Picture:
-    """The planes of a frame that a model with `spec` needs: luma for a gray model, else colour."""
-    return frame.luma() if spec.color == "gray" else frame.bgr()
+def fit_region(frame: Frame, box: Box, spec: InputSpec) -> Picture:
+    """Bring a part of a frame to a model's input as `fit` does, from those planes alone that the model needs."""
+    if spec.color == "gray":
+        return fit(crop(frame.plane(), box), spec, limited=frame.limited)
+    return fit(crop(frame.bgr(), box), spec)
 
 
 def as_frame(bgr: Picture, camera: str, index: int, *, time_s: float, captured_at: float, file: str = "") -> Frame:
@@ -124,7 +126,7 @@ def as_frame(bgr: Picture, camera: str, index: int, *, time_s: float, captured_a
         captured_at=captured_at,
         size_hw=(bgr.shape[0], bgr.shape[1]),
         bgr=lambda: bgr,
-        luma=lambda: gray(bgr),
+        plane=lambda: gray(bgr),
         file=file,
     )
 
@@ -138,11 +140,12 @@ def crop(picture: Picture, box: Box) -> Picture:
     return picture[top:bottom, left:right]
 
 
-def fit(picture: Picture, spec: InputSpec) -> Picture:
+def fit(picture: Picture, spec: InputSpec, *, limited: bool = False) -> Picture:
     """Bring a picture of any size to a model's input.
 
-    `picture`: (H, W) gray or (H, W, 3) blue-green-red, uint8, full range. Returns (height, width, channels) uint8 in
-    the colour order of `spec`. Raises DataError for any other array.
+    `picture`: (H, W) gray or (H, W, 3) blue-green-red, uint8, full range; a gray one of levels 16..235 if `limited`, which
+    is stretched when it is small already (it is linear, and the border of a letterbox is a fixed point of it). Returns
+    (height, width, channels) uint8 in the colour order of `spec`. Raises DataError for any other array.
     """
     picture = np.asarray(picture)
     if picture.dtype != np.uint8 or picture.size == 0 or not (picture.ndim == 2 or picture.shape[2:] == (3,)):
@@ -152,6 +155,8 @@ def fit(picture: Picture, spec: InputSpec) -> Picture:
     elif spec.color != "gray" and picture.ndim == 2:
         picture = colored(picture)
     picture = _FITS[spec.fit](picture, spec)
+    if limited:
+        picture = FULL_RANGE[picture]
     if spec.color == "rgb":
         picture = from_rgb(picture)
     return picture.reshape(spec.shape)
@@ -206,36 +211,31 @@ def _shrink_by_whole_rows(picture: Picture, height: int, width: int) -> Picture:
     """What INTER_AREA gives, to the gray level but for rounding, and ten times faster where much is shrunk to little.
 
     INTER_AREA weighs every pixel in float. But only the rows on the border of two cells have a weight other than one:
-    the rows between are added up as they are, which OpenCV does many pixels at a time; what is left is a small product.
-    (Halving the picture again and again is as fast, and off by 10 levels and more where edges fall into a cell's border.)
+    the rows between are added up as they are, which OpenCV does many pixels at a time; then the same for the columns of
+    the few rows that are left. (Halving the picture again and again is as fast, and off by 10 levels and more where edges
+    fall into a cell's border. A matrix product is as exact, and its thread pool takes the cores from the decoder.)
     """
-    rows_of_cell = picture.shape[0] / height
-    flat = picture.reshape(picture.shape[0], -1)
-    sums = np.empty((height, flat.shape[1]), np.float32)
-    for i in range(height):
+    channels = picture.shape[2] if picture.ndim == 3 else 1
+    rows = _mean_rows(picture.reshape(picture.shape[0], -1), height).reshape(height, -1, channels)
+    columns = np.ascontiguousarray(rows.transpose(1, 0, 2)).reshape(-1, height * channels)
+    means = _mean_rows(columns, width).reshape(width, height, channels).transpose(1, 0, 2)
+    return np.rint(means).astype(np.uint8).reshape(height, width, *picture.shape[2:])
+
+
+def _mean_rows(rows: NDArray[Any], count: int) -> NDArray[np.float32]:
+    """(N, M) -> (count, M): the mean of each `count`-th of the rows, shares of rows included."""
+    rows_of_cell = len(rows) / count
+    sums = np.empty((count, rows.shape[1]), np.float32)
+    for i in range(count):
         top, bottom = i * rows_of_cell, (i + 1) * rows_of_cell
         first, last = math.ceil(top - 1e-9), math.floor(bottom + 1e-9)
-        cv2.reduce(flat[first:last], 0, cv2.REDUCE_SUM, dst=sums[i : i + 1], dtype=cv2.CV_32F)
+        cv2.reduce(rows[first:last], 0, cv2.REDUCE_SUM, dst=sums[i : i + 1], dtype=cv2.CV_32F)
         if first - top > 1e-6:
-            sums[i] += flat[first - 1] * np.float32(first - top)
+            sums[i] += rows[first - 1] * np.float32(first - top)
         if bottom - last > 1e-6:
-            sums[i] += flat[last] * np.float32(bottom - last)
-    shares = _column_shares(picture.shape[1], width) / np.float32(rows_of_cell)
-    if picture.ndim == 2:
-        means = sums @ shares
-    else:
-        means = np.stack([sums[:, channel :: picture.shape[2]] @ shares for channel in range(picture.shape[2])], axis=2)
-    return np.rint(means).astype(np.uint8)
-
-
-@lru_cache(maxsize=64)
-def _column_shares(source: int, target: int) -> NDArray[np.float32]:
-    """(source, target): what share each source column has in the mean of each target column; columns add up to 1."""
-    edges = np.arange(target + 1) * (source / target)
-    columns = np.arange(source)[:, None]
-    overlap = np.minimum(edges[1:], columns + 1) - np.maximum(edges[:-1], columns)
-    shares: NDArray[np.float32] = (np.maximum(overlap, 0) * (target / source)).astype(np.float32)
-    return shares
+            sums[i] += rows[last] * np.float32(bottom - last)
+    sums *= np.float32(1 / rows_of_cell)
+    return sums
 
 
 @cache

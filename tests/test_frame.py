@@ -22,7 +22,7 @@ def counting_frame():
         made["luma"] += 1
         return np.zeros((4, 6), np.uint8)
 
-    return Frame("door", 7, time_s=0.28, captured_at=1.0, size_hw=(4, 6), bgr=bgr, luma=luma), made
+    return Frame("door", 7, time_s=0.28, captured_at=1.0, size_hw=(4, 6), bgr=bgr, plane=luma), made
 
 
 def test_pixels_are_made_once_and_only_when_asked_for():
@@ -43,10 +43,18 @@ def test_the_pixels_of_a_frame_are_read_only(plane):
         picture[0, 0] = 1
 
 
+def test_levels_of_a_video_are_stretched_to_full_range():
+    """A limited plane has 16 for black and 235 for white; luma has 0 and 255, and clips what lies outside."""
+    plane = np.array([[0, 16, 125, 235, 255]], np.uint8)
+    frame = Frame("a", 0, time_s=0, captured_at=0, size_hw=(1, 5), bgr=lambda: plane, plane=lambda: plane, limited=True)
+    assert frame.luma().tolist() == [[0, 0, 127, 255, 255]]
+    assert frame.plane().tolist() == plane.tolist()
+
+
 def test_a_source_keeps_its_own_array_writable():
     """The frame locks its view, not the array of the source that made it."""
     pixels = np.zeros((2, 2, 3), np.uint8)
-    frame = Frame("a", 0, time_s=0, captured_at=0, size_hw=(2, 2), bgr=lambda: pixels, luma=lambda: pixels[..., 0])
+    frame = Frame("a", 0, time_s=0, captured_at=0, size_hw=(2, 2), bgr=lambda: pixels, plane=lambda: pixels[..., 0])
     frame.bgr()
     pixels[0, 0] = 9
     assert frame.bgr()[0, 0].tolist() == [9, 9, 9]

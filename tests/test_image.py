@@ -225,8 +225,10 @@ def test_a_truncated_png_is_refused(tmp_path):
 def test_a_frame_shows_a_model_only_the_planes_that_it_needs():
     """A gray model sees the luma of a frame, a colour model its colour."""
     frame = image.as_frame(plain(RED_BGR), "a", 0, time_s=0.0, captured_at=time.monotonic())
-    assert image.view(frame, InputSpec(2, 2)).tolist() == [[76] * 4] * 4
-    assert image.view(frame, InputSpec(2, 2, "rgb")).shape == (4, 4, 3)
+    height, width = frame.size_hw
+    box = Box(0, 0, width, height)
+    assert image.fit_region(frame, box, InputSpec(1, 1)).tolist() == [[[76]]]
+    assert image.fit_region(frame, box, InputSpec(1, 1, "rgb")).tolist() == [[[255, 0, 0]]]
 
 
 @pytest.mark.parametrize("call", ["cvtColor", ".resize(", "warpAffine", "imread"])

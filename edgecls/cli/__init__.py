@@ -19,7 +19,7 @@ import typer
 import edgecls
 from edgecls.cli import evaluate, export, info, predict, run, train
 from edgecls.cli.talk import data, say
-from edgecls.errors import EdgeclsError
+from edgecls.errors import EdgeclsError, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ def _guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(0) from None
         except EdgeclsError as error:
             if _debug:
-                traceback.print_exc()
+                say(redact(traceback.format_exc()))
             say(f"error: {error}")
             raise typer.Exit(1) from None
         except KeyboardInterrupt as error:  # from the keyboard, or with the number of a second signal

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def train(  # noqa: PLR0913 - every setting of a run can be given
+def train(
     pictures: Annotated[str | None, typer.Argument(metavar="[DATA]", help="Class folders, a CSV manifest or an npz file.")] = None,
     out: Annotated[str, typer.Option(help="The folder to write the run to.")] = "",
     config: Annotated[str | None, typer.Option(metavar="F.toml", help="Settings from a file, such as the config.toml of a run; options go over it.")] = None,

@@ -54,8 +54,7 @@ class Pipeline:
         for frame in frames:
             began = time.perf_counter()
             regions = self._regions(frame)
-            picture = image.view(frame, spec) if regions else None
-            inputs += [image.fit(image.crop(picture, region.box), spec) for region in regions if picture is not None]
+            inputs += [image.fit_region(frame, region.box, spec) for region in regions]
             found.append((frame, regions))
             fit_ms.append((time.perf_counter() - began) * 1e3)
         began = time.perf_counter()

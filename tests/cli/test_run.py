@@ -242,7 +242,7 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str, code: int = 1) 
     ("arguments", "parts"),
     [
         (["-s", "missing.mp4"], ["missing.mp4: no such file or folder; expected a video, a folder of pictures or a URL"]),
-        (["-s", "text.mp4"], ["text.mp4: not a video that OpenCV can open (15 bytes); is the file whole?"]),
+        (["-s", "text.mp4"], ["text.mp4: not a video that can be decoded (15 bytes); is the file whole?"]),
         (["-s", "empty"], ["empty: the folder holds no picture that OpenCV reads"]),
         (["-c", "97"], ["camera 97: cannot be opened", "check the number"]),
         (["-s", "light.avi", "--sink", "mqtt:x"], ["sink 'mqtt:x' is not known; expected one of jsonl, video, window"]),
@@ -294,7 +294,7 @@ def test_no_password_is_ever_shown(edgecls, light_model, scheme):
     url = f"{scheme}://user:secret@127.0.0.1:9/x"
     done = edgecls("run", "-m", light_model, "-s", f"gate={url}", "--debug")
     assert done.returncode == 1
-    assert f"error: {scheme}://***@127.0.0.1:9/x: cannot be opened (refused" in done.stderr
+    assert f"error: {scheme}://***@127.0.0.1:9/x: cannot be opened (" in done.stderr
     assert "secret" not in done.stdout + done.stderr
     assert "user:" not in done.stdout + done.stderr
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from edgecls.errors import ConfigError
-from edgecls.run.source.contract import Source
+from edgecls.run.source.contract import Reading, Source
 from edgecls.run.source.fake import FakeSource
 from edgecls.run.source.folder import FolderSource
 from edgecls.run.source.merged import Merged
 from edgecls.run.source.opencv import OpenCVSource
+from edgecls.run.source.pyav import PyAVSource
 from edgecls.run.source.threads import Ahead, Newest, threaded
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+Say: TypeAlias = Callable[[str], None]
 
 __all__ = [
     "SOURCES",
@@ -27,6 +28,8 @@ __all__ = [
     "Merged",
     "Newest",
     "OpenCVSource",
+    "PyAVSource",
+    "Reading",
     "Source",
     "open_source",
 ]
@@ -39,21 +42,39 @@ def _say_on_stderr(line: str) -> None:
     print(line, file=sys.stderr)  # noqa: T201 - the default of a library call that has something to say
 
 
-SOURCES: dict[str, Callable[[str, str, Callable[[str], None], bool], Source]] = {
-    "camera": lambda where, name, _say, _strict: OpenCVSource.camera(int(where), name),
-    "stream": lambda where, name, _say, _strict: OpenCVSource.stream(where, name),
-    "folder": lambda where, name, say, strict: FolderSource(where, name, say=say, strict=strict),
-    "video": lambda where, name, _say, _strict: OpenCVSource.video(where, name),
+def _camera(where: str, name: str, reading: Reading, _say: Say) -> Source:
+    if reading.decoder == "pyav":
+        raise ConfigError(f"camera {where}: OpenCV alone knows cameras by their number; leave --decoder pyav out")
+    return OpenCVSource.camera(int(where), name)
+
+
+def _stream(where: str, name: str, reading: Reading, _say: Say) -> Source:
+    return OpenCVSource.stream(where, name) if reading.decoder == "opencv" else PyAVSource.stream(where, name, reading)
+
+
+def _video(where: str, name: str, reading: Reading, _say: Say) -> Source:
+    return OpenCVSource.video(where, name) if reading.decoder == "opencv" else PyAVSource.video(where, name, reading)
+
+
+def _folder(where: str, name: str, reading: Reading, say: Say) -> Source:
+    return FolderSource(where, name, say=say, strict=reading.strict)
+
+
+SOURCES: dict[str, Callable[[str, str, Reading, Say], Source]] = {
+    "camera": _camera,
+    "stream": _stream,
+    "folder": _folder,
+    "video": _video,
 }
-"""Each kind: (where, name, say, strict) -> Source."""
+"""Each kind: (where, name, reading, say) -> Source."""
 
 
-def open_source(*wheres: int | str | Path, say: Callable[[str], None] = _say_on_stderr, strict: bool = False) -> Source:
+def open_source(*wheres: int | str | Path, reading: Reading = Reading(), say: Say = _say_on_stderr) -> Source:
     """Open cameras (an int), video files, folders of pictures and network streams; several are merged into one.
 
     A text may carry a name for the camera, as in `gate=rtsp://host/stream`. Each source is read in a thread of its own:
-    of live ones the newest frame is given, of files every frame. `say` hears in one line of what could not be read;
-    `strict` stops instead. Raises SourceError for what cannot be opened; then nothing stays open.
+    of live ones the newest frame is given, of files every frame. `reading` says by which decoder and how; `say` hears in one
+    line of what could not be read. Raises SourceError for what cannot be opened; then nothing stays open.
     """
     if not wheres:
         raise ConfigError("expected a camera, file, folder or URL to read from, found none")
@@ -63,7 +84,7 @@ def open_source(*wheres: int | str | Path, say: Callable[[str], None] = _say_on_
             kind, target, name = recognize(where)
             taken = {source.name for source in opened}
             unique = next(n for n in (name, *(f"{name}-{i}" for i in range(2, len(wheres) + 2))) if n not in taken)
-            opened.append(SOURCES[kind](target, unique, say, strict))
+            opened.append(SOURCES[kind](target, unique, reading, say))
     except BaseException:
         for source in opened:
             source.close()

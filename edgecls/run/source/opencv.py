@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from edgecls import image
 from edgecls.errors import SourceError, redact
-from edgecls.run.source.contract import Source
+from edgecls.run.source.contract import (
+    OPEN_TIMEOUT_S,
+    READ_TIMEOUT_S,
+    Source,
+    check_end,
+    check_file,
+    lost,
+    no_video,
+    not_opened,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edgecls.frame import Frame
-
-OPEN_TIMEOUT_S = 10.0
-READ_TIMEOUT_S = 10.0
-MISSING_SHARE = 0.02
-"""A file that gives fewer frames than it announces, by more than this and by more than 2, was cut off; some containers
-only estimate their length."""
 
 
 class OpenCVSource(Source):
@@ -64,19 +67,17 @@ class OpenCVSource(Source):
         if not capture.isOpened():
             slow = time.monotonic() - began >= OPEN_TIMEOUT_S
             reason = f"no answer within {OPEN_TIMEOUT_S:.0f} s" if slow else "refused, or not a stream that FFmpeg knows"
-            raise SourceError(f"{redact(url)}: cannot be opened ({reason}); check address, user and password, and the network")
+            raise not_opened(url, reason)
         return cls(capture, name, redact(url), live=not capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0)
 
     @classmethod
     def video(cls, path: str, name: str) -> OpenCVSource:
         """Open a video file. Raises SourceError when it is missing or is no video."""
-        if not Path(path).is_file():
-            raise SourceError(f"{path}: no such file or folder; expected a video, a folder of pictures or a URL")
+        check_file(path)
         cv2 = _cv2()
         capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
         if not capture.isOpened():
-            raise SourceError(f"{path}: not a video that OpenCV can open ({Path(path).stat().st_size} bytes); "
-                              "is the file whole?")  # fmt: skip
+            raise no_video(path)
         return cls(capture, name, path, live=False)
 
     def read(self) -> Frame | None:
@@ -85,7 +86,9 @@ class OpenCVSource(Source):
             return None
         good, bgr = self._grab()
         if not good:
-            self._end()
+            if self.live:
+                raise lost(self._where, self._index)
+            check_end(self._where, self._index, self.announced)
             return None
         now = time.monotonic()
         if self._first_at is None:
@@ -107,15 +110,6 @@ class OpenCVSource(Source):
         except cv2.error as error:
             raise SourceError(f"{self._where}: OpenCV failed at frame {self._index} ({error.err})") from error
         return bool(good), bgr
-
-    def _end(self) -> None:
-        if self.live:
-            raise SourceError(f"{self._where}: no more frames after {self._index}; the camera was lost or stopped sending")
-        if self._index == 0:
-            raise SourceError(f"{self._where}: holds no frame that can be decoded")
-        missing = self.announced - self._index
-        if missing > max(2, MISSING_SHARE * self.announced):
-            raise SourceError(f"{self._where}: ended after {self._index} of {self.announced} frames; the file is cut off")
 
 
 def _cv2() -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgecls import SourceError
-from edgecls.run.source import Ahead, FakeSource, FolderSource, Merged, Newest, OpenCVSource
+from edgecls.run.source import Ahead, FakeSource, FolderSource, Merged, Newest, OpenCVSource, PyAVSource, Reading
 from tests.drawn import gray_levels, write_video
 from tests.run.world import FakeCapture, assert_only_main_thread, web_server
 
@@ -50,6 +50,15 @@ def video(world: World, name: str = "video") -> Source:
     return OpenCVSource.video(str(write_video(world.tmp_path / f"{name}.avi", gray_levels(LEVELS))), name)
 
 
+def pyav_stream(world: World) -> Source:
+    address = world.stack.enter_context(web_server(gray_levels(LEVELS)))
+    return PyAVSource.stream(f"{address}/camera", "stream", Reading())
+
+
+def pyav_video(world: World) -> Source:
+    return PyAVSource.video(str(write_video(world.tmp_path / "p.avi", gray_levels(LEVELS))), "video", Reading())
+
+
 def folder(world: World) -> Source:
     (world.tmp_path / "pictures").mkdir()
     for i, picture in enumerate(gray_levels(LEVELS)):
@@ -64,6 +73,8 @@ def fake(_world: World, *, live: bool = False) -> Source:
 SOURCES: dict[str, Callable[[World], Source]] = {
     "camera": camera,
     "stream": stream,
+    "PyAV stream": pyav_stream,
+    "PyAV video": pyav_video,
     "video": video,
     "folder": folder,
     "FakeSource": fake,
@@ -74,7 +85,7 @@ SOURCES: dict[str, Callable[[World], Source]] = {
     "Merged": lambda world: Merged([video(world, "a"), folder(world)], say=pytest.fail),
     "Merged live": lambda world: Merged([fake(world, live=True), video(world, "a")], say=pytest.fail),
 }
-LOSES_AT_ITS_END = {"camera", "stream", "Newest camera"}  # a device has no end: when it stops, it was lost
+LOSES_AT_ITS_END = {"camera", "stream", "PyAV stream", "Newest camera"}  # a device has no end: when it stops, it was lost
 
 
 @pytest.fixture(params=SOURCES)

@@ -6,7 +6,7 @@ import cv2
 import pytest
 
 from edgecls import SourceError
-from edgecls.run.source import FolderSource, open_source
+from edgecls.run.source import FolderSource, Reading, open_source
 from tests.drawn import gray_levels
 
 
@@ -43,7 +43,7 @@ def test_a_broken_picture_is_named_counted_and_keeps_its_index(pictures):
 def test_strict_stops_at_a_broken_picture(pictures):
     """With strict the pictures before the broken one come, then an error names it."""
     frames = []
-    source = open_source(pictures, say=pytest.fail, strict=True)
+    source = open_source(pictures, reading=Reading(strict=True), say=pytest.fail)
     with source, pytest.raises(SourceError, match=r"2\.png: not a picture that OpenCV can decode"):
         frames.extend(source)
     assert [f.index for f in frames] == [0]

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from edgecls import SourceError
-from edgecls.run.source import FakeSource, Merged, OpenCVSource, open_source
+from edgecls.run.source import FakeSource, Merged, PyAVSource, open_source
 from edgecls.run.source.contract import Source
 from tests.drawn import gray_levels, write_video
 from tests.run.world import assert_only_main_thread, cut_in_half, noise
@@ -156,8 +156,8 @@ def test_two_files_of_which_one_is_cut_off(tmp_path):
 def test_a_source_that_cannot_be_opened_closes_the_others(tmp_path, monkeypatch):
     """When the second source cannot be opened, the first is closed again and no thread was started."""
     closed: list[str] = []
-    real_close = OpenCVSource.close
-    monkeypatch.setattr(OpenCVSource, "close", lambda self: (closed.append(self.name), real_close(self)))
+    real_close = PyAVSource.close
+    monkeypatch.setattr(PyAVSource, "close", lambda self: (closed.append(self.name), real_close(self)))
     video = write_video(tmp_path / "a.avi", gray_levels(range(5)))
     with pytest.raises(SourceError, match="no such file or folder"):
         open_source(video, tmp_path / "missing.mp4")

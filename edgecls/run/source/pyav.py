@@ -1,0 +1,186 @@
+"""Network streams and video files through PyAV, which hands out what the decoder made.
+
+A gray model takes the decoder's own Y plane, without a conversion and without a copy. OpenCV's reader converts every frame
+to colour first: that costs about as much as decoding it, and a gray model throws it away.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgecls import image
+from edgecls.errors import MissingExtraError, SourceError, redact
+from edgecls.frame import Frame
+from edgecls.run.source.contract import (
+    OPEN_TIMEOUT_S,
+    READ_TIMEOUT_S,
+    Reading,
+    Source,
+    check_end,
+    check_file,
+    lost,
+    no_video,
+    not_opened,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgecls.frame import Picture
+
+PLANAR_8_BIT = frozenset({"gray", "nv12", "nv21", "yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"})
+"""Pixel formats whose first plane is the gray picture, a byte each; others are converted."""
+FULL_RANGE_FORMATS = frozenset({"gray", "yuvj420p", "yuvj422p", "yuvj444p"})
+FULL_RANGE = 2  # AVCOL_RANGE_JPEG
+
+
+class PyAVSource(Source):
+    """Frames that FFmpeg decodes. Use `stream` or `video`."""
+
+    def __init__(self, container: Any, name: str, where: str, *, live: bool, reading: Reading) -> None:
+        """Take an opened av.container.InputContainer; `where` names it in errors."""
+        self.name = name
+        self.live = live
+        self._where = where
+        self._container = container
+        self._keyframes = reading.keyframes
+        self._captured = 0
+        self._given = 0
+        self._first_s: float | None = None
+        video = container.streams.video
+        if not video:
+            container.close()
+            raise not_opened(where, "it holds no video") if live else no_video(where)
+        self._stream = video[0]
+        self._announced = 0 if live else _announced(container, self._stream)
+        context = self._stream.codec_context
+        if reading.fast_decode:
+            context.options = {"skip_loop_filter": "all"}
+        context.thread_type = "SLICE" if live else "AUTO"  # a thread a frame would hold as many live frames back
+        self._frames = self._decode()
+
+    @classmethod
+    def stream(cls, url: str, name: str, reading: Reading) -> PyAVSource:
+        """Open a network stream (RTSP, HTTP, UDP ...). A file behind http, which knows its length, is read as a file."""
+        av = _av()
+        options = {"rtsp_transport": "tcp"} if url.lower().startswith("rtsp") else {}
+        try:
+            container = av.open(url, options=options, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))
+        except (av.FFmpegError, OSError) as error:
+            raise not_opened(url, error.strerror or type(error).__name__) from None  # its text has the password
+        live = not (url.lower().startswith(("http", "file")) and container.duration)
+        return cls(container, name, redact(url), live=live, reading=reading)
+
+    @classmethod
+    def video(cls, path: str, name: str, reading: Reading) -> PyAVSource:
+        """Open a video file. Raises SourceError when it is missing or is no video."""
+        check_file(path)
+        av = _av()
+        try:
+            container = av.open(path)
+        except (av.FFmpegError, OSError) as error:
+            raise no_video(path) from error
+        return cls(container, name, path, live=False, reading=reading)
+
+    def read(self) -> Frame | None:
+        """Decode the next frame. Raises SourceError when a live source stops, or a file ends before its time."""
+        av = _av()
+        if self._container is None:
+            return None
+        try:
+            found = next(self._frames, None)
+        except (av.FFmpegError, OSError) as error:
+            if self.live:
+                raise lost(self._where, self._given) from None  # its text has the password
+            raise SourceError(f"{self._where}: cannot be read on after {self._given} frames ({error.strerror})") from error
+        if found is None:
+            if self.live:
+                raise lost(self._where, self._given)
+            check_end(self._where, self._captured, self._announced)
+            return None
+        now = time.monotonic()
+        index, decoded = found
+        self._given += 1
+        return _frame(decoded, self.name, index, self._media_s(index, decoded), now)
+
+    def close(self) -> None:
+        """Close the container."""
+        container, self._container = self._container, None
+        if container is not None:
+            container.close()
+
+    def _decode(self) -> Iterator[tuple[int, Any]]:
+        """Decoded frames with their index; of broken packets FFmpeg gives none and goes on. `_captured` counts all frames,
+        those that `keyframes` leaves out too.
+        """
+        av = _av()
+        index_of: dict[int | None, int] = {}  # of the packets that the decoder holds, by their time: it works ahead
+        for packet in self._container.demux(self._stream):
+            if self._keyframes and packet.size:
+                self._captured += 1
+                if not packet.is_keyframe:
+                    continue
+                index_of[packet.pts] = self._captured - 1
+            try:
+                frames = packet.decode()
+            except av.InvalidDataError:
+                continue
+            for frame in frames:
+                self._captured += not self._keyframes
+                yield index_of.pop(frame.pts, self._captured - 1), frame
+
+    def _media_s(self, index: int, decoded: Any) -> float:
+        time_s = decoded.time
+        if time_s is None:
+            time_s = index / float(self._stream.average_rate or 25)
+        if self._first_s is None:
+            self._first_s = time_s
+        return float(time_s - self._first_s)
+
+
+def _announced(container: Any, stream: Any) -> int:
+    """The number of frames a file says that it has; 0 where it does not say."""
+    if stream.frames:
+        return int(stream.frames)
+    seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+    return int(seconds * float(stream.average_rate or 0))
+
+
+def _frame(decoded: Any, camera: str, index: int, time_s: float, captured_at: float) -> Frame:
+    turns = round((getattr(decoded, "rotation", 0) or 0) / 90) % 4  # a phone's video says how it was held
+    size_hw = (decoded.width, decoded.height) if turns % 2 else (decoded.height, decoded.width)
+    return Frame(
+        camera,
+        index,
+        time_s=time_s,
+        captured_at=captured_at,
+        size_hw=size_hw,
+        bgr=lambda: _turned(decoded.to_ndarray(format="bgr24"), turns),
+        plane=lambda: _turned(_luma(decoded), turns),
+        limited=decoded.format.name in PLANAR_8_BIT - FULL_RANGE_FORMATS and decoded.color_range != FULL_RANGE,
+    )
+
+
+def _luma(decoded: Any) -> Picture:
+    """The Y plane as it is where a byte is a pixel, else converted to gray, full range."""
+    if decoded.format.name not in PLANAR_8_BIT:
+        return image.gray(decoded.to_ndarray(format="bgr24"))
+    plane = decoded.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return rows[: decoded.height, : decoded.width]
+
+
+def _turned(picture: Picture, turns: int) -> Picture:
+    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+
+
+def _av() -> Any:
+    try:
+        import av
+    except ImportError as error:
+        raise MissingExtraError("av", "cpu", "Decoding with PyAV") from error
+    av.logging.set_level(av.logging.PANIC)  # FFmpeg's own words can show a password; what matters comes as an exception
+    return av

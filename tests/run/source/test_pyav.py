@@ -1,0 +1,127 @@
+"""What PyAV does that OpenCV does not: the decoder's own planes, and work that is left out."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from edgecls import Box, InputSpec, image
+from edgecls.run.source import Reading, open_source
+from tests.drawn import write_video
+
+SIZE_HW = (96, 128)
+
+
+def picture(index: int) -> np.ndarray:
+    """A colour picture with edges, soft and hard, that moves with `index`: (96, 128, 3) uint8."""
+    height, width = SIZE_HW
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    drawn = np.dstack([(x * 2 + 5 * index) % 256, y * 2, np.full_like(x, 40 + 8 * (index % 16))]).astype(np.uint8)
+    cv2.circle(drawn, (40 + index, 48), 20, (240, 240, 240), -1)
+    return drawn
+
+
+def encode(path, *, pixels: str, codec: str = "libx264", full: bool = False, frames: int = 12, gop: int = 50):
+    """A video of `picture`s in one pixel format, nearly without loss."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(
+            codec, rate=25, options={"crf": "1", "g": str(gop), "bf": "0"} if codec == "libx264" else {}
+        )
+        stream.height, stream.width = SIZE_HW
+        stream.pix_fmt = pixels
+        stream.codec_context.color_range = 2 if full else 1
+        for i in range(frames):
+            frame = av.VideoFrame.from_ndarray(picture(i), format="bgr24")
+            frame = frame.reformat(format=pixels, dst_color_range="JPEG" if full else "MPEG")
+            frame.pts, frame.time_base = i, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("pixels", "full"),
+    [
+        ("yuv420p", False),
+        ("yuvj420p", True),
+        ("yuv422p", False),
+        ("yuv444p", False),
+        ("nv12", False),
+        ("gray", False),
+        ("yuv420p10le", False),
+    ],
+)
+def test_luma_is_gray_in_full_range(tmp_path, pixels, full):
+    """Whatever a video is made of, luma is the gray of its pictures within 3 levels in the mean, black and white included."""
+    codec = "ffv1" if pixels == "gray" else "libx264"  # gray H.264 is decoded to a format with colour
+    path = encode(tmp_path / "v.mkv", pixels=pixels, full=full, codec=codec)
+    with open_source(path, reading=Reading(decoder="pyav")) as source:
+        frames = list(source)
+    assert len(frames) == 12
+    for frame in frames:
+        expected = image.gray(picture(frame.index))
+        assert frame.luma().shape == SIZE_HW
+        assert np.abs(frame.luma().astype(int) - expected).mean() < 3
+        assert np.abs(frame.luma().mean() - expected.mean()) < 2
+
+
+def test_a_gray_model_never_makes_colour(tmp_path, monkeypatch):
+    """The pixels of a gray model come from the Y plane: nothing is converted."""
+    path = encode(tmp_path / "v.mkv", pixels="yuv420p")
+    with open_source(path, reading=Reading(decoder="pyav")) as source:
+        frame = source.read()
+        monkeypatch.setattr(type(frame), "bgr", lambda _: pytest.fail("colour was made"))
+        monkeypatch.setattr(image, "gray", lambda _: pytest.fail("gray was made of colour"))
+        assert image.fit_region(frame, Box(0, 0, 128, 96), InputSpec()).shape == (32, 32, 1)
+
+
+def test_colour_is_that_of_opencv(tmp_path):
+    """Colour from either decoder is the same within 2 levels in the mean."""
+    path = encode(tmp_path / "v.mkv", pixels="yuv420p")
+    seen = {}
+    for decoder in ("opencv", "pyav"):
+        with open_source(path, reading=Reading(decoder=decoder)) as source:
+            seen[decoder] = np.stack([frame.bgr() for frame in source]).astype(int)
+    assert np.abs(seen["opencv"] - seen["pyav"]).mean() < 2
+
+
+def test_key_frames_alone_keep_their_index_and_time(tmp_path):
+    """Of 30 frames with a key frame every 10 there are 0, 10 and 20, at their own times; the others are not decoded."""
+    path = encode(tmp_path / "v.mp4", pixels="yuv420p", frames=30, gop=10)
+    with open_source(path, reading=Reading(keyframes=True)) as source:
+        frames = [(f.index, f.time_s) for f in source]
+    assert [index for index, _ in frames] == [0, 10, 20]
+    assert [t for _, t in frames] == pytest.approx([0, 0.4, 0.8], abs=1e-3)
+
+
+def test_fast_decoding_gives_every_frame(tmp_path):
+    """Without the loop filter all frames come, each within a few levels of the filtered one."""
+    path = encode(tmp_path / "v.mp4", pixels="yuv420p")
+    with open_source(path) as plain, open_source(path, reading=Reading(fast_decode=True)) as fast:
+        pairs = list(zip(plain, fast, strict=True))
+    assert len(pairs) == 12
+    assert all(np.abs(a.luma().astype(int) - b.luma()).mean() < 4 for a, b in pairs)
+
+
+def test_a_file_without_video_is_refused(tmp_path):
+    """A sound file is a container that FFmpeg knows, without a picture in it."""
+    path = tmp_path / "sound.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+    with pytest.raises(OSError, match=r"sound\.wav: not a video that can be decoded"):
+        open_source(path)
+
+
+def test_frames_outlive_their_source(tmp_path):
+    """The planes of a frame stay what they were when the source is closed and its decoder gone."""
+    path = write_video(tmp_path / "v.avi", [picture(i) for i in range(5)])
+    with open_source(path) as source:
+        frames = list(source)
+    assert all(np.abs(f.luma().astype(int) - image.gray(picture(f.index))).mean() < 3 for f in frames)
