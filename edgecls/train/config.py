@@ -50,9 +50,9 @@ class Augment:
     `translation`: a fraction of the side, in both directions.
     """
 
-    scale: float = 0.1
-    rotation_deg: float = 10.0
-    translation: float = 0.1
+    scale: float = 0.05
+    rotation_deg: float = 5.0
+    translation: float = 0.05
     brightness: float = 0.2
     contrast: float = 0.2
 

@@ -45,9 +45,10 @@ def test_every_option_reaches_the_settings(call, shapes, tmp_path):
         "train", shapes, "--out", tmp_path / "run", "--arch", "classic", "--size", "24x16", "--color", "rgb",
         "--fit", "letterbox",
         "--epochs", 1, "--batch", 8, "--seed", 3, "--optimizer", "sgd", "--schedule", "cosine", "--rate", 0.02,
-        "--weight-decay", 0.001, "--dropout", 0.1, "--kernels", "4,6", "--kernel-size", 2, "--pool", "average",
+        "--weight-decay", 0.001, "--dropout", 0.1, "--average", "--keep", "last",
+        "--kernels", "4,6", "--kernel-size", 2, "--pool", "average",
         "--pool-window", 3, "--pool-stride", 1, "--pool-bias", "--pool-activation", "tanh", "--dense", 12,
-        "--augment-scale", 0.05, "--augment-rotation", 5, "--augment-translation", 0.02, "--augment-brightness", 0.3,
+        "--augment-scale", 0.07, "--augment-rotation", 6, "--augment-translation", 0.02, "--augment-brightness", 0.3,
         "--augment-contrast", 0.4, "--labels", tmp_path / "labels.txt", "--group", "(.*)", "--val-fraction", 0.3, "--strict",
         "--about", "drawn; free",
     )  # fmt: skip
@@ -56,11 +57,11 @@ def test_every_option_reaches_the_settings(call, shapes, tmp_path):
         "data": {"path": str(shapes), "labels": str(tmp_path / "labels.txt"), "group": "(.*)", "roi": False,
                  "strict": True, "val_fraction": 0.3, "seed": 3},
         "arch": "classic", "about": "drawn; free", "seed": 3, "epochs": 1, "batch": 8, "optimizer": "sgd", "schedule": "cosine",
-        "rate": 0.02, "weight_decay": 0.001, "dropout": 0.1,
+        "rate": 0.02, "weight_decay": 0.001, "dropout": 0.1, "average": True, "keep": "last",
         "input": {"width": 24, "height": 16, "color": "rgb", "fit": "letterbox", "interpolation": "area"},
         "layers": {"kernels": [4, 6], "kernel_size": 2, "pool": "average", "pool_window": 3, "pool_stride": 1,
                    "pool_bias": True, "pool_activation": "tanh", "dense": 12},
-        "augment": {"scale": 0.05, "rotation_deg": 5.0, "translation": 0.02, "brightness": 0.3, "contrast": 0.4},
+        "augment": {"scale": 0.07, "rotation_deg": 6.0, "translation": 0.02, "brightness": 0.3, "contrast": 0.4},
     }  # fmt: skip
     assert json.loads((tmp_path / "run" / "card.json").read_text())["labels"] == ["a", "b", "c", "d"]
 
