@@ -6,6 +6,7 @@ help_s         `edgecls --help`, the whole process
 first_label_s  from the start of `edgecls run` to its first line, on a warm disk
 import_s       `import edgecls.classifier, edgecls.run.source`, the whole process
 file_fps       frames a second from a video file to labels, 640x360 H.264
+shrink_ms      1080p gray to 32x32, beside area_ms by INTER_AREA
 """
 
 from __future__ import annotations
@@ -19,6 +20,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+import edgecls
+from edgecls import InputSpec, image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parent.parent
 MODEL = ROOT / "models" / "signs.onnx"
@@ -46,13 +57,21 @@ def first_line_after(*command: str) -> float:
 
 def file_fps(clip: Path) -> float:
     """Frames a second of the runtime on a file, measured inside one process."""
-    import edgecls
-
     classifier = edgecls.Classifier.load(MODEL, device="cpu")
     with edgecls.open_source(clip) as frames:
         began = time.perf_counter()
         count = sum(1 for _ in edgecls.Pipeline(classifier).over(frames))
         return count / (time.perf_counter() - began)
+
+
+def milliseconds_of(call: Callable[[], object], times: int = 50) -> float:
+    """The median of one call."""
+    spans = []
+    for _ in range(times):
+        began = time.perf_counter()
+        call()
+        spans.append((time.perf_counter() - began) * 1e3)
+    return statistics.median(spans)
 
 
 def main() -> int:
@@ -69,6 +88,9 @@ def main() -> int:
             "first_label_s": lambda: first_line_after(*EDGECLS, "run", "--model", str(MODEL), "--source", str(clip)),
             "file_fps": lambda: file_fps(clip),
         }
+        frame = np.random.default_rng(0).integers(0, 256, (1080, 1920), np.uint8)
+        measures["shrink_ms"] = lambda: milliseconds_of(lambda: image.fit(frame, InputSpec()))
+        measures["area_ms"] = lambda: milliseconds_of(lambda: cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA))
         times: dict[str, list[float]] = {name: [] for name in measures}
         for _ in range(runs + 1):  # the first warms the disk
             for name, measure in measures.items():
