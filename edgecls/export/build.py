@@ -120,7 +120,7 @@ def _read_run(run: Path) -> tuple[Path, ModelCard, DataConfig]:
     missing = [file.name for file in (keras_file, folder / "card.json", folder / "config.toml") if not file.is_file()]
     if missing:
         raise ConfigError(
-            f"{run}: expected the folder of a training run, {' and '.join(missing)} is missing; make one with: edgecls train"
+            f"{run}: expected the folder of a training run; missing: {', '.join(missing)}; make one with: edgecls train"
         )
     card = ModelCard.from_json((folder / "card.json").read_text(encoding="utf-8"), str(folder / "card.json"))
     config = folder / "config.toml"

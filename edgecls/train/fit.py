@@ -49,8 +49,12 @@ def fit(config: TrainConfig, out: str | Path, *, resume: bool = False, watcher: 
     watcher = watcher or Watcher()
     out = Path(out)
     architecture(config.arch)
-    folder.prepare(out, config, resume=resume)
     extras.load("matplotlib", extra="train", purpose="Training")  # draws at the end; asked for before the epochs
+    with folder.prepared(out, config, resume=resume):
+        return _fit(config, out, resume, watcher)
+
+
+def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher) -> TrainReport:
     dataset = config.data.scan()
     sides = config.data.split(dataset)
     watcher.say(f"{config.data.path}: {len(dataset.labels)} classes; {sides.rule}")

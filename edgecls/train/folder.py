@@ -9,6 +9,7 @@ history.csv   one row an epoch;  curves.png  confusion.png
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,14 +20,18 @@ from edgecls.settings import as_table, build, read_toml
 from edgecls.train.config import TrainConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 
 
-def prepare(out: Path, config: TrainConfig, *, resume: bool) -> None:
-    """Make the folder, or check that `config` can go on in it. Raises ConfigError."""
+@contextlib.contextmanager
+def prepared(out: Path, config: TrainConfig, *, resume: bool) -> Iterator[None]:
+    """Make the folder, or check that `config` can go on in it. Raises ConfigError.
+
+    A folder that was made here and is still empty when the block ends goes again: a run that could not begin leaves nothing.
+    """
     held = (out / "best.keras").exists()
     if resume:
         if not (held and (out / "last.keras").exists()):
@@ -34,6 +39,7 @@ def prepare(out: Path, config: TrainConfig, *, resume: bool) -> None:
         _check_same(config, build(TrainConfig, read_toml(out / "config.toml"), str(out / "config.toml")), out)
     elif held:
         raise ConfigError(f"{out}: holds a run already; go on with --resume, or take another --out")
+    made = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe = out / ".writable"
@@ -41,6 +47,11 @@ def prepare(out: Path, config: TrainConfig, *, resume: bool) -> None:
         probe.unlink()
     except OSError as error:
         raise ConfigError(f"{out}: cannot be written to ({error.strerror}); take another --out") from error
+    try:
+        yield
+    finally:
+        if made and not any(out.iterdir()):
+            out.rmdir()
 
 
 def write_config(out: Path, config: TrainConfig) -> None:

@@ -60,7 +60,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
     """The line says what is missing and what makes it."""
     done = call(tmp_path, "--out", tmp_path / "m.onnx")
     assert done.exit_code == 1
-    assert "best.keras and card.json and config.toml is missing; make one with: edgecls train" in done.stderr
+    assert "missing: best.keras, card.json, config.toml; make one with: edgecls train" in done.stderr
 
 
 def test_wrong_usage_is_exit_code_2(trained):

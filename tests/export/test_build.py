@@ -197,11 +197,11 @@ def test_what_is_no_run_is_refused(trained, tmp_path):
     """An empty folder, and a best.keras on its own, name what is missing and what makes it."""
     with pytest.raises(
         ConfigError,
-        match=r"best\.keras and card\.json and config\.toml is missing; make one with: edgecls train",
+        match=r"missing: best\.keras, card\.json, config\.toml; make one with: edgecls train",
     ):
         build(tmp_path, tmp_path / "m.onnx")
     shutil.copy(trained.out / "best.keras", tmp_path / "best.keras")
-    with pytest.raises(ConfigError, match=r"card\.json and config\.toml is missing"):
+    with pytest.raises(ConfigError, match=r"missing: card\.json, config\.toml"):
         build(tmp_path / "best.keras", tmp_path / "m.onnx")
 
 

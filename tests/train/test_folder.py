@@ -73,3 +73,18 @@ def test_a_damaged_last_keras_is_one_line(finished, shapes, tmp_path):
     (run / "last.keras").write_bytes(b"not a model")
     with pytest.raises(ConfigError, match=r"last\.keras: Keras cannot read it .*train again into another --out"):
         fit(config(shapes, epochs=3), run, resume=True)
+
+
+def test_a_run_that_cannot_begin_leaves_nothing(shapes, tmp_path):
+    """Layers that leave nothing of the picture are found after the folder was made: it goes again."""
+    with pytest.raises(ConfigError, match="leave nothing of a picture"):
+        fit(config(shapes, layers=Layers(kernels=(3, 3, 3, 3, 3))), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_was_there_stays(shapes, tmp_path):
+    """An empty folder of the user's own is not taken away."""
+    (tmp_path / "run").mkdir()
+    with pytest.raises(ConfigError, match="leave nothing of a picture"):
+        fit(config(shapes, layers=Layers(kernels=(3, 3, 3, 3, 3))), tmp_path / "run")
+    assert (tmp_path / "run").is_dir()
