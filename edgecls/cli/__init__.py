@@ -11,6 +11,7 @@ import io
 import os
 import signal
 import sys
+import threading
 import traceback
 from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 
@@ -47,13 +48,25 @@ def main() -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     _debug = "--debug" in sys.argv[1:]
     sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    app(prog_name="edgecls")
+    try:
+        app(prog_name="edgecls")
+    except SystemExit as end:
+        _leave_readers(end.code if isinstance(end.code, int) else 0)
+        raise
 
 
 def _version(wanted: bool) -> None:
     if wanted:
         data(f"edgecls {edgecls.__version__}")
         raise typer.Exit
+
+
+def _leave_readers(code: int) -> None:
+    """End at once if a reader is still inside a read that cannot be broken off: all that was to be written is written."""
+    if any(thread.name.startswith("read ") for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 @app.callback()

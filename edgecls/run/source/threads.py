@@ -6,17 +6,20 @@ Newest   for live sources: one slot; the newest frame wins, the others are count
 
 from __future__ import annotations
 
+import atexit
 import threading
 from abc import abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING
 
-from edgecls.run.source.contract import Source
+from edgecls.run.source.contract import OPEN_TIMEOUT_S, READ_TIMEOUT_S, Source
 
 if TYPE_CHECKING:
     from edgecls.frame import Frame
 
 AHEAD_FRAMES = 4
+READER = "read "
+"""What the name of each reader thread begins with."""
 CLOSE_WAIT_S = 2.0
 """A read of a device cannot be broken off; a thread that is inside one for longer releases the device when it returns."""
 
@@ -38,7 +41,7 @@ class Threaded(Source):
         self._dropped = 0
         self._ended = False
         self._closing = False
-        self._thread = threading.Thread(target=self._work, name=f"read {source.name}", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"{READER}{source.name}", daemon=True)
         self._thread.start()
 
     @abstractmethod
@@ -92,6 +95,8 @@ class Threaded(Source):
             self._error = None
             self._bell.notify_all()
         self._thread.join(CLOSE_WAIT_S)
+        if self._thread.is_alive():  # the program may end meanwhile, but not under a decoder that is still running
+            atexit.register(self._thread.join, OPEN_TIMEOUT_S + READ_TIMEOUT_S)
 
     def _keep(self, frame: Frame) -> None:
         """Store a frame; after the close nobody comes for it, and one of a live source counts as skipped."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import time
@@ -215,3 +216,25 @@ def test_a_reader_that_waits_for_room_hears_the_close():
     source.close()
     assert inner.closed == 1
     assert_only_main_thread()
+
+
+STUCK = """
+import time
+from edgecls.run.source import FakeSource, Newest
+
+class Stuck(FakeSource):
+    def read(self):
+        time.sleep(3.5)
+    def close(self):
+        print("released", flush=True)
+
+Newest(Stuck([], live=True)).close()
+print("closed", flush=True)
+"""
+
+
+def test_a_program_does_not_end_under_a_reader():
+    """A read that cannot be broken off outlasts close(); the end of the program waits for it, and the device is released."""
+    done = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["closed", "released"]
+    assert done.returncode == 0
