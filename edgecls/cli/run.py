@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecls.cli.interrupt import Interrupt
-from edgecls.cli.talk import say, status
+from edgecls.cli.talk import clear_status, say, status
 
 if TYPE_CHECKING:
     from edgecls.run.pipeline import Pipeline
@@ -63,23 +64,28 @@ def run(
         sinks = [stack.enter_context(open_sink(spec)) for spec in sink or ()]
         if not quiet:
             sinks.append(JsonlSink())
-        _loop(Pipeline(classifier, regions=regions), frames, sinks, interrupt)
+        shared = not quiet and sys.stdout.isatty()
+        _loop(Pipeline(classifier, regions=regions), frames, sinks, interrupt, lines_on_screen=shared)
     raise typer.Exit(interrupt.exit_code)
 
 
-def _loop(pipeline: Pipeline, source: Source, sinks: list[Sink], interrupt: Interrupt) -> None:
-    """Write every result to every sink, until the end or a signal."""
+def _loop(pipeline: Pipeline, source: Source, sinks: list[Sink], interrupt: Interrupt, *, lines_on_screen: bool) -> None:
+    """Write every result to every sink, until the end or a signal. Lines that go to the same screen as the status line stand
+    above it.
+    """
     from edgecls.run.meter import Meter
 
     meter, began, shown = Meter(), time.perf_counter(), 0.0
     results = pipeline.over(source)
     try:
         while (result := interrupt.wait_for(lambda: next(results, None))) is not None:
+            if lines_on_screen:
+                clear_status()
             for sink in sinks:
                 sink.write(result)
             now = time.perf_counter()
             meter.add(result, now)
-            if now - shown >= STATUS_EVERY_S:
+            if lines_on_screen or now - shown >= STATUS_EVERY_S:
                 shown = now
                 status(meter.line(source.skipped))
             if any(sink.done for sink in sinks):

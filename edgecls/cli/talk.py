@@ -24,6 +24,12 @@ def status(line: str) -> None:
         print(f"{ERASE_LINE}{line[:width]}", end="", file=sys.stderr, flush=True)  # noqa: T201 - this is the place that prints
 
 
+def clear_status() -> None:
+    """Take the status line away, so that something else can be written where it stands."""
+    if is_terminal():
+        print(ERASE_LINE, end="", file=sys.stderr, flush=True)  # noqa: T201 - this is the place that prints
+
+
 def data(text: str) -> None:
     """Print what a command gives on stdout."""
     print(text, flush=True)  # noqa: T201 - this is the place that prints

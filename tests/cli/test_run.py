@@ -434,13 +434,11 @@ def test_talk_that_nobody_hears_ends_the_run_quietly(light_model, tmp_path):
 # The terminal
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo terminal is Unix")
-def test_the_status_line_is_for_a_terminal(start, light_model, video):
-    """On a terminal a status line with frames a second is shown and replaced; the summary stands on a line of its own."""
-    import pty
-
+def shown_on_a_terminal(start, *arguments: object, **options: object) -> str:
+    """What a command shows on a terminal of its own, stderr and, unless `stdout` is given, stdout."""
+    pty = pytest.importorskip("pty", reason="a pseudo terminal is Unix")
     ours, theirs = pty.openpty()
-    process = start("run", "-m", light_model, "-s", video, stderr=theirs, stdout=subprocess.DEVNULL)
+    process = start(*arguments, **{"stdout": theirs, "stderr": theirs, **options})
     os.close(theirs)
     shown = b""
     try:
@@ -450,7 +448,20 @@ def test_the_status_line_is_for_a_terminal(start, light_model, video):
         pass  # Linux says so when the other side has closed
     os.close(ours)
     assert process.wait(timeout=30) == 0
-    text = shown.decode()
+    return shown.decode()
+
+
+def test_lines_and_status_share_a_terminal(start, light_model, video):
+    """With both on one terminal every JSON line stands on a line of its own, and the status line is taken away before it."""
+    text = shown_on_a_terminal(start, "run", "-m", light_model, "-s", video)
+    lines = [line.split("\x1b[K")[-1] for line in text.split("\n")]
+    assert len(records("".join(line.strip() + "\n" for line in lines if line.startswith("{")))) == 30
+    assert "30 frames, 0 skipped | light" in text
+
+
+def test_the_status_line_is_for_a_terminal(start, light_model, video):
+    """On a terminal a status line with frames a second is shown and replaced; the summary stands on a line of its own."""
+    text = shown_on_a_terminal(start, "run", "-m", light_model, "-s", video, stdout=subprocess.DEVNULL)
     assert "\r\x1b[K1 frames, 0 skipped | light 0.0 fps" in text
     assert "\r\x1b[K30 frames in " in text
 
