@@ -27,6 +27,7 @@ class WindowSink(Sink):
             raise SinkError(
                 "window: no screen (neither DISPLAY nor WAYLAND_DISPLAY is set); write a video instead: --sink video:out.mp4"
             )
+        os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")  # OpenCV's Qt misses its fonts; no window needs one
         self._shown: set[str] = set()
         self._done = False
 
@@ -39,12 +40,14 @@ class WindowSink(Sink):
         """Show one result."""
         name = f"edgecls {result.frame.camera}"
         try:
-            if name not in self._shown:
-                cv2.namedWindow(name, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
-                height, width = result.frame.size_hw
-                cv2.resizeWindow(name, max(width, 320), max(height, 240))
+            new = name not in self._shown
+            if new:
+                cv2.namedWindow(name, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
                 self._shown.add(name)
             cv2.imshow(name, draw(result))
+            if new:  # once there is a picture: before, the window takes a size of its own
+                height, width = result.frame.size_hw
+                cv2.resizeWindow(name, max(width, 320), max(height, 240))
             key = cv2.waitKey(1) & 0xFF
             closed = cv2.getWindowProperty(name, cv2.WND_PROP_VISIBLE) == 0
         except cv2.error as error:
