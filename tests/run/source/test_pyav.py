@@ -125,3 +125,26 @@ def test_frames_outlive_their_source(tmp_path):
     with open_source(path) as source:
         frames = list(source)
     assert all(np.abs(f.luma().astype(int) - image.gray(picture(f.index))).mean() < 3 for f in frames)
+
+
+def hold(path, a: int, b: int, c: int, d: int) -> None:
+    """Write into an mp4 file how the phone was held: the matrix of its track header, which players turn pictures by."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40
+    values = (a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    data[at : at + 36] = b"".join((v & 0xFFFFFFFF).to_bytes(4, "big") for v in values)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("matrix", [(0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)], ids=["90", "180", "270"])
+def test_a_phone_that_was_turned_gives_upright_pictures(tmp_path, matrix):
+    """Size, luma and colour are turned as OpenCV turns them."""
+    path = encode(tmp_path / "v.mp4", pixels="yuv420p", frames=2)
+    hold(path, *matrix)
+    with open_source(path, reading=Reading(decoder="opencv")) as source:
+        expected = source.read()
+    with open_source(path, reading=Reading(decoder="pyav")) as source:
+        frame = source.read()
+    assert frame.size_hw == expected.size_hw == frame.luma().shape
+    assert np.abs(frame.bgr().astype(int) - expected.bgr()).mean() < 2
+    assert np.abs(frame.luma().astype(int) - expected.luma()).mean() < 3
