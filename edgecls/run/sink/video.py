@@ -11,7 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecls.errors import ConfigError, MissingExtraError, SinkError
+from edgecls.errors import ConfigError, SinkError
+from edgecls.run import ffmpeg
 from edgecls.run.draw import draw
 from edgecls.run.sink.contract import Sink
 
@@ -39,7 +40,7 @@ class VideoSink(Sink):
             raise ConfigError(f"video:{path}: expected a file name with an ending such as .mp4 or .mkv")
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise SinkError(f"{path}: the folder {folder} does not exist or cannot be written to")
-        _av()
+        self._av = ffmpeg.load("Writing a video")
 
     def write(self, result: Result) -> None:
         """Draw the result and append it."""
@@ -51,7 +52,7 @@ class VideoSink(Sink):
             file.close()
             file = None
         if file is None:
-            file = self._files[camera] = _VideoFile(self._next_path(camera), result.frame.size_hw)
+            file = self._files[camera] = _VideoFile(self._av, self._next_path(camera), result.frame.size_hw)
         file.write(result)
 
     def close(self) -> None:
@@ -70,8 +71,8 @@ class VideoSink(Sink):
 class _VideoFile:
     """One video of one size."""
 
-    def __init__(self, path: Path, size_hw: tuple[int, int]) -> None:
-        av = _av()
+    def __init__(self, av: Any, path: Path, size_hw: tuple[int, int]) -> None:
+        self._av = av
         height, width = (side // 2 * 2 for side in size_hw)  # H.264 stores colour for 2x2 pixels
         if not (height and width):
             raise SinkError(f"{path}: expected frames of 2x2 pixels or more, found {size_hw[1]}x{size_hw[0]}")
@@ -92,7 +93,7 @@ class _VideoFile:
         self._stream.codec_context.time_base = Fraction(1, TICKS_A_SECOND)
 
     def write(self, result: Result) -> None:
-        av = _av()
+        av = self._av
         picture = draw(result)[: self._stream.height, : self._stream.width]
         frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
         self._last = max(self._last + 1, round(result.frame.time_s * TICKS_A_SECOND))
@@ -103,7 +104,7 @@ class _VideoFile:
             raise SinkError(f"{self._path}: the video cannot be written ({error})") from error
 
     def close(self) -> None:
-        av = _av()
+        av = self._av
         container, self._container = self._container, None
         if container is None:
             return
@@ -119,12 +120,3 @@ class _VideoFile:
             raise SinkError(
                 f"{self._path}: the video cannot be finished ({error}); what there is stands in {self._part}"
             ) from error
-
-
-def _av() -> Any:
-    try:
-        import av
-    except ImportError as error:
-        raise MissingExtraError("av", "cpu", "Writing a video") from error
-    av.logging.set_level(av.logging.PANIC)  # FFmpeg's own words; what matters comes as an exception
-    return av

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecls import image
-from edgecls.errors import MissingExtraError, SourceError, redact
+from edgecls.errors import SourceError, redact
 from edgecls.frame import Frame
+from edgecls.run import ffmpeg
 from edgecls.run.source.contract import (
     OPEN_TIMEOUT_S,
     READ_TIMEOUT_S,
@@ -40,8 +41,9 @@ FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 class PyAVSource(Source):
     """Frames that FFmpeg decodes. Use `stream` or `video`."""
 
-    def __init__(self, container: Any, name: str, where: str, *, live: bool, reading: Reading) -> None:
-        """Take an opened av.container.InputContainer; `where` names it in errors."""
+    def __init__(self, av: Any, container: Any, name: str, where: str, *, live: bool, reading: Reading) -> None:
+        """Take PyAV and an opened av.container.InputContainer; `where` names it in errors."""
+        self._av = av
         self.name = name
         self.live = live
         self._where = where
@@ -65,29 +67,29 @@ class PyAVSource(Source):
     @classmethod
     def stream(cls, url: str, name: str, reading: Reading) -> PyAVSource:
         """Open a network stream (RTSP, HTTP, UDP ...). A file behind http, which knows its length, is read as a file."""
-        av = _av()
+        av = ffmpeg.load("Decoding with PyAV")
         options = {"rtsp_transport": "tcp"} if url.lower().startswith("rtsp") else {}
         try:
             container = av.open(url, options=options, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))
         except (av.FFmpegError, OSError) as error:
             raise not_opened(url, error.strerror or type(error).__name__) from None  # its text has the password
         live = not (url.lower().startswith(("http", "file")) and container.duration)
-        return cls(container, name, redact(url), live=live, reading=reading)
+        return cls(av, container, name, redact(url), live=live, reading=reading)
 
     @classmethod
     def video(cls, path: str, name: str, reading: Reading) -> PyAVSource:
         """Open a video file. Raises SourceError when it is missing or is no video."""
         check_file(path)
-        av = _av()
+        av = ffmpeg.load("Decoding with PyAV")
         try:
             container = av.open(path)
         except (av.FFmpegError, OSError) as error:
             raise no_video(path) from error
-        return cls(container, name, path, live=False, reading=reading)
+        return cls(av, container, name, path, live=False, reading=reading)
 
     def read(self) -> Frame | None:
         """Decode the next frame. Raises SourceError when a live source stops, or a file ends before its time."""
-        av = _av()
+        av = self._av
         if self._container is None:
             return None
         try:
@@ -116,7 +118,7 @@ class PyAVSource(Source):
         """Decoded frames with their index; of broken packets FFmpeg gives none and goes on. `_captured` counts all frames,
         those that `keyframes` leaves out too.
         """
-        av = _av()
+        av = self._av
         index_of: dict[int | None, int] = {}  # of the packets that the decoder holds, by their time: it works ahead
         for packet in self._container.demux(self._stream):
             if self._keyframes and packet.size:
@@ -175,12 +177,3 @@ def _luma(decoded: Any) -> Picture:
 
 def _turned(picture: Picture, turns: int) -> Picture:
     return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
-
-
-def _av() -> Any:
-    try:
-        import av
-    except ImportError as error:
-        raise MissingExtraError("av", "cpu", "Decoding with PyAV") from error
-    av.logging.set_level(av.logging.PANIC)  # FFmpeg's own words can show a password; what matters comes as an exception
-    return av
