@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edgecls.card import InputSpec, ModelCard
     from edgecls.classifier import Classifier
     from edgecls.errors import (
+        AccessError,
         ConfigError,
         DataError,
         DeviceError,
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
         ModelError,
         SinkError,
         SourceError,
+        StalledError,
     )
-    from edgecls.frame import Box, Detection, Frame, Prediction, Region, Result, Timing
+    from edgecls.frame import Box, Detection, Frame, Prediction, Region, Result, StateChange, Timing
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.regions import whole_frame, zones
     from edgecls.run.sink import Sink, open_sink
@@ -35,10 +37,10 @@ _HOMES = {
     "edgecls.card": ("InputSpec", "ModelCard"),
     "edgecls.classifier": ("Classifier",),
     "edgecls.errors": (
-        *("ConfigError", "DataError", "DeviceError", "EdgeclsError", "ExportError"),
-        *("MissingExtraError", "ModelError", "SinkError", "SourceError"),
+        *("AccessError", "ConfigError", "DataError", "DeviceError", "EdgeclsError", "ExportError"),
+        *("MissingExtraError", "ModelError", "SinkError", "SourceError", "StalledError"),
     ),
-    "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "Timing"),
+    "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "StateChange", "Timing"),
     "edgecls.run.pipeline": ("Pipeline",),
     "edgecls.run.regions": ("whole_frame", "zones"),
     "edgecls.run.sink": ("Sink", "open_sink"),
@@ -48,6 +50,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AccessError",
     "Box",
     "Classifier",
     "ConfigError",
@@ -70,6 +73,8 @@ __all__ = [
     "SinkError",
     "Source",
     "SourceError",
+    "StalledError",
+    "StateChange",
     "Timing",
     "__version__",
     "open_sink",

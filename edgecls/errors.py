@@ -7,6 +7,8 @@
     |-- ExportError(RuntimeError)   a conversion that failed or whose result is not what was trained
     |-- DeviceError(RuntimeError)   an execution provider that cannot be had
     |-- SourceError(OSError)        a camera, a stream, a video
+    |   |-- StalledError(TimeoutError)      connected, and nothing comes
+    |   `-- AccessError(PermissionError)    user and password are refused
     |-- SinkError(OSError)          a place to write to
     `-- MissingExtraError(ImportError)   a package that an extra brings
 
@@ -49,6 +51,14 @@ class DeviceError(EdgeclsError, RuntimeError):
 
 class SourceError(EdgeclsError, OSError):
     """A camera, stream or video that cannot be opened or read."""
+
+
+class StalledError(SourceError, TimeoutError):
+    """A source that is connected and gives no picture within its read timeout."""
+
+
+class AccessError(SourceError, PermissionError):
+    """A source that refuses user and password; trying again would lock the account of many cameras."""
 
 
 class SinkError(EdgeclsError, OSError):

@@ -6,8 +6,9 @@ plane never pays for colour, and a sink that draws pays for it once.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -112,10 +113,41 @@ class Frame:
             self._bgr = _read_only(self._make_bgr())
         return self._bgr
 
+    def at(self, index: int, time_s: float) -> Frame:
+        """Return the same picture with another place in its stream."""
+        moved = copy.copy(self)
+        moved.index, moved.time_s = index, time_s
+        return moved
+
     def __repr__(self) -> str:
         """Name the camera, the index and the time."""
         height, width = self.size_hw
         return f"Frame({self.camera!r}, {self.index}, time_s={self.time_s:.3f}, {width}x{height})"
+
+
+State = Literal["connecting", "live", "stalled", "lost", "ended"]
+"""How a camera is.
+
+connecting   no picture has come yet
+live         pictures come
+stalled      connected, but nothing came for the read timeout; it is opened again
+lost         the connection broke or was refused; it is opened again
+ended        no picture will come any more
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """That a camera is in another state now: why, in one line without secrets, and when, in seconds since 1970 (UTC)."""
+
+    camera: str
+    state: State
+    why: str
+    at_s: float
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return f"{self.camera}: {self.state}" + (f" ({self.why})" if self.why else "")
 
 
 @dataclass(frozen=True, slots=True)

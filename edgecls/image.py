@@ -8,9 +8,11 @@ here: a JPEG decoder's own gray differs from `gray` by a few levels, enough to m
 from __future__ import annotations
 
 import math
-from functools import cache
+from fractions import Fraction
+from functools import cache, lru_cache
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
@@ -211,31 +213,47 @@ def _shrink_by_whole_rows(picture: Picture, height: int, width: int) -> Picture:
     """What INTER_AREA gives, to the gray level but for rounding, and ten times faster where much is shrunk to little.
 
     INTER_AREA weighs every pixel in float. But only the rows on the border of two cells have a weight other than one:
-    the rows between are added up as they are, which OpenCV does many pixels at a time; then the same for the columns of
-    the few rows that are left. (Halving the picture again and again is as fast, and off by 10 levels and more where edges
-    fall into a cell's border. A matrix product is as exact, and its thread pool takes the cores from the decoder.)
+    the rows between are added up as they are, which OpenCV does many pixels at a time. What is left are a few rows, which
+    INTER_AREA itself shrinks in no time. (Halving the picture again and again is as fast, and off by 10 levels and more
+    where edges fall into a cell's border. A matrix product is as exact, and its thread pool takes the cores from the
+    decoder.)
     """
-    channels = picture.shape[2] if picture.ndim == 3 else 1
-    rows = _mean_rows(picture.reshape(picture.shape[0], -1), height).reshape(height, -1, channels)
-    columns = np.ascontiguousarray(rows.transpose(1, 0, 2)).reshape(-1, height * channels)
-    means = _mean_rows(columns, width).reshape(width, height, channels).transpose(1, 0, 2)
-    return np.rint(means).astype(np.uint8).reshape(height, width, *picture.shape[2:])
-
-
-def _mean_rows(rows: NDArray[Any], count: int) -> NDArray[np.float32]:
-    """(N, M) -> (count, M): the mean of each `count`-th of the rows, shares of rows included."""
-    rows_of_cell = len(rows) / count
-    sums = np.empty((count, rows.shape[1]), np.float32)
-    for i in range(count):
-        top, bottom = i * rows_of_cell, (i + 1) * rows_of_cell
-        first, last = math.ceil(top - 1e-9), math.floor(bottom + 1e-9)
+    rows = picture.reshape(picture.shape[0], -1)
+    sums = np.empty((height, rows.shape[1]), np.float32)
+    cells = _cells(len(rows), height)
+    for i, (first, last) in enumerate(cells.whole):
         cv2.reduce(rows[first:last], 0, cv2.REDUCE_SUM, dst=sums[i : i + 1], dtype=cv2.CV_32F)
-        if first - top > 1e-6:
-            sums[i] += rows[first - 1] * np.float32(first - top)
-        if bottom - last > 1e-6:
-            sums[i] += rows[last] * np.float32(bottom - last)
-    sums *= np.float32(1 / rows_of_cell)
-    return sums
+    if len(cells.cut):
+        shared = rows[cells.rows]
+        above = shared * cells.share
+        sums[cells.cut] += above
+        sums[cells.cut + 1] += shared - above
+    sums *= np.float32(height / len(rows))
+    means = cv2.resize(sums.reshape(height, *picture.shape[1:]), (width, height), interpolation=cv2.INTER_AREA)
+    return np.rint(means).astype(np.uint8)
+
+
+class _Cells(NamedTuple):
+    """How the rows of a picture fall into equal cells."""
+
+    whole: list[tuple[int, int]]
+    """Of each cell the first and one past the last of the rows that lie inside it."""
+    cut: NDArray[np.intp]
+    """The cells that share a row with the cell below them."""
+    rows: NDArray[np.intp]
+    """The row that each of those shares."""
+    share: NDArray[np.float32]
+    """(cells, 1): how much of that row lies in the upper cell."""
+
+
+@lru_cache(maxsize=64)
+def _cells(count: int, cells: int) -> _Cells:
+    borders = [Fraction(count * i, cells) for i in range(cells + 1)]
+    whole = [(math.ceil(top), math.floor(bottom)) for top, bottom in pairwise(borders)]
+    cut = [i for i in range(cells - 1) if borders[i + 1].denominator > 1]
+    rows = [whole[i][1] for i in cut]
+    share = [float(borders[i + 1] - whole[i][1]) for i in cut]
+    return _Cells(whole, np.array(cut, np.intp), np.array(rows, np.intp), np.array(share, np.float32)[:, None])
 
 
 @cache

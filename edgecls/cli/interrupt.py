@@ -40,6 +40,16 @@ class Interrupt:
         finally:
             self._waiting = False
 
+    def undisturbed(self, write: Callable[[], None]) -> None:
+        """Call `write` from inside of what `wait_for` waits for: a signal comes through only when it is done."""
+        waiting, self._waiting = self._waiting, False
+        try:
+            write()
+        finally:
+            self._waiting = waiting
+        if waiting and self.signum is not None:
+            raise _BrokenOffError
+
     def __enter__(self) -> Self:
         """Take the signals over."""
         for number in (signal.SIGINT, signal.SIGTERM):

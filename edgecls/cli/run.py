@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from edgecls.cli.interrupt import Interrupt
 from edgecls.cli.talk import clear_status, say, status
 
 if TYPE_CHECKING:
+    from edgecls.frame import StateChange
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.sink import Sink
     from edgecls.run.source import Source
@@ -34,12 +36,18 @@ def run(
     decoder: Annotated[str, typer.Option(metavar="NAME", help="auto, opencv or pyav; auto is pyav but for cameras by number.")] = "auto",
     fast_decode: Annotated[bool, typer.Option("--fast-decode", help="Leave out the loop filter of H.264 and HEVC: a fifth faster, a little blockier.")] = False,
     keyframes: Annotated[bool, typer.Option("--keyframes", help="Decode key frames only: a fraction of the work, a picture every second or so.")] = False,
+    every: Annotated[int, typer.Option(min=1, metavar="N", help="Take each N-th frame alone; the others are decoded but not converted.")] = 1,
+    fps: Annotated[float | None, typer.Option(metavar="N", help="Take so many frames a second at most; left out: all.")] = None,
+    open_timeout: Annotated[float, typer.Option(metavar="S", help="Seconds for a live source to open.")] = 10.0,
+    read_timeout: Annotated[float, typer.Option(metavar="S", help="Seconds without a picture after which a live source is opened again.")] = 10.0,
+    give_up_after: Annotated[float | None, typer.Option(metavar="S", help="Seconds without a picture after which a live source has ended; left out: never.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No lines on stdout; for runs with other sinks.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at a broken picture of a folder instead of leaving it out.")] = False,
 ) -> None:  # fmt: skip
     """Classify cameras, streams, videos and folders of pictures: one JSON line a frame on stdout.
 
-    Live sources skip to their newest frame and count what they skipped; files lose nothing.
+    Live sources skip to their newest frame and count what they skipped, and are opened again whenever they are lost; files
+    lose nothing.
     """
     wheres: list[int | str] = [*(camera or ()), *(source or ())]
     if not wheres:
@@ -50,23 +58,41 @@ def run(
     from edgecls.run.sink import JsonlSink, open_sink
     from edgecls.run.source import Reading, open_source
 
-    reading = Reading(decoder=decoder, fast_decode=fast_decode, keyframes=keyframes, strict=strict)  # type: ignore[arg-type]  # it checks
     regions = zones(parse_zones(zone)) if zone else whole_frame
     classifier = Classifier.load(model, device=device, threads=threads)
     if device == "auto":
         say(f"device {classifier.device} ({classifier.why})")
+    spec = classifier.card.input
+    draws = any(not text.startswith("jsonl") for text in sink or ())
+    reading = Reading(
+        decoder=decoder,  # type: ignore[arg-type]  # Reading checks it
+        fast_decode=fast_decode, keyframes=keyframes, strict=strict, every=every, fps=fps,
+        needed_hw=None if zone or draws else (spec.height, spec.width),
+        open_timeout_s=open_timeout, read_timeout_s=read_timeout, give_up_after_s=give_up_after,
+    )  # fmt: skip
+    sinks: list[Sink] = []
+
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())  # first in, last out: the sinks are closed under it
-        frames = interrupt.wait_for(lambda: open_source(*wheres, reading=reading, say=say))
+        on_state = partial(_tell, sinks, interrupt)
+        frames = interrupt.wait_for(lambda: open_source(*wheres, reading=reading, say=say, on_state=on_state))
         if frames is None:
             raise typer.Exit(interrupt.exit_code)
         stack.enter_context(frames)
-        sinks = [stack.enter_context(open_sink(spec)) for spec in sink or ()]
+        sinks += [stack.enter_context(open_sink(text)) for text in sink or ()]
         if not quiet:
             sinks.append(JsonlSink())
         shared = not quiet and sys.stdout.isatty()
         _loop(Pipeline(classifier, regions=regions), frames, sinks, interrupt, lines_on_screen=shared)
     raise typer.Exit(interrupt.exit_code)
+
+
+def _tell(sinks: list[Sink], interrupt: Interrupt, change: StateChange) -> None:
+    """Show a change of a camera's state and write it to every sink."""
+    if change.state != "ended":  # of that its error tells, or it was a file
+        say(str(change))
+    for sink in sinks:
+        interrupt.undisturbed(partial(sink.write_state, change))
 
 
 def _loop(pipeline: Pipeline, source: Source, sinks: list[Sink], interrupt: Interrupt, *, lines_on_screen: bool) -> None:

@@ -5,6 +5,10 @@
 
 `label`, `score` and `top` are those of the first region, null and [] where there is none. Frames of a folder add
 "file"; a frame with more than the whole of it adds "detections", one for each region with its box in pixels.
+
+A change of a camera's state is a line too, between those of its frames:
+
+    {"camera": "gate", "state": "lost", "why": "rtsp://***@gate/1: no more frames after 12; ...", "at_s": 1763823787.123}
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from edgecls.frame import WHOLE_FRAME
 
 if TYPE_CHECKING:
-    from edgecls.frame import Prediction, Result
+    from edgecls.frame import Prediction, Result, StateChange
 
 
 def to_record(result: Result) -> dict[str, Any]:
@@ -40,7 +44,17 @@ def to_line(result: Result) -> str:
     """Return one line of JSON, without the line break. What UTF-8 cannot hold, as in the name of a file that is not
     Unicode, stands as JSON's own escape.
     """
-    return json.dumps(to_record(result), ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
+    return _as_line(to_record(result))
+
+
+def state_line(change: StateChange) -> str:
+    """Return a change of state as one line of JSON, without the line break."""
+    record = {"camera": change.camera, "state": change.state, "why": change.why, "at_s": round(change.at_s, 3)}
+    return _as_line(record)
+
+
+def _as_line(record: dict[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _said(prediction: Prediction) -> dict[str, Any]:

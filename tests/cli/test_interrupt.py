@@ -117,3 +117,21 @@ def test_a_lock_is_free_after_the_waiting_was_broken_off():
     timer.join()
     assert bell.acquire(blocking=False)
     bell.release()
+
+
+def test_what_is_written_while_waiting_is_whole():
+    """A signal in the middle of a write that happens inside the waiting lets the write end, and then ends the waiting."""
+    written = []
+
+    def write():
+        send(signal.SIGINT)
+        written.append("whole")
+
+    def wait():
+        interrupt.undisturbed(write)
+        written.append("after")
+
+    with Interrupt() as interrupt:
+        assert interrupt.wait_for(wait) is None
+    assert written == ["whole"]
+    assert interrupt.signum == signal.SIGINT

@@ -76,6 +76,8 @@ class FakeCapture:
         self._error = error
         self.set_to: dict[int, float] = {}
         self.captured = 0
+        self.converted = 0
+        self._grabbed: Picture | None = None
         self.read_by: set[str] = set()
         self.released_by: list[str] = []
 
@@ -89,14 +91,18 @@ class FakeCapture:
         self.set_to[key] = value
         return True
 
-    def read(self) -> tuple[bool, Picture | None]:
+    def grab(self) -> bool:
         self.read_by.add(threading.current_thread().name)
         time.sleep(self._wait_s)
-        picture = next(self._pictures, None)
-        if picture is None and self._error is not None:
+        self._grabbed = next(self._pictures, None)
+        if self._grabbed is None and self._error is not None:
             raise self._error
-        self.captured += picture is not None
-        return picture is not None, picture
+        self.captured += self._grabbed is not None
+        return self._grabbed is not None
+
+    def retrieve(self) -> tuple[bool, Picture | None]:
+        self.converted += 1
+        return self._grabbed is not None, self._grabbed
 
     def release(self) -> None:
         self.released_by.append(threading.current_thread().name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from edgecls.frame import Result
+    from edgecls.frame import Result, StateChange
 
 
 class Sink(ABC):
@@ -17,6 +17,9 @@ class Sink(ABC):
     @abstractmethod
     def write(self, result: Result) -> None:
         """Take one result. Raises SinkError when it cannot be kept."""
+
+    def write_state(self, change: StateChange) -> None:  # noqa: B027 - most sinks have no place for it
+        """Take a change of a camera's state, in order with its results. Raises SinkError when it cannot be kept."""
 
     @abstractmethod
     def close(self) -> None:

@@ -7,20 +7,25 @@ from typing import TYPE_CHECKING
 from edgecls.run.sink.contract import Sink
 
 if TYPE_CHECKING:
-    from edgecls.frame import Result
+    from edgecls.frame import Result, StateChange
 
 
 class ListSink(Sink):
-    """Keeps every result in `results`; `closed` counts how often it was closed."""
+    """Keeps every result in `results` and every change of state in `changes`; `closed` counts how often it was closed."""
 
     def __init__(self) -> None:
         """Start empty."""
         self.results: list[Result] = []
+        self.changes: list[StateChange] = []
         self.closed = 0
 
     def write(self, result: Result) -> None:
         """Append the result."""
         self.results.append(result)
+
+    def write_state(self, change: StateChange) -> None:
+        """Append the change."""
+        self.changes.append(change)
 
     def close(self) -> None:
         """Count it."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, TextIO
 
 from edgecls.errors import SinkError
 from edgecls.run.sink.contract import Sink
-from edgecls.run.wire import to_line
+from edgecls.run.wire import state_line, to_line
 
 if TYPE_CHECKING:
-    from edgecls.frame import Result
+    from edgecls.frame import Result, StateChange
 
 
 class JsonlSink(Sink):
@@ -28,13 +28,11 @@ class JsonlSink(Sink):
 
     def write(self, result: Result) -> None:
         """Write one line."""
-        try:
-            self._file.write(to_line(result) + "\n")
-            self._file.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise SinkError(f"{self._path}: cannot be written ({error.strerror})") from error
+        self._write(to_line(result))
+
+    def write_state(self, change: StateChange) -> None:
+        """Write one line, which has "state" and no "label"."""
+        self._write(state_line(change))
 
     def close(self) -> None:
         """Close the file; stdout stays open."""
@@ -43,3 +41,12 @@ class JsonlSink(Sink):
                 self._file.close()
             except OSError as error:  # what a full disk did not take; the file is closed all the same
                 raise SinkError(f"{self._path}: cannot be written ({error.strerror})") from error
+
+    def _write(self, line: str) -> None:
+        try:
+            self._file.write(line + "\n")
+            self._file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise SinkError(f"{self._path}: cannot be written ({error.strerror})") from error

@@ -10,27 +10,31 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from edgecls.errors import ConfigError
+from edgecls.frame import StateChange
+from edgecls.run import ffmpeg
 from edgecls.run.source.contract import Reading, Source
 from edgecls.run.source.fake import FakeSource
 from edgecls.run.source.folder import FolderSource
 from edgecls.run.source.merged import Merged
 from edgecls.run.source.opencv import OpenCVSource
 from edgecls.run.source.pyav import PyAVSource
-from edgecls.run.source.threads import Ahead, Newest, threaded
+from edgecls.run.source.reconnecting import Reconnecting
+from edgecls.run.source.threads import Threaded
 
 Say: TypeAlias = Callable[[str], None]
+OnState: TypeAlias = Callable[[StateChange], None]
 
 __all__ = [
     "SOURCES",
-    "Ahead",
     "FakeSource",
     "FolderSource",
     "Merged",
-    "Newest",
     "OpenCVSource",
     "PyAVSource",
     "Reading",
+    "Reconnecting",
     "Source",
+    "Threaded",
     "open_source",
 ]
 
@@ -45,19 +49,22 @@ def _say_on_stderr(line: str) -> None:
 def _camera(where: str, name: str, reading: Reading, _say: Say) -> Source:
     if reading.decoder == "pyav":
         raise ConfigError(f"camera {where}: OpenCV alone knows cameras by their number; leave --decoder pyav out")
-    return OpenCVSource.camera(int(where), name)
+    return Reconnecting(name, lambda: OpenCVSource.camera(int(where), name, reading), give_up_after_s=reading.give_up_after_s)
 
 
 def _stream(where: str, name: str, reading: Reading, _say: Say) -> Source:
-    return OpenCVSource.stream(where, name) if reading.decoder == "opencv" else PyAVSource.stream(where, name, reading)
+    if reading.decoder != "opencv":
+        ffmpeg.load("Decoding with PyAV")  # what is not installed is said at once, and not tried again and again
+    open_it = OpenCVSource.stream if reading.decoder == "opencv" else PyAVSource.stream
+    return Reconnecting(name, lambda: open_it(where, name, reading), give_up_after_s=reading.give_up_after_s)
 
 
 def _video(where: str, name: str, reading: Reading, _say: Say) -> Source:
-    return OpenCVSource.video(where, name) if reading.decoder == "opencv" else PyAVSource.video(where, name, reading)
+    return (OpenCVSource.video if reading.decoder == "opencv" else PyAVSource.video)(where, name, reading)
 
 
 def _folder(where: str, name: str, reading: Reading, say: Say) -> Source:
-    return FolderSource(where, name, say=say, strict=reading.strict)
+    return FolderSource(where, name, say=say, reading=reading)
 
 
 SOURCES: dict[str, Callable[[str, str, Reading, Say], Source]] = {
@@ -69,12 +76,18 @@ SOURCES: dict[str, Callable[[str, str, Reading, Say], Source]] = {
 """Each kind: (where, name, reading, say) -> Source."""
 
 
-def open_source(*wheres: int | str | Path, reading: Reading = Reading(), say: Say = _say_on_stderr) -> Source:
+def open_source(
+    *wheres: int | str | Path, reading: Reading = Reading(), say: Say = _say_on_stderr, on_state: OnState | None = None
+) -> Source:
     """Open cameras (an int), video files, folders of pictures and network streams; several are merged into one.
 
     A text may carry a name for the camera, as in `gate=rtsp://host/stream`. Each source is read in a thread of its own:
     of live ones the newest frame is given, of files every frame. `reading` says by which decoder and how; `say` hears in one
-    line of what could not be read. Raises SourceError for what cannot be opened; then nothing stays open.
+    line of what could not be read.
+
+    Cameras and streams are opened by their threads, so those that are offline hold nobody up, and again whenever they are
+    lost. `on_state` is called with each change of their state, in the thread that takes the frames and in order with them;
+    left out, `say` hears of it. Raises SourceError for a file or folder that cannot be opened; then nothing stays open.
     """
     if not wheres:
         raise ConfigError("expected a camera, file, folder or URL to read from, found none")
@@ -89,7 +102,9 @@ def open_source(*wheres: int | str | Path, reading: Reading = Reading(), say: Sa
         for source in opened:
             source.close()
         raise
-    return threaded(opened[0]) if len(opened) == 1 else Merged(opened, say=say)
+    frames = Threaded(opened[0]) if len(opened) == 1 else Merged(opened, say=say)
+    frames.on_state(on_state or (lambda change: say(str(change))))
+    return frames
 
 
 def recognize(where: int | str | Path) -> tuple[str, str, str]:

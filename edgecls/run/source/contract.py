@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
-from edgecls.errors import ConfigError, SourceError, redact
+from edgecls.errors import AccessError, ConfigError, SourceError, StalledError, redact
 from edgecls.settings import check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
-    from edgecls.frame import Frame
+    from edgecls.frame import Frame, StateChange
 
-OPEN_TIMEOUT_S = 10.0
-READ_TIMEOUT_S = 10.0
 MISSING_SHARE = 0.02
 """A file that gives fewer frames than it announces, by more than this and by more than 2, was cut off; some containers
 only estimate their length."""
@@ -31,7 +30,14 @@ class Reading:
 
     `decoder` is "opencv", "pyav" or "auto" (PyAV but for cameras, which OpenCV alone knows by number). PyAV can leave work
     out: `fast_decode` the loop filter of H.264 and HEVC, for a fifth of the time and a slightly blockier picture;
-    `keyframes` all frames but those that stand alone, for a fraction of the time and a picture every second or so. `strict`
+    `keyframes` all frames but those that stand alone, for a fraction of the time and a picture every second or so.
+
+    `every` gives each N-th frame alone, `fps` so many a second at most, by media time; the others are never converted.
+    `needed_hw` is the (height, width) that is looked at, if it is less than the frame: a camera that sends JPEG pictures is
+    then decoded at a half, a quarter or an eighth, and its frames are as much smaller.
+
+    A live source that does not open within `open_timeout_s`, or gives nothing for `read_timeout_s`, is lost and opened again;
+    without a picture for `give_up_after_s` it has ended, which is an error (0: at the first failure; None: never). `strict`
     stops at a broken picture of a folder.
     """
 
@@ -39,12 +45,24 @@ class Reading:
     fast_decode: bool = False
     keyframes: bool = False
     strict: bool = False
+    every: int = 1
+    fps: float | None = None
+    needed_hw: tuple[int, int] | None = None
+    open_timeout_s: float = 10.0
+    read_timeout_s: float = 10.0
+    give_up_after_s: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no decoder can do."""
         check("decoder", self.decoder, self.decoder in get_args(Decoder), f"one of {', '.join(get_args(Decoder))}")
         if self.decoder == "opencv" and (self.fast_decode or self.keyframes):
             raise ConfigError("fast decoding and key frames alone are done by PyAV; leave --decoder opencv out")
+        check("every", self.every, self.every >= 1, "1 or more")
+        check("fps", self.fps, self.fps is None or 0 < self.fps < inf, "more than 0")
+        check("open_timeout_s", self.open_timeout_s, 0 < self.open_timeout_s < inf, "a number of seconds above 0")
+        check("read_timeout_s", self.read_timeout_s, 0 < self.read_timeout_s < inf, "a number of seconds above 0")
+        give_up = self.give_up_after_s
+        check("give_up_after_s", give_up, give_up is None or 0 <= give_up < inf, "0 or more seconds, or None")
 
 
 class Source(ABC):
@@ -59,8 +77,14 @@ class Source(ABC):
 
     @property
     def skipped(self) -> int:
-        """The frames that were captured and given to nobody."""
+        """The frames that were wanted, captured, and given to nobody."""
         return 0
+
+    def on_state(self, tell: Callable[[StateChange], None]) -> None:  # noqa: B027 - most sources have nothing to tell
+        """Have the changes of a live source's state told to `tell`, in the thread that reads it, in order with its frames."""
+
+    def stop(self) -> None:  # noqa: B027 - most reads cannot be broken off
+        """Break off a wait in `read`, as far as that can be done. The one method that another thread may call."""
 
     @abstractmethod
     def read(self) -> Frame | None:
@@ -102,12 +126,24 @@ def no_video(path: str) -> SourceError:
 
 def not_opened(url: str, reason: str) -> SourceError:
     """The error for a stream that cannot be opened; the password in `url` is hidden."""
-    return SourceError(f"{redact(url)}: cannot be opened ({reason}); check address, user and password, and the network")
+    return SourceError(f"{redact(url)}: cannot be opened ({reason}); check the address and the network")
+
+
+def denied(url: str) -> AccessError:
+    """The error for a stream that asks for another user and password than those in `url`."""
+    return AccessError(
+        f"{redact(url)}: user and password are refused; they stand in the address as USER:PASSWORD@HOST, an @ in them as %40"
+    )
 
 
 def lost(where: str, frames: int) -> SourceError:
     """The error for a live source that gives no more frames after `frames`."""
     return SourceError(f"{where}: no more frames after {frames}; the camera was lost or stopped sending")
+
+
+def stalled(where: str, frames: int, silent_s: float) -> StalledError:
+    """The error for a live source that is connected and gave no picture for `silent_s`, after `frames`."""
+    return StalledError(f"{where}: connected, but no picture for {silent_s:g} s after {frames} frames")
 
 
 def check_end(where: str, frames: int, announced: int) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from edgecls import image
 from edgecls.dataset.scan import pictures_under
 from edgecls.errors import DataError, SourceError
-from edgecls.run.source.contract import Source
+from edgecls.run.source.choice import Choice
+from edgecls.run.source.contract import Reading, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 class FolderSource(Source):
     """The pictures below a folder. Pictures have no clock: `time_s` counts one second for each.
 
-    A broken picture keeps its index, is told to `say` and left out; with `strict` it raises SourceError.
+    A broken picture keeps its index, is told to `say` and left out; with `reading.strict` it raises SourceError.
     """
 
     live = False
 
-    def __init__(self, folder: str, name: str, *, say: Callable[[str], None], strict: bool = False) -> None:
+    def __init__(self, folder: str, name: str, *, say: Callable[[str], None], reading: Reading = Reading()) -> None:
         """List the pictures. Raises SourceError when there is none."""
         self.name = name
         self._root = Path(folder)
@@ -33,7 +34,8 @@ class FolderSource(Source):
         self._index = 0
         self._broken = 0
         self._say = say
-        self._strict = strict
+        self._strict = reading.strict
+        self._choice = Choice(reading)
         if not self._files:
             raise SourceError(f"{folder}: the folder holds no picture that OpenCV reads")
 
@@ -46,6 +48,8 @@ class FolderSource(Source):
         """Decode the next good picture."""
         while self._index < len(self._files):
             index, self._index = self._index, self._index + 1
+            if not self._choice.wants(float(index)):
+                continue
             file = self._files[index]
             try:
                 bgr = image.load(file)

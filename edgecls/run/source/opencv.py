@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgecls import image
 from edgecls.errors import SourceError, redact
-from edgecls.run.source.contract import (
-    OPEN_TIMEOUT_S,
-    READ_TIMEOUT_S,
-    Source,
-    check_end,
-    check_file,
-    lost,
-    no_video,
-    not_opened,
-)
+from edgecls.run.source.choice import Choice
+from edgecls.run.source.contract import Reading, Source, check_end, check_file, lost, no_video, not_opened, stalled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +24,7 @@ class OpenCVSource(Source):
     `announced` is the number of frames a file says that it has, 0 where it does not say.
     """
 
-    def __init__(self, capture: Any, name: str, where: str, *, live: bool) -> None:
+    def __init__(self, capture: Any, name: str, where: str, *, live: bool, reading: Reading = Reading()) -> None:
         """Take an opened cv2.VideoCapture; `where` names it in errors."""
         self.name = name
         self.live = live
@@ -40,12 +32,14 @@ class OpenCVSource(Source):
         self._capture: Any = capture
         self._index = 0
         self._first_at: float | None = None
+        self._choice = Choice(reading)
+        self._read_timeout_s = reading.read_timeout_s
         cv2 = image.quiet_opencv()
         self.announced = 0 if live else max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         self._media_s: Callable[[], float] = lambda: float(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3
 
     @classmethod
-    def camera(cls, index: int, name: str) -> OpenCVSource:
+    def camera(cls, index: int, name: str, reading: Reading = Reading()) -> OpenCVSource:
         """Open the camera that the system calls `index`. Raises SourceError when it is not there or is busy."""
         cv2 = _cv2()
         capture = cv2.VideoCapture(index)
@@ -54,48 +48,51 @@ class OpenCVSource(Source):
             state = f"the cameras here are {', '.join(found)} (is it in use?)" if found else "no camera was found here"
             raise SourceError(f"camera {index}: cannot be opened; {state}; check the number, the plug and your rights to it")
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # where a driver knows it: no stale frames after a pause
-        return cls(capture, name, f"camera {index}", live=True)
+        return cls(capture, name, f"camera {index}", live=True, reading=reading)
 
     @classmethod
-    def stream(cls, url: str, name: str) -> OpenCVSource:
+    def stream(cls, url: str, name: str, reading: Reading = Reading()) -> OpenCVSource:
         """Open a network stream (RTSP, HTTP, UDP ...). A file behind http, which knows its length, is read as a file."""
         cv2 = _cv2()
-        timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(OPEN_TIMEOUT_S * 1e3)]
-        timeouts += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(READ_TIMEOUT_S * 1e3)]
+        timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, round(reading.open_timeout_s * 1e3)]
+        timeouts += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, round(reading.read_timeout_s * 1e3)]
         began = time.monotonic()
         capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, timeouts)
         if not capture.isOpened():
-            slow = time.monotonic() - began >= OPEN_TIMEOUT_S
-            reason = f"no answer within {OPEN_TIMEOUT_S:.0f} s" if slow else "refused, or not a stream that FFmpeg knows"
+            slow = time.monotonic() - began >= reading.open_timeout_s
+            refused = "refused, perhaps for its user or password, or not a stream that FFmpeg knows"
+            reason = f"no answer within {reading.open_timeout_s:g} s" if slow else refused
             raise not_opened(url, reason)
-        return cls(capture, name, redact(url), live=not capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0)
+        return cls(capture, name, redact(url), live=not capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0, reading=reading)
 
     @classmethod
-    def video(cls, path: str, name: str) -> OpenCVSource:
+    def video(cls, path: str, name: str, reading: Reading = Reading()) -> OpenCVSource:
         """Open a video file. Raises SourceError when it is missing or is no video."""
         check_file(path)
         cv2 = _cv2()
         capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
         if not capture.isOpened():
             raise no_video(path)
-        return cls(capture, name, path, live=False)
+        return cls(capture, name, path, live=False, reading=reading)
 
     def read(self) -> Frame | None:
-        """Decode the next frame. Raises SourceError when a live source stops, or a file ends before its time."""
+        """Decode up to the next frame that is wanted; the others are not converted to colour. Raises SourceError when a live
+        source stops, or a file ends before its time.
+        """
         if self._capture is None:
             return None
-        good, bgr = self._grab()
-        if not good:
-            if self.live:
-                raise lost(self._where, self._index)
-            check_end(self._where, self._index, self.announced)
-            return None
-        now = time.monotonic()
-        if self._first_at is None:
-            self._first_at = now
-        index, self._index = self._index, self._index + 1
-        time_s = now - self._first_at if self.live else self._media_s()
-        return image.as_frame(bgr, self.name, index, time_s=time_s, captured_at=now)
+        while self._grab():
+            now = time.monotonic()
+            if self._first_at is None:
+                self._first_at = now
+            index, self._index = self._index, self._index + 1
+            time_s = now - self._first_at if self.live else self._media_s()
+            if self._choice.wants(time_s) and (bgr := self._retrieve()) is not None:
+                return image.as_frame(bgr, self.name, index, time_s=time_s, captured_at=now)
+        if self.live:
+            raise lost(self._where, self._index)
+        check_end(self._where, self._index, self.announced)
+        return None
 
     def close(self) -> None:
         """Release the capture."""
@@ -103,13 +100,24 @@ class OpenCVSource(Source):
         if capture is not None:
             capture.release()
 
-    def _grab(self) -> tuple[bool, Any]:
+    def _grab(self) -> bool:
+        began = time.monotonic()
+        good = bool(self._asked(self._capture.grab))
+        if not good and self.live and time.monotonic() - began >= self._read_timeout_s:
+            raise stalled(self._where, self._index, self._read_timeout_s)
+        return good
+
+    def _retrieve(self) -> Any:
+        """The frame that was grabbed, or None where it cannot be decoded, as of a JPEG that was cut on its way."""
+        good, bgr = self._asked(self._capture.retrieve)
+        return bgr if good else None
+
+    def _asked(self, call: Callable[[], Any]) -> Any:
         cv2 = image.quiet_opencv()
         try:
-            good, bgr = self._capture.read()
+            return call()
         except cv2.error as error:
             raise SourceError(f"{self._where}: OpenCV failed at frame {self._index} ({error.err})") from error
-        return bool(good), bgr
 
 
 def _cv2() -> Any:

@@ -15,16 +15,17 @@ from edgecls import image
 from edgecls.errors import SourceError, redact
 from edgecls.frame import Frame
 from edgecls.run import ffmpeg
+from edgecls.run.source.choice import Choice
 from edgecls.run.source.contract import (
-    OPEN_TIMEOUT_S,
-    READ_TIMEOUT_S,
     Reading,
     Source,
     check_end,
     check_file,
+    denied,
     lost,
     no_video,
     not_opened,
+    stalled,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class PyAVSource(Source):
         self._where = where
         self._container = container
         self._keyframes = reading.keyframes
+        self._choice = Choice(reading)
+        self._read_timeout_s = reading.read_timeout_s
+        self._alive_at = time.monotonic()  # when something last came that a camera in order would send
         self._captured = 0
         self._given = 0
         self._first_s: float | None = None
@@ -70,7 +74,11 @@ class PyAVSource(Source):
         av = ffmpeg.load("Decoding with PyAV")
         options = {"rtsp_transport": "tcp"} if url.lower().startswith("rtsp") else {}
         try:
-            container = av.open(url, options=options, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))
+            container = av.open(url, options=options, timeout=(reading.open_timeout_s, reading.read_timeout_s))
+        except (av.HTTPUnauthorizedError, av.HTTPForbiddenError):
+            raise denied(url) from None
+        except (av.ExitError, TimeoutError):
+            raise not_opened(url, f"no answer within {reading.open_timeout_s:g} s") from None
         except (av.FFmpegError, OSError) as error:
             raise not_opened(url, error.strerror or type(error).__name__) from None  # its text has the password
         live = not (url.lower().startswith(("http", "file")) and container.duration)
@@ -88,31 +96,39 @@ class PyAVSource(Source):
         return cls(av, container, name, path, live=False, reading=reading)
 
     def read(self) -> Frame | None:
-        """Decode the next frame. Raises SourceError when a live source stops, or a file ends before its time."""
-        av = self._av
+        """Decode up to the next frame that is wanted. Raises SourceError when a live source stops, or a file ends before its
+        time.
+        """
         if self._container is None:
             return None
-        try:
-            found = next(self._frames, None)
-        except (av.FFmpegError, OSError) as error:
-            if self.live:
-                raise lost(self._where, self._given) from None  # its text has the password
-            raise SourceError(f"{self._where}: cannot be read on after {self._given} frames ({error.strerror})") from error
-        if found is None:
-            if self.live:
-                raise lost(self._where, self._given)
-            check_end(self._where, self._captured, self._announced)
-            return None
-        now = time.monotonic()
-        index, decoded = found
-        self._given += 1
-        return _frame(decoded, self.name, index, self._media_s(index, decoded), now)
+        while (found := self._next()) is not None:
+            now = time.monotonic()
+            index, decoded = found
+            time_s = self._media_s(index, decoded)
+            self._given += 1
+            if self._choice.wants(time_s):
+                return _frame(decoded, self.name, index, time_s, now)
+        if self.live:
+            raise lost(self._where, self._given)
+        check_end(self._where, self._captured, self._announced)
+        return None
 
     def close(self) -> None:
         """Close the container."""
         container, self._container = self._container, None
         if container is not None:
             container.close()
+
+    def _next(self) -> tuple[int, Any] | None:
+        av = self._av
+        try:
+            return next(self._frames, None)
+        except (av.ExitError, TimeoutError):  # what interrupts FFmpeg after the read timeout
+            raise stalled(self._where, self._given, self._read_timeout_s) from None
+        except (av.FFmpegError, OSError) as error:
+            if self.live:
+                raise lost(self._where, self._given) from None  # its text has the password
+            raise SourceError(f"{self._where}: cannot be read on after {self._given} frames ({error.strerror})") from error
 
     def _decode(self) -> Iterator[tuple[int, Any]]:
         """Decoded frames with their index; of broken packets FFmpeg gives none and goes on. `_captured` counts all frames,
@@ -124,15 +140,25 @@ class PyAVSource(Source):
             if self._keyframes and packet.size:
                 self._captured += 1
                 if not packet.is_keyframe:
+                    self._alive_at = time.monotonic()
                     continue
                 index_of[packet.pts] = self._captured - 1
             try:
                 frames = packet.decode()
             except av.InvalidDataError:
-                continue
+                frames = []
+            self._check_alive(bool(frames))
             for frame in frames:
                 self._captured += not self._keyframes
                 yield index_of.pop(frame.pts, self._captured - 1), frame
+
+    def _check_alive(self, alive: bool) -> None:
+        """Raise StalledError for a camera that sends, but nothing that can be decoded, for the read timeout."""
+        now = time.monotonic()
+        if alive:
+            self._alive_at = now
+        elif self.live and now - self._alive_at > self._read_timeout_s:
+            raise stalled(self._where, self._given, self._read_timeout_s)
 
     def _media_s(self, index: int, decoded: Any) -> float:
         time_s = decoded.time

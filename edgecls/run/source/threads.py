@@ -1,27 +1,29 @@
-"""Sources that read another source in a thread of their own, so that decoding and inference overlap.
+"""Reading a source in a thread of its own, so that decoding and inference overlap.
 
-Ahead    for files: a bounded queue; nothing is lost, nothing reordered
-Newest   for live sources: one slot; the newest frame wins, the others are counted as skipped
+A live source keeps one frame: the newest wins, the others are counted as skipped. A file has a short queue: nothing is
+lost, nothing reordered. Which of the two it is, an address tells only when it is open, so one class does both.
 """
 
 from __future__ import annotations
 
 import atexit
 import threading
-from abc import abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING
 
-from edgecls.run.source.contract import OPEN_TIMEOUT_S, READ_TIMEOUT_S, Source
+from edgecls.frame import Frame, StateChange
+from edgecls.run.source.contract import Source
 
 if TYPE_CHECKING:
-    from edgecls.frame import Frame
+    from collections.abc import Callable, Iterator
 
 AHEAD_FRAMES = 4
 READER = "read "
 """What the name of each reader thread begins with."""
 CLOSE_WAIT_S = 2.0
 """A read of a device cannot be broken off; a thread that is inside one for longer releases the device when it returns."""
+EXIT_WAIT_S = 20.0
+"""How long the end of the program waits for such a thread."""
 
 
 class Threaded(Source):
@@ -33,38 +35,53 @@ class Threaded(Source):
     def __init__(self, source: Source, bell: threading.Condition | None = None) -> None:
         """Start reading at once."""
         self.name = source.name
-        self.live = source.live
         self._source = source
         self._bell = bell or threading.Condition()
-        self._frames: deque[Frame] = deque()
+        self._queue: deque[Frame | StateChange] = deque()
+        self._tell: Callable[[StateChange], None] = lambda _: None
         self._error: BaseException | None = None
         self._dropped = 0
         self._ended = False
         self._closing = False
+        source.on_state(self._post)
         self._thread = threading.Thread(target=self._work, name=f"{READER}{source.name}", daemon=True)
         self._thread.start()
 
-    @abstractmethod
-    def _store(self, frame: Frame) -> None:
-        """Put a frame where `ready` finds it. Called by the reader with the bell held; may wait on it."""
+    @property
+    def live(self) -> bool:  # type: ignore[override]  # what it reads may know it only when it is open
+        """Whether frames come whether they are taken or not."""
+        return self._source.live
+
+    def on_state(self, tell: Callable[[StateChange], None]) -> None:
+        """Tell `tell` of each change of state, in the thread that takes the frames."""
+        self._tell = tell
+
+    def changes(self) -> list[StateChange]:
+        """Return the changes of state that stand before the next frame. Call it with the bell held, `tell` them without."""
+        return [item for item in self._until(Frame, len(self._queue)) if isinstance(item, StateChange)]
 
     def ready(self, most: int) -> list[Frame]:
-        """Return what can be had without waiting, `most` at most. Call it with the bell held.
+        """Return the frames that can be had without waiting, up to the next change of state, `most` at most.
 
-        After the last frame an error of the reader is raised here, once.
+        Call it with the bell held. After the last frame an error of the reader is raised here, once.
         """
-        frames = [self._frames.popleft() for _ in range(min(most, len(self._frames)))]
+        frames = [item for item in self._until(StateChange, most) if isinstance(item, Frame)]
         if frames:
             self._bell.notify_all()  # there is room again
-        elif self._ended and self._error is not None:
+        elif self._ended and self._error is not None and not self._queue:
             error, self._error = self._error, None
             raise error
         return frames
 
+    def tell(self, changes: list[StateChange]) -> None:
+        """Tell the caller's function of `changes`. Not with the bell held: the function may close the source."""
+        for change in changes:
+            self._tell(change)
+
     @property
     def pending(self) -> bool:
         """Whether `ready` has something to return or raise."""
-        return bool(self._frames) or (self._error is not None and self._ended)
+        return bool(self._queue) or (self._error is not None and self._ended)
 
     @property
     def ended(self) -> bool:
@@ -82,34 +99,70 @@ class Threaded(Source):
 
     def take(self, most: int) -> list[Frame]:
         """Wait for a frame, and return what is ready, `most` at most; none is the end."""
+        while True:
+            with self._bell:
+                self._bell.wait_for(lambda: self.pending or self._ended)
+                changes = self.changes()
+                frames = [] if changes else self.ready(most)
+                ended = self.ended
+            self.tell(changes)
+            if frames or ended or most < 1:
+                return frames
+
+    def stop(self) -> None:
+        """Wake the reader where it waits, and have it end."""
         with self._bell:
-            self._bell.wait_for(lambda: self.pending or self._ended)
-            return self.ready(most)
+            self._closing = True
+            self._dropped += len(self._frames()) if self.live else 0
+            self._queue.clear()
+            self._error = None
+            self._bell.notify_all()
+        self._source.stop()
 
     def close(self) -> None:
         """Tell the reader to stop and wait for it, but not for a device that does not answer."""
-        with self._bell:
-            self._closing = True
-            self._dropped += len(self._frames) if self.live else 0
-            self._frames.clear()
-            self._error = None
-            self._bell.notify_all()
+        self.stop()
         self._thread.join(CLOSE_WAIT_S)
         if self._thread.is_alive():  # the program may end meanwhile, but not under a decoder that is still running
-            atexit.register(self._thread.join, OPEN_TIMEOUT_S + READ_TIMEOUT_S)
+            atexit.register(self._thread.join, EXIT_WAIT_S)
 
-    def _keep(self, frame: Frame) -> None:
-        """Store a frame; after the close nobody comes for it, and one of a live source counts as skipped."""
+    def _until(self, kind: type, most: int) -> Iterator[Frame | StateChange]:
+        """Take from the queue up to the first item of `kind`."""
+        while most > 0 and self._queue and not isinstance(self._queue[0], kind):
+            yield self._queue.popleft()
+            most -= 1
+
+    def _frames(self) -> list[Frame]:
+        return [item for item in self._queue if isinstance(item, Frame)]
+
+    def _post(self, change: StateChange) -> None:
+        with self._bell:
+            if not self._closing:
+                self._queue.append(change)
+                self._bell.notify_all()
+
+    def _store(self, frame: Frame) -> None:
+        """Put a frame into the queue; after the close nobody comes for it, and one of a live source counts as skipped."""
+        if self.live:
+            self._drop_frames()
+        else:
+            self._bell.wait_for(lambda: self._closing or len(self._queue) < AHEAD_FRAMES)
         if not self._closing:
-            self._store(frame)
+            self._queue.append(frame)
         elif self.live:
             self._dropped += 1
+
+    def _drop_frames(self) -> None:
+        frames = self._frames()
+        for old in frames:
+            self._queue.remove(old)
+        self._dropped += len(frames)
 
     def _work(self) -> None:
         try:
             while not self._closing and (frame := self._source.read()) is not None:
                 with self._bell:
-                    self._keep(frame)
+                    self._store(frame)
                     self._bell.notify_all()
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised again where the caller waits
             self._error = None if self._closing else error
@@ -118,26 +171,3 @@ class Threaded(Source):
             with self._bell:
                 self._ended = True
                 self._bell.notify_all()
-
-
-class Ahead(Threaded):
-    """Decodes a few frames ahead of the caller."""
-
-    def _store(self, frame: Frame) -> None:
-        self._bell.wait_for(lambda: self._closing or len(self._frames) < AHEAD_FRAMES)
-        if not self._closing:
-            self._frames.append(frame)
-
-
-class Newest(Threaded):
-    """Keeps only the newest frame."""
-
-    def _store(self, frame: Frame) -> None:
-        self._dropped += len(self._frames)
-        self._frames.clear()
-        self._frames.append(frame)
-
-
-def threaded(source: Source, bell: threading.Condition | None = None) -> Threaded:
-    """Read `source` in a thread, in the way that fits it."""
-    return Newest(source, bell) if source.live else Ahead(source, bell)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecls import SinkError
+from edgecls import SinkError, StateChange
 from edgecls.run.sink import JsonlSink
 from edgecls.run.wire import to_line
 from tests.run.world import frame, result
@@ -21,6 +21,18 @@ def test_each_result_is_one_line(tmp_path):
         for one in results:
             sink.write(one)
     assert (tmp_path / "out.jsonl").read_text().splitlines() == [to_line(one) for one in results]
+
+
+def test_a_change_of_state_stands_between_the_results(tmp_path):
+    """What happens to a camera is a line with "state" in its place among those of the frames."""
+    change = StateChange("gate", "lost", "cut", 12.3456)
+    with JsonlSink(tmp_path / "out.jsonl") as sink:
+        sink.write(result(frame(0)))
+        sink.write_state(change)
+        sink.write(result(frame(1)))
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert lines[1] == {"camera": "gate", "state": "lost", "why": "cut", "at_s": 12.346}
+    assert [line.get("frame") for line in lines] == [0, None, 1]
 
 
 def test_a_line_is_there_at_once(tmp_path):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgecls import SourceError
-from edgecls.run.source import Ahead, FakeSource, FolderSource, Merged, Newest, OpenCVSource, PyAVSource, Reading
+from edgecls.run.source import FakeSource, FolderSource, Merged, OpenCVSource, PyAVSource, Reading, Reconnecting, Threaded
 from tests.drawn import gray_levels, write_video
 from tests.run.world import FakeCapture, assert_only_main_thread, web_server
 
@@ -79,13 +79,20 @@ SOURCES: dict[str, Callable[[World], Source]] = {
     "folder": folder,
     "FakeSource": fake,
     "FakeSource live": lambda world: fake(world, live=True),
-    "Ahead": lambda world: Ahead(video(world)),
-    "Newest": lambda world: Newest(fake(world, live=True)),
-    "Newest camera": lambda world: Newest(camera(world)),
+    "Threaded": lambda world: Threaded(video(world)),
+    "Threaded live": lambda world: Threaded(fake(world, live=True)),
+    "Threaded camera": lambda world: Threaded(camera(world)),
+    "Reconnecting": lambda world: Reconnecting("cam", lambda: camera(world, "cam"), give_up_after_s=0),
     "Merged": lambda world: Merged([video(world, "a"), folder(world)], say=pytest.fail),
     "Merged live": lambda world: Merged([fake(world, live=True), video(world, "a")], say=pytest.fail),
 }
-LOSES_AT_ITS_END = {"camera", "stream", "PyAV stream", "Newest camera"}  # a device has no end: when it stops, it was lost
+LOSES_AT_ITS_END = {
+    "camera",
+    "stream",
+    "PyAV stream",
+    "Threaded camera",
+    "Reconnecting",
+}  # a device has no end: when it stops, it was lost
 
 
 @pytest.fixture(params=SOURCES)

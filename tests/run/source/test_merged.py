@@ -40,7 +40,7 @@ def test_what_is_ready_comes_round_after_round():
     """With both cameras ready, a take of 4 gives two of each, and none twice."""
     with Merged(fakes(50, 50), say=pytest.fail) as source:
         with source._bell:
-            source._bell.wait_for(lambda: all(len(s._frames) == 4 for s in source.sources), timeout=20)
+            source._bell.wait_for(lambda: all(len(s._queue) == 4 for s in source.sources), timeout=20)
         assert by_camera(source.take(4)) == {"cam0": [0, 1], "cam1": [0, 1]}
 
 
@@ -50,7 +50,7 @@ def test_a_full_house_is_served_in_turn():
         frames = []
         for _ in range(30):
             with source._bell:
-                source._bell.wait_for(lambda: all(s._frames for s in source.sources), timeout=20)
+                source._bell.wait_for(lambda: all(s._queue for s in source.sources), timeout=20)
             frames += source.take(1)
     assert {name: len(indices) for name, indices in by_camera(frames).items()} == {"cam0": 10, "cam1": 10, "cam2": 10}
 

@@ -12,12 +12,15 @@ from edgecls.run.source import OpenCVSource, Reading, open_source
 from tests.drawn import gray_levels
 from tests.run.world import FakeCapture
 
+AT_ONCE = Reading(give_up_after_s=0)
+
 
 def test_a_camera_that_is_not_there(monkeypatch):
     """A camera that cannot be opened is named by its number, with the cameras here and what to check."""
     monkeypatch.setattr(cv2, "VideoCapture", lambda *_: FakeCapture([], opened=False))
-    with pytest.raises(SourceError, match=r"camera 7: cannot be opened; .*camera.* here.*; check the number, the plug"):
-        open_source(7)
+    expected = r"camera 7: cannot be opened; .*camera.* here.*; check the number, the plug"
+    with open_source(7, reading=AT_ONCE) as source, pytest.raises(SourceError, match=expected):
+        source.read()
 
 
 def test_a_camera_keeps_no_stale_frames(monkeypatch):
@@ -26,6 +29,7 @@ def test_a_camera_keeps_no_stale_frames(monkeypatch):
     monkeypatch.setattr(cv2, "VideoCapture", lambda *_: capture)
     with open_source(3) as source:
         assert source.name == "camera3"
+        assert source.read() is not None
         assert source.live
     assert capture.set_to == {cv2.CAP_PROP_BUFFERSIZE: 1}
 
@@ -46,7 +50,10 @@ def test_an_error_of_opencv_is_an_error_of_the_source(monkeypatch):
     error.err = "(-215) broken"
     capture = FakeCapture(gray_levels([0, 50]), error=error)
     monkeypatch.setattr(cv2, "VideoCapture", lambda *_: capture)
-    with open_source(0) as source, pytest.raises(SourceError, match=r"camera 0: OpenCV failed at frame 2 .*broken"):
+    with (
+        open_source(0, reading=AT_ONCE) as source,
+        pytest.raises(SourceError, match=r"camera 0: OpenCV failed at frame 2 .*broken"),
+    ):
         list(source)
     assert capture.released_by == ["read camera0"]
 

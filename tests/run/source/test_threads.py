@@ -10,9 +10,9 @@ import time
 import pytest
 
 from edgecls import SourceError
-from edgecls.run.source import Ahead, FakeSource, Newest, OpenCVSource
+from edgecls.run.source import FakeSource, OpenCVSource, Threaded
 from edgecls.run.source.contract import Source
-from edgecls.run.source.threads import AHEAD_FRAMES, threaded
+from edgecls.run.source.threads import AHEAD_FRAMES
 from tests.drawn import gray_levels
 from tests.run.world import FakeCapture, assert_only_main_thread
 
@@ -48,18 +48,9 @@ def fake(live: bool, **options) -> FakeSource:
     return FakeSource(gray_levels([0, 50, 100]), live=live, fps=500.0, **options)
 
 
-def test_the_way_that_fits_is_chosen():
-    """Live sources are read by Newest, all others by Ahead."""
-    for live, kind in ((False, Ahead), (True, Newest)):
-        with threaded(fake(live)) as source:
-            assert type(source) is kind
-            assert source.live is live
-            assert source.name == "fake"
-
-
 def test_a_slow_caller_loses_nothing_of_a_file():
     """A caller slower than the decoder gets every frame of a file, in order."""
-    with Ahead(FakeSource(gray_levels(range(40)))) as source:
+    with Threaded(FakeSource(gray_levels(range(40)))) as source:
         indices = []
         for one in source:
             time.sleep(0.002)
@@ -71,7 +62,7 @@ def test_a_slow_caller_loses_nothing_of_a_file():
 def test_a_file_is_read_only_a_few_frames_ahead():
     """While nobody takes, the reader decodes a bounded number of frames and then waits."""
     inner = FakeSource(gray_levels(range(100)))
-    with Ahead(inner) as source:
+    with Threaded(inner) as source:
         until = time.monotonic() + 10
         while inner._index <= AHEAD_FRAMES and time.monotonic() < until:
             time.sleep(SHORT_S)
@@ -83,7 +74,7 @@ def test_a_file_is_read_only_a_few_frames_ahead():
 def test_a_live_source_gives_the_newest_frame_and_counts_the_others():
     """Five frames while the caller sleeps: it gets the fifth, four are skipped, and then the sixth."""
     inner = Stepped(gray_levels(range(6)))
-    with Newest(inner) as source:
+    with Threaded(inner) as source:
         for _ in range(5):
             inner.waiting.acquire()
             inner.step()
@@ -101,7 +92,7 @@ def test_a_slow_caller_of_a_live_source_accounts_for_every_frame():
     """Frames given and frames skipped are all that the camera captured, and some were skipped."""
     inner = FakeSource(gray_levels(range(60)), live=True, fps=500.0)
     given = 0
-    with Newest(inner) as source:
+    with Threaded(inner) as source:
         for _ in source:
             given += 1
             time.sleep(SHORT_S)
@@ -112,7 +103,7 @@ def test_a_slow_caller_of_a_live_source_accounts_for_every_frame():
 def test_leaving_a_live_source_accounts_for_every_frame():
     """A frame that lay ready when the caller left was captured and given to nobody: it counts as skipped."""
     capture = FakeCapture(gray_levels(list(range(250)) * 100), wait_s=0.001)
-    with Newest(OpenCVSource(capture, "cam", "camera 0", live=True)) as source:
+    with Threaded(OpenCVSource(capture, "cam", "camera 0", live=True)) as source:
         for _ in range(3):
             assert source.read() is not None
             time.sleep(SHORT_S)
@@ -123,7 +114,7 @@ def test_leaving_a_live_source_accounts_for_every_frame():
 def test_the_end_leaves_only_the_main_thread(live):
     """After the last frame the reader has ended and closed its source, once."""
     inner = fake(live)
-    source = threaded(inner)
+    source = Threaded(inner)
     frames = list(source)
     assert frames[-1].index == 2
     source.close()
@@ -137,7 +128,7 @@ def test_an_error_inside_comes_up_after_the_last_frame_and_once(live):
     error = SourceError("cam: unplugged")
     inner = fake(live, error=error)
     frames = []
-    with threaded(inner) as source:
+    with Threaded(inner) as source:
         with pytest.raises(SourceError) as caught:
             frames.extend(source)
         assert caught.value is error
@@ -152,7 +143,7 @@ def test_an_error_inside_comes_up_after_the_last_frame_and_once(live):
 def test_leaving_early_leaves_only_the_main_thread(live):
     """A caller who closes in the middle gets no more frames, no error, and no thread is left."""
     inner = FakeSource(gray_levels(range(250)), live=live, fps=500.0, error=SourceError("never seen"))
-    source = threaded(inner)
+    source = Threaded(inner)
     assert source.read() is not None
     source.close()
     assert source.read() is None
@@ -164,7 +155,7 @@ def test_leaving_early_leaves_only_the_main_thread(live):
 def test_closing_twice_is_closing_once(live):
     """A second close does nothing, before as after the end."""
     inner = fake(live)
-    source = threaded(inner)
+    source = Threaded(inner)
     source.close()
     source.close()
     assert inner.closed == 1
@@ -179,7 +170,7 @@ def test_even_what_is_no_error_of_ours_comes_up(live):
         def read(self):
             raise KeyError("odd")
 
-    with threaded(Odd([], live=live)) as source, pytest.raises(KeyError, match="odd"):
+    with Threaded(Odd([], live=live)) as source, pytest.raises(KeyError, match="odd"):
         source.read()
 
 
@@ -187,7 +178,7 @@ def test_even_what_is_no_error_of_ours_comes_up(live):
 def test_who_reads_the_device_closes_it(live):
     """Only the reader's thread, which is named after the camera, reads and releases the capture."""
     capture = FakeCapture(gray_levels(range(250)), wait_s=0.001)
-    with threaded(OpenCVSource(capture, "gate", "camera 0", live=live)) as source:
+    with Threaded(OpenCVSource(capture, "gate", "camera 0", live=live)) as source:
         source.read()
     assert capture.read_by == {"read gate"}
     assert capture.released_by == ["read gate"]
@@ -195,9 +186,9 @@ def test_who_reads_the_device_closes_it(live):
 
 def test_closing_does_not_wait_for_a_device_that_does_not_answer(monkeypatch):
     """A device that hangs in its read is left to its thread, which releases it when the read returns."""
-    monkeypatch.setattr(sys.modules[Newest.__module__], "CLOSE_WAIT_S", SHORT_S)
+    monkeypatch.setattr(sys.modules[Threaded.__module__], "CLOSE_WAIT_S", SHORT_S)
     inner = Stepped(gray_levels([0, 50]))
-    source = Newest(inner)
+    source = Threaded(inner)
     inner.waiting.acquire()
     source.close()
     assert inner.closed_by == ""
@@ -211,7 +202,7 @@ def test_closing_does_not_wait_for_a_device_that_does_not_answer(monkeypatch):
 def test_a_reader_that_waits_for_room_hears_the_close():
     """Closing wakes a reader that waits because nobody takes its frames."""
     inner = FakeSource(gray_levels(range(250)))
-    source = Ahead(inner)
+    source = Threaded(inner)
     time.sleep(SHORT_S)
     source.close()
     assert inner.closed == 1
@@ -220,7 +211,7 @@ def test_a_reader_that_waits_for_room_hears_the_close():
 
 STUCK = """
 import time
-from edgecls.run.source import FakeSource, Newest
+from edgecls.run.source import FakeSource, Threaded
 
 class Stuck(FakeSource):
     def read(self):
@@ -228,7 +219,7 @@ class Stuck(FakeSource):
     def close(self):
         print("released", flush=True)
 
-Newest(Stuck([], live=True)).close()
+Threaded(Stuck([], live=True)).close()
 print("closed", flush=True)
 """
 
