@@ -107,6 +107,11 @@ def colored(luma: Picture) -> Picture:
     return cast("Picture", cv2.cvtColor(luma, cv2.COLOR_GRAY2BGR))
 
 
+def in_8_bits(levels: NDArray[np.uint16], bits: int) -> Picture:
+    """(H, W) uint16 with levels of so many bits -> (H, W) uint8."""
+    return cast("Picture", cv2.convertScaleAbs(levels, alpha=1 / (1 << bits - 8)))
+
+
 def from_rgb(rgb: Picture) -> Picture:
     """(H, W, 3) uint8 red-green-blue <-> blue-green-red."""
     return cast("Picture", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))

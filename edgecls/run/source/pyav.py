@@ -33,9 +33,14 @@ if TYPE_CHECKING:
 
     from edgecls.frame import Picture
 
-PLANAR_8_BIT = frozenset({"gray", "nv12", "nv21", "yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"})
-"""Pixel formats whose first plane is the gray picture, a byte each; others are converted."""
-FULL_RANGE_FORMATS = frozenset({"gray", "yuvj420p", "yuvj422p", "yuvj444p"})
+BITS_OF = {
+    **dict.fromkeys(("gray", "nv12", "nv21", "yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"), 8),
+    **dict.fromkeys(("gray10le", "yuv420p10le", "yuv422p10le", "yuv444p10le"), 10),
+    **dict.fromkeys(("gray12le", "yuv420p12le", "yuv422p12le", "yuv444p12le"), 12),
+    **dict.fromkeys(("p010le", "p210le", "p410le", "p012le", "p016le", "gray16le"), 16),  # the value in the upper bits
+}
+"""Pixel formats whose first plane is the gray picture, with the bits of a level there; others are converted."""
+FULL_RANGE_FORMATS = frozenset({"gray", "gray10le", "gray12le", "gray16le", "yuvj420p", "yuvj422p", "yuvj444p"})
 FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 
 
@@ -55,6 +60,8 @@ class PyAVSource(Source):
         self._alive_at = time.monotonic()  # when something last came that a camera in order would send
         self._captured = 0
         self._given = 0
+        self._broken = 0
+        self._patched = False
         self._first_s: float | None = None
         video = container.streams.video
         if not video:
@@ -113,6 +120,11 @@ class PyAVSource(Source):
         check_end(self._where, self._captured, self._announced)
         return None
 
+    @property
+    def skipped(self) -> int:
+        """The frames that came broken."""
+        return self._broken
+
     def close(self) -> None:
         """Close the container."""
         container, self._container = self._container, None
@@ -147,10 +159,22 @@ class PyAVSource(Source):
                 frames = packet.decode()
             except av.InvalidDataError:
                 frames = []
-            self._check_alive(bool(frames))
-            for frame in frames:
+            whole = [self._is_whole(frame) for frame in frames]
+            self._check_alive(any(whole))
+            for frame, good in zip(frames, whole, strict=True):
                 self._captured += not self._keyframes
-                yield index_of.pop(frame.pts, self._captured - 1), frame
+                index = index_of.pop(frame.pts, self._captured - 1)
+                if good:
+                    yield index, frame
+                else:
+                    self._broken += 1
+
+    def _is_whole(self, frame: Any) -> bool:
+        """Whether the camera saw this picture: what the decoder patched up after an error, and the pictures that build on it
+        up to the next key frame, nobody saw.
+        """
+        self._patched = frame.is_corrupt or (self._patched and not frame.key_frame)
+        return not self._patched
 
     def _check_alive(self, alive: bool) -> None:
         """Raise StalledError for a camera that sends, but nothing that can be decoded, for the read timeout."""
@@ -188,17 +212,20 @@ def _frame(decoded: Any, camera: str, index: int, time_s: float, captured_at: fl
         size_hw=size_hw,
         bgr=lambda: _turned(decoded.to_ndarray(format="bgr24"), turns),
         plane=lambda: _turned(_luma(decoded), turns),
-        limited=decoded.format.name in PLANAR_8_BIT - FULL_RANGE_FORMATS and decoded.color_range != FULL_RANGE,
+        limited=decoded.format.name in BITS_OF.keys() - FULL_RANGE_FORMATS and decoded.color_range != FULL_RANGE,
     )
 
 
 def _luma(decoded: Any) -> Picture:
-    """The Y plane as it is where a byte is a pixel, else converted to gray, full range."""
-    if decoded.format.name not in PLANAR_8_BIT:
+    """The Y plane as it is where it is the gray picture, in 8 bits, else converted to gray, full range."""
+    bits = BITS_OF.get(decoded.format.name)
+    if bits is None:
         return image.gray(decoded.to_ndarray(format="bgr24"))
     plane = decoded.planes[0]
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return rows[: decoded.height, : decoded.width]
+    if bits == 8:
+        return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: decoded.height, : decoded.width]
+    levels = np.frombuffer(plane, np.uint16).reshape(-1, plane.line_size // 2)
+    return image.in_8_bits(levels[: decoded.height, : decoded.width], bits)
 
 
 def _turned(picture: Picture, turns: int) -> Picture:

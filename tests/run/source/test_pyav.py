@@ -53,11 +53,15 @@ def encode(path, *, pixels: str, codec: str = "libx264", full: bool = False, fra
         ("nv12", False),
         ("gray", False),
         ("yuv420p10le", False),
+        ("yuv420p10le", True),
+        ("yuv422p10le", False),
+        ("gray10le", False),
+        ("yuv411p", False),
     ],
 )
 def test_luma_is_gray_in_full_range(tmp_path, pixels, full):
     """Whatever a video is made of, luma is the gray of its pictures within 3 levels in the mean, black and white included."""
-    codec = "ffv1" if pixels == "gray" else "libx264"  # gray H.264 is decoded to a format with colour
+    codec = "ffv1" if pixels in ("gray", "gray10le", "yuv411p") else "libx264"  # gray H.264 is decoded to a format with colour
     path = encode(tmp_path / "v.mkv", pixels=pixels, full=full, codec=codec)
     with open_source(path, reading=Reading(decoder="pyav")) as source:
         frames = list(source)
@@ -148,3 +152,24 @@ def test_a_phone_that_was_turned_gives_upright_pictures(tmp_path, matrix):
     assert frame.size_hw == expected.size_hw == frame.luma().shape
     assert np.abs(frame.bgr().astype(int) - expected.bgr()).mean() < 2
     assert np.abs(frame.luma().astype(int) - expected.luma()).mean() < 3
+
+
+def test_what_the_decoder_patched_up_is_no_picture(tmp_path):
+    """With frame 13 of 30 broken, it and those that build on it are left out up to the key frame 20, and counted."""
+    whole = encode(tmp_path / "whole.ts", pixels="yuv420p", frames=30, gop=10)
+    broken = tmp_path / "broken.ts"
+    chance = np.random.default_rng(0)
+    with av.open(str(whole)) as source, av.open(str(broken), "w") as target:
+        copy = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(p for p in source.demux(video=0) if p.size):
+            data = bytes(packet)
+            if number == 13:
+                data = data[: len(data) // 2] + bytes(chance.integers(1, 255, len(data) - len(data) // 2, np.uint8))
+            spoilt = av.Packet(data)
+            spoilt.pts, spoilt.dts, spoilt.time_base, spoilt.stream = packet.pts, packet.dts, packet.time_base, copy
+            spoilt.is_keyframe = packet.is_keyframe
+            target.mux(spoilt)
+    with open_source(broken) as source:
+        indices = [frame.index for frame in source]
+        assert indices == [*range(13), *range(20, 30)]
+        assert source.skipped == 7
