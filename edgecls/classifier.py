@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from edgecls import image, providers
+from edgecls.binding import Binding
 from edgecls.card import METADATA_KEY, ModelCard
 from edgecls.errors import ModelError
 from edgecls.frame import Picture, Prediction
@@ -36,10 +37,12 @@ class Classifier:
         self.why = opened.why
         self.bytes = len(model)
         self._session = opened.session
+        memory = providers.PROVIDERS[opened.device].memory
+        self._binding = Binding(opened.session, memory) if memory else None
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto", threads: int | None = None) -> Classifier:
-        """Load a model file on "auto", "cpu" or "cuda"; `threads` as in `providers.open_session`.
+        """Load a model file on a device, "auto" or a key of `providers.PROVIDERS`; `threads` as in `providers.open_session`.
 
         Raises ModelError for a file that is no model of edgecls or whose card does not fit its graph, DeviceError for
         a device that cannot be had.
@@ -72,6 +75,8 @@ class Classifier:
 
     def probabilities(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the model. `batch`: (N, height, width, channels) uint8 as `image.fit` makes it. Returns (N, labels)."""
+        if self._binding is not None:
+            return self._binding.run(batch)
         return cast("NDArray[np.float32]", self._session.run([OUTPUT_NAME], {INPUT_NAME: batch})[0])
 
     def predictions(self, probabilities: NDArray[np.float32]) -> list[Prediction]:

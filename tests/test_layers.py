@@ -14,7 +14,7 @@ PACKAGE = ROOT / "edgecls"
 ROWS = [
     {"errors"},
     {"frame", "card", "extras", "files", "settings"},
-    {"image", "metrics", "providers"},
+    {"binding", "image", "metrics", "providers"},
     {"dataset", "classifier"},
     {"evaluate"},
     {"train", "export", "run"},

@@ -43,7 +43,9 @@ def test_cuda_that_is_not_there_is_an_error():
 
 def test_an_unknown_device_lists_the_known_ones():
     """The error has what was given and what may be."""
-    with pytest.raises(DeviceError, match=r"^device 'tpu' is not known; expected auto, cuda, cpu$"):
+    with pytest.raises(
+        DeviceError, match=r"^device 'tpu' is not known; expected auto, cuda, tensorrt, openvino, coreml, directml, cpu$"
+    ):
         providers.open_session(MODEL, "m.onnx", "tpu")
 
 
@@ -96,3 +98,81 @@ def test_a_silent_fallback_of_onnxruntime_is_found(monkeypatch):
     )
     with pytest.raises(DeviceError, match="device cuda: ONNX Runtime started CPUExecutionProvider instead"):
         providers.open_session(MODEL, "m.onnx", "cuda")
+
+
+@pytest.mark.parametrize(
+    ("device", "fix"),
+    [
+        ("tensorrt", "edgecls[gpu]' tensorrt"),
+        ("openvino", "pip install onnxruntime-openvino"),
+        ("coreml", "it is in the wheel for macOS"),
+        ("directml", "pip install onnxruntime-directml"),
+    ],
+)
+def test_each_device_that_is_not_there_names_its_fix(monkeypatch, device, fix):
+    """A device that the installed ONNX Runtime was not built for is an error with the command that brings it."""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(DeviceError, match="was built for CPU only") as caught:
+        providers.open_session(MODEL, "m.onnx", device)
+    assert fix in str(caught.value)
+
+
+def test_auto_takes_no_device_that_must_be_asked_for(monkeypatch):
+    """Where TensorRT and OpenVINO are there, auto takes the CPU: the one builds for minutes, the other is untried."""
+    monkeypatch.setattr(
+        onnxruntime,
+        "get_available_providers",
+        lambda: ["TensorrtExecutionProvider", "OpenVINOExecutionProvider", "CPUExecutionProvider"],
+    )
+    assert providers.open_session(MODEL, "m.onnx").device == "cpu"
+
+
+def started_with(monkeypatch, device: str) -> tuple[list, object]:
+    """What ONNX Runtime is asked for when a session starts on a device: providers with their options, and session options."""
+    asked: list = []
+
+    class Session:
+        def __init__(self, _model, options=None, providers=()):
+            asked.append((list(providers), options))
+
+        def get_inputs(self):
+            return onnxruntime_session.get_inputs()
+
+        def get_providers(self):
+            return [providers.PROVIDERS[device].name]
+
+    onnxruntime_session = onnxruntime.InferenceSession(MODEL, providers=["CPUExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [providers.PROVIDERS[device].name])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    assert providers.open_session(MODEL, "m.onnx", device).device == device
+    return asked[-1]
+
+
+def test_tensorrt_builds_one_engine_and_keeps_it(monkeypatch, tmp_path):
+    """TensorRT gets the sizes of batch from 1 to 64 at once, a folder for its engine, and CUDA for what it cannot compute."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    wanted, _ = started_with(monkeypatch, "tensorrt")
+    (name, options), (beside, _) = wanted
+    assert (name, beside) == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
+    assert options["trt_profile_min_shapes"] == "image:1x8x8x1"
+    assert options["trt_profile_max_shapes"] == "image:64x8x8x1"
+    assert options["trt_engine_cache_path"] == str(tmp_path / ".cache" / "edgecls" / "tensorrt")
+    assert (tmp_path / ".cache" / "edgecls" / "tensorrt").is_dir()
+
+
+def test_directml_is_started_as_it_must_be(monkeypatch):
+    """DirectML needs memory patterns off; the others keep them."""
+    assert not started_with(monkeypatch, "directml")[1].enable_mem_pattern
+    assert started_with(monkeypatch, "coreml")[1].enable_mem_pattern
+
+
+def test_a_model_that_a_device_cannot_compute_whole(monkeypatch):
+    """Where a part of the graph would be computed on the CPU, the error says so and names the way out."""
+
+    def session(*_arguments, **_options):
+        raise RuntimeError("graph nodes are assigned to the default CPU EP, but fallback to CPU EP has been disabled")
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["OpenVINOExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    with pytest.raises(DeviceError, match=r"openvino: it cannot compute all of m\.onnx; export it with --scheme fp32"):
+        providers.open_session(MODEL, "m.onnx", "openvino")

@@ -15,7 +15,7 @@ def predict(
     model: Annotated[str, typer.Argument(help="The .onnx file.")],
     images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Picture files.")],
     top: Annotated[int, typer.Option(min=1, max=5, metavar="N", help="How many labels to show, best first.")] = 5,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line a picture.")] = False,
 ) -> None:
     """Classify pictures. Broken ones are named on stderr; the exit code is then 1."""

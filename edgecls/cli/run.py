@@ -31,7 +31,7 @@ def run(
         help="Classify this part of every frame, in fractions of its width and height; may be repeated.")] = None,
     sink: Annotated[list[str] | None, typer.Option("--sink", metavar="KIND[:FILE]",
         help="video:out.mp4 (annotated; {camera} in the name for several cameras), jsonl:out.jsonl, or window; may be repeated.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda; what is asked for is used or the run stops.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml; what is asked for is used or the run stops.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads of one inference; left out: 1 for small pictures, else all cores.")] = None,
     decoder: Annotated[str, typer.Option(metavar="NAME", help="auto, opencv or pyav; auto is pyav but for cameras by number.")] = "auto",
     fast_decode: Annotated[bool, typer.Option("--fast-decode", help="Leave out the loop filter of H.264 and HEVC: a fifth faster, a little blockier.")] = False,

@@ -17,6 +17,7 @@ import numpy as np
 from edgecls import image
 from edgecls.errors import ConfigError
 from edgecls.frame import Detection, Frame, Region, Result, Timing
+from edgecls.providers import LARGEST_BATCH
 from edgecls.run.regions import Regions, whole_frame
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from edgecls.classifier import Classifier
     from edgecls.frame import Picture, Prediction
     from edgecls.run.source import Source
-
-LARGEST_BATCH = 64
 
 
 class Pipeline:
