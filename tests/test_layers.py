@@ -18,6 +18,7 @@ ROWS = [
     {"dataset", "classifier"},
     {"evaluate"},
     {"train", "export", "run"},
+    {"doctor"},
     {"cli"},
     {"__main__"},
 ]

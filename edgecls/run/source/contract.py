@@ -21,6 +21,9 @@ MISSING_SHARE = 0.02
 """A file that gives fewer frames than it announces, by more than this and by more than 2, was cut off; some containers
 only estimate their length."""
 
+SPARE = 4
+"""A JPEG that is decoded at a fraction of its size stays so many times as large as the picture that is needed."""
+
 Decoder = Literal["auto", "opencv", "pyav"]
 
 
@@ -63,6 +66,15 @@ class Reading:
         check("read_timeout_s", self.read_timeout_s, 0 < self.read_timeout_s < inf, "a number of seconds above 0")
         give_up = self.give_up_after_s
         check("give_up_after_s", give_up, give_up is None or 0 <= give_up < inf, "0 or more seconds, or None")
+
+    def halvings(self, height: int, width: int) -> int:
+        """How often (0 to 3) a JPEG of this size may be halved as it is decoded: it stays 4 times as large as what is needed,
+        so that shrinking it further gives the same picture.
+        """
+        if self.needed_hw is None:
+            return 0
+        times = min(height / self.needed_hw[0], width / self.needed_hw[1])
+        return max((n for n in (1, 2, 3) if times / 2**n >= SPARE), default=0)
 
 
 class Source(ABC):

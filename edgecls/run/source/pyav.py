@@ -70,8 +70,9 @@ class PyAVSource(Source):
         self._stream = video[0]
         self._announced = 0 if live else _announced(container, self._stream)
         context = self._stream.codec_context
-        if reading.fast_decode:
-            context.options = {"skip_loop_filter": "all"}
+        context.options = {"skip_loop_filter": "all"} if reading.fast_decode else {}
+        if context.name == "mjpeg":  # a JPEG can be decoded at a half, a quarter or an eighth, for a fraction of the time
+            context.options = {"lowres": str(reading.halvings(context.height, context.width))}
         context.thread_type = "SLICE" if live else "AUTO"  # a thread a frame would hold as many live frames back
         self._frames = self._decode()
 

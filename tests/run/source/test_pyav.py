@@ -173,3 +173,21 @@ def test_what_the_decoder_patched_up_is_no_picture(tmp_path):
         indices = [frame.index for frame in source]
         assert indices == [*range(13), *range(20, 30)]
         assert source.skipped == 7
+
+
+@pytest.mark.parametrize(("needed_hw", "size_hw"), [(None, (720, 1280)), ((200, 200), (720, 1280)), ((32, 32), (180, 320))])
+def test_a_jpeg_camera_is_decoded_as_large_as_a_model_needs(tmp_path, needed_hw, size_hw):
+    """For 32x32 a JPEG of 1280x720 is decoded at a quarter, which gives the model the same picture within 1.5 levels."""
+    path = tmp_path / "jpeg.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (1280, 720))
+    for index in range(3):
+        writer.write(cv2.resize(picture(index), (1280, 720), interpolation=cv2.INTER_CUBIC))
+    writer.release()
+    spec = InputSpec()
+    with open_source(path, reading=Reading(needed_hw=needed_hw)) as small, open_source(path) as whole:
+        for one, other in zip(small, whole, strict=True):
+            assert one.size_hw == one.luma().shape == size_hw
+            height, width = one.size_hw
+            seen = image.fit_region(one, Box(0, 0, width, height), spec).astype(int)
+            expected = image.fit_region(other, Box(0, 0, 1280, 720), spec).astype(int)
+            assert abs(seen - expected).mean() <= 1.5

@@ -1,0 +1,24 @@
+"""`edgecls doctor`, as a script or a person calls it."""
+
+from __future__ import annotations
+
+import json
+
+
+def test_text_and_json_say_the_same(edgecls, light_model):
+    """The text has a line for each check of the JSON; `ok` is the exit code."""
+    text, record = edgecls("doctor", light_model), edgecls("doctor", light_model, "--json")
+    told = json.loads(record.stdout)
+    lines = [line.split()[0] for line in text.stdout.splitlines() if not line.startswith(" ")]
+    assert lines == [check["status"] for check in told["checks"]]
+    assert told["ok"] is (record.returncode == 0) is (text.returncode == 0)
+    assert set(told["checks"][0]) == {"name", "status", "found", "fix"}
+
+
+def test_a_problem_is_exit_code_1(edgecls):
+    """A model that is not there is a line with what to do, and exit code 1."""
+    done = edgecls("doctor", "missing.onnx")
+    assert done.returncode == 1
+    assert "problem " in done.stdout
+    assert "mend it with: make one with: edgecls export" in done.stdout
+    assert done.stderr == ""

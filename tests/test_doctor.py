@@ -1,0 +1,121 @@
+"""What works here, found out by trying."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from edgecls import doctor
+from edgecls.doctor import examine
+
+
+def found(findings, name: str):
+    return next(finding for finding in findings if finding.name == name)
+
+
+def test_this_machine_can_run_edgecls(light_model):
+    """Where the tests run, the CPU, OpenCV, PyAV and a model work, and nothing is a problem."""
+    findings = examine(str(light_model))
+    assert {"python", "onnxruntime", "opencv", "pyav", "processor", "device cpu", "model"} <= {f.name for f in findings}
+    assert [f for f in findings if f.status == "problem" and not f.name.startswith("camera")] == []
+    assert found(findings, "device cpu").found == "a session starts on it"
+
+
+def test_a_device_is_judged_by_a_session(monkeypatch):
+    """A provider that was compiled in but does not start is said with its reason, and is no problem while the CPU works."""
+    import onnxruntime
+
+    real = onnxruntime.InferenceSession
+
+    def session(model, options=None, providers=()):
+        if providers[0][0].startswith("CUDA"):
+            raise RuntimeError("libcudnn.so.9: cannot open shared object file")
+        return real(model, options, providers=providers)
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    cuda = found(examine(), "device cuda")
+    assert cuda.status == "note"
+    assert "libcudnn.so.9" in cuda.found
+    assert "pip install 'edgecls[gpu]'" in cuda.found
+
+
+@pytest.mark.parametrize(
+    ("name", "wheels"),
+    [
+        ("onnxruntime", {"onnxruntime": "1.2", "onnxruntime-gpu": "1.1"}),
+        ("opencv", {"opencv-python": "5", "opencv-python-headless": "5"}),
+    ],
+)
+def test_two_wheels_in_one_folder_are_a_problem(monkeypatch, name, wheels):
+    """Two wheels that overwrite each other are both named, with the command that leaves one."""
+
+    def version(wheel: str) -> str:
+        if wheel in wheels:
+            return wheels[wheel]
+        raise metadata.PackageNotFoundError(wheel)
+
+    monkeypatch.setattr(metadata, "version", version)
+    finding = found(examine(), name)
+    assert finding.status == "problem"
+    assert all(wheel in finding.found and wheel in finding.fix for wheel in wheels)
+    assert finding.fix.startswith("pip uninstall -y ")
+
+
+@pytest.mark.parametrize("package", ["cv2", "onnxruntime", "av"])
+def test_what_is_missing_is_said_and_not_raised(package):
+    """Without OpenCV, ONNX Runtime or PyAV the command still gives all its lines, names the command, and exits with 1."""
+    code = (
+        f"import sys; sys.modules[{package!r}] = None; sys.argv = ['edgecls', 'doctor']; from edgecls.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    problems = [line for line in done.stdout.splitlines() if line.startswith("problem")]
+    assert problems
+    assert "pip " in done.stdout.split(problems[0])[1].splitlines()[1]
+    assert "processor" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "words"),
+    [
+        (["avx2", "avx512_vnni"], "ok", "int8 in one step"),
+        (["asimddp"], "ok", "int8 in one step"),
+        (["avx2"], "note", "int8 in several steps"),
+        ([], "ok", "int8, 3 labels"),
+    ],
+)
+def test_int8_is_held_against_the_processor(monkeypatch, tmp_path, flags, status, words):
+    """An int8 model on a processor with VNNI or ARM dot products is fine, without it is a note, unknown is not guessed at."""
+    from edgecls.card import InputSpec, ModelCard
+    from edgecls.export.convert import stamp
+    from tests import tiny
+
+    path = tmp_path / "m.onnx"
+    path.write_bytes(stamp(tiny.light_graph(), ModelCard(tiny.LIGHT_LABELS, InputSpec(8, 8), "int8")))
+    monkeypatch.setattr(doctor, "_cpu", lambda: ("a processor", flags))
+    finding = found(examine(str(path)), "model")
+    assert finding.status == status
+    assert words in finding.found
+
+
+def test_a_model_that_is_none(tmp_path):
+    """A file that is no model is a problem, with what to do."""
+    (tmp_path / "m.onnx").write_bytes(b"nothing")
+    assert found(examine(str(tmp_path / "m.onnx")), "model").status == "problem"
+
+
+def test_cameras_are_named(monkeypatch):
+    """Each device at /dev/video* is a finding with its number, in the order of the numbers."""
+    if sys.platform != "linux":
+        pytest.skip("cameras are listed on Linux alone")
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: [Path("/dev/video10"), Path("/dev/video2")])
+    monkeypatch.setattr(doctor.os, "access", lambda path, mode: path.name == "video2")
+    cameras = [f for f in examine() if f.name.startswith("camera ")]
+    assert [(f.name, f.status) for f in cameras] == [("camera 2", "ok"), ("camera 10", "problem")]
+    assert "usermod -aG video" in cameras[1].fix
