@@ -10,6 +10,8 @@ import contextlib
 import importlib
 import os
 import sys
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecls.errors import MissingExtraError
@@ -22,21 +24,24 @@ def load(package: str, *, extra: str, purpose: str) -> Any:
     """Import `package` and return it. Raises MissingExtraError with the command that installs `extra`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with _native_stderr_closed():
+        with Path(os.devnull).open("wb") as nowhere, native_stderr(nowhere.fileno()):
             return importlib.import_module(package)
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or package, extra, purpose) from error
 
 
 @contextlib.contextmanager
-def _native_stderr_closed() -> Iterator[None]:
+def native_stderr(file: int) -> Iterator[None]:
+    """Meanwhile send to the file descriptor `file` what C++ and C write on stderr, which no sys.stderr catches."""
     sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    with _ONE_AT_A_TIME:
+        kept = os.dup(2)
+        try:
+            os.dup2(file, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+_ONE_AT_A_TIME = threading.RLock()  # else the second one keeps the first one's file for stderr, and puts that back

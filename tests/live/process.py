@@ -44,9 +44,9 @@ class Watched:
                 return self.lines[-1]
         raise AssertionError(f"it did not come within {within_s} s; the last lines are {self.lines[-5:]}; said: {self.errors}")
 
-    def until_state(self, state: str, camera: str = "gate") -> dict:
+    def until_state(self, state: str, camera: str = "gate", within_s: float = PATIENCE_S) -> dict:
         """Take lines up to this state of a camera."""
-        return self.until(lambda line: line.get("state") == state and line["camera"] == camera)
+        return self.until(lambda line: line.get("state") == state and line["camera"] == camera, within_s)
 
     def until_label(self, label: str = "", camera: str = "gate") -> dict:
         """Take lines up to a label of a camera, any or this one."""

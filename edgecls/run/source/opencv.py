@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,8 @@ class OpenCVSource(Source):
     def camera(cls, index: int, name: str, reading: Reading = Reading()) -> OpenCVSource:
         """Open the camera that the system calls `index`. Raises SourceError when it is not there or is busy."""
         cv2 = _cv2()
+        # OpenCV reads it once in a process, in whole seconds: the first camera's patience is that of all
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(ceil(reading.read_timeout_s)))
         capture = cv2.VideoCapture(index)
         if not capture.isOpened():
             found = sorted(p.name.removeprefix("video") for p in Path("/dev").glob("video*"))
