@@ -26,15 +26,17 @@ class _Buffers(NamedTuple):
 
 
 class Binding:
-    """A session whose only input and output are bound to buffers on its device. It may be shared by threads."""
+    """A session whose only input and output are bound to buffers on its device. It may be shared by threads, in turns."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, memory: str) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, memory: str, *, largest: int) -> None:
         """Take a session with one input of uint8 (N, ...) and one output of float32 (N, labels).
 
-        `memory` is ONNX Runtime's name of the device that holds the buffers: "cuda", or "cpu".
+        `memory` is ONNX Runtime's name of the device that holds the buffers: "cuda", or "cpu". More than `largest` pictures
+        go in several runs.
         """
         self._session = session
         self._memory = memory
+        self._largest = largest
         self._input = session.get_inputs()[0].name
         self._output = session.get_outputs()[0].name
         self._labels = int(session.get_outputs()[0].shape[1])
@@ -44,10 +46,14 @@ class Binding:
     def run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the model. `batch`: (N, height, width, channels) uint8. Returns (N, labels) float32, the caller's own."""
         with self._lock:
-            buffers = self._buffers_for(batch)
-            buffers.pictures.update_inplace(np.ascontiguousarray(batch))
-            self._session.run_with_iobinding(buffers.binding)
-            return np.array(buffers.probabilities.numpy(), np.float32)
+            parts = [self._run(batch[i : i + self._largest]) for i in range(0, len(batch), self._largest)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        buffers = self._buffers_for(batch)
+        buffers.pictures.update_inplace(np.ascontiguousarray(batch))
+        self._session.run_with_iobinding(buffers.binding)
+        return np.array(buffers.probabilities.numpy(), np.float32)
 
     def _buffers_for(self, batch: NDArray[np.uint8]) -> _Buffers:
         if len(batch) not in self._buffers:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -37,8 +39,10 @@ class Classifier:
         self.why = opened.why
         self.bytes = len(model)
         self._session = opened.session
-        memory = providers.PROVIDERS[opened.device].memory
-        self._binding = Binding(opened.session, memory) if memory else None
+        provider = providers.PROVIDERS[opened.device]
+        largest = providers.LARGEST_BOUND_BATCH
+        self._binding = Binding(opened.session, provider.memory, largest=largest) if provider.memory else None
+        self._turn = threading.Lock() if provider.serial else contextlib.nullcontext()
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto", threads: int | None = None) -> Classifier:
@@ -77,7 +81,8 @@ class Classifier:
         """Run the model. `batch`: (N, height, width, channels) uint8 as `image.fit` makes it. Returns (N, labels)."""
         if self._binding is not None:
             return self._binding.run(batch)
-        return cast("NDArray[np.float32]", self._session.run([OUTPUT_NAME], {INPUT_NAME: batch})[0])
+        with self._turn:
+            return cast("NDArray[np.float32]", self._session.run([OUTPUT_NAME], {INPUT_NAME: batch})[0])
 
     def predictions(self, probabilities: NDArray[np.float32]) -> list[Prediction]:
         """Name the best labels of each row of `probabilities`, (N, labels); equal scores in the order of the labels."""

@@ -19,6 +19,8 @@ from edgecls.errors import MissingExtraError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_ONE_AT_A_TIME = threading.RLock()  # else the second one takes the first one's file for stderr, and puts that back
+
 
 def load(package: str, *, extra: str, purpose: str) -> Any:
     """Import `package` and return it. Raises MissingExtraError with the command that installs `extra`."""
@@ -42,6 +44,3 @@ def native_stderr(file: int) -> Iterator[None]:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
-
-
-_ONE_AT_A_TIME = threading.RLock()  # else the second one keeps the first one's file for stderr, and puts that back

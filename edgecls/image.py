@@ -82,14 +82,20 @@ def load(path: str | Path) -> Picture:
     return decode(data, str(path))
 
 
-def decode(data: bytes, where: str) -> Picture:
-    """Decode the bytes of a picture file as `load` does; `where` names it in errors."""
+_HALVED = (cv2.IMREAD_COLOR, cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_COLOR_8)
+
+
+def decode(data: bytes, where: str, *, halvings: int = 0) -> Picture:
+    """Decode the bytes of a picture file as `load` does; `where` names it in errors.
+
+    With `halvings` (0 to 3) each side is halved so often; of a JPEG that much less is computed.
+    """
     if not data:
         raise DataError(f"{where}: the file is empty, expected a picture")
     if data.startswith(_JPEG_START) and data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN):
         raise DataError(f"{where}: the JPEG is cut off after {len(data)} bytes; copy it again")
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), _HALVED[halvings])
     except cv2.error as error:
         raise DataError(f"{where}: OpenCV cannot decode it ({error.err})") from error
     if picture is None:

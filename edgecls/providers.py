@@ -91,9 +91,7 @@ PROVIDERS = {
 AUTO = ("cuda", "cpu")
 """In the order in which `auto` tries them."""
 
-_NOTHING = base64.b64decode(
-    "CAgSADo3ChAKAWESAWIiCElkZW50aXR5EgFnWg8KAWESCgoICAgSBAoCCAFiDwoBYhIKCggICBIECgIIAUIECgAQDQ=="
-)
+_NOTHING = base64.b64decode("CAgSADo3ChAKAWESAWIiCElkZW50aXR5EgFnWg8KAWESCgoICAgSBAoCCAFiDwoBYhIKCggICBIECgIIAUIECgAQDQ==")
 """b = Identity(a) of one text, opset 13, made with onnx.helper: no provider but the CPU takes it, so starting it tries a
 provider's libraries and device alone, in milliseconds."""
 

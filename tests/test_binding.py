@@ -28,16 +28,16 @@ def plain(session, batch) -> np.ndarray:
 
 
 def test_any_size_in_any_order_gives_the_plain_run(session):
-    """Batches of 1, 3, 64, 65, 3 and 1 pictures, and more sizes than are kept, give the same probabilities as a plain run."""
-    binding = Binding(session, "cpu")
-    for seed, count in enumerate([1, 3, 64, 65, 3, 1, *range(1, SIZES + 5)]):
+    """Batches of 1, 3, 64, 65, 3, 1 and 600 pictures, and more sizes than are kept, give the probabilities of a plain run."""
+    binding = Binding(session, "cpu", largest=256)
+    for seed, count in enumerate([1, 3, 64, 65, 3, 1, 600, *range(1, SIZES + 5)]):
         batch = pictures(count, seed)
         np.testing.assert_array_equal(binding.run(batch), plain(session, batch))
 
 
 def test_what_was_given_stays_as_it_was(session):
     """The next call does not write into the probabilities of the last."""
-    binding = Binding(session, "cpu")
+    binding = Binding(session, "cpu", largest=256)
     first = binding.run(pictures(2, 1))
     kept = first.copy()
     binding.run(pictures(2, 2))
@@ -47,12 +47,12 @@ def test_what_was_given_stays_as_it_was(session):
 def test_a_part_of_an_array_is_taken_as_it_is(session):
     """A batch that does not lie in one piece, as every second picture of another, is run as it looks."""
     batch = pictures(6)[::2]
-    np.testing.assert_array_equal(Binding(session, "cpu").run(batch), plain(session, batch))
+    np.testing.assert_array_equal(Binding(session, "cpu", largest=256).run(batch), plain(session, batch))
 
 
 def test_threads_do_not_meet_in_the_buffers(session):
     """Four threads at once each get the answers to their own pictures."""
-    binding = Binding(session, "cpu")
+    binding = Binding(session, "cpu", largest=256)
     wrong = []
 
     def work(seed: int) -> None:

@@ -133,3 +133,24 @@ def test_a_program_slower_than_its_camera(camera):
     indices = [line["frame"] for line in run.lines]
     assert all(after - before >= 3 for before, after in pairwise(indices[1:]))
     assert run.lines[-1]["skipped"] >= indices[-1] - len(indices)
+
+
+SMALL = """
+import json, edgecls
+with edgecls.open_source(0, reading=edgecls.Reading(needed_hw=(32, 32))) as source:
+    for frame in source:
+        print(json.dumps({"size": frame.size_hw, "level": int(frame.luma().mean()), "skipped": source.skipped}), flush=True)
+        if source.skipped > 1:
+            break
+"""
+
+
+def test_a_jpeg_camera_is_decoded_as_large_as_a_model_needs(library, tmp_path):
+    """For 32x32 the JPEGs of 1280x720 are decoded at a quarter; one that is cut off is counted, and the camera goes on."""
+    fake = FakeCamera(library, tmp_path, gray_levels([40] * 3 + [200] * 3, (720, 1280)), "MJPG")
+    (tmp_path / "1").write_bytes((tmp_path / "1").read_bytes()[:9000])
+    with watched(sys.executable, "-c", SMALL, env=fake.env) as run:
+        assert run.end() == 0
+    assert {tuple(line["size"]) for line in run.lines} == {(180, 320)}
+    assert {line["level"] for line in run.lines} == {40, 200}
+    assert run.lines[-1]["skipped"] == 2

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecls import image
-from edgecls.errors import SourceError, redact
+from edgecls.errors import DataError, SourceError, redact
 from edgecls.run.source.choice import Choice
 from edgecls.run.source.contract import Reading, Source, check_end, check_file, lost, no_video, not_opened, stalled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgecls.frame import Frame
+    from edgecls.frame import Frame, Picture
 
 
 class OpenCVSource(Source):
@@ -35,6 +35,8 @@ class OpenCVSource(Source):
         self._first_at: float | None = None
         self._choice = Choice(reading)
         self._read_timeout_s = reading.read_timeout_s
+        self._halvings = 0  # above 0 the camera gives JPEGs as they are, and they are decoded here
+        self._broken = 0
         cv2 = image.quiet_opencv()
         self.announced = 0 if live else max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         self._media_s: Callable[[], float] = lambda: float(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3
@@ -51,7 +53,9 @@ class OpenCVSource(Source):
             state = f"the cameras here are {', '.join(found)} (is it in use?)" if found else "no camera was found here"
             raise SourceError(f"camera {index}: cannot be opened; {state}; check the number, the plug and your rights to it")
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # where a driver knows it: no stale frames after a pause
-        return cls(capture, name, f"camera {index}", live=True, reading=reading)
+        source = cls(capture, name, f"camera {index}", live=True, reading=reading)
+        source._take_jpegs(reading)
+        return source
 
     @classmethod
     def stream(cls, url: str, name: str, reading: Reading = Reading()) -> OpenCVSource:
@@ -97,6 +101,11 @@ class OpenCVSource(Source):
         check_end(self._where, self._index, self.announced)
         return None
 
+    @property
+    def skipped(self) -> int:
+        """The frames that came broken."""
+        return self._broken
+
     def close(self) -> None:
         """Release the capture."""
         capture, self._capture = self._capture, None
@@ -110,10 +119,25 @@ class OpenCVSource(Source):
             raise stalled(self._where, self._index, self._read_timeout_s)
         return good
 
-    def _retrieve(self) -> Any:
+    def _take_jpegs(self, reading: Reading) -> None:
+        """Have a camera that sends JPEGs larger than is needed hand them out undecoded, where its driver can do that."""
+        cv2 = image.quiet_opencv()
+        code = int(self._capture.get(cv2.CAP_PROP_FOURCC))
+        height, width = self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT), self._capture.get(cv2.CAP_PROP_FRAME_WIDTH)
+        halvings = reading.halvings(int(height), int(width))
+        if code == cv2.VideoWriter.fourcc(*"MJPG") and halvings and self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0):
+            self._halvings = halvings
+
+    def _retrieve(self) -> Picture | None:
         """The frame that was grabbed, or None where it cannot be decoded, as of a JPEG that was cut on its way."""
-        good, bgr = self._asked(self._capture.retrieve)
-        return bgr if good else None
+        good, picture = self._asked(self._capture.retrieve)
+        if good and self._halvings:
+            try:
+                return image.decode(picture.tobytes(), self._where, halvings=self._halvings)
+            except DataError:
+                good = False
+        self._broken += not good
+        return picture if good else None
 
     def _asked(self, call: Callable[[], Any]) -> Any:
         cv2 = image.quiet_opencv()
