@@ -82,7 +82,7 @@ def _devices() -> Iterator[Finding]:
             yield Finding(
                 f"device {name}",
                 status,
-                str(error).removeprefix(f"device {name}: "),
+                " ".join(str(error).split()).removeprefix(f"device {name}: "),
                 provider.hint if status == "problem" else "",
             )
         else:
@@ -153,7 +153,7 @@ def _model(path: str, working: list[str]) -> Iterator[Finding]:
 
         card = Classifier.load(path, device="cpu").card
     except MissingExtraError as error:
-        yield Finding("model", "problem", str(error), "see above")
+        yield Finding("model", "problem", str(error), "pip install 'edgecls[cpu]'")
         return
     except EdgeclsError as error:
         yield Finding("model", "problem", str(error), "make one with: edgecls export")

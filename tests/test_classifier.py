@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,6 +15,7 @@ from edgecls import Classifier, DataError, InputSpec, ModelCard, ModelError, ima
 from edgecls.dataset import decode, scan
 from edgecls.evaluate import measure
 from edgecls.export.convert import stamp
+from edgecls.providers import PROVIDERS
 from tests.drawn import gray_levels
 from tests.tiny import light_graph
 
@@ -116,6 +119,26 @@ def test_threads_may_share_a_classifier(light_model):
     pictures = gray_levels(range(0, 256, 5))
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(classifier.classify, pictures)) == [classifier.classify(p) for p in pictures]
+
+
+def test_a_device_that_takes_one_thread_at_a_time(light_model, monkeypatch):
+    """DirectML's sessions are run by one thread at a time, so threads that share a classifier wait for one another."""
+    monkeypatch.setitem(PROVIDERS, "cpu", dataclasses.replace(PROVIDERS["cpu"], serial=PROVIDERS["directml"].serial))
+    classifier = Classifier.load(light_model, device="cpu")
+    inside, most = [], []
+
+    class Session:
+        def run(self, names, feeds):
+            inside.append(None)
+            most.append(len(inside))
+            time.sleep(0.005)
+            inside.pop()
+            return [np.zeros((1, 3), np.float32)]
+
+    monkeypatch.setattr(classifier, "_session", Session())
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(classifier.classify, gray_levels([0] * 12)))
+    assert max(most) == 1
 
 
 def test_all_roads_give_one_answer(exported, shapes, edgecls):

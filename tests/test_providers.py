@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import types
+
 import onnxruntime
 import pytest
 
@@ -61,7 +64,6 @@ def test_bytes_that_are_no_model_are_refused(device, content):
 def test_without_onnxruntime_the_command_is_named(monkeypatch):
     """The error says which extra brings it; so it does where two wheels have overwritten each other."""
     import sys
-    import types
 
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError, match=r"Running a model needs onnxruntime, .*pip install 'edgecls\[cpu\]'"):
@@ -75,35 +77,66 @@ def test_a_provider_that_fails_to_start_is_passed_over_by_auto(monkeypatch):
     """Where CUDA was compiled in but does not start, auto takes the CPU and keeps the reason; cuda itself is an error."""
     real = onnxruntime.InferenceSession
 
-    def session(model, options, providers):
-        if providers[0][0].startswith("CUDA"):
-            raise RuntimeError("libcudnn.so.9: cannot open shared object file")
-        return real(model, options, providers=providers)
+    def session(model, options, providers, **others):
+        if "CUDAExecutionProvider" in str(providers):
+            raise RuntimeError("CUDA failure 35: CUDA driver version is insufficient")
+        return real(model, options, providers=providers, **others)
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
     monkeypatch.setattr(onnxruntime, "InferenceSession", session)
     opened = providers.open_session(MODEL, "m.onnx")
     assert opened.device == "cpu"
-    assert "libcudnn.so.9" in opened.why
-    with pytest.raises(DeviceError, match=r"device cuda: ONNX Runtime cannot start m\.onnx on it \(libcudnn"):
+    assert "CUDA failure 35" in opened.why
+    with pytest.raises(
+        DeviceError, match=r"device cuda: it cannot be started \(CUDA failure 35: .*\); check the driver with nvidia-smi"
+    ):
         providers.open_session(MODEL, "m.onnx", "cuda")
 
 
-def test_a_silent_fallback_of_onnxruntime_is_found(monkeypatch):
-    """Where ONNX Runtime computes on the CPU although CUDA was asked for, that is an error."""
-    real = onnxruntime.InferenceSession
+def cpu_instead(monkeypatch, said: str = "", *, at_once: bool = True) -> None:
+    """An ONNX Runtime that was built with CUDA and computes on the CPU, having said why on the native stderr.
+
+    Without `at_once` it does so for real models only, after CUDA has started.
+    """
+
+    class Session:
+        def __init__(self, model, options=None, providers=(), enable_fallback=1):
+            assert not enable_fallback
+            os.write(2, said.encode())
+            self.found = ["CPUExecutionProvider"] if at_once or model == MODEL else ["CUDAExecutionProvider"]
+
+        def get_providers(self):
+            return self.found
+
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
-    monkeypatch.setattr(
-        onnxruntime, "InferenceSession", lambda model, options, providers: real(model, providers=["CPUExecutionProvider"])
-    )
-    with pytest.raises(DeviceError, match="device cuda: ONNX Runtime started CPUExecutionProvider instead"):
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+
+
+def test_a_silent_fallback_of_onnxruntime_is_found(monkeypatch):
+    """Where ONNX Runtime computes on the CPU although CUDA was asked for and starts, that is an error."""
+    cpu_instead(monkeypatch, at_once=False)
+    with pytest.raises(DeviceError, match="ONNX Runtime started CPUExecutionProvider instead"):
+        providers.open_session(MODEL, "m.onnx", "cuda")
+
+
+def test_a_missing_library_is_named(monkeypatch, capfd):
+    """What ONNX Runtime says of a library on the native stderr is the reason of the error, and is not shown besides."""
+    said = "[E:onnxruntime:Default] Failed to load library x.so with error: libcuda.so.1: cannot open shared object file\n"
+    cpu_instead(monkeypatch, said)
+    with pytest.raises(
+        DeviceError, match=r"its libraries cannot be loaded \(libcuda\.so\.1: cannot open shared object file\);"
+    ):
+        providers.open_session(MODEL, "m.onnx", "cuda")
+    assert capfd.readouterr() == ("", "")
+    cpu_instead(monkeypatch)
+    with pytest.raises(DeviceError, match="device cuda: its libraries cannot be loaded; check the driver"):
         providers.open_session(MODEL, "m.onnx", "cuda")
 
 
 @pytest.mark.parametrize(
     ("device", "fix"),
     [
-        ("tensorrt", "edgecls[gpu]' tensorrt"),
+        ("tensorrt", "edgecls[gpu]' 'tensorrt-cu13<11'"),
         ("openvino", "pip install onnxruntime-openvino"),
         ("coreml", "it is in the wheel for macOS"),
         ("directml", "pip install onnxruntime-directml"),
@@ -127,13 +160,29 @@ def test_auto_takes_no_device_that_must_be_asked_for(monkeypatch):
     assert providers.open_session(MODEL, "m.onnx").device == "cpu"
 
 
-def started_with(monkeypatch, device: str) -> tuple[list, object]:
-    """What ONNX Runtime is asked for when a session starts on a device: providers with their options, and session options."""
+class Part:
+    """A part of a graph as ONNX Runtime assigns it to a provider."""
+
+    def __init__(self, ep_name: str, *operators: str):
+        self.ep_name, self.operators = ep_name, operators
+
+    def get_nodes(self):
+        return [types.SimpleNamespace(op_type=operator) for operator in self.operators]
+
+
+def started_with(monkeypatch, device: str, *parts: Part) -> tuple[list, object]:
+    """What ONNX Runtime is asked for when a session starts on a device: providers with their options, and session options.
+
+    `parts` are what the session says of its graph.
+    """
     asked: list = []
 
     class Session:
-        def __init__(self, _model, options=None, providers=()):
+        def __init__(self, _model, options=None, providers=(), enable_fallback=1):
             asked.append((list(providers), options))
+
+        def get_provider_graph_assignment_info(self):
+            return parts
 
         def get_inputs(self):
             return onnxruntime_session.get_inputs()
@@ -149,13 +198,13 @@ def started_with(monkeypatch, device: str) -> tuple[list, object]:
 
 
 def test_tensorrt_builds_one_engine_and_keeps_it(monkeypatch, tmp_path):
-    """TensorRT gets the sizes of batch from 1 to 64 at once, a folder for its engine, and CUDA for what it cannot compute."""
+    """TensorRT gets the sizes of batch from 1 to 256 at once, a folder for its engine, and CUDA for what it cannot compute."""
     monkeypatch.setenv("HOME", str(tmp_path))
     wanted, _ = started_with(monkeypatch, "tensorrt")
     (name, options), (beside, _) = wanted
     assert (name, beside) == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
     assert options["trt_profile_min_shapes"] == "image:1x8x8x1"
-    assert options["trt_profile_max_shapes"] == "image:64x8x8x1"
+    assert options["trt_profile_max_shapes"] == "image:256x8x8x1"
     assert options["trt_engine_cache_path"] == str(tmp_path / ".cache" / "edgecls" / "tensorrt")
     assert (tmp_path / ".cache" / "edgecls" / "tensorrt").is_dir()
 
@@ -169,10 +218,35 @@ def test_directml_is_started_as_it_must_be(monkeypatch):
 def test_a_model_that_a_device_cannot_compute_whole(monkeypatch):
     """Where a part of the graph would be computed on the CPU, the error says so and names the way out."""
 
-    def session(*_arguments, **_options):
-        raise RuntimeError("graph nodes are assigned to the default CPU EP, but fallback to CPU EP has been disabled")
+    def session(model, *_arguments, **_options):
+        if model == MODEL:
+            raise RuntimeError("graph nodes are assigned to the default CPU EP, but fallback to CPU EP has been disabled")
+        return types.SimpleNamespace(get_providers=lambda: ["OpenVINOExecutionProvider"])
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["OpenVINOExecutionProvider"])
     monkeypatch.setattr(onnxruntime, "InferenceSession", session)
     with pytest.raises(DeviceError, match=r"openvino: it cannot compute all of m\.onnx; export it with --scheme fp32"):
         providers.open_session(MODEL, "m.onnx", "openvino")
+
+
+@pytest.mark.parametrize(
+    ("device", "other", "operator"),
+    [("tensorrt", "CUDAExecutionProvider", "Conv"), ("coreml", "CPUExecutionProvider", "MatMul")],
+)
+def test_the_sums_are_done_where_it_was_asked_for(monkeypatch, tmp_path, device, other, operator):
+    """Another provider may bring the picture to float, but where it multiplies, the device that was asked for is not had."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    asked_for = providers.PROVIDERS[device].name
+    started_with(monkeypatch, device, Part(other, "Cast"), Part(asked_for, "Conv", "MatMul", "Softmax"))
+    with pytest.raises(
+        DeviceError, match=rf"device {device}: it leaves {operator} to .* in m\.onnx; export it with --scheme fp32"
+    ):
+        started_with(monkeypatch, device, Part(other, "Cast", operator), Part(asked_for, "Softmax"))
+
+
+def test_a_graph_is_kept_off_the_cpu(monkeypatch):
+    """ONNX Runtime is told to refuse what a device cannot compute; CoreML takes no uint8, so there the sums are looked at."""
+    entry = "session.disable_cpu_ep_fallback"
+    assert started_with(monkeypatch, "cuda")[1].get_session_config_entry(entry) == "1"
+    with pytest.raises(RuntimeError, match="does not have configuration"):
+        started_with(monkeypatch, "coreml")[1].get_session_config_entry(entry)

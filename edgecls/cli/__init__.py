@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 import typer
 
 import edgecls
-from edgecls.cli import doctor, evaluate, export, info, predict, run, train
+from edgecls.cli import bench, doctor, evaluate, export, info, predict, run, train
 from edgecls.cli.talk import data, say
 from edgecls.errors import EdgeclsError, redact
 
@@ -111,6 +111,7 @@ for _name, _command in (
     ("predict", predict.predict),
     ("run", run.run),
     ("info", info.info),
+    ("bench", bench.bench),
     ("doctor", doctor.doctor),
 ):
     app.command(_name)(_guarded(_command))

@@ -1,0 +1,45 @@
+"""`edgecls bench`, as a script or a person calls it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.drawn import gray_levels, write_video
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return write_video(tmp_path / "clip.avi", gray_levels(range(0, 250, 10)))
+
+
+def test_one_object_with_all_numbers(edgecls, light_model, clip):
+    """--json gives speed, stages and the trial of the cameras asked for; talk is on stderr."""
+    done = edgecls("bench", light_model, "--source", clip, "--cameras", 1, "--seconds", 0.3, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["speed"]["frames"] == 25
+    assert set(told["speed"]["stages_ms"]) == {"decode", "shrink", "infer", "sink", "age"}
+    assert [t["cameras"] for t in told["trials"]] == [1]
+    assert told["cameras_held"] in (0, 1)
+    assert "1 camera" in done.stderr
+
+
+def test_tables_for_a_person(edgecls, light_model, clip):
+    """Without --json two tables come: the stages, and the cameras."""
+    done = edgecls("bench", light_model, "--source", clip, "--cameras", 1, "--seconds", 0.3)
+    assert done.returncode == 0, done.stderr
+    assert "frames a second on" in done.stdout
+    assert [word for word in ("decode", "shrink", "infer", "sink", "held") if word not in done.stdout] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"), [(("--source", "missing.mp4"), "missing.mp4: no such file"), (("--device", "tpu"), "tpu")]
+)
+def test_what_cannot_be_is_one_line(edgecls, light_model, arguments, says):
+    """A clip or a device that is not there is one line, exit code 1, nothing on stdout."""
+    done = edgecls("bench", light_model, *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert says in done.stderr
