@@ -10,6 +10,7 @@ import base64
 import importlib
 import os
 import platform
+import shutil
 import sys
 from dataclasses import dataclass
 from importlib import metadata
@@ -26,7 +27,10 @@ from edgecls.errors import EdgeclsError, MissingExtraError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
+RUNTIMES = (
+    *("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml", "onnxruntime-qnn"),
+    *("onnxruntime-rocm", "onnxruntime-migraphx", "onnxruntime-training", "ort-nightly"),
+)
 OPENCVS = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 DECODERS = ("h264", "hevc", "mjpeg")
 FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "asimddp", "i8mm")
@@ -222,8 +226,9 @@ def _one_wheel(name: str, wheels: tuple[str, ...]) -> Finding:
         return Finding(name, "ok", listed)
     if not found:
         return Finding(name, "problem", "not installed", "pip install 'edgecls[cpu]', on NVIDIA 'edgecls[gpu]'")
-    keep = next(iter(found))
-    fix = f"pip uninstall -y {' '.join(found)} && pip install {keep} (or the other, but one)"
+    nvidia = "onnxruntime-gpu" in found and shutil.which("nvidia-smi") is not None
+    keep = "onnxruntime-gpu" if nvidia else next(iter(found))
+    fix = f"pip uninstall -y {' '.join(found)} && pip install {keep}"
     return Finding(name, "problem", f"{listed}: they overwrite each other", fix)
 
 

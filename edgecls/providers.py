@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import importlib
 import io
 import os
@@ -223,9 +224,10 @@ def _with_options(device: str, model: bytes) -> list[tuple[str, dict[str, str]]]
         rest = "x".join(str(n) for n in probe.shape[1:])
         for which, batch in (("min", 1), ("opt", 8), ("max", LARGEST_BOUND_BATCH)):
             wanted[0][1][f"trt_profile_{which}_shapes"] = f"{probe.name}:{batch}x{rest}"
-        cache = Path.home() / ".cache" / "edgecls" / "tensorrt"
-        cache.mkdir(parents=True, exist_ok=True)
-        wanted[0][1].update(trt_engine_cache_path=str(cache), trt_timing_cache_path=str(cache))
+        kept = Path.home() / ".cache" / "edgecls" / "tensorrt"
+        engine = kept / hashlib.sha256(model).hexdigest()[:16]  # ONNX Runtime tells engines apart by the graph, not by weights
+        engine.mkdir(parents=True, exist_ok=True)
+        wanted[0][1].update(trt_engine_cache_path=str(engine), trt_timing_cache_path=str(kept))
     return wanted
 
 

@@ -15,19 +15,21 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecls import Classifier, EdgeclsError, image
+from edgecls import Classifier, EdgeclsError
 from edgecls.binding import Binding
 from edgecls.dataset import decode, scan
-from edgecls.providers import LARGEST_BOUND_BATCH, PROVIDERS
+from edgecls.providers import LARGEST_BOUND_BATCH, PROVIDERS, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
 
 BATCHES = (1, 8, 64, 256)
 BOUNDS = {"fp32": 1e-3, "fp16": 1e-2}
@@ -81,13 +83,18 @@ def rate(call: Callable[[], object], images: int, seconds: float) -> float:
     return calls * images / spent
 
 
-def copies(binding: Binding, batch: NDArray[np.uint8], times: int = 200) -> float:
+def copies(session: InferenceSession, binding: Binding, batch: NDArray[np.uint8], times: int = 200) -> float:
     """The share of a bound call that goes into bringing pictures there and probabilities back, medians of `times` calls."""
     buffers = binding.buffers(batch.shape)
+    steps = (
+        lambda: buffers.pictures.update_inplace(batch),
+        lambda: session.run_with_iobinding(buffers.binding),
+        buffers.probabilities.numpy,
+    )
     spans: list[tuple[float, float, float]] = []
     for _ in range(times):
         marks = [time.perf_counter()]
-        for step in (lambda: buffers.pictures.update_inplace(batch), lambda: binding.compute(buffers), buffers.probabilities.numpy):
+        for step in steps:
             step()
             marks.append(time.perf_counter())
         spans.append((marks[1] - marks[0], marks[2] - marks[1], marks[3] - marks[2]))
@@ -95,13 +102,13 @@ def copies(binding: Binding, batch: NDArray[np.uint8], times: int = 200) -> floa
     return (there + back) / (there + run + back)
 
 
-def measure(device: Classifier, cpu: Classifier, memory: str, seconds: float) -> list[str]:
+def measure(session: InferenceSession, cpu: Classifier, memory: str, seconds: float) -> list[str]:
     """A row for each size of batch."""
-    binding = Binding(device.session, memory, largest=LARGEST_BOUND_BATCH) if memory else None
+    binding = Binding(session, memory, largest=LARGEST_BOUND_BATCH) if memory else None
     rows = []
     for size in BATCHES:
         batch = np.random.default_rng(size).integers(0, 256, (size, *cpu.card.input.shape), np.uint8)
-        calls: dict[str, Callable[[], object]] = {"plain": lambda b=batch: device.session.run(None, {"image": b})}
+        calls: dict[str, Callable[[], object]] = {"plain": lambda b=batch: session.run(None, {"image": b})}
         if binding is not None:
             calls["bound"] = lambda b=batch: binding.run(b)
         calls["cpu"] = lambda b=batch: cpu.probabilities(b)
@@ -112,7 +119,7 @@ def measure(device: Classifier, cpu: Classifier, memory: str, seconds: float) ->
             for name, call in calls.items():
                 rates[name].append(rate(call, size, seconds / TURNS))
         shown = {name: f"{statistics.median(values):,.0f}" for name, values in rates.items()}
-        share = f"{copies(binding, batch):.0%}" if binding is not None else "-"
+        share = f"{copies(session, binding, batch):.0%}" if binding is not None else "-"
         rows.append(f"| {size} | {shown['plain']} | {shown.get('bound', '-')} | {share} | {shown['cpu']} |")
     return rows
 
@@ -137,10 +144,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=2.0, help="for each number of the table")
     given = parser.parse_args()
     try:
-        began = time.perf_counter()
-        device = Classifier.load(given.model, device=given.device)
-        start_s = time.perf_counter() - began
         cpu = Classifier.load(given.model, device="cpu")
+        content = Path(given.model).read_bytes()
+        began = time.perf_counter()
+        opened = open_session(content, given.model, given.device)
+        start_s = time.perf_counter() - began
+        device = Classifier(content, cpu.card, opened)
         pictures = of_folder(given.pictures, cpu) if given.pictures else drawn(cpu.card.input.shape)
     except EdgeclsError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -151,7 +160,7 @@ def main() -> int:
     print(f"{len(pictures)} {'real' if given.pictures else 'drawn'} pictures: {different} labels differ from the CPU's, "
           f"the largest difference of a probability is {largest:.2g} (at most {bound:g})\n")  # fmt: skip
     print("| batch | images/s | with bound buffers | of that in copies | images/s on the CPU |\n|---|---|---|---|---|")
-    print("\n".join(measure(device, cpu, PROVIDERS[given.device].memory, given.seconds)))
+    print("\n".join(measure(opened.session, cpu, PROVIDERS[given.device].memory, given.seconds)))
     return 1 if different or largest > bound else 0
 
 

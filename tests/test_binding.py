@@ -35,6 +35,11 @@ def test_any_size_in_any_order_gives_the_plain_run(session):
         np.testing.assert_array_equal(binding.run(batch), plain(session, batch))
 
 
+def test_no_pictures_no_probabilities(session):
+    """An empty batch gives an empty array of as many columns as there are labels."""
+    assert Binding(session, "cpu", largest=256).run(pictures(0)).shape == (0, 3)
+
+
 def test_what_was_given_stays_as_it_was(session):
     """The next call does not write into the probabilities of the last."""
     binding = Binding(session, "cpu", largest=256)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import types
+from pathlib import Path
 
 import onnxruntime
 import pytest
@@ -16,6 +17,7 @@ NO_CUDA = pytest.mark.skipif(
     "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this ONNX Runtime was built with CUDA"
 )
 MODEL = tiny.light_graph().SerializeToString()
+REAL_SESSION = onnxruntime.InferenceSession
 
 
 def test_the_cpu_is_what_was_asked_for():
@@ -170,7 +172,7 @@ class Part:
         return [types.SimpleNamespace(op_type=operator) for operator in self.operators]
 
 
-def started_with(monkeypatch, device: str, *parts: Part) -> tuple[list, object]:
+def started_with(monkeypatch, device: str, *parts: Part, model: bytes = MODEL) -> tuple[list, object]:
     """What ONNX Runtime is asked for when a session starts on a device: providers with their options, and session options.
 
     `parts` are what the session says of its graph.
@@ -190,10 +192,10 @@ def started_with(monkeypatch, device: str, *parts: Part) -> tuple[list, object]:
         def get_providers(self):
             return [providers.PROVIDERS[device].name]
 
-    onnxruntime_session = onnxruntime.InferenceSession(MODEL, providers=["CPUExecutionProvider"])
+    onnxruntime_session = REAL_SESSION(MODEL, providers=["CPUExecutionProvider"])
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [providers.PROVIDERS[device].name])
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
-    assert providers.open_session(MODEL, "m.onnx", device).device == device
+    assert providers.open_session(model, "m.onnx", device).device == device
     return asked[-1]
 
 
@@ -205,8 +207,11 @@ def test_tensorrt_builds_one_engine_and_keeps_it(monkeypatch, tmp_path):
     assert (name, beside) == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
     assert options["trt_profile_min_shapes"] == "image:1x8x8x1"
     assert options["trt_profile_max_shapes"] == "image:256x8x8x1"
-    assert options["trt_engine_cache_path"] == str(tmp_path / ".cache" / "edgecls" / "tensorrt")
-    assert (tmp_path / ".cache" / "edgecls" / "tensorrt").is_dir()
+    engine = Path(options["trt_engine_cache_path"])
+    assert engine.parent == tmp_path / ".cache" / "edgecls" / "tensorrt"
+    assert engine.is_dir()
+    started_with(monkeypatch, "tensorrt", model=tiny.light_model())
+    assert sorted(engine.parent.iterdir()) != [engine], "a model of the same graph has an engine of its own"
 
 
 def test_directml_is_started_as_it_must_be(monkeypatch):
