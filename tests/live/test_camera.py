@@ -68,11 +68,11 @@ def test_unplugged_and_plugged_in_again(camera, light_model):
 
 
 def test_a_camera_that_falls_silent(camera, light_model):
-    """Connected and silent: stalled within the read timeout; it speaks: live."""
-    with started(light_model, camera) as run:
+    """Connected and silent: stalled after the read timeout, however long OpenCV's own waits are; it speaks: live."""
+    with started(light_model, camera, "--read-timeout", 2) as run:
         run.until_label(camera="camera0")
         camera.now("silent")
-        assert "no picture for 1 s" in run.until_state("stalled", "camera0", 8)["why"]
+        assert "no picture for 2 s" in run.until_state("stalled", "camera0", 8)["why"]
         camera.no_longer("silent")
         run.until_state("live", "camera0")
         run.end(signal.SIGINT)
@@ -100,19 +100,23 @@ def test_a_camera_that_cannot_be_had(camera, light_model, state):
 
 
 LEAVING = """
-import threading, edgecls
-with edgecls.open_source(0) as source:
-    for frame in source:
-        {leave}
+import json, threading, edgecls
+try:
+    with edgecls.open_source(0) as source:
+        for frame in source:
+            {leave}
+finally:
+    print(json.dumps([thread.name for thread in threading.enumerate()]))
 """
 
 
 @pytest.mark.parametrize(("leave", "code"), [("break", 0), ("raise KeyError('my own')", 1)])
 def test_leaving_the_loop_leaves_no_thread(camera, leave, code):
-    """A program that breaks out of its loop, or fails in it, ends: nothing holds it up."""
+    """A program that breaks out of its loop, or fails in it, is left with the thread that it began with."""
     with watched(sys.executable, "-c", LEAVING.format(leave=leave), env=camera.env) as run:
         assert run.end() == code
     assert ("my own" in run.errors) is (code == 1)
+    assert run.lines == [["MainThread"]]
 
 
 SLOW = """
@@ -135,22 +139,41 @@ def test_a_program_slower_than_its_camera(camera):
     assert run.lines[-1]["skipped"] >= indices[-1] - len(indices)
 
 
-SMALL = """
+FAST = """
 import json, edgecls
-with edgecls.open_source(0, reading=edgecls.Reading(needed_hw=(32, 32))) as source:
+with edgecls.open_source(0) as source:
     for frame in source:
-        print(json.dumps({"size": frame.size_hw, "level": int(frame.luma().mean()), "skipped": source.skipped}), flush=True)
+        print(json.dumps({"time_s": frame.time_s}), flush=True)
+        if frame.index == 20:
+            break
+"""
+
+
+def test_a_camera_keeps_its_rate(camera):
+    """20 frames of a camera that sends 20 a second take a second: none is lost for want of a buffer to put it in."""
+    with watched(sys.executable, "-c", FAST, env=camera.env) as run:
+        assert run.end() == 0
+    assert run.lines[-1]["time_s"] < 1.6
+
+
+SIZED = """
+import json, edgecls
+with edgecls.open_source(0, reading=edgecls.Reading(needed_hw={needed_hw})) as source:
+    for frame in source:
+        shown = dict(size=frame.size_hw, level=int(frame.luma().mean()), skipped=source.skipped)
+        print(json.dumps(shown), flush=True)
         if source.skipped > 1:
             break
 """
 
 
-def test_a_jpeg_camera_is_decoded_as_large_as_a_model_needs(library, tmp_path):
+@pytest.mark.parametrize(("needed_hw", "size_hw"), [(None, (720, 1280)), ((32, 32), (180, 320))])
+def test_a_jpeg_camera_is_decoded_as_large_as_a_model_needs(library, tmp_path, needed_hw, size_hw):
     """For 32x32 the JPEGs of 1280x720 are decoded at a quarter; one that is cut off is counted, and the camera goes on."""
     fake = FakeCamera(library, tmp_path, gray_levels([40] * 3 + [200] * 3, (720, 1280)), "MJPG")
     (tmp_path / "1").write_bytes((tmp_path / "1").read_bytes()[:9000])
-    with watched(sys.executable, "-c", SMALL, env=fake.env) as run:
+    with watched(sys.executable, "-c", SIZED.format(needed_hw=needed_hw), env=fake.env) as run:
         assert run.end() == 0
-    assert {tuple(line["size"]) for line in run.lines} == {(180, 320)}
+    assert {tuple(line["size"]) for line in run.lines} == {size_hw}
     assert {line["level"] for line in run.lines} == {40, 200}
     assert run.lines[-1]["skipped"] == 2

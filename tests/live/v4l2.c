@@ -31,6 +31,7 @@ static struct { void *data; size_t size; } frames[MOST_FRAMES];
 static unsigned frame_count, sequence;
 static void *buffers[MOST_BUFFERS];
 static unsigned buffer_count, queue[MOST_BUFFERS], queued;
+static int64_t queued_at_ns[MOST_BUFFERS]; /* by the buffer's index */
 
 static const char *in_folder(const char *name)
 {
@@ -109,13 +110,32 @@ static void describe(struct v4l2_format *asked)
     asked->fmt.pix.sizeimage = format.size;
 }
 
+static int64_t nanoseconds(struct timespec at) { return at.tv_sec * 1000000000LL + at.tv_nsec; }
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return nanoseconds(now);
+}
+
+/* Whether a buffer was there when the frame that is due began to come: a camera takes the whole time between two frames to
+ * send one, and a driver drops what it has no buffer for. */
+static int caught(unsigned index)
+{
+    struct itimerspec left;
+    timerfd_gettime(device, &left);
+    int64_t ended_ns = now_ns() + nanoseconds(left.it_value) - nanoseconds(left.it_interval);
+    return queued_at_ns[index] <= ended_ns - nanoseconds(left.it_interval);
+}
+
 static int give_frame(struct v4l2_buffer *buffer)
 {
     uint64_t due;
     struct timespec now;
     if (is("silent"))
         pace(0);
-    if (read(device, &due, sizeof due) != sizeof due || is("silent") || !queued)
+    if (read(device, &due, sizeof due) != sizeof due || is("silent") || !queued || !caught(queue[0]))
         return fail(EAGAIN);
     unsigned index = queue[0], frame = sequence % frame_count;
     memmove(queue, queue + 1, --queued * sizeof *queue);
@@ -204,6 +224,7 @@ static int answer(unsigned long request, void *about)
         if (buffer->index >= buffer_count || queued == buffer_count)
             return fail(EINVAL);
         queue[queued++] = buffer->index;
+        queued_at_ns[buffer->index] = now_ns();
         return 0;
     }
     case VIDIOC_DQBUF:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edgecls.frame import Frame, Picture
+
+
+SELECT_S = 1
+"""OpenCV waits so long for a picture of a V4L2 camera. It reads this once in a process, so it is the same for all cameras, and
+each is asked again until its own read timeout."""
 
 
 class OpenCVSource(Source):
@@ -35,7 +39,7 @@ class OpenCVSource(Source):
         self._first_at: float | None = None
         self._choice = Choice(reading)
         self._read_timeout_s = reading.read_timeout_s
-        self._halvings = 0  # above 0 the camera gives JPEGs as they are, and they are decoded here
+        self._halvings: int | None = None  # of a camera that gives its JPEGs as they are, which are decoded here
         self._broken = 0
         cv2 = image.quiet_opencv()
         self.announced = 0 if live else max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
@@ -45,14 +49,15 @@ class OpenCVSource(Source):
     def camera(cls, index: int, name: str, reading: Reading = Reading()) -> OpenCVSource:
         """Open the camera that the system calls `index`. Raises SourceError when it is not there or is busy."""
         cv2 = _cv2()
-        # OpenCV reads it once in a process, in whole seconds: the first camera's patience is that of all
-        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(ceil(reading.read_timeout_s)))
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(SELECT_S))
         capture = cv2.VideoCapture(index)
         if not capture.isOpened():
             found = sorted(p.name.removeprefix("video") for p in Path("/dev").glob("video*"))
             state = f"the cameras here are {', '.join(found)} (is it in use?)" if found else "no camera was found here"
             raise SourceError(f"camera {index}: cannot be opened; {state}; check the number, the plug and your rights to it")
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # where a driver knows it: no stale frames after a pause
+        # where a driver knows it: no stale frames after a pause; and with one, a camera has none to fill while it is read,
+        # and loses every second picture
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 2)
         source = cls(capture, name, f"camera {index}", live=True, reading=reading)
         source._take_jpegs(reading)
         return source
@@ -113,25 +118,29 @@ class OpenCVSource(Source):
             capture.release()
 
     def _grab(self) -> bool:
-        began = time.monotonic()
-        good = bool(self._asked(self._capture.grab))
-        if not good and self.live and time.monotonic() - began >= self._read_timeout_s:
-            raise stalled(self._where, self._index, self._read_timeout_s)
-        return good
+        began = asked = time.monotonic()
+        while not self._asked(self._capture.grab):
+            before, asked = asked, time.monotonic()
+            if self.live and asked - began >= self._read_timeout_s:
+                raise stalled(self._where, self._index, self._read_timeout_s)
+            if not self.live or asked - before < SELECT_S:  # it did not wait: the device is gone
+                return False
+        return True
 
     def _take_jpegs(self, reading: Reading) -> None:
-        """Have a camera that sends JPEGs larger than is needed hand them out undecoded, where its driver can do that."""
+        """Have a camera that sends JPEGs hand them out undecoded, where its driver can do that: they are decoded no larger
+        than is needed, and OpenCV's own decoding patches up what was cut on its way.
+        """
         cv2 = image.quiet_opencv()
         code = int(self._capture.get(cv2.CAP_PROP_FOURCC))
         height, width = self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT), self._capture.get(cv2.CAP_PROP_FRAME_WIDTH)
-        halvings = reading.halvings(int(height), int(width))
-        if code == cv2.VideoWriter.fourcc(*"MJPG") and halvings and self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0):
-            self._halvings = halvings
+        if code == cv2.VideoWriter.fourcc(*"MJPG") and self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0):
+            self._halvings = reading.halvings(int(height), int(width))
 
     def _retrieve(self) -> Picture | None:
         """The frame that was grabbed, or None where it cannot be decoded, as of a JPEG that was cut on its way."""
         good, picture = self._asked(self._capture.retrieve)
-        if good and self._halvings:
+        if good and self._halvings is not None:
             try:
                 return image.decode(picture.tobytes(), self._where, halvings=self._halvings)
             except DataError:

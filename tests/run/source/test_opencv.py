@@ -24,14 +24,14 @@ def test_a_camera_that_is_not_there(monkeypatch):
 
 
 def test_a_camera_keeps_no_stale_frames(monkeypatch):
-    """A camera is asked to buffer one frame only, and is called by its number."""
+    """A camera is asked to buffer one frame beside the one it fills, and is called by its number."""
     capture = FakeCapture(gray_levels([0]))
     monkeypatch.setattr(cv2, "VideoCapture", lambda *_: capture)
     with open_source(3) as source:
         assert source.name == "camera3"
         assert source.read() is not None
         assert source.live
-    assert capture.set_to == {cv2.CAP_PROP_BUFFERSIZE: 1}
+    assert capture.set_to == {cv2.CAP_PROP_BUFFERSIZE: 2}
 
 
 def test_a_camera_that_is_lost_says_after_how_many_frames(monkeypatch):
