@@ -177,3 +177,22 @@ def test_a_jpeg_camera_is_decoded_as_large_as_a_model_needs(library, tmp_path, n
     assert {tuple(line["size"]) for line in run.lines} == {size_hw}
     assert {line["level"] for line in run.lines} == {40, 200}
     assert run.lines[-1]["skipped"] == 2
+
+
+EMPTY = """
+import json, edgecls
+with edgecls.open_source(0) as source:
+    for frame in source:
+        print(json.dumps({"frame": frame.index, "skipped": source.skipped}), flush=True)
+        if source.skipped:
+            break
+"""
+
+
+def test_a_buffer_without_a_byte_in_it(library, tmp_path):
+    """A motion JPEG camera that gives an empty buffer, as some do after a hiccup, skips that picture and goes on."""
+    fake = FakeCamera(library, tmp_path, gray_levels([40] * 6, (120, 160)), "MJPG")
+    (tmp_path / "1").write_bytes(b"")
+    with watched(sys.executable, "-c", EMPTY, env=fake.env) as run:
+        assert run.end() == 0, run.errors
+    assert run.lines[-1]["skipped"] >= 1

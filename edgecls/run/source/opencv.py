@@ -140,6 +140,7 @@ class OpenCVSource(Source):
     def _retrieve(self) -> Picture | None:
         """The frame that was grabbed, or None where it cannot be decoded, as of a JPEG that was cut on its way."""
         good, picture = self._asked(self._capture.retrieve)
+        good = good and picture is not None  # of a buffer without a byte in it OpenCV gives a good nothing
         if good and self._halvings is not None:
             try:
                 return image.decode(picture.tobytes(), self._where, halvings=self._halvings)
