@@ -30,10 +30,12 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:  # fmt: skip
     """Measure a run here: each stage, frames a second, cores and memory, and how many cameras are held."""
+    from edgecls import image
     from edgecls.classifier import Classifier
     from edgecls.run import bench as measure
     from edgecls.run.source import Reading, recognize
 
+    image.keep_opencv_to_one_thread()
     classifier = Classifier.load(model, device=device, threads=threads)
     reading = Reading(fast_decode=fast_decode, keyframes=keyframes, give_up_after_s=0)
     with tempfile.TemporaryDirectory() as folder:

@@ -52,12 +52,14 @@ def run(
     wheres: list[int | str] = [*(camera or ()), *(source or ())]
     if not wheres:
         raise typer.BadParameter("expected a --camera or a --source to read from")
+    from edgecls import image
     from edgecls.classifier import Classifier
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.regions import parse_zones, whole_frame, zones
     from edgecls.run.sink import JsonlSink, open_sink
     from edgecls.run.source import Reading, open_source
 
+    image.keep_opencv_to_one_thread()
     regions = zones(parse_zones(zone)) if zone else whole_frame
     classifier = Classifier.load(model, device=device, threads=threads)
     if device == "auto":
