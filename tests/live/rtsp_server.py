@@ -109,7 +109,7 @@ def main():
     sys.stdout.write(f"rtsp://127.0.0.1:{server.get_bound_port()}/cam\n")
     sys.stdout.flush()
     loop = GLib.MainLoop()
-    threading.Thread(target=lambda: (os.read(0, 1), loop.quit()), daemon=True).start()
+    threading.Thread(target=lambda: (os.read(0, 1), GLib.idle_add(loop.quit)), daemon=True).start()
     loop.run()
     return 0
 

@@ -119,6 +119,25 @@ def test_leaving_the_loop_leaves_no_thread(camera, leave, code):
     assert run.lines == [["MainThread"]]
 
 
+SILENT = """
+import json, threading, time, edgecls
+with edgecls.open_source(0, reading=edgecls.Reading(read_timeout_s=60)) as source:
+    source.read()
+    print(json.dumps("read"), flush=True)
+    time.sleep(1.5)
+print(json.dumps([thread.name for thread in threading.enumerate()]))
+"""
+
+
+def test_leaving_a_silent_camera_leaves_no_thread(camera):
+    """However long its read timeout is, nobody waits for a camera that says nothing when the program is through with it."""
+    with watched(sys.executable, "-c", SILENT, env=camera.env) as run:
+        run.until(lambda line: line == "read")
+        camera.now("silent")
+        assert run.end() == 0
+    assert run.lines[-1] == ["MainThread"]
+
+
 SLOW = """
 import json, time, edgecls
 with edgecls.open_source(0) as source:

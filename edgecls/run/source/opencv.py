@@ -41,6 +41,7 @@ class OpenCVSource(Source):
         self._read_timeout_s = reading.read_timeout_s
         self._halvings: int | None = None  # of a camera that gives its JPEGs as they are, which are decoded here
         self._broken = 0
+        self._stopped = False
         cv2 = image.quiet_opencv()
         self.announced = 0 if live else max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         self._media_s: Callable[[], float] = lambda: float(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3
@@ -52,9 +53,7 @@ class OpenCVSource(Source):
         os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(SELECT_S))
         capture = cv2.VideoCapture(index)
         if not capture.isOpened():
-            found = sorted(p.name.removeprefix("video") for p in Path("/dev").glob("video*"))
-            state = f"the cameras here are {', '.join(found)} (is it in use?)" if found else "no camera was found here"
-            raise SourceError(f"camera {index}: cannot be opened; {state}; check the number, the plug and your rights to it")
+            raise SourceError(f"camera {index}: cannot be opened; {_why_not(index)}")
         # where a driver knows it: no stale frames after a pause; and with one, a camera has none to fill while it is read,
         # and loses every second picture
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 2)
@@ -111,6 +110,10 @@ class OpenCVSource(Source):
         """The frames that came broken."""
         return self._broken
 
+    def stop(self) -> None:
+        """End the wait for a camera that is silent, when OpenCV's own wait of a second is over."""
+        self._stopped = True
+
     def close(self) -> None:
         """Release the capture."""
         capture, self._capture = self._capture, None
@@ -123,7 +126,8 @@ class OpenCVSource(Source):
             before, asked = asked, time.monotonic()
             if self.live and asked - began >= self._read_timeout_s:
                 raise stalled(self._where, self._index, self._read_timeout_s)
-            if not self.live or asked - before < SELECT_S:  # it did not wait: the device is gone
+            gone = asked - before < SELECT_S  # it did not wait
+            if gone or self._stopped or not self.live:
                 return False
         return True
 
@@ -155,6 +159,15 @@ class OpenCVSource(Source):
             return call()
         except cv2.error as error:
             raise SourceError(f"{self._where}: OpenCV failed at frame {self._index} ({error.err})") from error
+
+
+def _why_not(index: int) -> str:
+    devices = sorted(Path("/dev").glob("video*"))
+    if not devices:  # or a system that has no such names
+        return "check the number, the plug and your rights to it"
+    if (device := Path(f"/dev/video{index}")) in devices:
+        return f"{device} is there, so another program may have it, or your rights do not reach it"
+    return f"the cameras here are {', '.join(d.name.removeprefix('video') for d in devices)}; check the number and the plug"
 
 
 def _cv2() -> Any:

@@ -70,8 +70,11 @@ class Reconnecting(Source):
         self._tell = tell
 
     def stop(self) -> None:
-        """End the wait for the next connection, and give no more frames."""
+        """End the wait for the next connection or, as far as that can be done, for a picture, and give no more frames."""
         self._stopped.set()
+        source = self._source
+        if source is not None:
+            source.stop()
 
     def read(self) -> Frame | None:
         """Wait for the next frame, over as many connections as it takes; None is the end of a file, or `stop`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import pytest
@@ -15,12 +16,21 @@ from tests.run.world import FakeCapture
 AT_ONCE = Reading(give_up_after_s=0)
 
 
-def test_a_camera_that_is_not_there(monkeypatch):
-    """A camera that cannot be opened is named by its number, with the cameras here and what to check."""
+@pytest.mark.parametrize(
+    ("devices", "why"),
+    [
+        ([], "check the number, the plug and your rights to it"),
+        (["video1", "video0"], "the cameras here are 0, 1; check the number and the plug"),
+        (["video7"], "/dev/video7 is there, so another program may have it, or your rights do not reach it"),
+    ],
+)
+def test_a_camera_that_cannot_be_opened(monkeypatch, devices, why):
+    """It is named by its number, with what speaks for its absence or for somebody else who has it."""
     monkeypatch.setattr(cv2, "VideoCapture", lambda *_: FakeCapture([], opened=False))
-    expected = r"camera 7: cannot be opened; .*camera.* here.*; check the number, the plug"
-    with open_source(7, reading=AT_ONCE) as source, pytest.raises(SourceError, match=expected):
+    monkeypatch.setattr(Path, "glob", lambda *_: [Path("/dev", name) for name in devices])
+    with open_source(7, reading=AT_ONCE) as source, pytest.raises(SourceError) as caught:
         source.read()
+    assert str(caught.value) == f"camera 7: cannot be opened; {why}"
 
 
 def test_a_camera_keeps_no_stale_frames(monkeypatch):
