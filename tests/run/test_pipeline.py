@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from itertools import cycle, islice
 
 import cv2
 import numpy as np
@@ -10,9 +12,11 @@ import pytest
 
 from edgecls import Classifier, ConfigError, Pipeline, image
 from edgecls.frame import WHOLE_FRAME, Box, Region
+from edgecls.run.bench import rss_mb
 from edgecls.run.pipeline import LARGEST_BATCH
 from edgecls.run.regions import zones
-from edgecls.run.source import FakeSource, FolderSource, open_source
+from edgecls.run.sink import JsonlSink
+from edgecls.run.source import FakeSource, FolderSource, Merged, open_source
 from tests.drawn import gray_levels, write_video
 from tests.run.world import assert_only_main_thread, frame, noise
 
@@ -193,3 +197,17 @@ def test_a_pipeline_may_serve_one_source_after_another(classifier, tmp_path):
     pipeline = Pipeline(classifier)
     first, second = (list(pipeline.over(FolderSource(str(tmp_path), "folder", say=pytest.fail))) for _ in range(2))
     assert labels(first) == labels(second) == ["bright"]
+
+
+def test_memory_does_not_grow_with_the_frames(classifier):
+    """200,000 frames of two sources, classified and written: less than 10 MB more than after the first 10,000."""
+    pictures = gray_levels(range(0, 256, 8), (12, 16))
+    sources = [FakeSource(islice(cycle(pictures), 100_000), name=name) for name in ("one", "other")]
+    memory: dict[int, float] = {}
+    with Merged(sources, say=pytest.fail) as source, JsonlSink(os.devnull) as sink:
+        for count, result in enumerate(Pipeline(classifier).over(source), start=1):
+            sink.write(result)
+            if count % 10_000 == 0:
+                memory[count] = rss_mb()
+    assert max(memory) == 200_000
+    assert memory[200_000] - memory[10_000] < 10
