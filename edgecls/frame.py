@@ -58,6 +58,7 @@ class Frame:
         "_luma",
         "_make_bgr",
         "_make_plane",
+        "_make_shrunk",
         "_plane",
         "camera",
         "captured_at",
@@ -78,10 +79,13 @@ class Frame:
         size_hw: tuple[int, int],
         bgr: Callable[[], Picture],
         plane: Callable[[], Picture],
+        shrunk: Callable[[int, int, str], Picture] | None = None,
         limited: bool = False,
         file: str = "",
     ) -> None:
-        """Keep `bgr` and `plane` (the gray picture), which make the pixels when they are first asked for."""
+        """Keep `bgr` and `plane` (the gray picture), which make the pixels when they are first asked for, and `shrunk`, which
+        makes a small picture where the decoder can do that.
+        """
         self.camera = camera
         self.index = index
         self.time_s = time_s
@@ -91,6 +95,7 @@ class Frame:
         self._make_bgr = bgr
         self.limited = limited
         self._make_plane = plane
+        self._make_shrunk = shrunk
         self._bgr: Picture | None = None
         self._luma: Picture | None = None
         self._plane: Picture | None = None
@@ -112,6 +117,12 @@ class Frame:
         if self._bgr is None:
             self._bgr = _read_only(self._make_bgr())
         return self._bgr
+
+    def shrunk(self, height: int, width: int, color: Literal["gray", "bgr"]) -> Picture | None:
+        """Return the whole picture averaged down to this size without making the large one: (height, width) gray or (height,
+        width, 3) blue-green-red, uint8, full range. None where the decoder has no such way.
+        """
+        return None if self._make_shrunk is None else self._make_shrunk(height, width, color)
 
     def at(self, index: int, time_s: float) -> Frame:
         """Return the same picture with another place in its stream."""

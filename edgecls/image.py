@@ -67,6 +67,8 @@ SUFFIXES = frozenset(
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 SUMS_FROM = 8
 """From this factor on, adding up whole rows or columns is faster than INTER_AREA."""
+SCALED_FROM = 2
+"""From this factor on, the decoder's scaler averages as INTER_AREA does."""
 _LETTERBOX_GRAY = 114  # the border that most trainers use, so that adopted models see what they know
 
 
@@ -124,8 +126,19 @@ def from_rgb(rgb: Picture) -> Picture:
 
 
 def fit_region(frame: Frame, box: Box, spec: InputSpec) -> Picture:
-    """Bring a part of a frame to a model's input as `fit` does, from those planes alone that the model needs."""
-    if spec.color == "gray":
+    """Bring a part of a frame to a model's input as `fit` does, from those pixels alone that the model needs.
+
+    Colour of a whole frame is shrunk by the decoder's own scaler, and so is the gray picture where adding up whole columns
+    is no way: ten times as fast as INTER_AREA, and within 1.5 levels of it in the mean.
+    """
+    height, width = frame.size_hw
+    gray_model = spec.color == "gray"
+    small = _small_hw(frame.size_hw, spec) if box == (0, 0, width, height) else None
+    if small is not None and not (gray_model and _in_whole_columns(width, small[1])):
+        shrunk = frame.shrunk(*small, "gray" if gray_model else "bgr")
+        if shrunk is not None:
+            return fit(shrunk, spec)
+    if gray_model:
         return fit(crop(frame.plane(), box), spec, limited=frame.limited)
     return fit(crop(frame.bgr(), box), spec)
 
@@ -180,13 +193,18 @@ def _stretch(picture: Picture, spec: InputSpec) -> Picture:
 
 
 def _letterbox(picture: Picture, spec: InputSpec) -> Picture:
-    height, width = picture.shape[:2]
-    scale = min(spec.height / height, spec.width / width)
-    inner_h, inner_w = max(1, round(height * scale)), max(1, round(width * scale))
+    inner_h, inner_w = _inside(picture.shape[:2], spec)
     canvas = np.full((spec.height, spec.width, *picture.shape[2:]), _LETTERBOX_GRAY, np.uint8)
     top, left = (spec.height - inner_h) // 2, (spec.width - inner_w) // 2
     canvas[top : top + inner_h, left : left + inner_w] = _resize(picture, inner_h, inner_w, spec.interpolation)
     return canvas
+
+
+def _inside(size_hw: tuple[int, int], spec: InputSpec) -> tuple[int, int]:
+    """The size of a picture that keeps its shape inside the input."""
+    height, width = size_hw
+    scale = min(spec.height / height, spec.width / width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def _center_crop(picture: Picture, spec: InputSpec) -> Picture:
@@ -198,6 +216,14 @@ def _center_crop(picture: Picture, spec: InputSpec) -> Picture:
 
 
 _FITS = {"stretch": _stretch, "letterbox": _letterbox, "center-crop": _center_crop}
+
+
+def _small_hw(size_hw: tuple[int, int], spec: InputSpec) -> tuple[int, int] | None:
+    """What the whole of a picture of this size is averaged down to, if it is that and not by little."""
+    small = {"stretch": (spec.height, spec.width), "letterbox": _inside(size_hw, spec)}.get(spec.fit)
+    if small is None or spec.interpolation != "area" or min(size_hw[0] / small[0], size_hw[1] / small[1]) < SCALED_FROM:
+        return None
+    return small
 
 
 def _resize(picture: Picture, height: int, width: int, interpolation: str) -> Picture:
@@ -221,14 +247,18 @@ def _shrink(picture: Picture, height: int, width: int) -> Picture:
     """
     if (height, width) == picture.shape[:2]:
         return picture
-    tall, wide = picture.shape[0] >= SUMS_FROM * height, picture.shape[1] >= SUMS_FROM * width
-    if wide and picture.shape[1] % width == 0 and picture.ndim == 2:
+    if picture.ndim == 2 and _in_whole_columns(picture.shape[1], width):
         means = _by_whole_columns(picture, height, width)
-    elif tall and wide:
+    elif picture.shape[0] >= SUMS_FROM * height and picture.shape[1] >= SUMS_FROM * width:
         means = _by_whole_rows(picture, height, width)
     else:
         return cast("Picture", cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
     return np.rint(means).astype(np.uint8)
+
+
+def _in_whole_columns(columns: int, width: int) -> bool:
+    """Whether so many columns fall into cells of equal whole columns that are wide enough for it to pay."""
+    return columns % width == 0 and columns >= SUMS_FROM * width
 
 
 def _by_whole_columns(picture: Picture, height: int, width: int) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ to colour first: that costs about as much as decoding it, and a gray model throw
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,10 @@ FULL_RANGE_FORMATS = frozenset({"gray", "gray10le", "gray12le", "gray16le", "yuv
 FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 
 
+AVERAGED = 0x20 | 0x2000 | 0x40000
+"""SWS_AREA | SWS_FULL_CHR_H_INT | SWS_ACCURATE_RND: each pixel the average of its area, and as exact as FFmpeg can."""
+
+
 class PyAVSource(Source):
     """Frames that FFmpeg decodes. Use `stream` or `video`."""
 
@@ -75,6 +80,7 @@ class PyAVSource(Source):
             context.options = {"lowres": str(reading.halvings(context.height, context.width))}
         context.thread_type = "SLICE" if live else "AUTO"  # a thread a frame would hold as many live frames back
         self._frames = self._decode()
+        self._scaler = Scaler(av)
 
     @classmethod
     def stream(cls, url: str, name: str, reading: Reading) -> PyAVSource:
@@ -115,7 +121,7 @@ class PyAVSource(Source):
             time_s = self._media_s(index, decoded)
             self._given += 1
             if self._choice.wants(time_s):
-                return _frame(decoded, self.name, index, time_s, now)
+                return _frame(decoded, self._scaler, self.name, index, time_s, now)
         if self.live:
             raise lost(self._where, self._given)
         check_end(self._where, self._captured, self._announced)
@@ -202,17 +208,41 @@ def _announced(container: Any, stream: Any) -> int:
     return int(seconds * float(stream.average_rate or 0))
 
 
-def _frame(decoded: Any, camera: str, index: int, time_s: float, captured_at: float) -> Frame:
+class Scaler:
+    """FFmpeg's scaler, whose tables for a size and a format are made once. Frames of several threads may share it."""
+
+    def __init__(self, av: Any) -> None:
+        """Take PyAV."""
+        self._av = av
+        self._kept: dict[tuple[int, int, str], Any] = {}
+        self._turn = threading.Lock()
+
+    def picture(self, decoded: Any, height: int, width: int, pixels: str) -> Picture:
+        """Return a decoded frame in another size or pixel format, "gray" or "bgr24"."""
+        flags = 0 if (height, width) == (decoded.height, decoded.width) else AVERAGED
+        with self._turn:
+            scaler = self._kept.setdefault((height, width, pixels), self._av.video.reformatter.VideoReformatter())
+            made = scaler.reformat(decoded, width, height, pixels, **({"interpolation": flags} if flags else {}))
+        return np.asarray(made.to_ndarray(), np.uint8)
+
+
+def _frame(decoded: Any, scaler: Scaler, camera: str, index: int, time_s: float, captured_at: float) -> Frame:
     turns = round((getattr(decoded, "rotation", 0) or 0) / 90) % 4  # a phone's video says how it was held
     size_hw = (decoded.width, decoded.height) if turns % 2 else (decoded.height, decoded.width)
+
+    def shrunk(height: int, width: int, color: str) -> Picture:
+        size = (width, height) if turns % 2 else (height, width)
+        return _turned(scaler.picture(decoded, *size, "gray" if color == "gray" else "bgr24"), turns)
+
     return Frame(
         camera,
         index,
         time_s=time_s,
         captured_at=captured_at,
         size_hw=size_hw,
-        bgr=lambda: _turned(decoded.to_ndarray(format="bgr24"), turns),
+        bgr=lambda: _turned(scaler.picture(decoded, decoded.height, decoded.width, "bgr24"), turns),
         plane=lambda: _turned(_luma(decoded), turns),
+        shrunk=shrunk,
         limited=decoded.format.name in BITS_OF.keys() - FULL_RANGE_FORMATS and decoded.color_range != FULL_RANGE,
     )
 

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgecls import Box, Classifier, image
+from edgecls import Box, Classifier, Frame, InputSpec, image
 from edgecls.run.regions import parse_zones, zones
 from edgecls.run.source import Reading, open_source
 from tests.conftest import ROOT
@@ -39,7 +39,7 @@ FORMATS = [
     ("mjpeg", "yuvj420p"),
     ("mjpeg", "yuvj422p"),
     ("libvpx-vp9", "yuv420p"),
-    *(("rawvideo", pixels) for pixels in ("nv12", "gray", "yuyv422", "rgb24", "p010le")),
+    *(("rawvideo", pixels) for pixels in ("nv12", "gray", "yuyv422", "rgb24")),
     *(("ffv1", pixels) for pixels in ("yuv420p12le", "gray10le", "bgr0")),
 ]
 """(codec, pixel format) of what cameras and files send; the last rows are formats that have no Y plane of their own."""
@@ -129,6 +129,36 @@ def test_every_format_gives_the_picture_and_the_label_of_the_plain_path(tmp_path
     assert mean_levels(ours, plain) <= MEAN_LEVELS
     labels = [signs.probabilities(batch).argmax(1) for batch in (ours, plain)]
     assert (labels[0] == labels[1]).mean() >= SAME_LABELS
+
+
+def large_inputs(path: Path, spec: InputSpec) -> tuple[np.ndarray, np.ndarray]:
+    """What a run gives to a model of larger pictures, and what `fit` makes of OpenCV's colour picture."""
+    capture = cv2.VideoCapture(str(path))
+    ours, plain = [], []
+    with open_source(path) as source:
+        for frame in source:
+            ours.append(image.fit_region(frame, Box(0, 0, frame.size_hw[1], frame.size_hw[0]), spec))
+            plain.append(image.fit(capture.read()[1], spec))
+    return np.stack(ours), np.stack(plain)
+
+
+@pytest.mark.parametrize(("codec", "pixels"), FORMATS)
+@pytest.mark.parametrize("color", ["rgb", "gray"])
+def test_the_decoders_own_scaler_gives_the_picture_of_the_plain_path(tmp_path, gantry, monkeypatch, codec, pixels, color):
+    """Whole frames for a model of 224x224, in colour and gray: no large picture is made, and the small one is within 1.5."""
+    clip = encode(gantry, tmp_path / f"clip{suffix(codec)}", codec, pixels, frames=25)
+    for large in ("bgr", "plane"):
+        monkeypatch.setattr(Frame, large, lambda _: pytest.fail("a large picture was made"))
+    ours, plain = large_inputs(clip, InputSpec(150, 224, color))
+    assert ours.shape == (25, 150, 224, 3 if color == "rgb" else 1)
+    assert mean_levels(ours, plain) <= MEAN_LEVELS
+
+
+@pytest.mark.parametrize("fit", ["stretch", "letterbox", "center-crop"])
+def test_the_decoders_own_scaler_keeps_the_shape_that_is_asked_for(gantry, fit):
+    """Bands and cuts are where `fit` puts them."""
+    ours, plain = large_inputs(gantry, InputSpec(150, 150, "rgb", fit=fit))
+    assert mean_levels(ours, plain) <= MEAN_LEVELS
 
 
 @pytest.mark.parametrize("name", ["car-detection.mp4", "vtest.avi"])
