@@ -1,44 +1,288 @@
-"""Benchmarks: ratios and medians of alternating runs, appended to scripts/bench.jsonl.
+"""Benchmarks: medians of runs in turns, and their ratios; appended to scripts/bench.jsonl.
 
-python scripts/bench.py [--runs 5] [--clip 1080p.mp4]
+python scripts/bench.py [--runs 5] [--clip 1080p.mp4] [--only NAME...] [--ultralytics PYTHON]
 
-help_s         `edgecls --help`, the whole process
-first_label_s  from the start of `edgecls run` to its first line, on a warm disk
-import_s       `import edgecls.classifier, edgecls.run.source`, the whole process
-file_fps       frames a second from a video file to labels, 640x360 H.264
-decode_fps     of the 1080p clip (drawn here, H.264 as an IP camera sends it, unless --clip names one): PyAV alone, the limit
-hd_fps         the same clip to labels;  hd_fast_fps with --fast-decode
-plain_fps      the same clip and model in the loop that one would write: cv2 read, cvtColor, INTER_AREA, ONNX Runtime
-shrink_ms      1080p gray to 32x32, beside area_ms by INTER_AREA
+start   help_s         `edgecls --help`, the whole process
+        import_s       `import edgecls.classifier, edgecls.run.source`, the whole process
+        first_label_s  from the start of `edgecls run` to its first line, on a warm disk
+file    decode_fps     of the 1080p clip (drawn here, H.264 as an IP camera sends it, unless --clip names one): PyAV alone, the
+                       limit; decode_fast_fps without the loop filter
+        labels_fps     the clip to the labels of models/signs.onnx; labels_fast_fps with --fast-decode
+        plain_fps      the loop that one would write, with the float form of that model: cv2 read, cvtColor, INTER_AREA, ONNX
+                       Runtime; plain_int8_fps with the very same file
+        vga_fps        a 640x360 clip to labels
+rgb     rgb_fps        the 1080p clip to the labels of a 224x224 RGB classifier of 0.4 GFLOP in float; plain_rgb_fps in the loop
+                       that one would write; ultralytics_fps in Ultralytics' streaming predict, where PYTHON has it
+fit     fit_ms         1080p gray to 32x32, on one thread, beside area_ms by INTER_AREA; fit_rgb_ms a decoded 1080p frame to
+                       224x224 RGB, beside area_rgb_ms by conversion and INTER_AREA
+live    `edgecls run` on RTSP cameras that a server on this machine sends, 25 frames a second each: skipped frames, age of the
+        labels, cores of the run and of the server, memory. Needs GStreamer's RTSP server (see tests/live/rtsp.py).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
+import bench_models
 import cv2
 import numpy as np
 import onnxruntime
 
 import edgecls
-from edgecls import InputSpec, image
+from edgecls import Box, InputSpec, image, metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from tests.live.rtsp import RtspServer
 
 ROOT = Path(__file__).parent.parent
-MODEL = ROOT / "models" / "signs.onnx"
+SIGNS = ROOT / "models" / "signs.onnx"
 EDGECLS = (sys.executable, "-m", "edgecls")
+GROUPS = ("start", "file", "rgb", "fit", "live")
+WARM_UP_S = 6.0  # the cameras are connected by then, and their decoders have seen a key frame
+LIVE_S = 20.0
+SERVERS = 8
+KEY_FRAME_EVERY = 50  # frames
+
+Measures = dict[str, "Callable[[], float]"]
+
+
+def main() -> int:
+    """Run what is asked for in turns, print the medians, append them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--clip", type=Path, help="a 1080p H.264 video to measure with")
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS)
+    parser.add_argument("--ultralytics", default=sys.executable, metavar="PYTHON", help="a Python that has Ultralytics")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        clips = Clips(Path(folder), arguments.clip)
+        measures: Measures = {}
+        for name, make in {"start": start, "file": file, "rgb": rgb, "fit": fit}.items():
+            if name in arguments.only:
+                measures |= make(clips, arguments.ultralytics)
+        medians = in_turns(measures, arguments.runs)
+        say_medians(medians)
+        rows = list(live(clips)) if "live" in arguments.only else []
+    line: dict[str, Any] = {
+        "at": time.strftime("%Y-%m-%d"),
+        "machine": f"{platform.machine()}, {platform.python_version()}",
+        "runs": arguments.runs,
+        **medians,
+    }
+    if rows:
+        line["live"] = rows
+    with (ROOT / "scripts" / "bench.jsonl").open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(line) + "\n")
+    return 0
+
+
+class Clips:
+    """The videos that are measured with, drawn when they are first asked for."""
+
+    def __init__(self, folder: Path, hd: Path | None) -> None:
+        """Draw into `folder`, but take `hd` where there is one."""
+        self.folder = folder
+        self._hd = hd
+
+    @property
+    def vga(self) -> Path:
+        """The demo's clip, 640x360."""
+        clip = self.folder / "gantry.mp4"
+        if not clip.exists():
+            script = ROOT / "scripts" / "gantry.py"
+            subprocess.run([sys.executable, script, "draw", clip, clip.with_suffix(".json")], check=True)
+        return clip
+
+    @property
+    def vga_camera(self) -> Path:
+        """The same as an IP camera would send it."""
+        return self._as_camera("vga.mp4", 640, 360, 600_000)
+
+    @property
+    def hd(self) -> Path:
+        """The 1080p clip: 4 Mbit/s."""
+        return self._hd or self._as_camera("hd.mp4", 1920, 1080, 4_000_000)
+
+    def _as_camera(self, name: str, width: int, height: int, bits: int) -> Path:
+        """H.264 main, no B-frames, a key frame every 2 s."""
+        clip = self.folder / name
+        if clip.exists():
+            return clip
+        options = {"profile": "main", "preset": "veryfast", "bf": "0", "g": "50"}
+        with av.open(str(self.vga)) as source, av.open(str(clip), "w") as target:
+            stream = target.add_stream("libx264", rate=25, options=options)
+            stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, "yuv420p", bits
+            for frame in source.decode(video=0):
+                target.mux(stream.encode(frame.reformat(width, height)))
+            target.mux(stream.encode(None))
+        return clip
+
+
+def start(clips: Clips, _python: str) -> Measures:
+    """What a user waits for."""
+    run = (*EDGECLS, "run", "--model", str(SIGNS), "--source", str(clips.vga))
+    return {
+        "help_s": lambda: seconds_of(*EDGECLS, "--help"),
+        "import_s": lambda: seconds_of(sys.executable, "-c", "import edgecls.classifier, edgecls.run.source"),
+        "first_label_s": lambda: first_line_after(*run),
+    }
+
+
+def file(clips: Clips, _python: str) -> Measures:
+    """A gray model on files."""
+    floats = bench_models.write_float(SIGNS, clips.folder / "signs-float.onnx")
+    hd, vga = clips.hd, clips.vga
+    return {
+        "decode_fps": lambda: decode_fps(hd),
+        "labels_fps": lambda: labels_fps(SIGNS, hd),
+        "decode_fast_fps": lambda: decode_fps(hd, fast=True),
+        "labels_fast_fps": lambda: labels_fps(SIGNS, hd, fast=True),
+        "plain_fps": lambda: plain_fps(floats, hd, gray_input),
+        "plain_int8_fps": lambda: plain_fps(SIGNS, hd, gray_input),
+        "vga_fps": lambda: labels_fps(SIGNS, vga),
+    }
+
+
+def rgb(clips: Clips, python: str) -> Measures:
+    """A colour model of 0.4 GFLOP."""
+    ours, theirs = clips.folder / "large.onnx", clips.folder / "plain.onnx"
+    bench_models.write_large(ours, theirs)
+    hd = clips.hd
+    measures: Measures = {
+        "rgb_fps": lambda: labels_fps(ours, hd),
+        "plain_rgb_fps": lambda: plain_fps(theirs, hd, rgb_input),
+    }
+    if subprocess.run([python, "-c", "import ultralytics"], check=False, capture_output=True).returncode == 0:
+        measures["ultralytics_fps"] = lambda: ultralytics_fps(python, theirs, hd)
+    return measures
+
+
+def fit(clips: Clips, _python: str) -> Measures:
+    """One frame to the size of a model."""
+    gray = np.random.default_rng(0).integers(0, 256, (1080, 1920), np.uint8)
+    with edgecls.open_source(clips.hd) as source:
+        frame = source.read()
+    if frame is None:
+        raise RuntimeError("the clip is empty")
+    whole = Box(0, 0, frame.size_hw[1], frame.size_hw[0])
+    large = InputSpec(bench_models.SIDE, bench_models.SIDE, "rgb")
+
+    def in_one_thread(call: Callable[[], object]) -> float:
+        image.keep_opencv_to_one_thread()
+        return milliseconds_of(call)
+
+    def converted() -> object:
+        frame._bgr = None  # it keeps its colour once that was asked for
+        return cv2.resize(frame.bgr(), (large.width, large.height), interpolation=cv2.INTER_AREA)
+
+    return {
+        "fit_ms": lambda: in_one_thread(lambda: image.fit(gray, InputSpec())),
+        "area_ms": lambda: in_one_thread(lambda: cv2.resize(gray, (32, 32), interpolation=cv2.INTER_AREA)),
+        "fit_rgb_ms": lambda: in_one_thread(lambda: image.fit_region(frame, whole, large)),
+        "area_rgb_ms": lambda: in_one_thread(converted),
+    }
+
+
+def live(clips: Clips) -> Iterator[dict[str, Any]]:
+    """Cameras on the network, one row after the other."""
+    for name, count, clip, options in (
+        ("1 camera of 640x360", 1, clips.vga_camera, ()),
+        ("1 camera of 1080p", 1, clips.hd, ()),
+        ("5 cameras of 1080p", 5, clips.hd, ()),
+        ("8 cameras of 1080p, --fast-decode", 8, clips.hd, ("--fast-decode",)),
+        ("40 cameras of 1080p, --keyframes", 40, clips.hd, ("--keyframes",)),
+    ):
+        with ExitStack() as stack:
+            servers = [stack.enter_context(camera) for camera in cameras(clips.folder, clip, min(count, SERVERS))]
+            row = {"cameras": name, **watch(servers, count, options, clips.folder / "lines")}
+        print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+        yield row
+
+
+def cameras(folder: Path, clip: Path, count: int) -> Iterator[AbstractContextManager[RtspServer]]:
+    """Cameras that send a clip, each at another place in it: else all key frames, which cost most, would come at once."""
+    sys.path.insert(0, str(ROOT))
+    from tests.live import rtsp
+
+    units = rtsp.write_units_of(folder / "units", clip)
+    for n in range(count):
+        head = rtsp.write_units_of(folder / f"head{n}", clip, most=1 + n * KEY_FRAME_EVERY // count)
+        yield rtsp.rtsp_server(head, units, fps=25)
+
+
+def watch(servers: Sequence[RtspServer], count: int, options: Sequence[str], lines: Path) -> dict[str, float]:
+    """`edgecls run` on `count` cameras for a while: what it gave and what it cost."""
+    sources = [word for i in range(count) for word in ("--source", f"camera{i}={servers[i % len(servers)].url}")]
+    with lines.open("wb") as out:
+        command = [*EDGECLS, "run", "--model", str(SIGNS), *sources, *options]
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
+        time.sleep(WARM_UP_S)
+        began, place, run_s, servers_s = time.perf_counter(), lines.stat().st_size, cpu_s(process), cpu_s(*servers)
+        time.sleep(LIVE_S)
+        spent, end = time.perf_counter() - began, lines.stat().st_size
+        run_s, servers_s = cpu_s(process) - run_s, cpu_s(*servers) - servers_s
+        memory_mb = rss_mb(process.pid)
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+    whole = lines.read_bytes()[place:end].split(b"\n")[1:-1]
+    records = [record for line in whole if "label" in (record := json.loads(line))]
+    indices: dict[str, list[int]] = {}
+    for record in records:
+        indices.setdefault(record["camera"], []).append(record["frame"])
+    captured = sum(seen[-1] - seen[0] + 1 for seen in indices.values())
+    given = len(records) if "--keyframes" not in options else captured  # there the index jumps by intent
+    ages = [record["age_ms"] for record in records]
+    return {
+        "labels_per_s": round(len(records) / spent, 1),
+        "skipped": round(1 - given / captured, 4),
+        "age_p50_ms": round(metrics.percentile(ages, 50), 1),
+        "age_p99_ms": round(metrics.percentile(ages, 99), 1),
+        "cores": round(run_s / spent, 3),
+        "server_cores": round(servers_s / spent, 3),
+        "mb": round(memory_mb),
+    }
+
+
+def in_turns(measures: Measures, runs: int) -> dict[str, float]:
+    """The median of each."""
+    times: dict[str, list[float]] = {name: [] for name in measures}
+    for _ in range(runs + 1):  # the first warms the disk
+        for name, measure in measures.items():
+            times[name].append(measure())
+    return {name: round(statistics.median(values[1:]), 3) for name, values in times.items()}
+
+
+def say_medians(medians: Mapping[str, float]) -> None:
+    """Print them, and what they are to each other."""
+    for name, value in medians.items():
+        print(f"{name:16} {value}")
+    for name, other, text in (
+        ("labels_fps", "decode_fps", "of decoding alone"),
+        ("labels_fast_fps", "decode_fps", "of decoding alone, with --fast-decode"),
+        ("labels_fps", "plain_fps", "times the plain loop in float"),
+        ("labels_fps", "plain_int8_fps", "times the plain loop with the same file"),
+        ("rgb_fps", "plain_rgb_fps", "times the plain loop, 224x224 RGB"),
+        ("rgb_fps", "ultralytics_fps", "times Ultralytics, 224x224 RGB"),
+    ):
+        if name in medians and other in medians:
+            print(f"{medians[name] / medians[other]:.2f} {text}")
+    sys.stdout.flush()
 
 
 def seconds_of(*command: str) -> float:
@@ -60,47 +304,70 @@ def first_line_after(*command: str) -> float:
     return spent
 
 
-def file_fps(clip: Path, *, fast: bool = False) -> float:
-    """Frames a second of the runtime on a file, measured inside one process."""
-    classifier = edgecls.Classifier.load(MODEL, device="cpu")
+def labels_fps(model: Path, clip: Path, *, fast: bool = False) -> float:
+    """Frames a second of the runtime on a file, measured inside one process that is set up as `edgecls run` does it."""
+    image.keep_opencv_to_one_thread()
+    classifier = edgecls.Classifier.load(model, device="cpu")
     with edgecls.open_source(clip, reading=edgecls.Reading(fast_decode=fast)) as frames:
         began = time.perf_counter()
         count = sum(1 for result in edgecls.Pipeline(classifier).over(frames) if edgecls.to_line(result))
         return count / (time.perf_counter() - began)
 
 
-def decode_fps(clip: Path) -> float:
+def decode_fps(clip: Path, *, fast: bool = False) -> float:
     """Frames a second of PyAV alone, with the threads that edgecls gives it."""
     with av.open(str(clip)) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
+        stream.codec_context.options = {"skip_loop_filter": "all"} if fast else {}
         began = time.perf_counter()
         count = sum(1 for _ in container.decode(stream))
         return count / (time.perf_counter() - began)
 
 
-def plain_fps(clip: Path) -> float:
-    """Frames a second of the loop that one would write with OpenCV and ONNX Runtime."""
-    session = onnxruntime.InferenceSession(MODEL, providers=["CPUExecutionProvider"])
+def gray_input(picture: np.ndarray) -> np.ndarray:
+    """The input of models/signs.onnx as one would make it."""
+    gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    return cv2.resize(gray, (32, 32), interpolation=cv2.INTER_AREA)[None, :, :, None]
+
+
+def rgb_input(picture: np.ndarray) -> np.ndarray:
+    """The input of the colour model as one would make it."""
+    small = cv2.resize(picture, (bench_models.SIDE, bench_models.SIDE), interpolation=cv2.INTER_AREA)
+    levels = cv2.cvtColor(small, cv2.COLOR_BGR2RGB).astype(np.float32) / 255
+    return np.ascontiguousarray(levels.transpose(2, 0, 1)[None])
+
+
+def plain_fps(model: Path, clip: Path, to_input: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Frames a second of the loop that one would write with OpenCV and ONNX Runtime, both with all the threads they like."""
+    cv2.setNumThreads(cv2.getNumberOfCPUs())
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
     capture = cv2.VideoCapture(str(clip))
     began, count = time.perf_counter(), 0
     while (read := capture.read())[0]:
-        gray = cv2.cvtColor(read[1], cv2.COLOR_BGR2GRAY)
-        small = cv2.resize(gray, (32, 32), interpolation=cv2.INTER_AREA)
-        json.dumps(session.run(None, {"image": small[None, :, :, None]})[0].tolist())
+        json.dumps(session.run(None, {name: to_input(read[1])})[0].tolist())
         count += 1
     return count / (time.perf_counter() - began)
 
 
-def write_hd_clip(clip: Path, hd: Path) -> None:
-    """Write a clip again as an IP camera would send it: 1920x1080 H.264 main, 4 Mbit/s, no B-frames, a key frame every 2 s."""
-    options = {"profile": "main", "preset": "veryfast", "bf": "0", "g": "50"}
-    with av.open(str(clip)) as source, av.open(str(hd), "w") as target:
-        stream = target.add_stream("libx264", rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 1920, 1080, "yuv420p", 4_000_000
-        for frame in source.decode(video=0):
-            target.mux(stream.encode(frame.reformat(1920, 1080)))
-        target.mux(stream.encode(None))
+ULTRALYTICS = """
+import sys, time
+from ultralytics import YOLO
+model = YOLO(sys.argv[1], task="classify")
+def labels(): return model.predict(sys.argv[2], stream=True, verbose=False, imgsz=int(sys.argv[3]), device="cpu")
+next(labels())
+began = time.perf_counter()
+count = sum(1 for result in labels() if result.probs.top1 >= 0)
+print(count / (time.perf_counter() - began))
+"""
+
+
+def ultralytics_fps(python: str, model: Path, clip: Path) -> float:
+    """Frames a second of Ultralytics' streaming predict, its start left out."""
+    command = [python, "-c", ULTRALYTICS, model, clip, str(bench_models.SIDE)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(done.stdout.split()[-1])
 
 
 def milliseconds_of(call: Callable[[], object], times: int = 50) -> float:
@@ -113,53 +380,19 @@ def milliseconds_of(call: Callable[[], object], times: int = 50) -> float:
     return statistics.median(spans)
 
 
-def main() -> int:
-    """Run everything in turns, print the medians, append them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--clip", type=Path, help="a 1080p video to measure with")
-    arguments = parser.parse_args()
-    runs = arguments.runs
-    with tempfile.TemporaryDirectory() as folder:
-        clip = Path(folder) / "gantry.mp4"
-        subprocess.run([sys.executable, ROOT / "scripts" / "gantry.py", "draw", clip, clip.with_suffix(".json")], check=True)
-        hd = arguments.clip or clip.with_name("hd.mp4")
-        if arguments.clip is None:
-            write_hd_clip(clip, hd)
-        measures = {
-            "help_s": lambda: seconds_of(*EDGECLS, "--help"),
-            "import_s": lambda: seconds_of(sys.executable, "-c", "import edgecls.classifier, edgecls.run.source"),
-            "first_label_s": lambda: first_line_after(*EDGECLS, "run", "--model", str(MODEL), "--source", str(clip)),
-            "file_fps": lambda: file_fps(clip),
-            "decode_fps": lambda: decode_fps(hd),
-            "hd_fps": lambda: file_fps(hd),
-            "hd_fast_fps": lambda: file_fps(hd, fast=True),
-            "plain_fps": lambda: plain_fps(hd),
-        }
-        frame = np.random.default_rng(0).integers(0, 256, (1080, 1920), np.uint8)
-        measures["shrink_ms"] = lambda: milliseconds_of(lambda: image.fit(frame, InputSpec()))
-        measures["area_ms"] = lambda: milliseconds_of(lambda: cv2.resize(frame, (32, 32), interpolation=cv2.INTER_AREA))
-        times: dict[str, list[float]] = {name: [] for name in measures}
-        for _ in range(runs + 1):  # the first warms the disk
-            for name, measure in measures.items():
-                times[name].append(measure())
-    medians = {name: round(statistics.median(values[1:]), 3) for name, values in times.items()}
-    for name, value in medians.items():
-        print(f"{name:14} {value}")
-    print(
-        f"1080p to labels: {medians['hd_fps'] / medians['decode_fps']:.2f} of decoding alone "
-        f"({medians['hd_fast_fps'] / medians['decode_fps']:.2f} with --fast-decode), "
-        f"{medians['hd_fps'] / medians['plain_fps']:.1f} times the plain loop"
-    )
-    line = {
-        "at": time.strftime("%Y-%m-%d"),
-        "machine": f"{platform.machine()}, {platform.python_version()}",
-        "runs": runs,
-        **medians,
-    }
-    with (ROOT / "scripts" / "bench.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
-    return 0
+def cpu_s(*processes: subprocess.Popen[Any] | RtspServer) -> float:
+    """What processes have used of all cores, in seconds."""
+    ticks = 0
+    for process in processes:
+        pid = process.pid if isinstance(process, subprocess.Popen) else process.process.pid
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def rss_mb(pid: int) -> float:
+    """The memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 if __name__ == "__main__":

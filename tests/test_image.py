@@ -233,11 +233,11 @@ def test_a_frame_shows_a_model_only_the_planes_that_it_needs():
 
 @pytest.mark.parametrize("call", ["cvtColor", ".resize(", "warpAffine", "imread"])
 def test_pixels_change_in_one_file_only(call):
-    """Colour conversion and resizing stand in edgecls/image.py alone; augmentation's warp in train/augment.py alone."""
-    home = {"warpAffine": "train/augment.py", "imread": "nowhere"}.get(call, "image.py")
+    """Colour conversion and resizing stand in edgecls/image alone; augmentation's warp in train/augment.py alone."""
+    home = {"warpAffine": "train/augment.py", "imread": "nowhere"}.get(call, "image/")
     package = ROOT / "edgecls"
     users = {p.relative_to(package).as_posix() for p in package.rglob("*.py") if call in p.read_text(encoding="utf-8")}
-    assert users <= {home}
+    assert all(user.startswith(home) for user in users)
 
 
 @pytest.mark.parametrize("size_hw", [(1080, 1920), (1081, 1917), (720, 1280), (577, 769), (300, 3000)])

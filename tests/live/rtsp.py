@@ -50,13 +50,13 @@ def write_units(path: Path, pictures: Sequence[Picture], *, fps: int = 20, gop: 
         return _write(path, [bytes(unit) for unit in units])
 
 
-def write_units_of(path: Path, video: Path) -> Path:
-    """Write the access units of an H.264 file as they are."""
+def write_units_of(path: Path, video: Path, *, most: int | None = None) -> Path:
+    """Write the access units of an H.264 file as they are, all or the first few."""
     with av.open(str(video)) as container:
         stream = container.streams.video[0]
         to_annex_b = av.BitStreamFilterContext("h264_mp4toannexb", stream)
         units = [bytes(unit) for packet in container.demux(stream) if packet.size for unit in to_annex_b.filter(packet)]
-    return _write(path, units)
+    return _write(path, units[:most])
 
 
 def spoil(path: Path, units: Path) -> Path:
