@@ -46,7 +46,8 @@ class Provider:
     """An execution provider: ONNX Runtime's name and options, and what to do where it is missing.
 
     `beside` are the providers that may compute what it cannot, all but the sums (SUMS); `memory` is ONNX Runtime's name of its
-    own memory, if it has one; `serial` is one whose sessions are run by one thread at a time.
+    own memory, if it has one; `serial` is one whose sessions are run by one thread at a time; `threads` is its own option for
+    the number of CPU threads, where it does not take ONNX Runtime's.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Provider:
     beside: tuple[str, ...] = ()
     memory: str = ""
     serial: bool = False
+    threads: str = ""
 
 
 SUMS = frozenset({"Conv", "ConvInteger", "Gemm", "MatMul", "MatMulInteger", "QLinearConv", "QLinearMatMul"})
@@ -77,6 +79,7 @@ PROVIDERS = {
     "openvino": Provider(
         "OpenVINOExecutionProvider",
         "on Intel: pip uninstall onnxruntime onnxruntime-gpu && pip install onnxruntime-openvino",
+        threads="num_of_threads",
     ),
     "coreml": Provider(
         "CoreMLExecutionProvider",
@@ -171,11 +174,11 @@ def _start(model: bytes, where: str, device: str, threads: int | None) -> onnxru
         if "cpu" not in provider.beside:
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
-        wanted = _with_options(device, model)
-        session = ort.InferenceSession(model, options, providers=wanted, enable_fallback=0)
-        if threads is None and device == "cpu" and _pixels(session) > SMALL_PICTURE_PIXELS:
-            options.intra_op_num_threads = os.cpu_count() or 1
-            session = ort.InferenceSession(model, options, providers=wanted, enable_fallback=0)
+        session = ort.InferenceSession(model, options, providers=_with_options(device, model, threads or 1), enable_fallback=0)
+        on_cpu = device == "cpu" or provider.threads
+        if threads is None and on_cpu and _pixels(session) > SMALL_PICTURE_PIXELS:
+            cores = options.intra_op_num_threads = os.cpu_count() or 1
+            session = ort.InferenceSession(model, options, providers=_with_options(device, model, cores), enable_fallback=0)
     except Exception as error:
         message = _one_line(error)
         if device == "cpu":
@@ -215,10 +218,12 @@ def _check_sums(session: onnxruntime.InferenceSession, where: str, device: str) 
         raise DeviceError(f"device {device}: it leaves {', '.join(lost)} in {where}; {_OTHERWISE}")
 
 
-def _with_options(device: str, model: bytes) -> list[tuple[str, dict[str, str]]]:
+def _with_options(device: str, model: bytes, threads: int) -> list[tuple[str, dict[str, str]]]:
     """The provider of a device and those beside it, with their options. The CPU is beside each without being named."""
     names = [device, *(name for name in PROVIDERS[device].beside if name != "cpu")]
     wanted = [(PROVIDERS[name].name, dict(PROVIDERS[name].options)) for name in names]
+    if PROVIDERS[device].threads:
+        wanted[0][1][PROVIDERS[device].threads] = str(threads)
     if device == "tensorrt":  # an engine is built once for all sizes of batch, and kept
         probe = _onnxruntime().InferenceSession(model, _options("cpu"), providers=["CPUExecutionProvider"]).get_inputs()[0]
         rest = "x".join(str(n) for n in probe.shape[1:])

@@ -214,6 +214,16 @@ def test_tensorrt_builds_one_engine_and_keeps_it(monkeypatch, tmp_path):
     assert sorted(engine.parent.iterdir()) != [engine], "a model of the same graph has an engine of its own"
 
 
+def test_openvino_is_told_its_threads(monkeypatch):
+    """OpenVINO takes no notice of ONNX Runtime's threads: one for a small picture, as many as there are cores for a large."""
+    wanted, _ = started_with(monkeypatch, "openvino")
+    assert wanted == [("OpenVINOExecutionProvider", {"num_of_threads": "1"})]
+    monkeypatch.setattr(providers, "SMALL_PICTURE_PIXELS", 0)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    wanted, _ = started_with(monkeypatch, "openvino")
+    assert wanted == [("OpenVINOExecutionProvider", {"num_of_threads": "6"})]
+
+
 def test_directml_is_started_as_it_must_be(monkeypatch):
     """DirectML needs memory patterns off; the others keep them."""
     assert not started_with(monkeypatch, "directml")[1].enable_mem_pattern

@@ -215,14 +215,18 @@ class Scaler:
         """Take PyAV."""
         self._av = av
         self._kept: dict[tuple[int, int, str], Any] = {}
+        knows_threads = int(av.__version__.split(".")[0]) >= 17
+        self._options: dict[str, int] = {"threads": 1} if knows_threads else {}  # more would take the decoder's cores
         self._turn = threading.Lock()
 
     def picture(self, decoded: Any, height: int, width: int, pixels: str) -> Picture:
         """Return a decoded frame in another size or pixel format, "gray" or "bgr24"."""
-        flags = 0 if (height, width) == (decoded.height, decoded.width) else AVERAGED
+        options = dict(self._options)
+        if (height, width) != (decoded.height, decoded.width):
+            options["interpolation"] = AVERAGED
         with self._turn:
             scaler = self._kept.setdefault((height, width, pixels), self._av.video.reformatter.VideoReformatter())
-            made = scaler.reformat(decoded, width, height, pixels, **({"interpolation": flags} if flags else {}))
+            made = scaler.reformat(decoded, width, height, pixels, **options)
         return np.asarray(made.to_ndarray(), np.uint8)
 
 
