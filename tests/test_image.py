@@ -240,7 +240,7 @@ def test_pixels_change_in_one_file_only(call):
     assert all(user.startswith(home) for user in users)
 
 
-@pytest.mark.parametrize("size_hw", [(1080, 1920), (1081, 1917), (720, 1280), (577, 769), (300, 3000)])
+@pytest.mark.parametrize("size_hw", [(1080, 1920), (1081, 1917), (720, 1280), (577, 769), (300, 3000), (70, 960)])
 @pytest.mark.parametrize("side", [8, 32, 60])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_shrinking_much_is_area_averaging(size_hw, side, channels):

@@ -2,7 +2,8 @@
 
 Trainer, calibrator, evaluator and runtime call the same `fit`, so there is no second place where a pixel can be
 treated differently. Colour conversion comes before shrinking, and a picture is always read in colour and made gray
-here: a JPEG decoder's own gray differs from `gray` by a few levels, enough to move a score.
+here: a JPEG decoder's own gray differs from `gray` by a few levels, enough to move a score. Frames of a video decoder may be
+shrunk by its own scaler (`fit_region`), which is nearer to the exact picture than OpenCV's colour conversion is.
 """
 
 from __future__ import annotations
