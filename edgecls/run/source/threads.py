@@ -7,8 +7,6 @@ lost, nothing reordered. Which of the two it is, an address tells only when it i
 from __future__ import annotations
 
 import atexit
-import os
-import sys
 import threading
 from collections import deque
 from typing import TYPE_CHECKING
@@ -26,9 +24,6 @@ CLOSE_WAIT_S = 2.0
 """A read of a device cannot be broken off; a thread that is inside one for longer releases the device when it returns."""
 EXIT_WAIT_S = 20.0
 """How long the end of the program waits for such a thread."""
-LIVE_NICE = 5
-"""How much the threads of live sources stand back: when many cameras send at once, what is decoded is classified first, else
-it would be skipped for the next frame."""
 
 
 class Threaded(Source):
@@ -164,8 +159,6 @@ class Threaded(Source):
         self._dropped += len(frames)
 
     def _work(self) -> None:
-        if self.live and sys.platform == "linux":  # there it counts for this thread; elsewhere for the whole process
-            os.nice(LIVE_NICE)
         try:
             while not self._closing and (frame := self._source.read()) is not None:
                 with self._bell:

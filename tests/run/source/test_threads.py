@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -13,7 +12,7 @@ import pytest
 from edgecls import SourceError
 from edgecls.run.source import FakeSource, OpenCVSource, Threaded
 from edgecls.run.source.contract import Source
-from edgecls.run.source.threads import AHEAD_FRAMES, LIVE_NICE
+from edgecls.run.source.threads import AHEAD_FRAMES
 from tests.drawn import gray_levels
 from tests.run.world import FakeCapture, assert_only_main_thread
 
@@ -173,24 +172,6 @@ def test_even_what_is_no_error_of_ours_comes_up(live):
 
     with Threaded(Odd([], live=live)) as source, pytest.raises(KeyError, match="odd"):
         source.read()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="a thread has a priority of its own on Linux alone")
-def test_who_reads_a_camera_stands_back_behind_who_classifies():
-    """The thread of a live source runs with less priority, that of a file and the program itself with theirs."""
-    found = {}
-
-    class Asked(FakeSource):
-        def read(self):
-            found[self.live] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-            return super().read()
-
-    own = os.getpriority(os.PRIO_PROCESS, 0)
-    for live in (False, True):
-        with Threaded(Asked(gray_levels([0]), live=live)) as source:
-            source.read()
-    assert found == {False: own, True: min(19, own + LIVE_NICE)}
-    assert os.getpriority(os.PRIO_PROCESS, 0) == own
 
 
 @pytest.mark.parametrize("live", [False, True])
