@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from edgecls.confidence import Confidence
 from edgecls.errors import ModelError
 
 if TYPE_CHECKING:
@@ -57,10 +58,10 @@ class InputSpec:
 class ModelCard:
     """Everything about a model that its weights do not say.
 
-    `labels` in the order of the outputs; `scheme` is the number format of the weights (keras, fp32, int8); `about`
-    is free text (the data's name and terms); `dataset` the fingerprint of the pictures it learned from; `split` says
-    what was held out and by which rule; `metrics` were measured on this very file, on `measured_on`; `made_with` holds
-    versions and settings.
+    `labels` in the order of the outputs; `scheme` is the number format of the weights (keras, fp32, int8); `about` is free text
+    (the data's name and terms); `dataset` the fingerprint of the pictures it learned from; `split` says what was held out and
+    by which rule; `confidence` how its scores are to be read; `metrics` were measured on this very file, on `measured_on`;
+    `made_with` holds versions and settings.
     """
 
     labels: tuple[str, ...]
@@ -69,6 +70,7 @@ class ModelCard:
     about: str = ""
     dataset: str = ""
     split: str = ""
+    confidence: Confidence = field(default_factory=Confidence)
     metrics: Mapping[str, float] = field(default_factory=dict)
     measured_on: str = ""
     made_with: Mapping[str, str] = field(default_factory=dict)
@@ -105,6 +107,7 @@ class ModelCard:
                     **_known(ModelCard, fields),
                     "labels": tuple(map(str, fields["labels"])),
                     "input": InputSpec(**_known(InputSpec, fields["input"])),
+                    "confidence": Confidence(**_known(Confidence, fields.get("confidence", {}))),
                 }
             )
         except (TypeError, KeyError, AttributeError) as error:

@@ -12,6 +12,7 @@ import numpy as np
 from edgecls import image, providers
 from edgecls.binding import Binding
 from edgecls.card import METADATA_KEY, ModelCard
+from edgecls.confidence import UNKNOWN, UNKNOWN_ID
 from edgecls.errors import ModelError
 from edgecls.frame import Picture, Prediction
 
@@ -78,21 +79,27 @@ class Classifier:
         return self.predictions(self.probabilities(np.stack([image.fit(p, self.card.input) for p in pictures])))
 
     def probabilities(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Run the model. `batch`: (N, height, width, channels) uint8 as `image.fit` makes it. Returns (N, labels)."""
+        """Run the model. `batch`: (N, height, width, channels) uint8 as of `image.fit`. Returns (N, labels), calibrated."""
+        return self.card.confidence.calibrated(self._run(batch))
+
+    def predictions(self, probabilities: NDArray[np.float32]) -> list[Prediction]:
+        """Name the best labels of each row of `probabilities`, (N, labels); equal scores in the order of the labels. What
+        resembles nothing that the model knows is `unknown`.
+        """
+        labels = self.card.labels
+        predictions = []
+        for row, unknown in zip(probabilities, self.card.confidence.unknown(probabilities).tolist(), strict=True):
+            best = np.argsort(-row, kind="stable")[:TOP].tolist()
+            top = tuple((labels[i], float(row[i])) for i in best)
+            label, class_id = (UNKNOWN, UNKNOWN_ID) if unknown else (top[0][0], best[0])
+            predictions.append(Prediction(label, top[0][1], class_id, top))
+        return predictions
+
+    def _run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         if self._binding is not None:
             return self._binding.run(batch)
         with self._turn:
             return cast("NDArray[np.float32]", self._session.run([OUTPUT_NAME], {INPUT_NAME: batch})[0])
-
-    def predictions(self, probabilities: NDArray[np.float32]) -> list[Prediction]:
-        """Name the best labels of each row of `probabilities`, (N, labels); equal scores in the order of the labels."""
-        labels = self.card.labels
-        predictions = []
-        for row in probabilities:
-            best = np.argsort(-row, kind="stable")[:TOP].tolist()
-            top = tuple((labels[i], float(row[i])) for i in best)
-            predictions.append(Prediction(top[0][0], top[0][1], best[0], top))
-        return predictions
 
 
 def _read(path: Path) -> bytes:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecls import metrics
-from edgecls.dataset import Dataset, Pictures, decode
+from edgecls import confidence, metrics
+from edgecls.confidence import Confidence
+from edgecls.dataset import Dataset, Item, Pictures, decode, pictures_under
 from edgecls.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,17 +29,59 @@ TIMED_RUNS = 200
 class Report:
     """What a model did on labelled pictures.
 
-    `confusion`: (classes, classes) counts, row = true class; `probabilities`: (N, classes); `ms` and `p99_ms`: median and
-    99th percentile of one inference of one picture; `broken`: one line for each picture that could not be read.
+    `truth`: (N,) the right class of each; `probabilities`: (N, classes), calibrated; `confidence` says which of them are
+    unknown; `ms` and `p99_ms`: median and 99th percentile of one inference of one picture; `broken`: one line for each picture
+    that could not be read.
     """
 
     labels: tuple[str, ...]
-    confusion: NDArray[np.int64]
+    truth: NDArray[np.int64]
     probabilities: NDArray[np.float32]
-    calibration_error: float
     ms: float
     p99_ms: float
     broken: tuple[str, ...]
+    confidence: Confidence = field(default_factory=Confidence)
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """(classes, classes) counts, row = true class; pictures that are unknown stand where their best label is."""
+        return metrics.confusion_matrix(self.truth, self.probabilities.argmax(axis=1), len(self.labels))
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """(N,) whether the best label of each picture is its class."""
+        right: NDArray[np.bool_] = self.probabilities.argmax(axis=1) == self.truth
+        return right
+
+    @property
+    def calibration_error(self) -> float:
+        """How far the scores are from the share that is right."""
+        return metrics.calibration_error(self.probabilities.max(axis=1).astype(np.float64), self.right)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(N,) whether each picture is given a label, and not unknown."""
+        return ~self.confidence.unknown(self.probabilities)
+
+    @property
+    def coverage(self) -> float:
+        """The share of the pictures that is given a label."""
+        return float(self.known.mean())
+
+    @property
+    def risk(self) -> float:
+        """The share of the given labels that is wrong; NaN where none is given."""
+        given = self.right[self.known]
+        return float(1 - given.mean()) if len(given) else float("nan")
+
+    def risk_coverage(self) -> list[tuple[float, float]]:
+        """(coverage, risk) for thresholds on the familiarity of a picture, from the most familiar alone to all of them."""
+        temperature = self.confidence.reject_temperature / self.confidence.temperature
+        return confidence.risk_coverage(confidence.familiarity(self.probabilities, temperature), self.right)
+
+    def read_as(self, confidence: Confidence) -> Report:
+        """The same answers of a model whose scores have not been calibrated yet, read by `confidence`."""
+        return replace(self, probabilities=confidence.calibrated(self.probabilities), confidence=confidence)
 
     @property
     def pictures(self) -> int:
@@ -69,6 +113,7 @@ class Report:
             "macro_recall": round(self.macro_recall, 5),
             "worst_recall": round(float(np.nanmin(metrics.recalls(self.confusion))), 5),
             "calibration_error": round(self.calibration_error, 5),
+            **({"coverage": round(self.coverage, 5), "risk": round(self.risk, 5)} if self.confidence.reject_below else {}),
             "pictures": self.pictures,
         }
 
@@ -84,7 +129,17 @@ def evaluate(classifier: Classifier, dataset: Dataset, *, split: str | None = No
         raise DataError(f"{dataset.where}: has no pictures of the split {split!r}")
     class_ids = match_labels(dataset, classifier.card.labels)
     pictures = decode(items, classifier.card.input, strict=strict)
-    return measure(classifier.probabilities, classifier.card.labels, pictures, class_ids)
+    report = measure(classifier.probabilities, classifier.card.labels, pictures, class_ids)
+    return replace(report, confidence=classifier.card.confidence)
+
+
+def share_unknown(classifier: Classifier, folder: str | Path, *, strict: bool = False) -> float:
+    """The share of the pictures below a folder, which belong to no class of the model, that comes out as unknown."""
+    items = [Item(str(file), 0, "", file=file) for file in pictures_under(Path(folder))]
+    if not items:
+        raise DataError(f"{folder}: expected a folder of pictures of no class, found none")
+    pictures = decode(items, classifier.card.input, strict=strict)
+    return float(classifier.card.confidence.unknown(_all(classifier.probabilities, pictures)).mean())
 
 
 def measure(
@@ -95,9 +150,7 @@ def measure(
 ) -> Report:
     """Measure any function from a batch to probabilities. `class_ids` maps the dataset's classes to the model's."""
     truth = np.asarray(class_ids, np.int64)[pictures.class_ids]
-    starts = range(0, len(pictures.batch), BATCH)
-    found = np.concatenate([probabilities(pictures.batch[i : i + BATCH]) for i in starts])
-    best = found.argmax(axis=1)
+    found = _all(probabilities, pictures)
     times_ms = []
     for i in range(TIMED_RUNS):
         one = pictures.batch[i % len(pictures.batch)][None]
@@ -106,13 +159,16 @@ def measure(
         times_ms.append((time.perf_counter() - began) * 1e3)
     return Report(
         labels=labels,
-        confusion=metrics.confusion_matrix(truth, best, len(labels)),
+        truth=truth,
         probabilities=found,
-        calibration_error=metrics.calibration_error(found.max(axis=1).astype(np.float64), best == truth),
         ms=metrics.percentile(times_ms, 50),
         p99_ms=metrics.percentile(times_ms, 99),
         broken=pictures.broken,
     )
+
+
+def _all(probabilities: Callable[[NDArray[np.uint8]], NDArray[np.float32]], pictures: Pictures) -> NDArray[np.float32]:
+    return np.concatenate([probabilities(pictures.batch[i : i + BATCH]) for i in range(0, len(pictures.batch), BATCH)])
 
 
 def match_labels(dataset: Dataset, labels: Sequence[str]) -> list[int]:

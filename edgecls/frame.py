@@ -163,7 +163,11 @@ class StateChange:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model says of one picture: the best label, its score (0..1), its class index, and the best few in order."""
+    """What a model says of one picture: the best label, its score (0..1), its class index, and the best few in order.
+
+    Where it resembles nothing that the model knows, the label is "unknown" and the class index -1; `score` and `top` are those
+    of the labels that it would have been.
+    """
 
     label: str
     score: float

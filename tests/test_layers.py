@@ -13,7 +13,8 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "edgecls"
 ROWS = [
     {"errors"},
-    {"frame", "card", "extras", "files", "settings"},
+    {"confidence", "extras", "files", "frame", "settings"},
+    {"card"},
     {"binding", "image", "metrics", "providers"},
     {"dataset", "classifier"},
     {"evaluate"},

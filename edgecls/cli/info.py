@@ -36,6 +36,10 @@ def info(
     data(f"input     {expects.width}x{expects.height} {expects.color}, fit {expects.fit}, {expects.interpolation}")
     data(f"labels    {', '.join(card.labels)}")
     data(f"measured  {', '.join(f'{k} {v:g}' for k, v in card.metrics.items()) or '-'} on {card.measured_on or '-'}")
+    read = card.confidence
+    data(
+        f"scores    temperature {read.temperature:g}, unknown below {read.reject_below:g} (at temperature {read.reject_temperature:g})"
+    )
     data(f"about     {card.about or '-'}")
     data(f"dataset   {card.dataset or '-'}; {card.split or '-'}")
     data(f"made with {', '.join(f'{k} {v}' for k, v in card.made_with.items()) or '-'}")

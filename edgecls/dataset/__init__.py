@@ -9,7 +9,7 @@ decode    items, InputSpec -> Pictures                           broken ones nam
 from edgecls.dataset.config import DataConfig
 from edgecls.dataset.items import Dataset, Item, fingerprint
 from edgecls.dataset.pictures import Pictures, decode
-from edgecls.dataset.scan import scan
+from edgecls.dataset.scan import pictures_under, scan
 from edgecls.dataset.split import Split, split
 
-__all__ = ["DataConfig", "Dataset", "Item", "Pictures", "Split", "decode", "fingerprint", "scan", "split"]
+__all__ = ["DataConfig", "Dataset", "Item", "Pictures", "Split", "decode", "fingerprint", "pictures_under", "scan", "split"]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecls import __version__, extras, metrics
+from edgecls import __version__, confidence, extras, metrics
 from edgecls.card import ModelCard
 from edgecls.classifier import Classifier
 from edgecls.dataset import DataConfig, Pictures, decode, fingerprint
@@ -30,7 +30,7 @@ from edgecls.settings import build as build_settings
 from edgecls.settings import read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -64,18 +64,24 @@ class ExportReport:
 
 def build(
     run: str | Path, out: str | Path, *, scheme: str = "int8", calibration: str = "", test: str = "", max_drop: float = 0.5,
-    say: Callable[[str], None] = lambda _line: None,
+    reject: float = 0.02, say: Callable[[str], None] = lambda _line: None,
 ) -> ExportReport:  # fmt: skip
     """Export a run folder, or the best.keras in one, to the file `out`.
 
-    The run's own training pictures calibrate and its held-out ones measure; `calibration` says where they lie now, if
-    not where they were. `test` names labelled pictures that are measured for the card instead. Raises ExportError when the
-    file is not the model that was trained, or loses more than `max_drop` points of accuracy; then nothing is written.
+    The run's own training pictures calibrate and its held-out ones measure; `calibration` says where they lie now, if not where
+    they were. To the held-out ones the scores are fitted, so that they become frequencies, and a threshold under which a share
+    `reject` of them (0..1) comes out as unknown. `test` names labelled pictures that are measured for the card instead.
+
+    Raises ExportError when the file is not the model that was trained, or loses more than `max_drop` points of accuracy; then
+    nothing is written.
     """
     if scheme not in SCHEMES:
         raise ConfigError(f"scheme {scheme!r} is not known; expected {' or '.join(SCHEMES)}")
+    if not 0 <= reject < 1:
+        raise ConfigError(f"reject {reject}: expected the share of known pictures that may be unknown, from 0 to below 1")
     out = _writable(Path(out))
     keras_file, card, data = _read_run(Path(run))
+    tested = _test_pictures(test, data, card) if test else None
     train, held_out = _pictures(card, replace(data, path=calibration or data.path), say)
     model = _load_keras(keras_file)
     graph = to_onnx(model, card.input)
@@ -87,9 +93,13 @@ def build(
     check_float(compare(reports["keras"], reports["fp32"]), str(out))
     parity = compare(reports["keras"], reports[scheme])
     check_drop(parity, max_drop, str(out))
+    card = replace(card, confidence=_confidence(reports[scheme], held_out, reject, say))
+    reports[scheme] = reports[scheme].read_as(card.confidence)
     measured_on = f"{len(held_out.batch)} held-out pictures"
-    if test:
-        reports, measured_on = _measure_test(test, data, card, forms)
+    if tested is not None:
+        pictures, class_ids, measured_on = tested
+        reports = {name: measure(form, card.labels, pictures, class_ids) for name, form in forms.items()}
+        reports[scheme] = reports[scheme].read_as(card.confidence)
     card = replace(
         card,
         scheme=scheme,
@@ -104,6 +114,13 @@ def build(
     sizes = {"keras": 4 * model.count_params(), **{name: len(content) for name, content in files.items()}}
     us = _time_in_turns(forms, held_out.batch)
     return ExportReport(out, card, parity, tuple(Form(n, r.top1, r.macro_recall, sizes[n], us[n]) for n, r in reports.items()))
+
+
+def _confidence(report: Report, held_out: Pictures, reject: float, say: Callable[[str], None]) -> confidence.Confidence:
+    if len(held_out.batch) < confidence.FEWEST_TO_FIT:
+        say(f"warning: {len(held_out.batch)} held-out pictures are too few to fit confidence to; scores stay as they are, and "
+            "nothing comes out as unknown")  # fmt: skip
+    return confidence.fit(report.probabilities, held_out.class_ids, reject=reject)
 
 
 def _writable(out: Path) -> Path:
@@ -150,14 +167,12 @@ def _pictures(card: ModelCard, data: DataConfig, say: Callable[[str], None]) -> 
     return train.batch, decode(sides.val, card.input, strict=data.strict)
 
 
-def _measure_test(
-    test: str, data: DataConfig, card: ModelCard, forms: Mapping[str, Probabilities]
-) -> tuple[dict[str, Report], str]:
+def _test_pictures(test: str, data: DataConfig, card: ModelCard) -> tuple[Pictures, Sequence[int], str]:
+    """The pictures to measure for the card, the model's class for each of their classes, and what the card calls them."""
     dataset = DataConfig(path=test, roi=data.roi).scan()
-    pictures = decode(dataset.of_split("test") or dataset.items, card.input, strict=data.strict)
     class_ids = match_labels(dataset, card.labels)
-    reports = {name: measure(form, card.labels, pictures, class_ids) for name, form in forms.items()}
-    return reports, f"{len(pictures.batch)} test pictures ({fingerprint(dataset)})"
+    pictures = decode(dataset.of_split("test") or dataset.items, card.input, strict=data.strict)
+    return pictures, class_ids, f"{len(pictures.batch)} test pictures ({fingerprint(dataset)})"
 
 
 def _time_in_turns(forms: Mapping[str, Probabilities], pictures: NDArray[np.uint8]) -> dict[str, float]:

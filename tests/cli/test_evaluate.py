@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from edgecls.cli import app
+from edgecls.confidence import Confidence
+from tests import tiny
 from tests.drawn import plant
 
 
@@ -47,6 +49,36 @@ def test_text_is_a_table_and_a_summary(light_model, data):
     assert "top1 80.00%" in done.stdout
     assert "5 pictures, 0 broken" in done.stdout
     assert "\x1b" not in done.stdout
+
+
+@pytest.fixture
+def careful_model(tmp_path):
+    """The model of dark, dim and bright, to which a picture is unknown whose best score is below 0.9."""
+    path = tmp_path / "careful.onnx"
+    confidence = Confidence(temperature=1.0, reject_temperature=1.0, reject_below=0.9)
+    path.write_bytes(tiny.light_model(confidence=confidence))
+    return path
+
+
+def test_what_is_unknown_is_measured(careful_model, data, tmp_path):
+    """Level 64 stands between dark and dim: one of six labelled pictures is unknown, two of two strange ones; none is an error."""
+    plant(data / "dark" / "64.png", level=64)
+    for i in range(2):
+        plant(tmp_path / "strange" / "deep" / f"{i}.png", level=64)
+    done = call(careful_model, data, "--unknown", tmp_path / "strange", "--json")
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout)
+    assert record["coverage"] == round(5 / 6, 5)
+    assert record["risk"] == 0.2
+    assert record["foreign_unknown"] == 1
+    assert record["risk_coverage"][-1][0] == 1
+    text = call(careful_model, data, "--unknown", tmp_path / "strange").stdout
+    assert "83.33% given a label, of which 20.00% are wrong; the rest is unknown" in text
+    assert "100.00% of the pictures of no class are unknown" in text
+    (tmp_path / "empty").mkdir()
+    nothing = call(careful_model, data, "--unknown", tmp_path / "empty")
+    assert nothing.exit_code == 1
+    assert "expected a folder of pictures of no class, found none" in nothing.stderr
 
 
 def test_a_broken_picture_is_named_on_stderr_and_counted(light_model, data):

@@ -17,12 +17,14 @@ def call(*arguments):
 
 
 def test_a_run_to_a_file(edgecls, trained, tmp_path):
-    """Exit code 0, a table on stdout with the three forms, one line of talk on stderr, and a file that loads."""
+    """Exit code 0, a table on stdout with the three forms, two lines of talk on stderr, and a file that loads."""
     done = edgecls("export", trained.out, "--out", "m.onnx", "--max-drop", 10)
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["form", "keras", "fp32", "int8"]
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("m.onnx: written; accuracy on 32 held-out pictures; largest difference to Keras ")
+    warning, written = done.stderr.splitlines()
+    assert warning.startswith("warning: 32 held-out pictures are too few to fit confidence to")
+    assert written.startswith("m.onnx: written; accuracy on 32 held-out pictures; largest difference to Keras ")
+    assert written.endswith(" at temperature 1")
     assert Classifier.load(tmp_path / "m.onnx").card.scheme == "int8"
 
 

@@ -10,8 +10,9 @@ import onnx
 import onnx.printer
 import pytest
 
-from edgecls import Classifier, ModelCard
+from edgecls import Classifier, ModelCard, confidence
 from edgecls.card import InputSpec
+from edgecls.confidence import UNKNOWN, UNKNOWN_ID
 from edgecls.dataset import DataConfig, decode, fingerprint, scan
 from edgecls.errors import ConfigError, DataError, ExportError
 from edgecls.evaluate import measure
@@ -23,6 +24,10 @@ from edgecls.train.config import Augment, Layers
 from edgecls.train.fit import fit
 from tests import drawn
 from tests.runs import config
+
+TOO_FEW = (
+    "warning: 32 held-out pictures are too few to fit confidence to; scores stay as they are, and nothing comes out as unknown"
+)
 
 
 @pytest.mark.parametrize("scheme", ["fp32", "int8"])
@@ -90,7 +95,7 @@ def test_the_graph_and_the_data_of_a_run_may_have_moved(trained, shapes, tmp_pat
         build(tmp_path / "run", tmp_path / "m.onnx", scheme="fp32")
     lines = []
     build(tmp_path / "run", tmp_path / "m.onnx", scheme="fp32", calibration=str(tmp_path / "moved"), say=lines.append)
-    assert lines == []
+    assert lines == [TOO_FEW]
 
 
 def test_other_pictures_than_the_run_had_are_warned_of(trained, tmp_path):
@@ -100,7 +105,8 @@ def test_other_pictures_than_the_run_had_are_warned_of(trained, tmp_path):
     build(trained.out, tmp_path / "m.onnx", scheme="fp32", calibration=str(tmp_path / "other"), say=lines.append)
     found = fingerprint(scan(tmp_path / "other"))
     assert lines == [
-        f"warning: {tmp_path / 'other'} is not what the run was trained on ({found}, the card says {trained.card.dataset})"
+        f"warning: {tmp_path / 'other'} is not what the run was trained on ({found}, the card says {trained.card.dataset})",
+        TOO_FEW.replace("32", "8"),
     ]
 
 
@@ -118,6 +124,40 @@ def test_test_pictures_are_measured_for_the_card(trained, tmp_path):
     report = build(trained.out, tmp_path / "m.onnx", scheme="fp32", test=str(tmp_path / "test"))
     assert report.card.metrics["pictures"] == 20
     assert report.card.measured_on == f"20 test pictures ({fingerprint(scan(tmp_path / 'test'))})"
+
+
+@pytest.mark.parametrize("scheme", ["fp32", "int8"])
+def test_scores_are_fitted_to_the_held_out_pictures(trained, shapes, tmp_path, monkeypatch, scheme):
+    """An eighth of the known pictures may be unknown: so are 4 of the 32 held-out ones, whose best labels stand beside; the
+    scores are brought to a temperature, and the card says what its own file gives.
+    """
+    monkeypatch.setattr(confidence, "FEWEST_TO_FIT", 20)
+    lines = []
+    out = tmp_path / "m.onnx"
+    card = build(trained.out, out, scheme=scheme, max_drop=10, reject=1 / 8, say=lines.append).card
+    assert lines == []
+    assert card.confidence.temperature != 1
+    classifier = Classifier.load(out, device="cpu")
+    data = settings(DataConfig, read_toml(trained.out / "config.toml")["data"], "config.toml")
+    held_out = decode(data.split(scan(shapes)).val, card.input)
+    again = measure(classifier.probabilities, card.labels, held_out, range(4))
+    assert card.metrics["calibration_error"] == round(again.calibration_error, 5)
+    assert card.metrics["coverage"] == pytest.approx(28 / 32, abs=1 / 32)
+    said = classifier.predictions(classifier.probabilities(held_out.batch))
+    strange = [prediction for prediction in said if prediction.label == UNKNOWN]
+    assert len(strange) == pytest.approx(4, abs=1)
+    assert {prediction.class_id for prediction in strange} == {UNKNOWN_ID}
+    assert all(prediction.top[0][0] in card.labels and prediction.score == prediction.top[0][1] for prediction in strange)
+
+
+def test_without_reject_nothing_is_unknown(trained, tmp_path, monkeypatch):
+    """Scores are fitted all the same; a share that is none is refused."""
+    monkeypatch.setattr(confidence, "FEWEST_TO_FIT", 20)
+    card = build(trained.out, tmp_path / "m.onnx", scheme="fp32", reject=0).card
+    assert card.confidence.reject_below == 0
+    assert "coverage" not in card.metrics
+    with pytest.raises(ConfigError, match=r"reject 1.5: expected the share of known pictures"):
+        build(trained.out, tmp_path / "m.onnx", reject=1.5)
 
 
 def with_biases(model, change):
