@@ -61,7 +61,7 @@ def careful_model(tmp_path):
 
 
 def test_what_is_unknown_is_measured(careful_model, data, tmp_path):
-    """Level 64 stands between dark and dim: one of six labelled pictures is unknown, two of two strange ones; none is an error."""
+    """Level 64 is between dark and dim: one of six labelled pictures is unknown, two of two strange ones; none is an error."""
     plant(data / "dark" / "64.png", level=64)
     for i in range(2):
         plant(tmp_path / "strange" / "deep" / f"{i}.png", level=64)
