@@ -98,6 +98,16 @@ class Report:
         """The mean of the classes' recalls."""
         return metrics.macro_recall(self.confusion)
 
+    @property
+    def worst_recall(self) -> float:
+        """The smallest of the classes' recalls."""
+        return float(np.nanmin(metrics.recalls(self.confusion)))
+
+    @property
+    def worst_class(self) -> str:
+        """The label of that class."""
+        return self.labels[int(np.nanargmin(metrics.recalls(self.confusion)))]
+
     def classes(self) -> list[tuple[str, int, float | None, float | None]]:
         """For each class (label, pictures, recall, precision); None where there is nothing to take a share of."""
         shares = [
@@ -111,7 +121,7 @@ class Report:
         return {
             "top1": round(self.top1, 5),
             "macro_recall": round(self.macro_recall, 5),
-            "worst_recall": round(float(np.nanmin(metrics.recalls(self.confusion))), 5),
+            "worst_recall": round(self.worst_recall, 5),
             "calibration_error": round(self.calibration_error, 5),
             **({"coverage": round(self.coverage, 5), "risk": round(self.risk, 5)} if self.confidence.reject_below else {}),
             "pictures": self.pictures,

@@ -28,6 +28,9 @@ def train(
     batch: Annotated[int | None, typer.Option(help="[default: 32]")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides everything that is drawn by chance.  [default: 0]")] = None,
     keep: Annotated[str | None, typer.Option(help="Which epoch best.keras holds: best (on the held-out pictures) or last.  [default: best]")] = None,
+    best_by: Annotated[str | None, typer.Option(help="What makes an epoch the best: accuracy, macro-recall or worst-recall.  [default: accuracy]")] = None,
+    patience: Annotated[int | None, typer.Option(metavar="N", help="End after this many epochs without a better one; 0: never.  [default: 0]")] = None,
+    balance: Annotated[str | None, typer.Option(help="For classes with few pictures: none, weights, sampler, focal or logit-adjust.  [default: none]")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam, adamw, sgd or rmsprop.")] = None,
     schedule: Annotated[str | None, typer.Option(help="Of the learning rate: constant or cosine.")] = None,
     rate: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
@@ -75,7 +78,8 @@ def train(
                    "pool_stride": pool_stride, "pool_bias": pool_bias, "pool_activation": pool_activation, "dense": dense},
         "augment": {"scale": augment_scale, "rotation_deg": augment_rotation, "translation": augment_translation,
                     "brightness": augment_brightness, "contrast": augment_contrast},
-        "arch": arch, "about": about, "seed": seed, "epochs": epochs, "batch": batch, "keep": keep, "optimizer": optimizer,
+        "arch": arch, "about": about, "seed": seed, "epochs": epochs, "batch": batch, "keep": keep, "best_by": best_by,
+        "patience": patience, "balance": balance, "optimizer": optimizer,
         "schedule": schedule, "rate": rate, "weight_decay": weight_decay, "dropout": dropout, "average": average,
     }  # fmt: skip
     off = (
@@ -92,7 +96,8 @@ def train(
     report = fit_model(settings, out, resume=resume, watcher=_watcher())
     val = report.val
     data(
-        f"{out}: {report.epochs} epochs; on {val.pictures} held-out pictures: top1 {val.top1:.2%}, macro recall {val.macro_recall:.2%}"
+        f"{out}: {report.epochs} epochs; on {val.pictures} held-out pictures: top1 {val.top1:.2%}, macro recall {val.macro_recall:.2%}, "
+        f"worst class {val.worst_recall:.2%} ({val.worst_class})"
     )
     if report.interrupted:
         say(f"stopped early; the best epoch so far is kept, go on with: edgecls train --out {out} --resume")
@@ -113,7 +118,8 @@ def _watcher() -> Any:
 
         def epoch(self, row: Mapping[str, float], best: bool) -> None:
             say(f"epoch {row['epoch']:.0f}/{self.epochs}  loss {row['loss']:.4f}  accuracy {row['accuracy']:.2%}  "
-                f"val loss {row['val_loss']:.4f}  val accuracy {row['val_accuracy']:.2%}  {row['seconds']:.1f} s{'  best' if best else ''}")  # fmt: skip
+                f"val loss {row['val_loss']:.4f}  val accuracy {row['val_accuracy']:.2%}  macro recall {row['val_macro_recall']:.2%}  "
+                f"{row['seconds']:.1f} s{'  best' if best else ''}")  # fmt: skip
 
     class _Bar(_Lines):
         """A bar over all batches of the run, with the time that is left."""

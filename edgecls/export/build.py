@@ -147,7 +147,7 @@ def _read_run(run: Path) -> tuple[Path, ModelCard, DataConfig]:
 def _load_keras(file: Path) -> Any:
     keras = extras.load("keras", extra="export", purpose="Exporting")
     try:
-        return keras.saving.load_model(file)
+        return keras.saving.load_model(file, compile=False)  # how it was trained does not matter here
     except Exception as error:
         raise ConfigError(f"{file}: Keras cannot load it ({str(error)[:200]}); train again with: edgecls train") from error
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgecls import extras
 from edgecls.train.augment import augment
+from edgecls.train.balance import balanced_order
 from edgecls.train.config import NO_AUGMENT
 
 if TYPE_CHECKING:
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
 class Batches:
     """All batches of a run by number: `batches[n]` is batch n % per_epoch of epoch n // per_epoch."""
 
-    def __init__(self, pictures: Pictures, *, batch: int, config: Augment, seed: int) -> None:
-        """Take the decoded pictures; they are not copied."""
+    def __init__(self, pictures: Pictures, *, batch: int, config: Augment, seed: int, balanced: bool = False) -> None:
+        """Take the decoded pictures; they are not copied. `balanced` epochs show every class as often as any other."""
         self.per_epoch = -(-len(pictures.batch) // batch)
         self._pictures = pictures
         self._batch = batch
         self._config = config
         self._seed = seed
+        self._balanced = balanced
         self._order: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
 
     def __getitem__(self, number: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -47,7 +49,9 @@ class Batches:
         order = self._order
         if order[0] != epoch:
             chance = np.random.default_rng((self._seed, 0, epoch))
-            order = self._order = (epoch, chance.permutation(len(self._pictures.batch)))
+            class_ids = self._pictures.class_ids
+            picks = balanced_order(class_ids, chance) if self._balanced else chance.permutation(len(class_ids))
+            order = self._order = (epoch, picks)
         return order[1]
 
 

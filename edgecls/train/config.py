@@ -14,6 +14,8 @@ Pool = Literal["max", "average"]
 Activation = Literal["none", "relu", "tanh", "sigmoid"]
 Optimizer = Literal["", "adam", "adamw", "sgd", "rmsprop"]
 Keep = Literal["best", "last"]
+BestBy = Literal["accuracy", "macro-recall", "worst-recall"]
+Balance = Literal["none", "weights", "sampler", "focal", "logit-adjust"]
 Schedule = Literal["", "constant", "cosine"]
 
 
@@ -70,8 +72,10 @@ NO_AUGMENT = Augment(0.0, 0.0, 0.0, 0.0, 0.0)
 class TrainConfig:
     """One training run.
 
-    `keep` is the epoch that the run is remembered by: the best on the held-out pictures, or the last. With a learning rate
-    that falls to zero and few held-out groups the last is the surer choice.
+    `keep` is the epoch that the run is remembered by: the best on the held-out pictures by `best_by`, or the last. With a
+    learning rate that falls to zero and few held-out groups the last is the surer choice. After `patience` epochs without a
+    better one (0: however many) the run ends. `balance` is what is done for classes with few pictures, see
+    `edgecls.train.balance`.
 
     Of `optimizer`, `schedule`, `rate` (the learning rate), `weight_decay`, `dropout` and `average` (keep the moving average of
     the weights over about an epoch), those that are empty or None are what the architecture trains best with. `about` goes on
@@ -85,6 +89,9 @@ class TrainConfig:
     epochs: int = 10
     batch: int = 32
     keep: Keep = "best"
+    best_by: BestBy = "accuracy"
+    patience: int = 0
+    balance: Balance = "none"
     optimizer: Optimizer = ""
     schedule: Schedule = ""
     rate: float | None = None
@@ -99,6 +106,7 @@ class TrainConfig:
         """Refuse settings that cannot be trained with."""
         check("epochs", self.epochs, self.epochs > 0, "above 0")
         check("batch", self.batch, self.batch > 0, "above 0")
+        check("patience", self.patience, self.patience >= 0, "0 or above")
         check("rate", self.rate, self.rate is None or self.rate > 0, "above 0")
         check("weight_decay", self.weight_decay, self.weight_decay is None or self.weight_decay >= 0, "0 or above")
         check("dropout", self.dropout, self.dropout is None or 0 <= self.dropout < 1, "from 0 to below 1")

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edgecls import __version__, extras
 from edgecls.card import ModelCard
 from edgecls.dataset import Pictures, decode, fingerprint
 from edgecls.evaluate import Report, measure
 from edgecls.files import whole_file
-from edgecls.train import folder, report
+from edgecls.train import balance, folder, report
 from edgecls.train.batches import Batches, as_keras
 from edgecls.train.model import architecture, build
 from edgecls.train.watch import Watcher
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edgecls.dataset import Split
-    from edgecls.train.config import TrainConfig
+    from edgecls.train.config import BestBy, TrainConfig
 
 LARGEST_MOMENTUM = 0.998
 """Of the moving average of the weights: over the last 500 batches or so, or over an epoch where that is shorter."""
@@ -63,8 +65,10 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher) -> Trai
                     f"{', '.join(sides.unvalidated[:5])}")  # fmt: skip
     train, val = (_decode(items, config, watcher) for items in (sides.train, sides.val))
     keras = _backend(config.seed)
-    batches = Batches(train, batch=config.batch, config=config.augment, seed=config.seed)
-    model = _compiled(keras, config, len(dataset.labels), batches.per_epoch)
+    balanced = config.balance == "sampler"
+    batches = Batches(train, batch=config.batch, config=config.augment, seed=config.seed, balanced=balanced)
+    counts = np.bincount(train.class_ids, minlength=len(dataset.labels)).tolist()
+    model = _compiled(keras, config, counts, batches.per_epoch)
     history: list[dict[str, float]] = []
     if resume:
         model = _last(keras, out, model)
@@ -83,7 +87,7 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher) -> Trai
         split=sides.rule,
         made_with=_made_with(keras, config, len(history)),
     )
-    return _finish(out, card, sides, _measure(best, dataset.labels, val), history, interrupted)
+    return _finish(out, card, sides, _measure(best, dataset.labels, val), history, config.best_by, interrupted)
 
 
 def _decode(items: Iterable[Any], config: TrainConfig, watcher: Watcher) -> Pictures:
@@ -104,10 +108,12 @@ def _backend(seed: int) -> Any:
     return keras
 
 
-def _compiled(keras: Any, config: TrainConfig, classes: int, batches: int) -> Any:
-    """The network with its optimizer; `batches` an epoch are what the weights are averaged over."""
+def _compiled(keras: Any, config: TrainConfig, counts: list[int], batches: int) -> Any:
+    """The network with its optimizer and loss; `counts` are the training pictures of each class, `batches` an epoch are what
+    the weights are averaged over.
+    """
     row = architecture(config.arch)
-    model = build(config, classes)
+    model = build(config, len(counts))
     kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD,
             "rmsprop": keras.optimizers.RMSprop}[config.optimizer or row.optimizer]  # fmt: skip
     decay = row.weight_decay if config.weight_decay is None else config.weight_decay
@@ -118,8 +124,8 @@ def _compiled(keras: Any, config: TrainConfig, classes: int, batches: int) -> An
             use_ema=row.average if config.average is None else config.average,
             ema_momentum=min(LARGEST_MOMENTUM, 1 - 1 / max(2, batches)),
         ),
-        loss=keras.losses.SparseCategoricalCrossentropy(),
-        metrics=["accuracy"],
+        loss=balance.loss(config.balance, counts),
+        metrics=["accuracy", *balance.recalls(len(counts))],
     )
     return model
 
@@ -192,13 +198,18 @@ def _keeper(keras: Any, config: TrainConfig, out: Path, history: list[dict[str, 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             numbers = {name: float((logs or {})[name]) for name in folder.HISTORY[1:-1]}
             row = {"epoch": epoch + 1, **numbers, "seconds": round(time.perf_counter() - self.began, 2)}
-            best = config.keep == "last" or all(folder.better(row, old) for old in history)
-            if best:
+            ranks = [folder.rank(old, config.best_by) for old in history]
+            best = all(folder.rank(row, config.best_by) > old for old in ranks)
+            if best or config.keep == "last":
                 _save_best(self.model, out / "best.keras")
             history.append(row)
             folder.write_history(out, history)  # before last.keras, whose count of batches says how much of it holds
             folder.save_model(self.model, out / "last.keras")
-            watcher.epoch(row, best)
+            watcher.epoch(row, best or config.keep == "last")
+            since = 0 if best else len(ranks) - max(range(len(ranks)), key=ranks.__getitem__)
+            if config.patience and since >= config.patience:
+                watcher.say(f"no better epoch in {since}: stopped; --patience 0 goes on")
+                self.model.stop_training = True
 
     return _Keeper()
 
@@ -224,11 +235,11 @@ def _made_with(keras: Any, config: TrainConfig, epochs: int) -> dict[str, str]:
 
 
 def _finish(
-    out: Path, card: ModelCard, sides: Split, val: Report, history: list[dict[str, float]], interrupted: bool
+    out: Path, card: ModelCard, sides: Split, val: Report, history: list[dict[str, float]], best_by: BestBy, interrupted: bool
 ) -> TrainReport:
     card = replace(card, metrics=val.as_metrics(), measured_on=f"the {len(sides.val)} held-out pictures")
     with whole_file(out / "card.json") as path:
         path.write_text(card.to_json(indent=2) + "\n", encoding="utf-8")
-    report.draw_curves(history, out / "curves.png")
+    report.draw_curves(history, best_by, out / "curves.png")
     report.draw_confusion(val.confusion, card.labels, out / "confusion.png")
     return TrainReport(out, card, val, len(history), interrupted)

@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, Any
 from edgecls.errors import ConfigError
 from edgecls.files import whole_file
 from edgecls.settings import as_table, build, read_toml
+from edgecls.train import balance
 from edgecls.train.config import TrainConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+    from edgecls.train.config import BestBy
+
+HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "val_macro_recall", "val_worst_recall", "seconds")
 
 
 @contextlib.contextmanager
@@ -68,6 +71,7 @@ def save_model(model: Any, path: Path) -> None:
 
 def load_model(keras: Any, path: Path) -> Any:
     """Read a Keras model. Raises ConfigError for a damaged file."""
+    balance.know_kinds()
     try:
         return keras.saving.load_model(path)
     except Exception as error:
@@ -94,9 +98,9 @@ def read_history(out: Path, epochs: int) -> list[dict[str, float]]:
     return [{**row, "epoch": int(row["epoch"])} for row in rows[:epochs]]
 
 
-def better(row: Mapping[str, float], old: Mapping[str, float]) -> bool:
-    """Whether an epoch is better than another: more held-out pictures right, or as many with a smaller loss."""
-    return (row["val_accuracy"], -row["val_loss"]) > (old["val_accuracy"], -old["val_loss"])
+def rank(row: Mapping[str, float], best_by: BestBy) -> tuple[float, float]:
+    """What makes an epoch better than another: a larger share of the held-out pictures; where it is equal, a smaller loss."""
+    return row[f"val_{best_by.replace('-', '_')}"], -row["val_loss"]
 
 
 def _check_same(config: TrainConfig, held: TrainConfig, out: Path) -> None:

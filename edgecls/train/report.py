@@ -8,6 +8,7 @@ import numpy as np
 
 from edgecls import extras
 from edgecls.files import whole_file
+from edgecls.train.folder import rank
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgecls.train.config import BestBy
+
 MOST_NAMED_CLASSES = 60
 
 
-def draw_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
+def draw_curves(history: Sequence[Mapping[str, float]], best_by: BestBy, path: Path) -> None:
     """Draw loss and accuracy over the epochs, training beside validation, the best epoch marked."""
     epochs = [row["epoch"] for row in history]
     figure = _figure(10, 4)
@@ -28,7 +31,7 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
         axes.set(xlabel="epoch", title=name)
         axes.grid(alpha=0.3)
         axes.legend()
-    best = max(history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
+    best = max(history, key=lambda row: rank(row, best_by))
     figure.suptitle(f"best epoch {best['epoch']:.0f}: {best['val_accuracy']:.2%} of the validation pictures right")
     _write(figure, path)
 

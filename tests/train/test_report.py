@@ -12,7 +12,7 @@ from edgecls.train.report import draw_confusion, draw_curves
 def test_curves_are_drawn_for_one_epoch_too(tmp_path):
     """A run of one epoch has curves of one point."""
     row = {"epoch": 1, "loss": 1.0, "accuracy": 0.5, "val_loss": 1.1, "val_accuracy": 0.4, "seconds": 1.0}
-    draw_curves([row], tmp_path / "curves.png")
+    draw_curves([row], "accuracy", tmp_path / "curves.png")
     assert image.load(tmp_path / "curves.png").shape[:2] == (520, 1300)
 
 
