@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +16,7 @@ from edgecls.card import METADATA_KEY, ModelCard
 from edgecls.confidence import UNKNOWN, UNKNOWN_ID
 from edgecls.errors import ModelError
 from edgecls.frame import Picture, Prediction
+from edgecls.golden import GOLDEN_KEY, Golden, OnMismatch, check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,17 +48,25 @@ class Classifier:
         self._turn = threading.Lock() if provider.serial else contextlib.nullcontext()
 
     @classmethod
-    def load(cls, path: str | Path, *, device: str = "auto", threads: int | None = None) -> Classifier:
+    def load(
+        cls, path: str | Path, *, device: str = "auto", threads: int | None = None, on_mismatch: OnMismatch = "stop"
+    ) -> Classifier:
         """Load a model file on a device, "auto" or a key of `providers.PROVIDERS`; `threads` as in `providers.open_session`.
 
-        Raises ModelError for a file that is no model of edgecls or whose card does not fit its graph, DeviceError for
-        a device that cannot be had.
+        The model is asked about its golden pictures, and where its answers are not those of the export, `on_mismatch` says what
+        happens: "stop" raises, "warn" warns (a RuntimeWarning), "ignore" does not ask.
+
+        Raises ModelError for a file that is no model of edgecls, whose card does not fit its graph, or that gives other answers
+        here, DeviceError for a device that cannot be had.
         """
-        return cls.from_bytes(_read(Path(path)), str(path), device=device, threads=threads)
+        return cls.from_bytes(_read(Path(path)), str(path), device=device, threads=threads, on_mismatch=on_mismatch)
 
     @classmethod
-    def from_bytes(cls, model: bytes, where: str, *, device: str = "auto", threads: int | None = None) -> Classifier:
+    def from_bytes(
+        cls, model: bytes, where: str, *, device: str = "auto", threads: int | None = None, on_mismatch: OnMismatch = "stop"
+    ) -> Classifier:
         """Load a model from the bytes of an .onnx file; `where` names it in errors."""
+        check_choice(on_mismatch)
         opened = providers.open_session(model, where, device, threads=threads)
         metadata = opened.session.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
@@ -66,7 +76,11 @@ class Classifier:
             )
         card = ModelCard.from_json(metadata[METADATA_KEY], where)
         _check_graph(opened, card, where)
-        return cls(model, card, opened)
+        classifier = cls(model, card, opened)
+        if GOLDEN_KEY in metadata and on_mismatch != "ignore":
+            golden = Golden.from_json(metadata[GOLDEN_KEY], card.input, len(card.labels), where)
+            classifier._check_answers(golden, where, on_mismatch)
+        return classifier
 
     def classify(self, picture: Picture) -> Prediction:
         """Classify one picture of any size: (H, W) gray or (H, W, 3) blue-green-red, uint8."""
@@ -94,6 +108,20 @@ class Classifier:
             label, class_id = (UNKNOWN, UNKNOWN_ID) if unknown else (top[0][0], best[0])
             predictions.append(Prediction(label, top[0][1], class_id, top))
         return predictions
+
+    def _check_answers(self, golden: Golden, where: str, on_mismatch: OnMismatch) -> None:
+        difference = golden.difference(self._run)
+        if difference <= golden.bound:
+            return
+        made_with = self.card.made_with.get("onnxruntime", "an unknown one")
+        text = (
+            f"{where}: gives other answers here than where it was exported: a probability of its golden pictures is off by "
+            f"{difference:.3g} (at most {golden.bound:.3g}), on {self.device} with ONNX Runtime {providers.version()} "
+            f"(made with {made_with}); take another --device, the version it was made with, or export it with --scheme fp32"
+        )
+        if on_mismatch == "stop":
+            raise ModelError(text)
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
 
     def _run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         if self._binding is not None:

@@ -126,6 +126,11 @@ def open_session(model: bytes, where: str, device: str = "auto", *, threads: int
     return Opened(_start(model, where, device, threads), device, "asked for")
 
 
+def version() -> str:
+    """The version of ONNX Runtime here."""
+    return str(_onnxruntime().__version__)
+
+
 def _first_that_starts(model: bytes, where: str, threads: int | None) -> Opened:
     passed_over: list[str] = []
     for name in AUTO:

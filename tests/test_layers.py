@@ -16,6 +16,7 @@ ROWS = [
     {"confidence", "extras", "files", "frame", "settings"},
     {"card"},
     {"binding", "image", "metrics", "providers"},
+    {"golden"},
     {"dataset", "classifier"},
     {"evaluate"},
     {"train", "export", "run"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -33,6 +34,7 @@ def run(
         help="video:out.mp4 (annotated; {camera} in the name for several cameras), jsonl:out.jsonl, or window; may be repeated.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml; what is asked for is used or the run stops.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads of one inference; left out: 1 for small pictures, else all cores.")] = None,
+    on_mismatch: Annotated[str, typer.Option(metavar="WHAT", help="When the model gives other answers here than where it was exported: stop, warn or ignore.")] = "stop",
     decoder: Annotated[str, typer.Option(metavar="NAME", help="auto, opencv or pyav; auto is pyav but for cameras by number.")] = "auto",
     fast_decode: Annotated[bool, typer.Option("--fast-decode", help="Leave out the loop filter of H.264 and HEVC: a fifth faster, a little blockier.")] = False,
     keyframes: Annotated[bool, typer.Option("--keyframes", help="Decode key frames only: a fraction of the work, a picture every second or so.")] = False,
@@ -61,7 +63,11 @@ def run(
 
     image.keep_opencv_to_one_thread()
     regions = zones(parse_zones(zone)) if zone else whole_frame
-    classifier = Classifier.load(model, device=device, threads=threads)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        classifier = Classifier.load(model, device=device, threads=threads, on_mismatch=on_mismatch)  # type: ignore[arg-type]
+    for warning in warned:
+        say(f"warning: {warning.message}")
     if device == "auto":
         say(f"device {classifier.device} ({classifier.why})")
     spec = classifier.card.input

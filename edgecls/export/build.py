@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecls import __version__, confidence, extras, metrics
+from edgecls import __version__, confidence, extras, golden, metrics
 from edgecls.card import ModelCard
-from edgecls.classifier import Classifier
+from edgecls.classifier import INPUT_NAME, Classifier
 from edgecls.dataset import DataConfig, Pictures, decode, fingerprint
 from edgecls.errors import ConfigError, ExportError
 from edgecls.evaluate import Report, match_labels, measure
@@ -108,7 +108,8 @@ def build(
         made_with={**card.made_with, **_versions(), "calibration_pictures": str(len(train))},
     )
     onnx = extras.load("onnx", extra="export", purpose="Exporting")
-    final = files[scheme] = stamp(onnx.load_from_string(files[scheme]), card)
+    kept = golden.make(held_out.batch, held_out.class_ids, forms[scheme], _plainly(files[scheme]))
+    final = files[scheme] = stamp(onnx.load_from_string(files[scheme]), card, kept)
     with whole_file(out) as path:
         path.write_bytes(final)
     sizes = {"keras": 4 * model.count_params(), **{name: len(content) for name, content in files.items()}}
@@ -121,6 +122,16 @@ def _confidence(report: Report, held_out: Pictures, reject: float, say: Callable
         say(f"warning: {len(held_out.batch)} held-out pictures are too few to fit confidence to; scores stay as they are, and "
             "nothing comes out as unknown")  # fmt: skip
     return confidence.fit(report.probabilities, held_out.class_ids, reject=reject)
+
+
+def _plainly(content: bytes) -> Probabilities:
+    """The graph of a file as it is written, node by node, without the kernels that ONNX Runtime makes of several."""
+    ort = extras.load("onnxruntime", extra="export", purpose="Exporting")
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return lambda batch: np.asarray(session.run(None, {INPUT_NAME: batch})[0])
 
 
 def _writable(out: Path) -> Path:

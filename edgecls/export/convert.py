@@ -12,11 +12,13 @@ from edgecls import extras
 from edgecls.card import METADATA_KEY
 from edgecls.classifier import INPUT_NAME, OUTPUT_NAME
 from edgecls.errors import ExportError
+from edgecls.golden import GOLDEN_KEY
 
 if TYPE_CHECKING:
     import onnx
 
     from edgecls.card import InputSpec, ModelCard
+    from edgecls.golden import Golden
 
 OPSET = 18
 BATCH_AXIS = "N"
@@ -59,11 +61,12 @@ def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def stamp(model: onnx.ModelProto, card: ModelCard) -> bytes:
-    """Return the bytes of the file with `card` in its metadata; earlier metadata is replaced."""
+def stamp(model: onnx.ModelProto, card: ModelCard, golden: Golden | None = None) -> bytes:
+    """Return the bytes of the file with `card` and `golden` in its metadata; earlier metadata is replaced."""
     onnx = extras.load("onnx", extra="export", purpose="Exporting")
     del model.metadata_props[:]
-    onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json()})
+    kept = {} if golden is None else {GOLDEN_KEY: golden.to_json()}
+    onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json(), **kept})
     model.producer_name, model.producer_version = "edgecls", card.made_with.get("edgecls", "")
     return bytes(model.SerializeToString(deterministic=True))
 

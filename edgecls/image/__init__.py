@@ -91,6 +91,19 @@ def decode(data: bytes, where: str, *, halvings: int = 0) -> Picture:
     return cast("Picture", picture)
 
 
+def encode_png(picture: Picture) -> bytes:
+    """(H, W), (H, W, 1) or (H, W, 3) uint8 -> the bytes of a PNG, which keeps every level and the order of the channels."""
+    return bytes(cv2.imencode(".png", picture)[1])
+
+
+def decode_as_stored(data: bytes, where: str) -> Picture:
+    """Decode what `encode_png` made: (H, W) or (H, W, 3) uint8."""
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    if picture is None:
+        raise DataError(f"{where}: holds a picture that OpenCV cannot decode ({len(data)} bytes)")
+    return cast("Picture", picture)
+
+
 def gray(bgr: Picture) -> Picture:
     """(H, W, 3) uint8 blue-green-red -> (H, W) uint8 luma, full range (BT.601 weights)."""
     return cast("Picture", cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY))

@@ -1,0 +1,102 @@
+"""A few pictures with the answers that a model gave where it was exported, to see whether it gives them here.
+
+The same file can compute something else on another machine: processors without VNNI saturate on 8-bit weights, an accelerator
+rounds otherwise, a new version of a library has a mistake. None of that is an error to anybody. So the file carries what it
+should say, and asks itself when it is loaded, in a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from edgecls import image
+from edgecls.errors import ConfigError, EdgeclsError, ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from edgecls.card import InputSpec
+
+GOLDEN_KEY = "edgecls.golden"
+MOST_PICTURES = 8
+MOST_BYTES = 200_000
+"""So much of a file may its golden pictures take, as PNG."""
+SMALLEST_BOUND = 1e-3
+MARGIN = 2.0
+"""A right machine may differ so many times as much as two right ways of computing differed at the export."""
+
+OnMismatch = Literal["stop", "warn", "ignore"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Golden:
+    """`pictures` (N, height, width, channels) uint8, the `probabilities` (N, labels) that the graph gave for them, and the
+    `bound` that no probability may be off by.
+    """
+
+    pictures: NDArray[np.uint8]
+    probabilities: NDArray[np.float32]
+    bound: float
+
+    def difference(self, run: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> float:
+        """The largest difference of a probability; `run` is the graph. NaN answers differ by infinity."""
+        found = run(self.pictures)
+        if found.shape != self.probabilities.shape or not np.isfinite(found).all():
+            return float("inf")
+        return float(np.abs(found - self.probabilities).max())
+
+    def to_json(self) -> str:
+        """Return it as text, the pictures as PNG."""
+        record = {
+            "pictures": [base64.b64encode(image.encode_png(picture)).decode("ascii") for picture in self.pictures],
+            "probabilities": [[round(float(p), 6) for p in row] for row in self.probabilities],
+            "bound": self.bound,
+        }
+        return json.dumps(record)
+
+    @staticmethod
+    def from_json(text: str, spec: InputSpec, labels: int, where: str) -> Golden:
+        """Read it; `spec` and `labels` say what shapes it must have. Raises ModelError for what it does not hold."""
+        try:
+            record = json.loads(text)
+            encoded = [base64.b64decode(picture, validate=True) for picture in record["pictures"]]
+            pictures = np.stack([image.decode_as_stored(data, where).reshape(spec.shape) for data in encoded])
+            probabilities = np.asarray(record["probabilities"], np.float32).reshape(len(pictures), labels)
+            return Golden(pictures, probabilities, float(record["bound"]))
+        except (ValueError, TypeError, KeyError, EdgeclsError) as error:
+            raise ModelError(f"{where}: its golden pictures are damaged ({error}); export the model again") from error
+
+
+def make(
+    pictures: NDArray[np.uint8],
+    class_ids: NDArray[np.int64],
+    run: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    other: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+) -> Golden:
+    """Take some of `pictures`, of as many classes as can be, and what `run` says of them. `other` computes the same in another
+    right way: how far the two are apart is the measure for what a machine may be off.
+    """
+    chosen: list[int] = []
+    size = 0
+    for i in np.unique(class_ids, return_index=True)[1].tolist():
+        size += len(image.encode_png(pictures[i]))
+        if chosen and (len(chosen) == MOST_PICTURES or size > MOST_BYTES):
+            break
+        chosen.append(i)
+    taken = pictures[chosen]
+    found = run(taken)
+    apart = max(float(np.abs(run(pictures[:256]) - other(pictures[:256])).max()), float(np.abs(found - other(taken)).max()))
+    return Golden(taken, found, round(max(SMALLEST_BOUND, MARGIN * apart), 6))
+
+
+def check_choice(on_mismatch: str) -> None:
+    """Raise ConfigError for what is no way to answer a mismatch."""
+    if on_mismatch not in get_args(OnMismatch):
+        raise ConfigError(f"on_mismatch {on_mismatch!r} is not known; expected {', '.join(get_args(OnMismatch))}")
