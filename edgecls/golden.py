@@ -28,7 +28,9 @@ GOLDEN_KEY = "edgecls.golden"
 MOST_PICTURES = 8
 MOST_BYTES = 200_000
 """So much of a file may its golden pictures take, as PNG."""
-SMALLEST_BOUND = 1e-3
+SMALLEST_BOUNDS = {"fp32": 1e-3, "int8": 0.02}
+"""By scheme: what is rounding on any right machine. In int8 another kernel may round a sum to the level beside; what saturates is
+off by tenths."""
 MARGIN = 2.0
 """A right machine may differ so many times as much as two right ways of computing differed at the export."""
 
@@ -79,9 +81,12 @@ def make(
     class_ids: NDArray[np.int64],
     run: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
     other: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    *,
+    scheme: str,
 ) -> Golden:
     """Take some of `pictures`, of as many classes as can be, and what `run` says of them. `other` computes the same in another
-    right way: how far the two are apart is the measure for what a machine may be off.
+    right way: how far the two are apart is the measure for what a machine may be off, and SMALLEST_BOUNDS of the `scheme` at
+    least.
     """
     chosen: list[int] = []
     size = 0
@@ -93,7 +98,7 @@ def make(
     taken = pictures[chosen]
     found = run(taken)
     apart = max(float(np.abs(run(pictures[:256]) - other(pictures[:256])).max()), float(np.abs(found - other(taken)).max()))
-    return Golden(taken, found, round(max(SMALLEST_BOUND, MARGIN * apart), 6))
+    return Golden(taken, found, round(max(SMALLEST_BOUNDS[scheme], MARGIN * apart), 6))
 
 
 def check_choice(on_mismatch: str) -> None:

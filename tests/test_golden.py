@@ -104,14 +104,16 @@ def test_pictures_of_many_classes_are_kept_and_not_many():
     """One of each of the first eight classes; fewer of large ones, but one at least; twice the distance of two right ways."""
     chance = np.random.default_rng(0)
     small = chance.integers(0, 256, (40, 8, 8, 1), np.uint8)
-    kept = golden.make(small, np.arange(40) // 2, lambda b: np.zeros((len(b), 2)), lambda b: np.full((len(b), 2), 0.03))
+    kept = golden.make(
+        small, np.arange(40) // 2, lambda b: np.zeros((len(b), 2)), lambda b: np.full((len(b), 2), 0.03), scheme="int8"
+    )
     assert (kept.pictures == small[0 : 2 * MOST_PICTURES : 2]).all()
     assert kept.bound == pytest.approx(0.06)
     large = chance.integers(0, 256, (3, 300, 300, 3), np.uint8)
-    kept = golden.make(large, np.arange(3), lambda b: np.zeros((len(b), 2)), lambda b: np.zeros((len(b), 2)))
+    kept = golden.make(large, np.arange(3), lambda b: np.zeros((len(b), 2)), lambda b: np.zeros((len(b), 2)), scheme="fp32")
     assert len(kept.pictures) == 1
     assert large[0].nbytes > MOST_BYTES
-    assert kept.bound == golden.SMALLEST_BOUND
+    assert kept.bound == golden.SMALLEST_BOUNDS["fp32"]
 
 
 def test_an_exported_file_carries_them(exported):
@@ -121,7 +123,7 @@ def test_an_exported_file_carries_them(exported):
         held = {entry.key: entry.value for entry in proto.metadata_props}
         kept = Golden.from_json(held[GOLDEN_KEY], report.card.input, 4, "m.onnx")
         assert len(kept.pictures) == 4, scheme
-        assert kept.bound < 0.2
+        assert golden.SMALLEST_BOUNDS[scheme] <= kept.bound < 0.2
     proto = onnx.load(exported["fp32"].out)
     for weight in proto.graph.initializer:
         if list(weight.dims) == [4] and weight.data_type == onnx.TensorProto.FLOAT:

@@ -108,7 +108,7 @@ def build(
         made_with={**card.made_with, **_versions(), "calibration_pictures": str(len(train))},
     )
     onnx = extras.load("onnx", extra="export", purpose="Exporting")
-    kept = golden.make(held_out.batch, held_out.class_ids, forms[scheme], _plainly(files[scheme]))
+    kept = golden.make(held_out.batch, held_out.class_ids, forms[scheme], _plainly(files[scheme]), scheme=scheme)
     final = files[scheme] = stamp(onnx.load_from_string(files[scheme]), card, kept)
     with whole_file(out) as path:
         path.write_bytes(final)
