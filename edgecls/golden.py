@@ -29,8 +29,8 @@ MOST_PICTURES = 8
 MOST_BYTES = 200_000
 """So much of a file may its golden pictures take, as PNG."""
 SMALLEST_BOUNDS = {"fp32": 1e-3, "int8": 0.02}
-"""By scheme: what is rounding on any right machine. In int8 another kernel may round a sum to the level beside; what saturates is
-off by tenths."""
+"""By scheme: what is rounding on any right machine. In int8 another kernel may round a sum to the level beside it; what
+saturates is off by tenths."""
 MARGIN = 2.0
 """A right machine may differ so many times as much as two right ways of computing differed at the export."""
 
