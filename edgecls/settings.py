@@ -70,8 +70,10 @@ def _value(hint: Any, value: Any, where: str, name: str) -> Any:
             raise ConfigError(f"{where}: {name} must be a table, found {value!r}")
         return build(hint, value, where, name + ".")  # type: ignore[arg-type]  # a dataclass is a type here
     if get_origin(hint) is tuple:
-        if not isinstance(value, list | tuple) or not all(type(v) is int for v in value):
-            raise ConfigError(f"{where}: {name} must be a list of whole numbers, found {value!r}")
+        kind = get_args(hint)[0]
+        if not isinstance(value, list | tuple) or not all(type(v) is kind for v in value):
+            of = {int: "whole numbers", str: "texts"}[kind]
+            raise ConfigError(f"{where}: {name} must be a list of {of}, found {value!r}")
         return tuple(value)
     if get_origin(hint) is Literal:
         check(f"{where}: {name}", value, value in get_args(hint), f"one of {', '.join(filter(None, get_args(hint)))}")

@@ -20,7 +20,7 @@ def train(
     out: Annotated[str, typer.Option(help="The folder to write the run to.")] = "",
     config: Annotated[str | None, typer.Option(metavar="F.toml", help="Settings from a file, such as the config.toml of a run; options go over it.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out after its last whole epoch.")] = False,
-    arch: Annotated[str | None, typer.Option(help="classic (the textbook CNN) or edge (smaller, faster, better).")] = None,
+    arch: Annotated[str | None, typer.Option(help="classic (the textbook CNN), edge (smaller, faster, better), residual (better still, takes longer) or linear (to compare with).")] = None,
     size: Annotated[str | None, typer.Option(metavar="N|WxH", help="Input size in pixels.  [default: 32]")] = None,
     color: Annotated[str | None, typer.Option(help="gray or rgb.  [default: gray]")] = None,
     fit: Annotated[str | None, typer.Option(help="stretch, letterbox or center-crop.  [default: stretch]")] = None,
@@ -34,9 +34,18 @@ def train(
     optimizer: Annotated[str | None, typer.Option(help="adam, adamw, sgd or rmsprop.")] = None,
     schedule: Annotated[str | None, typer.Option(help="Of the learning rate: constant or cosine.")] = None,
     rate: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    warmup: Annotated[float | None, typer.Option(metavar="EPOCHS", help="Epochs in which the learning rate rises from nothing.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Weight decay.")] = None,
     dropout: Annotated[float | None, typer.Option(help="Share of units left out while training.")] = None,
     average: Annotated[bool | None, typer.Option("--average/--no-average", help="Keep the moving average of the weights over about an epoch.")] = None,
+    precision: Annotated[str | None, typer.Option(help="Of the sums while training: float32, or bfloat16, which newer processors and GPUs do faster.  [default: float32]")] = None,
+    label_smoothing: Annotated[float | None, typer.Option(help="Share of all classes in each training picture; 0 is off.  [default: 0]")] = None,
+    mixup: Annotated[float | None, typer.Option(metavar="ALPHA", help="Lay each training picture over another; 0 is off, 0.2 is usual.  [default: 0]")] = None,
+    strangers: Annotated[float | None, typer.Option(help="Share of the training pictures that are made to be of no class, so that unknown things are found; 0 is off.  [default: 0]")] = None,
+    stranger_kinds: Annotated[str | None, typer.Option(metavar="NAME,NAME,...", help="Some of shuffled, part, patchwork, shapes, letters.  [default: all]")] = None,
+    teacher: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="An .onnx file of the same labels and input to learn from beside the labels; may be repeated.")] = None,
+    teacher_weight: Annotated[float | None, typer.Option(help="How much the teachers' word counts against the labels', 0 to 1.  [default: 0.7]")] = None,
+    width: Annotated[float | None, typer.Option(help="edge, residual: so many times the kernels of each layer.  [default: 1]")] = None,
     kernels: Annotated[str | None, typer.Option(metavar="N,N,...", help="classic: kernels of each convolution block.  [default: 32]")] = None,
     kernel_size: Annotated[int | None, typer.Option(help="classic: side of a kernel.  [default: 3]")] = None,
     pool: Annotated[str | None, typer.Option(help="classic: max or average.  [default: max]")] = None,
@@ -51,6 +60,11 @@ def train(
     augment_translation: Annotated[float | None, typer.Option(help="By up to this share of the side; 0 is off.  [default: 0.05]")] = None,
     augment_brightness: Annotated[float | None, typer.Option(help="By up to this share; 0 is off.  [default: 0.2]")] = None,
     augment_contrast: Annotated[float | None, typer.Option(help="By up to this share; 0 is off.  [default: 0.2]")] = None,
+    augment_shear: Annotated[float | None, typer.Option(help="Lean by up to this share of the side; 0 is off.  [default: 0]")] = None,
+    augment_blur: Annotated[float | None, typer.Option(help="By up to this share of the side; 0 is off.  [default: 0]")] = None,
+    augment_noise: Annotated[float | None, typer.Option(help="By up to this share of white; 0 is off.  [default: 0]")] = None,
+    augment_erase: Annotated[float | None, typer.Option(help="Cover a rectangle of up to this share of each side; 0 is off.  [default: 0]")] = None,
+    augment_mirror: Annotated[str | None, typer.Option(metavar="LABEL,LABEL=LABEL,...|all", help="Classes whose pictures may be turned left to right, or into one another.  [default: none]")] = None,
     labels: Annotated[str | None, typer.Option(metavar="FILE", help="One label a line, to rename the classes in their order.")] = None,
     group: Annotated[str | None, typer.Option(metavar="REGEX", help="On the path: its parentheses catch what must stay on one side of the split.")] = None,
     val_fraction: Annotated[float | None, typer.Option(help="Share of the pictures to hold out.  [default: 0.15]")] = None,
@@ -66,8 +80,8 @@ def train(
         raise typer.BadParameter("expected --out, the folder to write the run to")
     from pathlib import Path
 
-    from edgecls.settings import build, merged, read_toml
-    from edgecls.train.config import TrainConfig
+    from edgecls.settings import as_table, build, merged, read_toml
+    from edgecls.train.config import NO_AUGMENT, TrainConfig
     from edgecls.train.fit import fit as fit_model
 
     file = str(Path(out) / "config.toml") if resume and config is None else config
@@ -75,18 +89,17 @@ def train(
         "data": {"path": pictures, "labels": labels, "group": group, "roi": roi, "strict": strict, "val_fraction": val_fraction, "seed": seed},
         "input": {**_size(size), "color": color, "fit": fit},
         "layers": {"kernels": _numbers(kernels), "kernel_size": kernel_size, "pool": pool, "pool_window": pool_window,
-                   "pool_stride": pool_stride, "pool_bias": pool_bias, "pool_activation": pool_activation, "dense": dense},
+                   "pool_stride": pool_stride, "pool_bias": pool_bias, "pool_activation": pool_activation, "dense": dense, "width": width},
         "augment": {"scale": augment_scale, "rotation_deg": augment_rotation, "translation": augment_translation,
-                    "brightness": augment_brightness, "contrast": augment_contrast},
+                    "brightness": augment_brightness, "contrast": augment_contrast, "shear": augment_shear, "blur": augment_blur,
+                    "noise": augment_noise, "erase": augment_erase, "mirror": _texts(augment_mirror)},
         "arch": arch, "about": about, "seed": seed, "epochs": epochs, "batch": batch, "keep": keep, "best_by": best_by,
         "patience": patience, "balance": balance, "optimizer": optimizer,
-        "schedule": schedule, "rate": rate, "weight_decay": weight_decay, "dropout": dropout, "average": average,
+        "schedule": schedule, "rate": rate, "warmup": warmup, "weight_decay": weight_decay, "dropout": dropout, "average": average,
+        "precision": precision, "label_smoothing": label_smoothing, "mixup": mixup, "strangers": strangers,
+        "stranger_kinds": _texts(stranger_kinds), "teachers": teacher or None, "teacher_weight": teacher_weight,
     }  # fmt: skip
-    off = (
-        {"augment": dict.fromkeys(("scale", "rotation_deg", "translation", "brightness", "contrast"), 0.0)}
-        if augment is False
-        else {}
-    )
+    off = {"augment": as_table(NO_AUGMENT)} if augment is False else {}
     table = merged(merged(read_toml(file) if file else {}, off), _given(changes))
     if not table.get("data", {}).get("path"):
         raise typer.BadParameter("expected DATA: class folders, a CSV manifest or an npz file")
@@ -168,6 +181,10 @@ def _size(text: str | None) -> dict[str, int]:
     if not width.isdecimal() or (by and not height.isdecimal()):
         raise ConfigError(f"--size {text}: expected a number of pixels such as 32, or WIDTHxHEIGHT such as 48x32")
     return {"width": int(width), "height": int(height or width)}
+
+
+def _texts(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _numbers(text: str | None) -> list[int] | None:

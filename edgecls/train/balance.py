@@ -54,11 +54,13 @@ def balanced_order(class_ids: NDArray[np.int64], chance: np.random.Generator) ->
     return chance.permutation(shared)
 
 
-def loss(balance: Balance, counts: Sequence[int]) -> Any:
-    """The keras loss for probabilities and class ids, of classes with so many training pictures."""
+def loss(balance: Balance, counts: Sequence[int], *, soft: bool = False) -> Any:
+    """The keras loss of classes with so many training pictures each, for probabilities and class ids; with `soft` for
+    probabilities and (N, classes) shares of the classes.
+    """
     keras = extras.load("keras", extra="train", purpose="Training")
     if balance in ("none", "sampler"):
-        return keras.losses.SparseCategoricalCrossentropy()
+        return keras.losses.CategoricalCrossentropy() if soft else keras.losses.SparseCategoricalCrossentropy()
     shares = np.maximum(1, np.asarray(counts, np.float64))
     return _loss_kind()(balance, (shares / shares.sum()).tolist(), class_weights(counts).tolist())
 
@@ -75,6 +77,13 @@ def know_kinds() -> None:
     _recall_kind()
 
 
+def _shares(ops: Any, y_true: Any, y_pred: Any) -> Any:
+    """(N, classes) how much of each class is in a picture, of what is told about it: that, or its class id."""
+    if tuple(y_true.shape[1:]) == tuple(y_pred.shape[1:]):
+        return ops.cast(y_true, y_pred.dtype)
+    return ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), y_pred.shape[-1], dtype=y_pred.dtype)
+
+
 @cache
 def _loss_kind() -> Any:
     keras = extras.load("keras", extra="train", purpose="Training")
@@ -89,18 +98,17 @@ def _loss_kind() -> Any:
             self.balance, self.shares, self.weights = balance, list(shares), list(weights)
 
         def call(self, y_true: Any, y_pred: Any) -> Any:
-            class_ids = ops.cast(ops.reshape(y_true, (-1,)), "int32")
+            shares = _shares(ops, y_true, y_pred)
             probabilities = ops.maximum(y_pred, _SMALLEST)
             if self.balance == "logit-adjust":  # softmax(logits + log(shares))
                 probabilities = probabilities * ops.cast(self.shares, probabilities.dtype)
                 probabilities = probabilities / ops.sum(probabilities, axis=-1, keepdims=True)
-            right = ops.sum(probabilities * ops.one_hot(class_ids, len(self.shares), dtype=probabilities.dtype), axis=-1)
-            cost = -ops.log(right)
+            cost = -ops.log(probabilities)
             if self.balance == "focal":
-                cost = cost * ops.maximum(1 - right, 0.0) ** FOCUS
+                cost = cost * ops.maximum(1 - probabilities, 0.0) ** FOCUS
             if self.balance == "weights":
-                cost = cost * ops.take(ops.cast(self.weights, probabilities.dtype), class_ids)
-            return cost
+                cost = cost * ops.cast(self.weights, probabilities.dtype)
+            return ops.sum(cost * shares, axis=-1)
 
         def get_config(self) -> dict[str, Any]:
             return {**super().get_config(), "balance": self.balance, "shares": self.shares, "weights": self.weights}
@@ -122,9 +130,9 @@ def _recall_kind() -> Any:
             self.shown = self.add_variable((classes,), initializer="zeros", name="shown")
 
         def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # noqa: ARG002 - Keras calls it so
-            class_ids = ops.cast(ops.reshape(y_true, (-1,)), "int32")
+            class_ids = ops.argmax(_shares(ops, y_true, y_pred), axis=-1)
             shown = ops.one_hot(class_ids, self.classes, dtype="float32")
-            right = ops.cast(ops.equal(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), class_ids), "float32")
+            right = ops.cast(ops.equal(ops.argmax(y_pred, axis=-1), class_ids), "float32")
             self.found.assign_add(ops.sum(shown * right[:, None], axis=0))
             self.shown.assign_add(ops.sum(shown, axis=0))
 

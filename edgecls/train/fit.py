@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +18,12 @@ from edgecls.files import whole_file
 from edgecls.train import balance, folder, report
 from edgecls.train.batches import Batches, as_keras
 from edgecls.train.model import architecture, build
+from edgecls.train.schedule import learning_rate
+from edgecls.train.targets import targets
 from edgecls.train.watch import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from edgecls.dataset import Split
     from edgecls.train.config import BestBy, TrainConfig
@@ -65,16 +67,17 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher) -> Trai
                     f"{', '.join(sides.unvalidated[:5])}")  # fmt: skip
     train, val = (_decode(items, config, watcher) for items in (sides.train, sides.val))
     keras = _backend(config.seed)
-    balanced = config.balance == "sampler"
-    batches = Batches(train, batch=config.batch, config=config.augment, seed=config.seed, balanced=balanced)
+    told = targets(config, dataset.labels)
+    batches = Batches(train, dataset.labels, config, told)
     counts = np.bincount(train.class_ids, minlength=len(dataset.labels)).tolist()
-    model = _compiled(keras, config, counts, batches.per_epoch)
+    model = _compiled(keras, config, counts, batches.per_epoch, soft=told.soft)
     history: list[dict[str, float]] = []
     if resume:
         model = _last(keras, out, model)
+        model.optimizer.learning_rate = learning_rate(config, batches.per_epoch)  # of so many epochs as are wanted now
         history = folder.read_history(out, int(model.optimizer.iterations) // batches.per_epoch)
     folder.write_config(out, config)
-    interrupted = _train(keras, model, config, batches, val, history, out, watcher)
+    interrupted = _train(keras, model, config, batches, (val.batch, told.of_held_out(val.class_ids)), history, out, watcher)
     if not history:
         raise KeyboardInterrupt
     best = folder.load_model(keras, out / "best.keras")
@@ -108,26 +111,38 @@ def _backend(seed: int) -> Any:
     return keras
 
 
-def _compiled(keras: Any, config: TrainConfig, counts: list[int], batches: int) -> Any:
+def _compiled(keras: Any, config: TrainConfig, counts: list[int], batches: int, *, soft: bool) -> Any:
     """The network with its optimizer and loss; `counts` are the training pictures of each class, `batches` an epoch are what
-    the weights are averaged over.
+    the weights are averaged over, and `soft` targets are shares of classes.
     """
     row = architecture(config.arch)
-    model = build(config, len(counts))
+    with _sums_in(keras, config.precision):
+        model = build(config, len(counts))
     kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD,
             "rmsprop": keras.optimizers.RMSprop}[config.optimizer or row.optimizer]  # fmt: skip
     decay = row.weight_decay if config.weight_decay is None else config.weight_decay
     model.compile(
         optimizer=kind(
-            learning_rate=_rate(config, 0),
+            learning_rate=learning_rate(config, batches),
             weight_decay=decay or None,
             use_ema=row.average if config.average is None else config.average,
             ema_momentum=min(LARGEST_MOMENTUM, 1 - 1 / max(2, batches)),
         ),
-        loss=balance.loss(config.balance, counts),
+        loss=balance.loss(config.balance, counts, soft=soft),
         metrics=["accuracy", *balance.recalls(len(counts))],
     )
     return model
+
+
+@contextlib.contextmanager
+def _sums_in(keras: Any, precision: str) -> Iterator[None]:
+    """Layers that are made in the block compute in `precision`; their weights are float32."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _last(keras: Any, out: Path, fresh: Any) -> Any:
@@ -142,27 +157,16 @@ def _last(keras: Any, out: Path, fresh: Any) -> Any:
     return model
 
 
-def _rate(config: TrainConfig, epoch: int) -> float:
-    row = architecture(config.arch)
-    rate = row.rate if config.rate is None else config.rate
-    if (config.schedule or row.schedule) == "cosine":
-        return rate * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
-    return rate
-
-
 def _train(
-    keras: Any, model: Any, config: TrainConfig, batches: Batches, val: Pictures, history: list[dict[str, float]], out: Path,
-    watcher: Watcher,
+    keras: Any, model: Any, config: TrainConfig, batches: Batches, held_out: tuple[Any, Any], history: list[dict[str, float]],
+    out: Path, watcher: Watcher,
 ) -> bool:  # fmt: skip
     """Train the epochs that `history` lacks, growing it. Returns whether the user ended it early."""
     done = len(history)
     if done >= config.epochs:
         watcher.say(f"{out}: all {config.epochs} epochs are done already; give more --epochs to go on")
         return False
-    callbacks = [
-        keras.callbacks.LearningRateScheduler(lambda epoch: _rate(config, epoch)),
-        _keeper(keras, config, out, history, watcher),
-    ]
+    callbacks = [_keeper(keras, config, out, history, watcher)]
     if model.optimizer.use_ema:
         callbacks.append(keras.callbacks.SwapEMAWeights())  # validation sees the average, as best.keras will hold it
     watcher.begin(done, config.epochs, batches.per_epoch)
@@ -172,7 +176,7 @@ def _train(
             steps_per_epoch=batches.per_epoch,
             initial_epoch=done,
             epochs=config.epochs,
-            validation_data=(val.batch, val.class_ids),
+            validation_data=held_out,
             validation_batch_size=256,
             shuffle=False,  # the batches are shuffled already
             callbacks=callbacks,
@@ -201,7 +205,7 @@ def _keeper(keras: Any, config: TrainConfig, out: Path, history: list[dict[str, 
             ranks = [folder.rank(old, config.best_by) for old in history]
             best = all(folder.rank(row, config.best_by) > old for old in ranks)
             if best or config.keep == "last":
-                _save_best(self.model, out / "best.keras")
+                _save_best(keras, self.model, config, out / "best.keras")
             history.append(row)
             folder.write_history(out, history)  # before last.keras, whose count of batches says how much of it holds
             folder.save_model(self.model, out / "last.keras")
@@ -214,14 +218,19 @@ def _keeper(keras: Any, config: TrainConfig, out: Path, history: list[dict[str, 
     return _Keeper()
 
 
-def _save_best(model: Any, path: Path) -> None:
-    """Save the weights that validation saw: their moving average, where the optimizer keeps one."""
-    if not model.optimizer.use_ema:
-        folder.save_model(model, path)
-        return
+def _save_best(keras: Any, model: Any, config: TrainConfig, path: Path) -> None:
+    """Save the weights that validation saw: their moving average, where the optimizer keeps one. Layers that compute in less
+    than float32 do so to train fast; what is kept computes in float32.
+    """
     trained = model.get_weights()
-    model.optimizer.finalize_variable_values(model.trainable_variables)
-    folder.save_model(model, path)
+    if model.optimizer.use_ema:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    kept = model
+    if config.precision != "float32":
+        with _sums_in(keras, "float32"):
+            kept = build(config, model.output_shape[-1])
+        kept.set_weights(model.get_weights())
+    folder.save_model(kept, path)
     model.set_weights(trained)
 
 

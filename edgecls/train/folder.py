@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from edgecls.errors import ConfigError
 from edgecls.files import whole_file
 from edgecls.settings import as_table, build, read_toml
-from edgecls.train import balance
+from edgecls.train import balance, schedule
 from edgecls.train.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def save_model(model: Any, path: Path) -> None:
 def load_model(keras: Any, path: Path) -> Any:
     """Read a Keras model. Raises ConfigError for a damaged file."""
     balance.know_kinds()
+    schedule.know_schedule()
     try:
         return keras.saving.load_model(path)
     except Exception as error:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from itertools import chain
 
 import numpy as np
 import pytest
 
-from edgecls.dataset import Pictures
+from edgecls.dataset import DataConfig, Pictures
 from edgecls.train.batches import Batches
-from edgecls.train.config import NO_AUGMENT, Augment
+from edgecls.train.config import NO_AUGMENT, Augment, TrainConfig
+from edgecls.train.targets import Targets
+
+LABELS = tuple("abcdefghij")
 
 
 @pytest.fixture
@@ -20,6 +24,12 @@ def pictures():
     return Pictures(batch, np.arange(10), (), ())
 
 
+def batches_of(pictures, targets=None, **settings):
+    """The batches of a run with these settings."""
+    config = TrainConfig(DataConfig("x"), **{"augment": NO_AUGMENT, **settings})
+    return Batches(pictures, LABELS, config, targets or Targets(10))
+
+
 def seen(batches, epoch):
     """The class ids of all batches of an epoch."""
     return [batches[epoch * batches.per_epoch + i][1].tolist() for i in range(batches.per_epoch)]
@@ -27,7 +37,7 @@ def seen(batches, epoch):
 
 def test_an_epoch_shows_each_picture_once(pictures):
     """Ten pictures in fours are 4, 4 and 2; pictures and classes stay together."""
-    batches = Batches(pictures, batch=4, config=NO_AUGMENT, seed=0)
+    batches = batches_of(pictures, batch=4)
     found = seen(batches, 0)
     assert [len(ids) for ids in found] == [4, 4, 2]
     assert Counter(chain(*found)) == Counter(range(10))
@@ -37,15 +47,15 @@ def test_an_epoch_shows_each_picture_once(pictures):
 
 def test_every_epoch_has_its_own_order(pictures):
     """Epochs and seeds differ in order; the same seed repeats it."""
-    one = Batches(pictures, batch=10, config=NO_AUGMENT, seed=0)
+    one = batches_of(pictures, batch=10)
     assert seen(one, 0) != seen(one, 1)
-    assert seen(one, 1) == seen(Batches(pictures, batch=10, config=NO_AUGMENT, seed=0), 1)
-    assert seen(one, 0) != seen(Batches(pictures, batch=10, config=NO_AUGMENT, seed=1), 0)
+    assert seen(one, 1) == seen(batches_of(pictures, batch=10), 1)
+    assert seen(one, 0) != seen(batches_of(pictures, batch=10, seed=1), 0)
 
 
 def test_a_batch_does_not_depend_on_those_before_it(pictures):
     """Batch 7 asked for first, or after all others, is the same to the bit, augmentation included."""
-    one, two = (Batches(pictures, batch=4, config=Augment(), seed=3) for _ in range(2))
+    one, two = (batches_of(pictures, batch=4, augment=Augment(), seed=3) for _ in range(2))
     for i in range(7):
         one[i]
     assert (one[7][0] == two[7][0]).all()
@@ -54,9 +64,31 @@ def test_a_batch_does_not_depend_on_those_before_it(pictures):
 
 def test_augmentation_changes_each_time(pictures):
     """The same picture looks different in two epochs, and the decoded pictures stay as they were."""
-    batches = Batches(pictures, batch=10, config=Augment(brightness=0.9), seed=0)
+    batches = batches_of(pictures, batch=10, augment=Augment(brightness=0.9))
     first, second = (
         dict(zip(ids.tolist(), drawn[:, 0, 0, 0].tolist(), strict=True)) for drawn, ids in (batches[0], batches[1])
     )
     assert first != second
     assert pictures.batch[:, 0, 0, 0].tolist() == list(range(10))
+
+
+def test_a_mirrored_picture_has_the_class_of_its_mirror(pictures):
+    """Class a turns into b and b into a, c stays c, d is never turned; whoever was turned shows it."""
+    pictures.batch[:, :, 0] = 100  # the left column tells
+    augment = dataclasses.replace(NO_AUGMENT, mirror=("a=b", "c"))
+    batches = batches_of(pictures, batch=10, augment=augment)
+    found = {0: set(), 1: set(), 2: set(), 3: set()}
+    for number in range(30):
+        for drawn, class_id in zip(*batches[number], strict=True):
+            turned = bool(drawn[0, -1, 0] == 100)
+            was = int(drawn[0, 1, 0])
+            if was < 4:
+                found[was].add((turned, int(class_id)))
+    assert found == {0: {(False, 0), (True, 1)}, 1: {(False, 1), (True, 0)}, 2: {(False, 2), (True, 2)}, 3: {(False, 3)}}
+
+
+def test_batches_have_the_targets_that_they_are_given(pictures):
+    """With smoothing a batch has shares of the classes, whose largest is the picture's own."""
+    drawn, shares = batches_of(pictures, Targets(10, smoothing=0.2), batch=10)[0]
+    assert shares.shape == (10, 10)
+    assert shares.argmax(axis=1).tolist() == drawn[:, 0, 0, 0].tolist()

@@ -26,6 +26,17 @@ from edgecls.train.config import NO_AUGMENT, Augment, Layers, TrainConfig
         (lambda: TrainConfig(DataConfig("x"), rate=0.0), "rate must be above 0, not 0.0"),
         (lambda: TrainConfig(DataConfig("x"), weight_decay=-1.0), "weight_decay must be 0 or above, not -1.0"),
         (lambda: TrainConfig(DataConfig("x"), dropout=1.0), "dropout must be from 0 to below 1, not 1.0"),
+        (lambda: TrainConfig(DataConfig("x"), warmup=10.0), "warmup must be from 0 to below the epochs, not 10.0"),
+        (lambda: TrainConfig(DataConfig("x"), label_smoothing=1.0), "label_smoothing must be from 0 to below 1, not 1.0"),
+        (lambda: TrainConfig(DataConfig("x"), strangers=-0.1), "strangers must be from 0 to below 1, not -0.1"),
+        (lambda: TrainConfig(DataConfig("x"), mixup=-1.0), "mixup must be 0 or above, not -1.0"),
+        (lambda: TrainConfig(DataConfig("x"), teacher_weight=1.1), "teacher_weight must be from 0 to 1, not 1.1"),
+        (
+            lambda: TrainConfig(DataConfig("x"), stranger_kinds=("part", "ghosts")),
+            "stranger_kinds must be some of shuffled, part, patchwork, shapes, letters, not ('part', 'ghosts')",
+        ),
+        (lambda: Layers(width=0.0), "layers.width must be above 0, up to 16, not 0.0"),
+        (lambda: Augment(erase=1.0), "augment.erase must be from 0 to below 1, not 1.0"),
     ],
 )
 def test_settings_that_cannot_be_trained_with_are_refused(make, message):

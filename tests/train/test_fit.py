@@ -13,6 +13,7 @@ from edgecls.card import InputSpec, ModelCard
 from edgecls.dataset import DataConfig, fingerprint, scan
 from edgecls.errors import ConfigError, DataError
 from edgecls.settings import build, read_toml
+from edgecls.train import folder
 from edgecls.train.config import Augment, Layers, TrainConfig
 from edgecls.train.fit import fit
 from tests import drawn
@@ -87,7 +88,7 @@ def test_the_same_seed_gives_the_same_weights_and_the_same_card(shapes, tmp_path
     assert one.card == two.card
 
 
-@pytest.mark.parametrize("arch", ["classic", "edge"])
+@pytest.mark.parametrize("arch", ["classic", "edge", "residual"])
 def test_a_run_that_was_interrupted_and_resumed_is_the_run_that_was_not(shapes, tmp_path, arch):
     """Ctrl-C after epoch 2 of 4, then resumed: the weights equal those of four epochs in a row, to the bit."""
     settings = config(shapes, arch=arch, augment=Augment(), dropout=0.2, epochs=4)
@@ -242,3 +243,48 @@ def test_parts_that_the_data_names_are_kept(tmp_path):
     report = fit(config(tmp_path / "data", epochs=1), tmp_path / "run")
     assert report.card.split == "as the data says: 24 train, 12 val"
     assert report.val.pictures == 12
+
+
+def test_sums_in_bfloat16_leave_a_network_in_float32(shapes, tmp_path):
+    """The run learns, its best weights compute in float32, and resumed it is the run that was not interrupted."""
+    settings = config(shapes, arch="edge", precision="bfloat16", epochs=3, layers=Layers(width=0.5))
+    whole = fit(settings, tmp_path / "whole")
+    best = keras.saving.load_model(whole.out / "best.keras")
+    assert {layer.compute_dtype for layer in best.layers if layer.weights} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+    fit(settings, tmp_path / "parts", watcher=Listener(stop_after=1))
+    parts = fit(settings, tmp_path / "parts", resume=True)
+    assert equal(weights(whole.out / "last.keras"), weights(parts.out / "last.keras"))
+    assert equal(weights(whole.out / "best.keras"), weights(parts.out / "best.keras"))
+
+
+@pytest.mark.parametrize("balance", ["none", "weights", "focal", "logit-adjust"])
+def test_soft_targets_learn_and_measure_as_class_ids_do(shapes, tmp_path, balance):
+    """With smoothing, mixup and strangers a run has the same numbers in its history, and its accuracy is that of its report."""
+    settings = config(shapes, label_smoothing=0.1, mixup=0.2, strangers=0.1, balance=balance, keep="last")
+    report = fit(settings, tmp_path / "run")
+    with (report.out / "history.csv").open() as file:
+        last = list(csv.DictReader(file))[-1]
+    assert float(last["val_accuracy"]) == pytest.approx(report.val.top1, abs=1e-6)
+    assert float(last["val_macro_recall"]) == pytest.approx(report.val.macro_recall, abs=1e-6)
+
+
+def test_a_network_learns_from_a_teacher_alone(trained, exported, shapes, tmp_path):
+    """With all the weight on the teacher, whose file it names, a smaller network comes to see what it sees."""
+    settings = config(
+        shapes,
+        input=InputSpec(24, 24),
+        layers=Layers(kernels=(8,), dense=32),
+        epochs=12,
+        teachers=(str(exported["fp32"].out),),
+        teacher_weight=1.0,
+    )
+    assert fit(settings, tmp_path / "run").val.top1 > 0.5  # chance gives 0.25
+
+
+def test_more_epochs_stretch_the_schedule_of_a_resumed_run(shapes, tmp_path):
+    """A cosine over two epochs ends at nothing; resumed for four it goes on in the middle of one over four."""
+    fit(config(shapes, schedule="cosine"), tmp_path / "run")
+    fit(config(shapes, schedule="cosine", epochs=4), tmp_path / "run", resume=True)
+    optimizer = folder.load_model(keras, tmp_path / "run" / "last.keras").optimizer
+    assert optimizer.get_config()["learning_rate"]["config"]["falling"] == 4 * 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 
@@ -9,7 +10,7 @@ from edgecls.card import InputSpec
 from edgecls.dataset import DataConfig
 from edgecls.errors import ConfigError
 from edgecls.train.config import Layers, TrainConfig
-from edgecls.train.model import build
+from edgecls.train.model import ARCHITECTURES, build
 
 
 def model(classes=43, **changes):
@@ -36,7 +37,7 @@ def test_the_classic_network_is_the_textbook_one():
     assert network.input_shape == (None, 32, 32, 1)
 
 
-@pytest.mark.parametrize("arch", ["classic", "edge"])
+@pytest.mark.parametrize("arch", list(ARCHITECTURES))
 def test_a_network_eats_uint8_and_gives_probabilities(arch):
     """Its input is uint8, scaled by 1/255 inside; each row of its output sums to 1."""
     network = model(5, arch=arch, layers=Layers(dense=16))
@@ -101,5 +102,37 @@ def test_layers_that_leave_nothing_are_refused():
 
 def test_an_unknown_architecture_lists_the_known_ones():
     """The error shows what may stand there."""
-    with pytest.raises(ConfigError, match=r"^arch 'resnet' is not known; expected classic or edge$"):
+    with pytest.raises(ConfigError, match=r"^arch 'resnet' is not known; expected one of linear, classic, edge, residual$"):
         model(3, arch="resnet")
+
+
+def test_the_residual_network_has_a_million_weights():
+    """It fits a megabyte in int8, whatever the size of the picture; its blocks add what they were given."""
+    for size in (20, 32, 64, 96):
+        assert 0.8e6 < model(arch="residual", input=InputSpec(size, size)).count_params() < 1.1e6
+    assert names(model(arch="residual")).count("Add") == 4
+
+
+@pytest.mark.parametrize("arch", ["edge", "residual"])
+def test_width_scales_every_layer(arch):
+    """Half the kernels are about a quarter of the weights; each count of kernels is a multiple of eight."""
+    whole, half = (model(arch=arch, layers=Layers(width=width)) for width in (1.0, 0.5))
+    assert 0.2 < half.count_params() / whole.count_params() < 0.35
+    kernels = [layer.filters for layer in half.layers if hasattr(layer, "filters")]
+    assert all(count % 8 == 0 for count in kernels)
+
+
+def test_the_last_layer_keeps_to_float32():
+    """Where layers compute in bfloat16, probabilities still have all their digits."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = model(3, arch="edge")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert network.layers[2].compute_dtype == "bfloat16"
+    assert network.outputs[0].dtype == "float32"
+
+
+def test_the_linear_network_has_a_weight_for_each_pixel_and_class():
+    """32 x 32 pixels and a bias, times 5 classes."""
+    assert model(5, arch="linear").count_params() == (32 * 32 + 1) * 5

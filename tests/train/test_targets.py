@@ -1,0 +1,97 @@
+"""What a network is told about a batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgecls.card import InputSpec
+from edgecls.classifier import Classifier
+from edgecls.dataset import DataConfig
+from edgecls.errors import ConfigError, ModelError
+from edgecls.train.config import TrainConfig
+from edgecls.train.targets import Targets, targets
+from tests import tiny
+
+BATCH = np.random.default_rng(0).integers(0, 256, (200, 8, 8, 1), np.uint8)
+CLASS_IDS = np.random.default_rng(1).integers(0, 3, 200)
+
+
+def told(made):
+    """(what is shown, what is told) of the batch, with a chance of its own."""
+    return made(BATCH, CLASS_IDS, np.random.default_rng(2))
+
+
+def test_without_more_the_class_ids_are_told():
+    """Batch and ids come through as they are, and held-out ones too."""
+    shown, ids = told(Targets(3))
+    assert shown is BATCH
+    assert ids is CLASS_IDS
+    assert Targets(3).of_held_out(CLASS_IDS) is CLASS_IDS
+
+
+def test_smoothing_leaves_a_little_for_every_class():
+    """0.3 over three classes: 0.8 for the right one and 0.1 for each other. Held-out pictures are told as they are."""
+    shown, shares = told(Targets(3, smoothing=0.3))
+    assert shown is BATCH
+    assert shares.dtype == np.float32
+    assert shares[np.arange(200), CLASS_IDS] == pytest.approx(0.8)
+    assert np.sort(shares, axis=1)[:, :2] == pytest.approx(0.1)
+    assert Targets(3, smoothing=0.3).of_held_out(CLASS_IDS).max(axis=1).tolist() == [1.0] * 200
+
+
+def test_mixup_mixes_pictures_and_shares_alike():
+    """Levels that are each picture's class, times 100: a mixed picture has the level that its shares say."""
+    batch = (CLASS_IDS * 100).astype(np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 1), np.uint8)
+    shown, shares = Targets(3, mixup=0.5)(batch, CLASS_IDS, np.random.default_rng(2))
+    assert shares.sum(axis=1) == pytest.approx(1)
+    assert shown[:, 0, 0, 0].astype(float) == pytest.approx(shares @ [0, 100, 200], abs=0.51)
+    assert (shares.max(axis=1) < 0.99).sum() > 50
+
+
+def test_strangers_belong_to_every_class_alike():
+    """About a quarter of the pictures is replaced, and told to be a third of each; the others are as they were."""
+    made = Targets(3, strangers=0.25, stranger_kinds=("shapes",))
+    shown, shares = told(made)
+    strange = shares.max(axis=1) < 0.5
+    assert 30 < strange.sum() < 70
+    assert shares[strange] == pytest.approx(1 / 3)
+    assert (shown[~strange] == BATCH[~strange]).all()
+    assert all((one != other).any() for one, other in zip(shown[strange], BATCH[strange], strict=True))
+    assert shares[~strange].argmax(axis=1).tolist() == CLASS_IDS[~strange].tolist()
+
+
+def test_teachers_are_heard_by_their_weight():
+    """At 1 the shares are the mean of their probabilities; at 0.25 a quarter of it and three of the label."""
+    teacher = Classifier.from_bytes(tiny.light_model(), "light", device="cpu")
+    _, alone = told(Targets(3, teachers=(teacher, teacher), teacher_weight=1.0))
+    assert alone == pytest.approx(teacher.probabilities(BATCH), abs=1e-6)
+    _, quarter = told(Targets(3, teachers=(teacher,), teacher_weight=0.25))
+    assert quarter == pytest.approx(0.25 * alone + 0.75 * np.eye(3)[CLASS_IDS], abs=1e-6)
+
+
+def config(path, **changes):
+    """A run on pictures as `tiny.light_model` takes them, with that teacher."""
+    return TrainConfig(DataConfig("x"), **{"input": InputSpec(8, 8), "teachers": (str(path),), **changes})
+
+
+def test_a_teacher_comes_from_its_file(light_model):
+    """It is loaded, and the targets are soft."""
+    made = targets(config(light_model), ("dark", "dim", "bright"))
+    assert made.soft
+    assert made.teacher_weight == 0.7
+    assert made.teachers[0].card.labels == ("dark", "dim", "bright")
+
+
+def test_a_teacher_of_something_else_is_refused(light_model, tmp_path):
+    """Other labels, another order of them, other pictures, no model: each is said."""
+    with pytest.raises(
+        ConfigError, match=r"light\.onnx: its labels are not those of the data \(3 against 2, the first: 'dark'"
+    ):
+        targets(config(light_model), ("dark", "bright"))
+    with pytest.raises(ConfigError, match="its labels are not those of the data"):
+        targets(config(light_model), ("bright", "dim", "dark"))
+    with pytest.raises(ConfigError, match=r"it takes pictures as InputSpec\(height=8, .*, this run InputSpec\(height=32, "):
+        targets(config(light_model, input=InputSpec()), ("dark", "dim", "bright"))
+    with pytest.raises(ModelError, match=r"none\.onnx"):
+        targets(config(tmp_path / "none.onnx"), ("dark", "dim", "bright"))
