@@ -1,0 +1,170 @@
+"""Train, export and measure the models of `scripts/recipes`: python scripts/zoo.py DATA [NAME...].
+
+A recipe is the settings of a run and a table [zoo]: its application, what measures it (`test`: a share of the groups, which
+training never sees, or data that has a test part), folders of pictures of no class (`unknown`), and whether the model is
+shipped in models/. Every model is measured on its test pictures once, after everything was chosen without them; beside it
+stands a linear classifier on the same pixels. The figures of all go to models/zoo.json, from which the table is made.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecls.classifier import Classifier
+from edgecls.dataset import DataConfig, scan, split
+from edgecls.errors import EdgeclsError
+from edgecls.evaluate import Report, evaluate, share_unknown
+from edgecls.export.build import build as export
+from edgecls.files import whole_file
+from edgecls.settings import build, read_toml
+from edgecls.train.config import NO_AUGMENT, TrainConfig
+from edgecls.train.fit import TrainReport, fit
+from edgecls.train.watch import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RECIPES, RUNS, MODELS = Path("scripts/recipes"), Path("runs/zoo"), Path("models")
+FIGURES = MODELS / "zoo.json"
+TEST_SEED = 1
+LINEAR_EPOCHS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One model of the zoo. `test`: the share of the groups that measures (0..1), or data with a test part."""
+
+    name: str
+    config: TrainConfig
+    application: str
+    test: float | str
+    unknown: tuple[str, ...]
+    ship: bool
+
+    @property
+    def out(self) -> Path:
+        """Where the model goes."""
+        return (MODELS if self.ship else RUNS / self.name) / f"{self.name}.onnx"
+
+
+class Lines(Watcher):
+    """Prints what a run says, and a line each tenth epoch."""
+
+    def say(self, line: str) -> None:
+        """Print it."""
+        print(line, flush=True)
+
+    def epoch(self, row: Mapping[str, float], best: bool) -> None:  # noqa: ARG002 - as the class above has it
+        """Print it now and then."""
+        if row["epoch"] % 10 == 0:
+            print(f"epoch {row['epoch']:.0f}: val accuracy {row['val_accuracy']:.2%}, {row['seconds']:.0f} s", flush=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Make each model that is named, or all whose data is there."""
+    data, names = Path(arguments[0]), arguments[1:]
+    known = sorted(path.stem for path in RECIPES.glob("*.toml"))
+    for name in names:
+        if name not in known:
+            print(f"error: there is no recipe {name!r}; expected some of {', '.join(known)}", file=sys.stderr)
+            return 2
+    for name in names or known:
+        recipe = read(name, data)
+        if not Path(recipe.config.data.path).exists():
+            print(f"{name}: left out, {recipe.config.data.path} is not there", flush=True)
+            continue
+        print(f"== {name}", flush=True)
+        note(name, make(recipe))
+    return 0
+
+
+def read(name: str, data: Path) -> Recipe:
+    """Read a recipe whose data lies under `data`. Raises ConfigError."""
+    path = RECIPES / f"{name}.toml"
+    table = read_toml(path)
+    zoo = table.pop("zoo")
+    table["data"]["path"] = str(data / table["data"]["path"])
+    config: TrainConfig = build(TrainConfig, table, str(path))
+    test = zoo["test"] if isinstance(zoo["test"], float) else str(data / zoo["test"])
+    return Recipe(name, config, zoo["application"], test, tuple(str(data / folder) for folder in zoo["unknown"]), zoo["ship"])
+
+
+def make(recipe: Recipe) -> dict[str, Any]:
+    """Train, export, measure. Returns the figures of the table."""
+    folder = RUNS / recipe.name
+    folder.mkdir(parents=True, exist_ok=True)
+    config, test = recipe.config, str(recipe.test)
+    if isinstance(recipe.test, float):
+        test = str(folder / "data.csv")
+        hold_out(config.data, recipe.test, Path(test))
+        config = replace(config, data=replace(config.data, path=test))
+    print(f"trained: {trained(config, folder / 'run').out}", flush=True)
+    report = export(folder / "run", recipe.out, test=test, say=print)
+    classifier = Classifier.load(recipe.out, device="cpu", threads=1)
+    tested = scan(test, group=config.data.group or None)
+    found = evaluate(classifier, tested)
+    linear = fit_linear(config, folder / "linear", test)
+    unknown = {Path(where).name: round(share_unknown(classifier, where), 4) for where in recipe.unknown if Path(where).exists()}
+    return {
+        "application": recipe.application,
+        "shipped": recipe.ship,
+        "about": config.about,
+        "scheme": report.card.scheme,
+        "input": f"{config.input.width}x{config.input.height} {config.input.color}",
+        "labels": len(report.card.labels),
+        "bytes": recipe.out.stat().st_size,
+        "us": round(found.ms * 1000, 1),
+        **found.as_metrics(),
+        "worst_class": found.worst_class,
+        "linear_top1": round(linear.top1, 5),
+        "linear_macro_recall": round(linear.macro_recall, 5),
+        "unknown": unknown,
+        "split": report.card.split,
+    }
+
+
+def hold_out(data: DataConfig, share: float, manifest: Path) -> None:
+    """Write a manifest of the data in which a share of the groups of each class is its test part."""
+    dataset = data.scan()
+    sides = split(dataset, fraction=share, seed=TEST_SEED)
+    with whole_file(manifest) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(("file", "class", "split"))
+        for side, items in (("", sides.train), ("test", sides.val)):
+            rows.writerows((item.file.resolve(), dataset.labels[item.class_id], side) for item in items if item.file)
+
+
+def trained(config: TrainConfig, run: Path) -> TrainReport:
+    """Train into the folder `run`, or go on there, or take what is done."""
+    return fit(config, run, resume=(run / "last.keras").exists(), watcher=Lines())
+
+
+def fit_linear(config: TrainConfig, run: Path, test: str) -> Report:
+    """Measure a linear classifier on the same pixels of the same pictures."""
+    plain = TrainConfig(
+        config.data, arch="linear", input=config.input, epochs=LINEAR_EPOCHS, batch=64, augment=NO_AUGMENT, seed=config.seed
+    )
+    trained(plain, run)
+    export(run, run / "linear.onnx", scheme="fp32", max_drop=100, say=lambda _line: None)
+    return evaluate(Classifier.load(run / "linear.onnx", device="cpu"), scan(test, group=config.data.group or None))
+
+
+def note(name: str, figures: dict[str, Any]) -> None:
+    """Write the figures of one model into the file of all."""
+    held = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
+    with whole_file(FIGURES) as beside:
+        beside.write_text(json.dumps({**held, name: figures}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(f"usage: {sys.argv[0]} DATA [NAME...]")
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except EdgeclsError as error:
+        sys.exit(f"error: {error}")
