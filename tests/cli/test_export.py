@@ -18,12 +18,12 @@ def call(*arguments):
 
 def test_a_run_to_a_file(edgecls, trained, tmp_path):
     """Exit code 0, a table on stdout with the three forms, two lines of talk on stderr, and a file that loads."""
-    done = edgecls("export", trained.out, "--out", "m.onnx", "--max-drop", 10)
+    done = edgecls("export", trained.out, "--out", "m.onnx", "--scheme", "int8", "--max-drop", 10)
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["form", "keras", "fp32", "int8"]
     warning, written = done.stderr.splitlines()
     assert warning.startswith("warning: 32 held-out pictures are too few to fit confidence to")
-    assert written.startswith("m.onnx: written; accuracy on 32 held-out pictures; largest difference to Keras ")
+    assert written.startswith("m.onnx: written as int8; accuracy on 32 held-out pictures; largest difference to Keras ")
     assert written.endswith(" at temperature 1")
     assert Classifier.load(tmp_path / "m.onnx").card.scheme == "int8"
 
@@ -33,9 +33,11 @@ def test_json_has_parity_and_forms(trained, tmp_path):
     done = call(trained.out, "--out", tmp_path / "m.onnx", "--scheme", "fp32", "--json")
     assert done.exit_code == 0, done.output
     record = json.loads(done.stdout)
-    assert set(record) == {"out", "measured_on", "parity", "forms"}
-    assert set(record["parity"]) == {"largest_difference", "mean_difference", "agreement", "top1_drop"}
+    assert set(record) == {"out", "measured_on", "parity", "forms", "ladder"}
+    assert set(record["parity"]) == {"largest_difference", "mean_difference", "agreement", "top1_drop", "macro_recall_drop"}
     assert [form["name"] for form in record["forms"]] == ["keras", "fp32"]
+    assert set(record["forms"][0]) == {"name", "top1", "macro_recall", "bytes", "us"}
+    assert record["ladder"]["chosen"] == "fp32"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,7 @@ def test_json_has_parity_and_forms(trained, tmp_path):
     [
         ("file/m.onnx", (), "file does not exist or cannot be written to"),
         ("m.bin", (), "m.bin: expected a file that ends in .onnx"),
-        ("m.onnx", ("--scheme", "int4"), "scheme 'int4' is not known; expected fp32 or int8"),
+        ("m.onnx", ("--scheme", "int4"), "scheme 'int4' is not known; expected auto or one of fp32, fp16, int8"),
         ("m.onnx", ("--calibration", "none"), "none: no such file or folder"),
         ("m.onnx", ("--test", "none"), "none: no such file or folder"),
     ],

@@ -10,7 +10,7 @@ import pytest
 
 from edgecls.errors import ExportError
 from edgecls.export import quantize
-from edgecls.export.quantize import SCHEMES, to_int8
+from edgecls.export.quantize import SCHEMES
 from tests import tiny
 
 
@@ -55,7 +55,7 @@ def test_an_int8_file_is_about_a_quarter_of_the_float_one(exported):
 def test_the_same_pictures_give_the_same_int8_file():
     """Quantizing twice gives equal graphs."""
     pictures = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), np.uint8)
-    one, two = (to_int8(tiny.light_graph(), pictures).SerializeToString(deterministic=True) for _ in range(2))
+    one, two = (SCHEMES["int8"](tiny.light_graph(), pictures).SerializeToString(deterministic=True) for _ in range(2))
     assert one == two
 
 
@@ -64,7 +64,7 @@ def test_a_network_that_begins_otherwise_is_quantized_too():
     import onnxruntime
 
     pictures = np.random.default_rng(0).integers(0, 256, (64, 1, 1, 1), np.uint8) * np.ones((1, 8, 8, 1), np.uint8)
-    model = to_int8(tiny.light_graph(), pictures)
+    model = SCHEMES["int8"](tiny.light_graph(), pictures)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     plain = np.array([0, 128, 255], np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 1), np.uint8)
     assert session.run(None, {"image": plain})[0].argmax(axis=1).tolist() == [0, 1, 2]
@@ -81,7 +81,7 @@ def test_what_onnxruntime_cannot_quantize_is_said_in_one_line(monkeypatch):
     with pytest.raises(
         ExportError, match=r"^int8: ONNX Runtime cannot quantize this network \(odd node\); take --scheme fp32$"
     ):
-        to_int8(tiny.light_graph(), np.zeros((2, 8, 8, 1), np.uint8))
+        SCHEMES["int8"](tiny.light_graph(), np.zeros((2, 8, 8, 1), np.uint8))
 
 
 def test_schemes_by_name():
