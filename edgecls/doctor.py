@@ -178,6 +178,8 @@ def _on_processor(found: str, scheme: str, here: Processor) -> Finding:
     if eight_bits and here.saturates:
         wrong = "this processor has no VNNI and saturates on weights of 8 bits: answers are wrong now and then"
         return Finding("model", "problem", f"{found}; {wrong}", "edgecls export RUN --out MODEL --target x86")
+    if eight_bits and here.has_vnni is None:
+        return Finding("model", "note", f"{found}; right where the processor has VNNI, which this system does not tell")
     if here.flags is None:
         return Finding("model", "ok", found)
     if not DOT_PRODUCTS & set(here.flags):

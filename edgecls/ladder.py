@@ -31,13 +31,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 VERSION = 1
 REFERENCE = "reference"
 """Why a rung that others are held against is not taken."""
 AS_GOOD = 1.1
-"""Rungs within a tenth of the fastest are as fast: so much a median moves from one measurement to the next."""
+"""What is within a tenth of the best is as good: so much a median moves from one measurement to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +137,15 @@ def refusal(rung: Rung, reference: Rung, limits: Limits) -> str:
 def choose(rungs: Sequence[Rung], *, timed_here: bool) -> str | None:
     """The name of the rung to take; None if none passes.
 
-    Of those that pass the fastest for one picture, or the smallest where the times are not those of the target; among those that
-    are AS_GOOD the one that agrees best with fp32, then the first.
+    Of those that pass the fastest for one picture; of those that are AS_GOOD in this the smallest; of those that are as small
+    the one that agrees best with fp32, then the first. Where the times are not those of the target, they do not count.
     """
-    passing = [rung for rung in rungs if not rung.refused]
-    cost = {rung.name: rung.us if timed_here else float(rung.bytes) for rung in passing}
-    if not passing:
-        return None
-    best = min(cost.values())
-    return max((rung for rung in passing if cost[rung.name] <= AS_GOOD * best), key=lambda rung: rung.agreement).name
+    left = [rung for rung in rungs if not rung.refused]
+    costs: tuple[Callable[[Rung], float], ...] = (lambda rung: rung.us, lambda rung: rung.bytes)
+    for cost in costs if timed_here else costs[1:]:
+        least = min(map(cost, left), default=0.0)
+        left = [rung for rung in left if cost(rung) <= AS_GOOD * least]
+    return max(left, key=lambda rung: rung.agreement).name if left else None
 
 
 def _rounded(value: Any) -> Any:

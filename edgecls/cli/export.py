@@ -48,7 +48,11 @@ def export(
         data(json.dumps({**record, "forms": _forms(report.ladder), "ladder": report.ladder.as_record()}, ensure_ascii=False))
         return
     data(_text(report.ladder))
-    why = ", the closest to fp32 of the best that pass" if scheme == "auto" else ""
+    why = (
+        ", the fastest that passes, of those as fast the smallest, of those as small the closest to fp32"
+        if scheme == "auto"
+        else ""
+    )
     say(f"{report.out}: written as {report.card.scheme}{why}; accuracy on {report.card.measured_on}; largest difference to Keras "
         f"{report.parity.largest_difference:.2g}, same label on {report.parity.agreement:.2%} of the held-out pictures; calibration "
         f"error {report.card.metrics['calibration_error']:.4f} at temperature {report.card.confidence.temperature:g}")  # fmt: skip

@@ -59,7 +59,7 @@ def build(  # noqa: PLR0913 - each is an option of the command
     """Export a run folder, or the best.keras in one, to the file `out`.
 
     `scheme` is one of SCHEMES, or "auto": then all that are right on `target` (a key of TARGETS) are made and measured, the
-    fastest that passes is taken, and the ladder is written beside `out` as M.ladder.json and M.ladder.png. To pass, a form
+    fastest that passes is taken (see `edgecls.ladder.choose`), and the ladder is written beside `out` as M.ladder.json and M.ladder.png. To pass, a form
     must keep to within `max_drop` points of Keras' top-1 and macro recall on the held-out pictures, and to `max_bytes` and
     `max_us` (microseconds for one picture), where they are given.
 

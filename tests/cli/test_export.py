@@ -7,7 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from edgecls import Classifier
+from edgecls import Classifier, processor
 from edgecls.cli import app
 
 
@@ -71,3 +71,44 @@ def test_wrong_usage_is_exit_code_2(trained):
     """Without --out, or with a negative --max-drop."""
     assert call(trained.out).exit_code == 2
     assert call(trained.out, "--out", "m.onnx", "--max-drop", -1).exit_code == 2
+
+
+def test_auto_is_what_is_done_unasked(trained, tmp_path):
+    """All forms in the table, progress and the reason of the choice on stderr, the ladder beside the file."""
+    done = call(trained.out, "--out", tmp_path / "m.onnx", "--max-drop", 10)
+    assert done.exit_code == 0, done.output
+    first = [line.split()[0] for line in done.stdout.splitlines()]
+    assert first[:7] == ["form", "keras", "fp32", "fp16", "int8", "int8-tensor", "int8-percentile"]
+    assert "int8-percentile: " in done.stderr
+    assert "m.onnx: written as " in done.stderr
+    assert ", the fastest that passes, of those as fast the smallest, of those as small the closest to fp32; " in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"m.onnx", "m.ladder.json", "m.ladder.png"}
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_gate_that_none_passes_shows_the_table(trained, tmp_path, as_json):
+    """Exit code 1, the table with the reasons on stdout (or the ladder as JSON), one line of error, and no file."""
+    options = ["--scheme", "fp16", "--max-bytes", 1000, *(["--json"] if as_json else [])]
+    done = call(trained.out, "--out", tmp_path / "m.onnx", *options)
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path / 'm.onnx'}: fp16 has ")
+    assert list(tmp_path.iterdir()) == []
+    if as_json:
+        record = json.loads(done.stdout)
+        assert record["out"] is None
+        assert record["ladder"]["chosen"] is None
+    else:
+        lines = done.stdout.splitlines()
+        assert [line.split()[0] for line in lines] == ["form", "keras", "fp32", "fp16", "fp16:"]
+        assert lines[-1].endswith("bytes, at most 1,000")
+
+
+def test_a_target_of_another_kind_says_whose_microseconds_those_are(trained, tmp_path):
+    """Under the table of an export for ARM on another processor, and the other way round on ARM."""
+    here = processor.this()
+    target = "x86" if here.kind == "arm" else "arm"
+    done = call(trained.out, "--out", tmp_path / "m.onnx", "--target", target, "--scheme", "fp16")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-1] == (
+        f"microseconds are those of {here.name}, not of {target}: the smallest is taken, not the fastest"
+    )

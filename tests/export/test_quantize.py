@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
+from edgecls.card import family
 from edgecls.errors import ExportError
 from edgecls.export import quantize
 from edgecls.export.quantize import SCHEMES
@@ -85,8 +86,10 @@ def test_what_onnxruntime_cannot_quantize_is_said_in_one_line(monkeypatch):
 
 
 def test_schemes_by_name():
-    """fp32 keeps the model as it is; int8 is the other one."""
-    assert list(SCHEMES) == ["fp32", "int8"]
+    """fp32 keeps the model as it is; the others are fp16 and the variants of int8."""
+    assert list(SCHEMES)[:3] == ["fp32", "fp16", "int8"]
+    assert {family(name) for name in SCHEMES} == {"fp32", "fp16", "int8"}
+    assert all(scheme.name == name for name, scheme in list(SCHEMES.items())[2:])
     graph = tiny.light_graph()
     assert SCHEMES["fp32"](graph, np.zeros((1, 8, 8, 1), np.uint8)) is graph
     assert quantize.CALIBRATION_PICTURES == 512
