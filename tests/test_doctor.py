@@ -105,8 +105,8 @@ VNNI, AVX2, ARM = ("avx2", "avx512_vnni"), ("avx2",), ("asimddp",)
     ],
 )
 def test_int8_is_held_against_the_processor(monkeypatch, tmp_path, scheme, kind, flags, status, words):
-    """Weights of 8 bits on x86 without VNNI are a problem; 7 bits there, and what is made for ARM on x86, are slower, which is a
-    note; what the system does not tell is not guessed at.
+    """Weights of 8 bits on x86 without VNNI are a problem; 7 bits there, and what is made for ARM on x86, are slower, which is
+    a note; what the system does not tell is not guessed at.
     """
     from edgecls.card import InputSpec, ModelCard
     from edgecls.export.convert import stamp

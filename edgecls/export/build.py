@@ -59,9 +59,9 @@ def build(  # noqa: PLR0913 - each is an option of the command
     """Export a run folder, or the best.keras in one, to the file `out`.
 
     `scheme` is one of SCHEMES, or "auto": then all that are right on `target` (a key of TARGETS) are made and measured, the
-    fastest that passes is taken (see `edgecls.ladder.choose`), and the ladder is written beside `out` as M.ladder.json and M.ladder.png. To pass, a form
-    must keep to within `max_drop` points of Keras' top-1 and macro recall on the held-out pictures, and to `max_bytes` and
-    `max_us` (microseconds for one picture), where they are given.
+    fastest that passes is taken (see `edgecls.ladder.choose`), and the ladder is written beside `out` as M.ladder.json and
+    M.ladder.png. To pass, a form must keep to within `max_drop` points of Keras' top-1 and macro recall on the held-out
+    pictures, and to `max_bytes` and `max_us` (microseconds for one picture), where they are given.
 
     The run's own training pictures calibrate and its held-out ones measure; `calibration` says where they lie now, if not where
     they were. To the held-out ones the scores are fitted, so that they become frequencies, and a threshold under which a share

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Probabilities = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 BATCHES = (1, 16)
-TURNS = 100
+TURNS = 60
 RUNS_A_TURN = 3
 LONGEST_TIMING_S = 30.0
 """Large networks get fewer turns; a median needs FEWEST_TURNS."""

@@ -44,8 +44,8 @@ def quick(monkeypatch):
 
 @pytest.fixture(scope="module")
 def uneven(trained, tmp_path_factory):
-    """The `trained` run with half of its kernels multiplied by 3,000 and the weights behind them divided by that: it computes the
-    same, and its ranges have no levels left for the other half.
+    """The `trained` run with half of its kernels multiplied by 3,000 and the weights behind them divided by that: it computes
+    the same, and its ranges have no levels left for the other half.
     """
     return stretched(trained.out, tmp_path_factory.mktemp("uneven") / "run", kernels=8)
 

@@ -55,12 +55,10 @@ def test_a_scheme_leaves_the_network_that_it_gets_as_it_was():
 
 def test_full_range_takes_the_eighth_bit():
     """Weights of int8 end at 64, those of int8-full and int8-s8 at 127."""
-    largest = {
-        name: max(
-            int(np.abs(w.astype(int)).max()) for w in weights(SCHEMES[name](tiny.conv_graph(), PICTURES), TensorProto.INT8)
-        )
-        for name in ("int8", "int8-full", "int8-s8")
-    }
+    largest = {}
+    for name in ("int8", "int8-full", "int8-s8"):
+        model = SCHEMES[name](tiny.conv_graph(), PICTURES)
+        largest[name] = max(int(np.abs(w.astype(int)).max()) for w in weights(model, TensorProto.INT8))
     assert largest["int8"] in (63, 64)
     assert largest["int8-full"] == largest["int8-s8"] == 127
 
@@ -76,8 +74,8 @@ def test_for_arm_both_sides_are_signed():
 
 
 def test_channels_of_their_own_scale_keep_small_kernels():
-    """Of four kernels that differ by four orders of magnitude, one scale for all rounds the small ones to nothing; one scale for
-    each keeps every kernel.
+    """Of four kernels that differ by four orders of magnitude, one scale for all rounds the small ones to nothing; one scale
+    for each keeps every kernel.
     """
 
     def kernels_left(scheme: str) -> int:
