@@ -58,9 +58,9 @@ class InputSpec:
 class ModelCard:
     """Everything about a model that its weights do not say.
 
-    `labels` in the order of the outputs; `scheme` is the number format of the weights (keras, fp32, int8); `about` is free text
-    (the data's name and terms); `dataset` the fingerprint of the pictures it learned from; `split` says what was held out and
-    by which rule; `confidence` how its scores are to be read; `metrics` were measured on this very file, on `measured_on`;
+    `labels` in the order of the outputs; `scheme` is the number format of the weights (keras, fp32, int8-full); `about` is free
+    text (the data's name and terms); `dataset` the fingerprint of the pictures it learned from; `split` says what was held out
+    and by which rule; `confidence` how its scores are to be read; `metrics` were measured on this very file, on `measured_on`;
     `made_with` holds versions and settings.
     """
 
@@ -114,6 +114,11 @@ class ModelCard:
             raise ModelError(f"{where}: its card is incomplete ({error}); export the model again") from error
         except ModelError as error:
             raise ModelError(f"{where}: {error}") from error
+
+
+def family(scheme: str) -> str:
+    """What a scheme is a variant of: "int8-full-entropy" is int8."""
+    return scheme.partition("-")[0]
 
 
 def _known(cls: type, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,12 +20,16 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 import edgecls
-from edgecls import providers
+from edgecls import processor, providers
 from edgecls.binding import Binding
+from edgecls.card import family
 from edgecls.errors import EdgeclsError, MissingExtraError
+from edgecls.processor import DOT_PRODUCTS, FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from edgecls.processor import Processor
 
 RUNTIMES = (
     *("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml", "onnxruntime-qnn"),
@@ -33,8 +37,6 @@ RUNTIMES = (
 )
 OPENCVS = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 DECODERS = ("h264", "hevc", "mjpeg")
-FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "asimddp", "i8mm")
-"""What decides over the speed of int8: the vector units of x86 with and without VNNI, the dot products of ARM."""
 
 _SMALLEST_MODEL = base64.b64decode(
     "CAgSADqHAgobCgVpbWFnZRIBeCIEQ2FzdCoJCgJ0bxgBoAECCiQKAXgSAXQiCVRyYW5zcG9zZSoRCgRwZXJtQABAA0ABQAKgAQcKDwoBdAoBdxIBYyIE"
@@ -135,9 +137,9 @@ def _pyav() -> Iterator[Finding]:
 
 
 def _processor() -> Iterator[Finding]:
-    name, flags = _cpu()
-    told = "flags unknown" if flags is None else ", ".join(flags) or f"none of {', '.join(FLAGS)}"
-    yield Finding("processor", "ok", f"{name}, {_cores()}, {told}")
+    here = processor.this()
+    told = "flags unknown" if here.flags is None else ", ".join(here.flags) or f"none of {', '.join(FLAGS)}"
+    yield Finding("processor", "ok", f"{here.name}, {_cores()}, {told}")
 
 
 def _cores() -> str:
@@ -162,18 +164,30 @@ def _model(path: str, working: list[str]) -> Iterator[Finding]:
     except EdgeclsError as error:
         yield Finding("model", "problem", str(error), "make one with: edgecls export")
         return
-    flags = _cpu()[1]
-    found = f"{path}: {card.scheme}, {len(card.labels)} labels"
-    if card.scheme != "int8" or flags is None:
-        yield Finding("model", "ok", found)
-    elif {"avx512_vnni", "avx_vnni", "asimddp", "i8mm"} & set(flags):
-        yield Finding("model", "ok", f"{found}; this processor multiplies int8 in one step")
-    else:
-        slower = "this processor multiplies int8 in several steps: the answers are the same, they take longer"
-        yield Finding("model", "note", f"{found}; {slower}")
+    yield _on_processor(f"{path}: {card.scheme}, {len(card.labels)} labels", card.scheme, processor.this())
     for device in working:
         if device != "cpu":
             yield _model_on(path, device)
+
+
+def _on_processor(found: str, scheme: str, here: Processor) -> Finding:
+    """Whether the processor gets the sums of a scheme right, and fast."""
+    if family(scheme) != "int8":
+        return Finding("model", "ok", found)
+    eight_bits = scheme.startswith(("int8-full", "int8-s8"))
+    if eight_bits and here.saturates:
+        wrong = "this processor has no VNNI and saturates on weights of 8 bits: answers are wrong now and then"
+        return Finding("model", "problem", f"{found}; {wrong}", "edgecls export RUN --out MODEL --target x86")
+    if eight_bits and here.has_vnni is None:
+        return Finding("model", "note", f"{found}; right where the processor has VNNI, which this system does not tell")
+    if here.flags is None:
+        return Finding("model", "ok", found)
+    if not DOT_PRODUCTS & set(here.flags):
+        slower = "this processor multiplies int8 in several steps: the answers are the same, they take longer"
+        return Finding("model", "note", f"{found}; {slower}")
+    if scheme.startswith("int8-s8") and here.kind == "x86":
+        return Finding("model", "note", f"{found}; made for ARM: right here too, but a little slower than --target x86-vnni")
+    return Finding("model", "ok", f"{found}; this processor multiplies int8 in one step")
 
 
 def _model_on(path: str, device: str) -> Finding:
@@ -237,14 +251,3 @@ def _version(wheel: str) -> str:
         return metadata.version(wheel)
     except metadata.PackageNotFoundError:
         return ""
-
-
-def _cpu() -> tuple[str, list[str] | None]:
-    """The processor's name and which of FLAGS it has; None where the system does not tell them."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine(), None
-    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    has = set(f"{told.get('flags', '')} {told.get('Features', '')}".split())
-    return told.get("model name", platform.machine()), [flag for flag in FLAGS if flag in has] if has else None

@@ -5,6 +5,7 @@
     |-- ConfigError(ValueError)     a setting
     |-- ModelError(ValueError)      a model file or its card
     |-- ExportError(RuntimeError)   a conversion that failed or whose result is not what was trained
+    |   `-- GateError                   no form of the model keeps to what was asked of it
     |-- DeviceError(RuntimeError)   an execution provider that cannot be had
     |-- SourceError(OSError)        a camera, a stream, a video
     |   |-- StalledError(TimeoutError)      connected, and nothing comes
@@ -19,6 +20,7 @@ nothing of edgecls catches it where it would be caught anyway.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 
 class EdgeclsError(Exception):
@@ -43,6 +45,15 @@ class ModelError(EdgeclsError, ValueError):
 
 class ExportError(EdgeclsError, RuntimeError):
     """A conversion that failed, or whose result is not what was trained."""
+
+
+class GateError(ExportError):
+    """No form of the model keeps to what was asked of it; `ladder` (edgecls.ladder.Ladder) has all of them and why."""
+
+    def __init__(self, message: str, ladder: Any) -> None:
+        """Keep the ladder beside the message."""
+        super().__init__(message)
+        self.ladder = ladder
 
 
 class DeviceError(EdgeclsError, RuntimeError):

@@ -22,6 +22,7 @@ import numpy as np
 
 from edgecls import Classifier, EdgeclsError
 from edgecls.binding import Binding
+from edgecls.card import family
 from edgecls.dataset import decode, scan
 from edgecls.providers import LARGEST_BOUND_BATCH, PROVIDERS, open_session
 
@@ -155,7 +156,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     different, largest = agreement(device, cpu, pictures)
-    bound = BOUNDS.get(cpu.card.scheme, OTHER_BOUND)
+    bound = BOUNDS.get(family(cpu.card.scheme), OTHER_BOUND)
     print(f"{given.model} ({cpu.card.scheme}) on {name_of(given.device)}, {given.device}; starts in {start_s:.1f} s\n")
     print(f"{len(pictures)} {'real' if given.pictures else 'drawn'} pictures: {different} labels differ from the CPU's, "
           f"the largest difference of a probability is {largest:.2g} (at most {bound:g})\n")  # fmt: skip

@@ -60,7 +60,7 @@ def exported(trained: TrainReport, tmp_path_factory: pytest.TempPathFactory) -> 
     from edgecls.export.build import build
 
     folder = tmp_path_factory.mktemp("exported")
-    return {s: build(trained.out, folder / f"{s}.onnx", scheme=s, max_drop=10) for s in ("fp32", "int8")}
+    return {s: build(trained.out, folder / f"{s}.onnx", scheme=s, max_drop=10) for s in ("fp32", "fp16", "int8")}
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ def test_pictures_of_many_classes_are_kept_and_not_many():
 
 
 def test_an_exported_file_carries_them(exported):
-    """Both schemes; and a file whose last biases are changed afterwards is found out."""
+    """Each scheme; and a file whose last biases are changed afterwards is found out."""
     for scheme, report in exported.items():
         proto = onnx.load(report.out)
         held = {entry.key: entry.value for entry in proto.metadata_props}

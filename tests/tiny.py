@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -10,6 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgecls.card import InputSpec, ModelCard
 from edgecls.export.convert import stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LIGHT_LABELS = ("dark", "dim", "bright")
 LIGHT_CENTERS = (0.0, 0.5, 1.0)
@@ -43,6 +46,49 @@ def light_graph(spec: InputSpec | None = None, classes: int = 3) -> onnx.ModelPr
             nodes,
             "light",
             [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", *spec.shape])],
+            [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", classes])],
+            [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=8,
+    )
+
+
+def conv_graph(stretch: Sequence[float] = (1, 1, 1, 1), classes: int = 3) -> onnx.ModelProto:
+    """A graph of a convolution with four kernels and two dense layers, by chance, on 8x8 gray pictures.
+
+    `stretch` multiplies each kernel, and the weights behind it are divided by it: the answers stay what they are.
+    """
+    chance = np.random.default_rng(0)
+    scale = np.asarray(stretch, np.float32)
+    dense = chance.normal(0, 0.3, (len(scale), 36, 8)) / scale[:, None, None]
+    constants = {
+        "full": np.array(1 / 255, np.float32),
+        "planes": np.array([-1, 1, 8, 8], np.int64),
+        "row": np.array([-1, 36 * len(scale)], np.int64),
+        "kernels": (chance.normal(0, 1, (len(scale), 1, 3, 3)) * scale[:, None, None, None]).astype(np.float32),
+        "dense": dense.reshape(-1, 8).astype(np.float32),
+        "bias": np.zeros(8, np.float32),
+        "last": chance.normal(0, 1, (8, classes)).astype(np.float32),
+        "last_bias": np.zeros(classes, np.float32),
+    }
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], "cast", to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["float", "full"], ["scaled"], "scale"),
+        helper.make_node("Reshape", ["scaled", "planes"], ["plane"], "to_planes"),
+        helper.make_node("Conv", ["plane", "kernels"], ["edges"], "conv"),
+        helper.make_node("Relu", ["edges"], ["seen"], "conv_relu"),
+        helper.make_node("Reshape", ["seen", "row"], ["flat"], "to_row"),
+        helper.make_node("Gemm", ["flat", "dense", "bias"], ["mixed"], "dense"),
+        helper.make_node("Relu", ["mixed"], ["hidden"], "dense_relu"),
+        helper.make_node("Gemm", ["hidden", "last", "last_bias"], ["logits"], "last"),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], "softmax", axis=-1),
+    ]
+    return helper.make_model(
+        helper.make_graph(
+            nodes,
+            "conv",
+            [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 8, 8, 1])],
             [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", classes])],
             [numpy_helper.from_array(value, name) for name, value in constants.items()],
         ),

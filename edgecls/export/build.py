@@ -1,130 +1,156 @@
-"""Export a training run: convert, measure, quantize, measure, and only then write the file.
+"""Export a training run: convert, measure every form that is asked for, choose, and only then write the file.
 
-run folder -> best.keras -> fp32 -> scheme -> card stamped -> out.onnx
+run folder -> best.keras -> fp32 -> schemes -> the fastest that loses little -> card and golden pictures -> out.onnx
                   |           |        |
                   `- parity --'        |
                   `- accuracy, within max_drop points, through the runtime's own path
+
+Held-out pictures decide. Test pictures measure what was decided, and decide nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecls import __version__, confidence, extras, golden, metrics
-from edgecls.card import ModelCard
-from edgecls.classifier import INPUT_NAME, Classifier
-from edgecls.dataset import DataConfig, Pictures, decode, fingerprint
-from edgecls.errors import ConfigError, ExportError
-from edgecls.evaluate import Report, match_labels, measure
-from edgecls.export.convert import stamp, to_onnx
-from edgecls.export.parity import Parity, check_drop, check_float, compare
-from edgecls.export.quantize import CALIBRATION_PICTURES, SCHEMES
+from edgecls import extras, processor
+from edgecls.classifier import INPUT_NAME
+from edgecls.errors import ConfigError, GateError
+from edgecls.evaluate import measure
+from edgecls.export import picture
+from edgecls.export.climb import KERAS, card_of, climb, finished, golden_of, rungs
+from edgecls.export.inputs import gather
+from edgecls.export.parity import Parity, compare
+from edgecls.export.quantize.targets import AUTO, DEFAULT, check_measurable, look_up, timed_here
 from edgecls.files import whole_file
-from edgecls.settings import build as build_settings
-from edgecls.settings import read_toml
+from edgecls.ladder import REFERENCE, Ladder, Limits, choose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
-
-    Probabilities = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-
-TIMED_ROUNDS = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """One row of the table: a form of the model, how good it is, its bytes (of Keras: its weights alone, in float),
-    and the microseconds for one picture on one thread.
-    """
-
-    name: str
-    top1: float
-    macro_recall: float
-    bytes: int
-    us: float
+    from edgecls.card import ModelCard
+    from edgecls.evaluate import Report
+    from edgecls.export.climb import Form, Probabilities
+    from edgecls.export.inputs import Given
+    from edgecls.processor import Processor
 
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """The written file, its card, how far it is from Keras on the held-out pictures, and the table before and after."""
+    """The written file, its card, how far it is from Keras on the held-out pictures, and all forms that were measured."""
 
     out: Path
     card: ModelCard
     parity: Parity
-    forms: tuple[Form, ...]
+    ladder: Ladder
 
 
-def build(
-    run: str | Path, out: str | Path, *, scheme: str = "int8", calibration: str = "", test: str = "", max_drop: float = 0.5,
-    reject: float = 0.02, say: Callable[[str], None] = lambda _line: None,
+def build(  # noqa: PLR0913 - each is an option of the command
+    run: str | Path, out: str | Path, *, scheme: str = AUTO, target: str = DEFAULT, calibration: str = "", test: str = "",
+    max_drop: float = 0.5, max_bytes: int | None = None, max_us: float | None = None, reject: float = 0.02,
+    say: Callable[[str], None] = lambda _line: None,
 ) -> ExportReport:  # fmt: skip
     """Export a run folder, or the best.keras in one, to the file `out`.
+
+    `scheme` is one of SCHEMES, or "auto": then all that are right on `target` (a key of TARGETS) are made and measured, the
+    fastest that passes is taken (see `edgecls.ladder.choose`), and the ladder is written beside `out` as M.ladder.json and
+    M.ladder.png. To pass, a form must keep to within `max_drop` points of Keras' top-1 and macro recall on the held-out
+    pictures, and to `max_bytes` and `max_us` (microseconds for one picture), where they are given.
 
     The run's own training pictures calibrate and its held-out ones measure; `calibration` says where they lie now, if not where
     they were. To the held-out ones the scores are fitted, so that they become frequencies, and a threshold under which a share
     `reject` of them (0..1) comes out as unknown. `test` names labelled pictures that are measured for the card instead.
 
-    Raises ExportError when the file is not the model that was trained, or loses more than `max_drop` points of accuracy; then
-    nothing is written.
+    Raises ExportError when the file is not the model that was trained, and GateError, which has the ladder, when no form
+    passes; then nothing is written.
     """
-    if scheme not in SCHEMES:
-        raise ConfigError(f"scheme {scheme!r} is not known; expected {' or '.join(SCHEMES)}")
-    if not 0 <= reject < 1:
-        raise ConfigError(f"reject {reject}: expected the share of known pictures that may be unknown, from 0 to below 1")
-    out = _writable(Path(out))
-    keras_file, card, data = _read_run(Path(run))
-    tested = _test_pictures(test, data, card) if test else None
-    train, held_out = _pictures(card, replace(data, path=calibration or data.path), say)
-    model = _load_keras(keras_file)
-    graph = to_onnx(model, card.input)
-    files = {name: stamp(SCHEMES[name](graph, train), replace(card, scheme=name)) for name in dict.fromkeys(("fp32", scheme))}
-    forms: dict[str, Probabilities] = {"keras": lambda batch: np.asarray(model.predict_on_batch(batch))}
-    for name, content in files.items():
-        forms[name] = Classifier.from_bytes(content, f"{out} ({name})", device="cpu", threads=1).probabilities
-    reports = {name: measure(form, card.labels, held_out, range(len(card.labels))) for name, form in forms.items()}
-    check_float(compare(reports["keras"], reports["fp32"]), str(out))
-    parity = compare(reports["keras"], reports[scheme])
-    check_drop(parity, max_drop, str(out))
-    card = replace(card, confidence=_confidence(reports[scheme], held_out, reject, say))
-    reports[scheme] = reports[scheme].read_as(card.confidence)
-    measured_on = f"{len(held_out.batch)} held-out pictures"
-    if tested is not None:
-        pictures, class_ids, measured_on = tested
-        reports = {name: measure(form, card.labels, pictures, class_ids) for name, form in forms.items()}
-        reports[scheme] = reports[scheme].read_as(card.confidence)
+    limits, here = Limits(max_drop, max_bytes, max_us), processor.this()
+    allowed = look_up(scheme, target)
+    check_measurable(target, allowed.allowed if scheme == AUTO else (scheme,), here)
+    _check_numbers(reject, limits, target, here)
+    out = writable(Path(out))
+    if scheme == AUTO:
+        picture.load_matplotlib()  # before minutes are spent
+    given = gather(Path(run), out, calibration=calibration, test=test, reject=reject, target=target, say=say)
+    forms, left_out = climb(scheme, allowed, given, max_drop=max_drop, say=say)
+    measured, timed = rungs(forms, scheme, limits, given.held_out.batch), timed_here(target, here)
+    ladder = Ladder(
+        target=target,
+        processor=here.name,
+        timed_here=timed,
+        limits=limits,
+        measured_on=given.card.measured_on,
+        rungs=measured,
+        chosen=choose(measured, timed_here=timed),
+        left_out=tuple(left_out),
+    )
+    if ladder.chosen is None:
+        raise GateError(_why_none(out, ladder), ladder)
+    chosen = next(form for form in forms if form.name == ladder.chosen)
+    ladder, report = _tested(ladder, forms, chosen, given)
+    parity = compare(forms[0].report, chosen.report)
+    card = card_of(chosen, given, report)
     card = replace(
         card,
-        scheme=scheme,
-        metrics={**reports[scheme].as_metrics(), "parity_largest_difference": round(parity.largest_difference, 6)},
-        measured_on=measured_on,
-        made_with={**card.made_with, **_versions(), "calibration_pictures": str(len(train))},
+        metrics={**card.metrics, "parity_largest_difference": round(parity.largest_difference, 6)},
+        measured_on=ladder.tested_on or ladder.measured_on,
     )
-    onnx = extras.load("onnx", extra="export", purpose="Exporting")
-    kept = golden.make(held_out.batch, held_out.class_ids, forms[scheme], _plainly(files[scheme]), scheme=scheme)
-    final = files[scheme] = stamp(onnx.load_from_string(files[scheme]), card, kept)
-    with whole_file(out) as path:
-        path.write_bytes(final)
-    sizes = {"keras": 4 * model.count_params(), **{name: len(content) for name, content in files.items()}}
-    us = _time_in_turns(forms, held_out.batch)
-    return ExportReport(out, card, parity, tuple(Form(n, r.top1, r.macro_recall, sizes[n], us[n]) for n, r in reports.items()))
+    content = finished(chosen, card, golden_of(chosen, given, plainly(chosen.model.SerializeToString())))
+    if max_bytes is not None and len(content) > max_bytes:  # the numbers on its card are longer than those that were weighed
+        raise GateError(f"{out}: {chosen.name} has {len(content):,} bytes with its card, at most {max_bytes:,}; nothing was "
+                        "written. Allow more with --max-bytes", ladder)  # fmt: skip
+    weighed = [replace(rung, bytes=len(content)) if rung.name == chosen.name else rung for rung in ladder.rungs]
+    ladder = replace(ladder, rungs=tuple(weighed))
+    _write(out, content, ladder if scheme == AUTO else None)
+    return ExportReport(out, card, parity, ladder)
 
 
-def _confidence(report: Report, held_out: Pictures, reject: float, say: Callable[[str], None]) -> confidence.Confidence:
-    if len(held_out.batch) < confidence.FEWEST_TO_FIT:
-        say(f"warning: {len(held_out.batch)} held-out pictures are too few to fit confidence to; scores stay as they are, and "
-            "nothing comes out as unknown")  # fmt: skip
-    return confidence.fit(report.probabilities, held_out.class_ids, reject=reject)
+def _tested(ladder: Ladder, forms: Sequence[Form], chosen: Form, given: Given) -> tuple[Ladder, Report]:
+    """The ladder with what Keras, fp32 and the chosen form do on the test pictures, and the report that goes on the card."""
+    if given.tested is None:
+        return ladder, chosen.report
+    shown = {
+        form.name: measure(form.run, given.card.labels, given.tested.pictures, given.tested.class_ids)
+        for form in forms
+        if form.name in (KERAS, "fp32", chosen.name)
+    }
+    with_test = [
+        replace(r, test_top1=shown[r.name].top1, test_macro_recall=shown[r.name].macro_recall) if r.name in shown else r
+        for r in ladder.rungs
+    ]
+    return replace(ladder, rungs=tuple(with_test), tested_on=given.tested.name), shown[chosen.name]
 
 
-def _plainly(content: bytes) -> Probabilities:
+def _why_none(out: Path, ladder: Ladder) -> str:
+    tried = [rung for rung in ladder.rungs if rung.refused != REFERENCE]
+    if len(tried) == 1:
+        return (f"{out}: {tried[0].name} {tried[0].refused}; nothing was written. Take another --scheme, or allow more with "
+                "--max-drop, --max-bytes, --max-us")  # fmt: skip
+    return (f"{out}: none of {len(tried)} forms passes, as the table says; nothing was written. Allow more with --max-drop, "
+            "--max-bytes, --max-us, or train a smaller network")  # fmt: skip
+
+
+def _write(out: Path, content: bytes, ladder: Ladder | None) -> None:
+    """Write the file, and the ladder beside it. Without one, that of another file of this name is taken away."""
+    record, drawn = out.with_suffix(".ladder.json"), out.with_suffix(".ladder.png")
+    with whole_file(out) as path, contextlib.ExitStack() as beside:  # the model takes its name last
+        path.write_bytes(content)
+        if ladder is not None:
+            text = json.dumps(ladder.as_record(), ensure_ascii=False, indent=1)
+            beside.enter_context(whole_file(record)).write_text(text + "\n", encoding="utf-8")
+            picture.draw(ladder, beside.enter_context(whole_file(drawn)))
+    if ladder is None:
+        record.unlink(missing_ok=True)
+        drawn.unlink(missing_ok=True)
+
+
+def plainly(content: bytes) -> Probabilities:
     """The graph of a file as it is written, node by node, without the kernels that ONNX Runtime makes of several."""
     ort = extras.load("onnxruntime", extra="export", purpose="Exporting")
     options = ort.SessionOptions()
@@ -134,71 +160,20 @@ def _plainly(content: bytes) -> Probabilities:
     return lambda batch: np.asarray(session.run(None, {INPUT_NAME: batch})[0])
 
 
-def _writable(out: Path) -> Path:
+def _check_numbers(reject: float, limits: Limits, target: str, here: Processor) -> None:
+    if not 0 <= reject < 1:
+        raise ConfigError(f"reject {reject}: expected the share of known pictures that may be unknown, from 0 to below 1")
+    if limits.max_us is not None and not timed_here(target, here):
+        raise ConfigError(
+            f"--max-us {limits.max_us:g}: microseconds of this processor ({here.name}) say nothing of --target {target}; leave "
+            "it out, or export on such a machine"
+        )
+
+
+def writable(out: Path) -> Path:
+    """Return `out`, where a model can be written. Raises ConfigError."""
     if out.suffix != ".onnx":
         raise ConfigError(f"--out {out}: expected a file that ends in .onnx")
     if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
         raise ConfigError(f"--out {out}: the folder {out.parent} does not exist or cannot be written to")
     return out
-
-
-def _read_run(run: Path) -> tuple[Path, ModelCard, DataConfig]:
-    folder = run.parent if run.suffix == ".keras" else run
-    keras_file = run if run.suffix == ".keras" else folder / "best.keras"
-    missing = [file.name for file in (keras_file, folder / "card.json", folder / "config.toml") if not file.is_file()]
-    if missing:
-        raise ConfigError(
-            f"{run}: expected the folder of a training run; missing: {', '.join(missing)}; make one with: edgecls train"
-        )
-    card = ModelCard.from_json((folder / "card.json").read_text(encoding="utf-8"), str(folder / "card.json"))
-    config = folder / "config.toml"
-    return keras_file, card, build_settings(DataConfig, read_toml(config).get("data", {}), str(config), "data.")
-
-
-def _load_keras(file: Path) -> Any:
-    keras = extras.load("keras", extra="export", purpose="Exporting")
-    try:
-        return keras.saving.load_model(file, compile=False)  # how it was trained does not matter here
-    except Exception as error:
-        raise ConfigError(f"{file}: Keras cannot load it ({str(error)[:200]}); train again with: edgecls train") from error
-
-
-def _pictures(card: ModelCard, data: DataConfig, say: Callable[[str], None]) -> tuple[NDArray[np.uint8], Pictures]:
-    """Some training pictures to calibrate with, and all of the held-out ones."""
-    dataset = data.scan()
-    if dataset.labels != card.labels:
-        raise ExportError(
-            f"{data.path}: its classes are not those of the run ({len(dataset.labels)} against {len(card.labels)})"
-        )
-    if fingerprint(dataset) != card.dataset:
-        say(f"warning: {data.path} is not what the run was trained on ({fingerprint(dataset)}, the card says {card.dataset})")
-    sides = data.split(dataset)
-    chosen = np.random.default_rng(data.seed).permutation(len(sides.train))[:CALIBRATION_PICTURES]
-    train = decode([sides.train[i] for i in chosen.tolist()], card.input)
-    return train.batch, decode(sides.val, card.input, strict=data.strict)
-
-
-def _test_pictures(test: str, data: DataConfig, card: ModelCard) -> tuple[Pictures, Sequence[int], str]:
-    """The pictures to measure for the card, the model's class for each of their classes, and what the card calls them."""
-    dataset = DataConfig(path=test, roi=data.roi).scan()
-    class_ids = match_labels(dataset, card.labels)
-    pictures = decode(dataset.of_split("test") or dataset.items, card.input, strict=data.strict)
-    return pictures, class_ids, f"{len(pictures.batch)} test pictures ({fingerprint(dataset)})"
-
-
-def _time_in_turns(forms: Mapping[str, Probabilities], pictures: NDArray[np.uint8]) -> dict[str, float]:
-    """Median microseconds for one picture, the forms in turns so that a busy machine slows all of them alike."""
-    times: dict[str, list[float]] = {name: [] for name in forms}
-    for i in range(TIMED_ROUNDS):
-        one = pictures[i % len(pictures)][None]
-        for name, form in forms.items():
-            began = time.perf_counter()
-            form(one)
-            times[name].append((time.perf_counter() - began) * 1e6)
-    return {name: metrics.percentile(values, 50) for name, values in times.items()}
-
-
-def _versions() -> dict[str, str]:
-    packages: dict[str, Any] = {name: extras.load(name, extra="export", purpose="Exporting") for name in
-                                ("tensorflow", "tf2onnx", "onnx", "onnxruntime")}  # fmt: skip
-    return {"edgecls": __version__, **{name: str(package.__version__) for name, package in packages.items()}}

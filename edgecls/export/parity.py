@@ -24,13 +24,15 @@ class Parity:
     mean_difference: float
     agreement: float  # the share of pictures with the same best label
     top1_drop: float  # how much smaller the second's share of right labels is
+    macro_recall_drop: float
 
 
 def compare(reference: Report, other: Report) -> Parity:
     """Compare two measures of the same pictures in the same order."""
     apart = np.abs(reference.probabilities - other.probabilities)
+    drops = (reference.top1 - other.top1, reference.macro_recall - other.macro_recall)
     same = reference.probabilities.argmax(axis=1) == other.probabilities.argmax(axis=1)
-    return Parity(float(apart.max()), float(apart.mean()), float(same.mean()), reference.top1 - other.top1)
+    return Parity(float(apart.max()), float(apart.mean()), float(same.mean()), *drops)
 
 
 def check_float(parity: Parity, where: str) -> None:
@@ -39,13 +41,4 @@ def check_float(parity: Parity, where: str) -> None:
         raise ExportError(
             f"{where}: its probabilities differ from Keras by up to {parity.largest_difference:.2g} on the held-out pictures, "
             f"expected at most {LARGEST_FLOAT_DIFFERENCE:g}; nothing was written. Report this network: it was converted wrongly"
-        )
-
-
-def check_drop(parity: Parity, max_drop: float, where: str) -> None:
-    """Refuse a file that lost more than `max_drop` points (hundredths) of accuracy. Raises ExportError."""
-    if parity.top1_drop * 100 > max_drop:
-        raise ExportError(
-            f"{where}: {parity.top1_drop * 100:.2f} points of accuracy are lost against Keras on the held-out pictures, "
-            f"expected at most {max_drop:g}; nothing was written. Take --scheme fp32, or allow more with --max-drop"
         )

@@ -7,7 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from edgecls import Classifier
+from edgecls import Classifier, processor
 from edgecls.cli import app
 
 
@@ -18,12 +18,12 @@ def call(*arguments):
 
 def test_a_run_to_a_file(edgecls, trained, tmp_path):
     """Exit code 0, a table on stdout with the three forms, two lines of talk on stderr, and a file that loads."""
-    done = edgecls("export", trained.out, "--out", "m.onnx", "--max-drop", 10)
+    done = edgecls("export", trained.out, "--out", "m.onnx", "--scheme", "int8", "--max-drop", 10)
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["form", "keras", "fp32", "int8"]
     warning, written = done.stderr.splitlines()
     assert warning.startswith("warning: 32 held-out pictures are too few to fit confidence to")
-    assert written.startswith("m.onnx: written; accuracy on 32 held-out pictures; largest difference to Keras ")
+    assert written.startswith("m.onnx: written as int8; accuracy on 32 held-out pictures; largest difference to Keras ")
     assert written.endswith(" at temperature 1")
     assert Classifier.load(tmp_path / "m.onnx").card.scheme == "int8"
 
@@ -33,9 +33,11 @@ def test_json_has_parity_and_forms(trained, tmp_path):
     done = call(trained.out, "--out", tmp_path / "m.onnx", "--scheme", "fp32", "--json")
     assert done.exit_code == 0, done.output
     record = json.loads(done.stdout)
-    assert set(record) == {"out", "measured_on", "parity", "forms"}
-    assert set(record["parity"]) == {"largest_difference", "mean_difference", "agreement", "top1_drop"}
+    assert set(record) == {"out", "measured_on", "parity", "forms", "ladder"}
+    assert set(record["parity"]) == {"largest_difference", "mean_difference", "agreement", "top1_drop", "macro_recall_drop"}
     assert [form["name"] for form in record["forms"]] == ["keras", "fp32"]
+    assert set(record["forms"][0]) == {"name", "top1", "macro_recall", "bytes", "us"}
+    assert record["ladder"]["chosen"] == "fp32"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,7 @@ def test_json_has_parity_and_forms(trained, tmp_path):
     [
         ("file/m.onnx", (), "file does not exist or cannot be written to"),
         ("m.bin", (), "m.bin: expected a file that ends in .onnx"),
-        ("m.onnx", ("--scheme", "int4"), "scheme 'int4' is not known; expected fp32 or int8"),
+        ("m.onnx", ("--scheme", "int4"), "scheme 'int4' is not known; expected auto or one of fp32, fp16, int8"),
         ("m.onnx", ("--calibration", "none"), "none: no such file or folder"),
         ("m.onnx", ("--test", "none"), "none: no such file or folder"),
     ],
@@ -69,3 +71,44 @@ def test_wrong_usage_is_exit_code_2(trained):
     """Without --out, or with a negative --max-drop."""
     assert call(trained.out).exit_code == 2
     assert call(trained.out, "--out", "m.onnx", "--max-drop", -1).exit_code == 2
+
+
+def test_auto_is_what_is_done_unasked(trained, tmp_path):
+    """All forms in the table, progress and the reason of the choice on stderr, the ladder beside the file."""
+    done = call(trained.out, "--out", tmp_path / "m.onnx", "--max-drop", 10)
+    assert done.exit_code == 0, done.output
+    first = [line.split()[0] for line in done.stdout.splitlines()]
+    assert first[:7] == ["form", "keras", "fp32", "fp16", "int8", "int8-tensor", "int8-percentile"]
+    assert "int8-percentile: " in done.stderr
+    assert "m.onnx: written as " in done.stderr
+    assert ", the fastest that passes, of those as fast the smallest, of those as small the closest to fp32; " in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"m.onnx", "m.ladder.json", "m.ladder.png"}
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_gate_that_none_passes_shows_the_table(trained, tmp_path, as_json):
+    """Exit code 1, the table with the reasons on stdout (or the ladder as JSON), one line of error, and no file."""
+    options = ["--scheme", "fp16", "--max-bytes", 1000, *(["--json"] if as_json else [])]
+    done = call(trained.out, "--out", tmp_path / "m.onnx", *options)
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path / 'm.onnx'}: fp16 has ")
+    assert list(tmp_path.iterdir()) == []
+    if as_json:
+        record = json.loads(done.stdout)
+        assert record["out"] is None
+        assert record["ladder"]["chosen"] is None
+    else:
+        lines = done.stdout.splitlines()
+        assert [line.split()[0] for line in lines] == ["form", "keras", "fp32", "fp16", "fp16:"]
+        assert lines[-1].endswith("bytes, at most 1,000")
+
+
+def test_a_target_of_another_kind_says_whose_microseconds_those_are(trained, tmp_path):
+    """Under the table of an export for ARM on another processor, and the other way round on ARM."""
+    here = processor.this()
+    target = "x86" if here.kind == "arm" else "arm"
+    done = call(trained.out, "--out", tmp_path / "m.onnx", "--target", target, "--scheme", "fp16")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-1] == (
+        f"microseconds are those of {here.name}, not of {target}: the smallest is taken, not the fastest"
+    )

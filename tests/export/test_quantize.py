@@ -8,9 +8,10 @@ import numpy as np
 import onnx
 import pytest
 
+from edgecls.card import family
 from edgecls.errors import ExportError
 from edgecls.export import quantize
-from edgecls.export.quantize import SCHEMES, to_int8
+from edgecls.export.quantize import SCHEMES
 from tests import tiny
 
 
@@ -55,7 +56,7 @@ def test_an_int8_file_is_about_a_quarter_of_the_float_one(exported):
 def test_the_same_pictures_give_the_same_int8_file():
     """Quantizing twice gives equal graphs."""
     pictures = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), np.uint8)
-    one, two = (to_int8(tiny.light_graph(), pictures).SerializeToString(deterministic=True) for _ in range(2))
+    one, two = (SCHEMES["int8"](tiny.light_graph(), pictures).SerializeToString(deterministic=True) for _ in range(2))
     assert one == two
 
 
@@ -64,7 +65,7 @@ def test_a_network_that_begins_otherwise_is_quantized_too():
     import onnxruntime
 
     pictures = np.random.default_rng(0).integers(0, 256, (64, 1, 1, 1), np.uint8) * np.ones((1, 8, 8, 1), np.uint8)
-    model = to_int8(tiny.light_graph(), pictures)
+    model = SCHEMES["int8"](tiny.light_graph(), pictures)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     plain = np.array([0, 128, 255], np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 1), np.uint8)
     assert session.run(None, {"image": plain})[0].argmax(axis=1).tolist() == [0, 1, 2]
@@ -81,12 +82,14 @@ def test_what_onnxruntime_cannot_quantize_is_said_in_one_line(monkeypatch):
     with pytest.raises(
         ExportError, match=r"^int8: ONNX Runtime cannot quantize this network \(odd node\); take --scheme fp32$"
     ):
-        to_int8(tiny.light_graph(), np.zeros((2, 8, 8, 1), np.uint8))
+        SCHEMES["int8"](tiny.light_graph(), np.zeros((2, 8, 8, 1), np.uint8))
 
 
 def test_schemes_by_name():
-    """fp32 keeps the model as it is; int8 is the other one."""
-    assert list(SCHEMES) == ["fp32", "int8"]
+    """fp32 keeps the model as it is; the others are fp16 and the variants of int8."""
+    assert list(SCHEMES)[:3] == ["fp32", "fp16", "int8"]
+    assert {family(name) for name in SCHEMES} == {"fp32", "fp16", "int8"}
+    assert all(scheme.name == name for name, scheme in list(SCHEMES.items())[2:])
     graph = tiny.light_graph()
     assert SCHEMES["fp32"](graph, np.zeros((1, 8, 8, 1), np.uint8)) is graph
     assert quantize.CALIBRATION_PICTURES == 512

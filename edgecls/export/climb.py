@@ -1,0 +1,170 @@
+"""Climb the ladder of an export: make each form of the model, measure it through the runtime's own path, time all in turns."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgecls import confidence, golden, metrics
+from edgecls.classifier import Classifier
+from edgecls.errors import ExportError, ModelError
+from edgecls.evaluate import Report, measure
+from edgecls.export.convert import stamp, to_onnx
+from edgecls.export.parity import check_float, compare
+from edgecls.export.quantize import SCHEMES
+from edgecls.export.quantize.targets import AUTO, FLOATS
+from edgecls.ladder import REFERENCE, Limits, Rung, losses, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import onnx
+    from numpy.typing import NDArray
+
+    from edgecls.card import ModelCard
+    from edgecls.confidence import Confidence
+    from edgecls.export.inputs import Given
+    from edgecls.export.quantize.targets import Target
+    from edgecls.golden import Golden
+
+    Probabilities = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+BATCHES = (1, 16)
+TURNS = 60
+RUNS_A_TURN = 3
+LONGEST_TIMING_S = 30.0
+"""Large networks get fewer turns; a median needs FEWEST_TURNS."""
+FEWEST_TURNS = 10
+KERAS = "keras"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Form:
+    """A form of the model that was made. `run` takes a batch of uint8 pictures to probabilities as the network gives them,
+    `report` is what it does so on the held-out pictures, `confidence` was fitted to that, `bytes` are those of the file. Keras
+    itself has no `model`; its bytes are its weights in float.
+    """
+
+    name: str
+    run: Probabilities
+    report: Report
+    confidence: Confidence
+    bytes: int
+    model: Any = None  # onnx.ModelProto
+
+
+def climb(
+    scheme: str, target: Target, given: Given, *, max_drop: float, say: Callable[[str], None]
+) -> tuple[list[Form], list[tuple[str, str]]]:
+    """Make Keras' own form, fp32, and `scheme`, or for "auto" all that the target may have; also (name, why) of what cannot be
+    made.
+
+    Layers are left in float, one, two, four, when all other int8 lose more than `max_drop` points, and until one does not.
+    Raises ExportError where fp32 is not what Keras computes.
+    """
+    graph = to_onnx(given.model, given.card.input)
+    keras = _form(KERAS, lambda batch: np.asarray(given.model.predict_on_batch(batch)), given)
+    fp32 = made("fp32", graph, given)
+    check_float(compare(keras.report, fp32.report), str(given.out))
+    forms, left_out = [keras, fp32], []
+    if scheme != AUTO:
+        return [*forms, *(made(name, graph, given) for name in {scheme} - {"fp32"})], []
+    kept = False
+    for name in (*FLOATS[1:], *target.plain, *target.rescue):
+        if kept and name in target.rescue:
+            break
+        try:
+            form = made(name, graph, given)
+        except (ExportError, ModelError) as error:
+            left_out.append((name, str(error)))
+            say(f"{name}: cannot be made")
+            continue
+        forms.append(form)
+        lost = losses(form.report, keras.report, max_drop)
+        kept = kept or (name not in FLOATS and not lost)
+        say(f"{name}: {lost or f'{form.report.top1:.2%} right'}")
+    return forms, left_out
+
+
+def made(scheme: str, graph: onnx.ModelProto, given: Given) -> Form:
+    """Make one form from the float graph, and measure it. Raises ExportError or ModelError for what cannot be made or run."""
+    model = SCHEMES[scheme](graph, given.train)
+    content = stamp(model, replace(given.card, scheme=scheme))
+    run = Classifier.from_bytes(content, f"{given.out} ({scheme})", device="cpu", threads=1).probabilities
+    form = _form(scheme, run, given, model)
+    whole = finished(form, card_of(form, given, form.report), golden_of(form, given, run))
+    return replace(form, bytes=len(whole))
+
+
+def _form(name: str, run: Probabilities, given: Given, model: onnx.ModelProto | None = None) -> Form:
+    report = measure(run, given.card.labels, given.held_out, range(len(given.card.labels)))
+    fitted = confidence.fit(report.probabilities, given.held_out.class_ids, reject=given.reject)
+    return Form(name, run, report, fitted, 4 * given.model.count_params(), model)
+
+
+def card_of(form: Form, given: Given, report: Report) -> ModelCard:
+    """The card of a form with the numbers of a report, which its confidence reads."""
+    read = report.read_as(form.confidence)
+    return replace(given.card, scheme=form.name, confidence=form.confidence, metrics=read.as_metrics())
+
+
+def golden_of(form: Form, given: Given, other: Probabilities) -> Golden:
+    """The golden pictures of a form; `other` computes the same in another right way."""
+    return golden.make(given.held_out.batch, given.held_out.class_ids, form.run, other, scheme=form.name)
+
+
+def finished(form: Form, card: ModelCard, kept: Golden) -> bytes:
+    """The bytes of a form's file."""
+    return stamp(form.model, card, kept)
+
+
+def rungs(forms: Sequence[Form], scheme: str, limits: Limits, pictures: NDArray[np.uint8]) -> tuple[Rung, ...]:
+    """Time the forms in turns, and hold each against the first, which is Keras, and for the labels against fp32, the second."""
+    times = [time_in_turns({form.name: form.run for form in forms}, pictures, batch) for batch in BATCHES]
+    found: list[Rung] = []
+    for form in forms:
+        (us, p99_us), (us_16, p99_us_16) = (of_batch[form.name] for of_batch in times)
+        report = form.report
+        rung = Rung(
+            name=form.name,
+            top1=report.top1,
+            macro_recall=report.macro_recall,
+            worst_recall=report.worst_recall,
+            worst_class=report.worst_class,
+            agreement=compare(forms[1].report, report).agreement,
+            calibration_error=report.read_as(form.confidence).calibration_error,
+            bytes=form.bytes,
+            us=us,
+            p99_us=p99_us,
+            us_16=us_16,
+            p99_us_16=p99_us_16,
+        )
+        asked_for = form.name != KERAS and scheme in (AUTO, form.name)
+        found.append(replace(rung, refused=refusal(rung, (found or [rung])[0], limits) if asked_for else REFERENCE))
+    return tuple(found)
+
+
+def time_in_turns(
+    forms: Mapping[str, Probabilities], pictures: NDArray[np.uint8], batch: int
+) -> dict[str, tuple[float, float]]:
+    """Median and 99th percentile, in microseconds, of one run of a batch, by the names of the forms.
+
+    They run in turns, so that a busy machine slows all of them alike; the first run of a turn, which fetches the weights that
+    the others have pushed out of the cache, does not count.
+    """
+    times: dict[str, list[float]] = {name: [] for name in forms}
+    started = time.perf_counter()
+    for turn in range(TURNS):
+        if turn >= FEWEST_TURNS and time.perf_counter() - started > LONGEST_TIMING_S:
+            break
+        some = pictures[np.arange(turn * batch, (turn + 1) * batch) % len(pictures)]
+        for name, run in forms.items():
+            run(some)
+            for _ in range(RUNS_A_TURN):
+                began = time.perf_counter()
+                run(some)
+                times[name].append((time.perf_counter() - began) * 1e6)
+    return {name: (metrics.percentile(found, 50), metrics.percentile(found, 99)) for name, found in times.items()}
