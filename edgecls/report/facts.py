@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecls.dataset import fingerprint
+from edgecls.errors import DataError
 from edgecls.report import ladder
 from edgecls.report.markup import percent
 from edgecls.report.page import Page
@@ -49,7 +50,7 @@ def of_evaluation(
 
     Raises ConfigError for a ladder that cannot be read.
     """
-    card, seen, name = classifier.card, fingerprint(dataset), Path(model).name
+    card, seen, name = classifier.card, _fingerprint(dataset), Path(model).name
     known = {key: percent(card.metrics[key], 2) for key in ("top1", "macro_recall") if key in card.metrics}
     promised = ", ".join(f"{key} {value}" for key, value in known.items())
     notice = "These are the pictures of the training run, which the model has learned: the numbers flatter it."
@@ -69,3 +70,11 @@ def of_evaluation(
         foreign_unknown=foreign_unknown,
         ladder=ladder.beside(model),
     )
+
+
+def _fingerprint(dataset: Dataset) -> str:
+    """The fingerprint of data, or why it has none: a picture that is left out elsewhere may be a file that is not there."""
+    try:
+        return fingerprint(dataset)
+    except DataError as error:
+        return f"no fingerprint: {error}"
