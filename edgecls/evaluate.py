@@ -31,7 +31,7 @@ class Report:
 
     `truth`: (N,) the right class of each; `probabilities`: (N, classes), calibrated; `confidence` says which of them are
     unknown; `ms` and `p99_ms`: median and 99th percentile of one inference of one picture; `broken`: one line for each picture
-    that could not be read.
+    that could not be read; `items`: the N pictures as they can be read again.
     """
 
     labels: tuple[str, ...]
@@ -41,6 +41,7 @@ class Report:
     p99_ms: float
     broken: tuple[str, ...]
     confidence: Confidence = field(default_factory=Confidence)
+    items: tuple[Item, ...] = ()
 
     @property
     def confusion(self) -> NDArray[np.int64]:
@@ -54,9 +55,20 @@ class Report:
         return right
 
     @property
+    def scores(self) -> NDArray[np.float64]:
+        """(N,) the probability of the best label of each picture."""
+        scores: NDArray[np.float64] = self.probabilities.max(axis=1).astype(np.float64)
+        return scores
+
+    @property
     def calibration_error(self) -> float:
         """How far the scores are from the share that is right."""
-        return metrics.calibration_error(self.probabilities.max(axis=1).astype(np.float64), self.right)
+        return metrics.calibration_error(self.scores, self.right)
+
+    @property
+    def reliability(self) -> list[metrics.Bin]:
+        """How far they are in each of 15 equal bins."""
+        return metrics.reliability(self.scores, self.right)
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -74,10 +86,16 @@ class Report:
         given = self.right[self.known]
         return float(1 - given.mean()) if len(given) else float("nan")
 
-    def risk_coverage(self) -> list[tuple[float, float]]:
+    def risk_coverage(self, points: int = 21) -> list[tuple[float, float]]:
         """(coverage, risk) for thresholds on the familiarity of a picture, from the most familiar alone to all of them."""
         temperature = self.confidence.reject_temperature / self.confidence.temperature
-        return confidence.risk_coverage(confidence.familiarity(self.probabilities, temperature), self.right)
+        return confidence.risk_coverage(confidence.familiarity(self.probabilities, temperature), self.right, points)
+
+    def mistakes(self, most: int) -> list[int]:
+        """The numbers of the wrong answers with the highest scores, at most so many, the surest first."""
+        wrong = np.flatnonzero(~self.right)
+        order = np.argsort(-self.scores[wrong], kind="stable")
+        return [int(i) for i in wrong[order[:most]]]
 
     def read_as(self, confidence: Confidence) -> Report:
         """The same answers of a model whose scores have not been calibrated yet, read by `confidence`."""
@@ -174,6 +192,7 @@ def measure(
         ms=metrics.percentile(times_ms, 50),
         p99_ms=metrics.percentile(times_ms, 99),
         broken=pictures.broken,
+        items=pictures.items,
     )
 
 

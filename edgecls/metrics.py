@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -40,12 +40,39 @@ def macro_recall(confusion: NDArray[np.int64]) -> float:
     return float(np.nanmean(recalls(confusion)))
 
 
-def calibration_error(scores: NDArray[np.float64], right: NDArray[np.bool_], bins: int = 15) -> float:
-    """Expected calibration error (Guo et al. 2017): how far scores are from the share that is right, over equal bins."""
+class Bin(NamedTuple):
+    """How many pictures have a score from `low` to `high`, the mean of their scores and the share of them that is right,
+    both NaN where there are none.
+    """
+
+    low: float
+    high: float
+    pictures: int
+    mean_score: float
+    right: float
+
+
+def reliability(scores: NDArray[np.float64], right: NDArray[np.bool_], bins: int = 15) -> list[Bin]:
+    """How true scores are, over equal bins (Guo et al. 2017).
+
+    `scores`: (N,) of 0..1, those that are NaN lie in no bin; `right`: (N,) whether each label is right.
+    """
+    scores, right = scores[~np.isnan(scores)], right[~np.isnan(scores)]
     bin_of = np.minimum((scores * bins).astype(int), bins - 1)
     counts = np.bincount(bin_of, minlength=bins)
-    gaps = np.bincount(bin_of, weights=right.astype(float) - scores, minlength=bins)
-    return float(np.abs(gaps).sum() / max(1, counts.sum()))
+    sums = (np.bincount(bin_of, weights=values, minlength=bins) for values in (scores, right.astype(float)))
+    means, shares = (np.where(counts > 0, total / np.maximum(1, counts), np.nan).tolist() for total in sums)
+    return [Bin(i / bins, (i + 1) / bins, int(counts[i]), means[i], shares[i]) for i in range(bins)]
+
+
+def calibration_error(scores: NDArray[np.float64], right: NDArray[np.bool_], bins: int = 15) -> float:
+    """Expected calibration error (Guo et al. 2017): how far scores are from the share that is right, over equal bins; NaN where
+    a score is NaN.
+    """
+    if np.isnan(scores).any():
+        return float("nan")
+    found = reliability(scores, right, bins)
+    return sum(b.pictures * abs(b.right - b.mean_score) for b in found if b.pictures) / max(1, len(scores))
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

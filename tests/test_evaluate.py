@@ -92,3 +92,10 @@ def test_a_class_that_the_model_does_not_have_is_refused(labels):
         match=r"drawn: class '\w+' is not a label of the model \(dark, dim, bright, \.\.\.\); rename",
     ):
         match_labels(named(*labels), ("dark", "dim", "bright"))
+
+
+def test_mistakes_come_the_surest_first(light_model, tmp_path):
+    """Level 128 is surely dim, 100 a little less; what is right is none of them, and each item belongs to its answer."""
+    report = evaluate(Classifier.load(light_model), levels(tmp_path, dark=[0, 100, 128], dim=[127], bright=[255]))
+    assert [report.items[i].name for i in report.mistakes(5)] == ["dark/2.png", "dark/1.png"]
+    assert report.mistakes(1) == report.mistakes(5)[:1]

@@ -80,11 +80,3 @@ def test_the_command_line_says_how_to_install_what_is_missing(
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
-
-
-def test_training_stops_before_the_work_when_a_later_package_is_missing(shapes, tmp_path):
-    """Without matplotlib, which draws at the end of a run, training says so before its first epoch."""
-    done = without(["matplotlib"], "train", shapes, "--out", tmp_path / "run", "--epochs", 1)
-    assert done.returncode == 1
-    assert "needs matplotlib, which is not installed: pip install 'edgecls[train]'" in done.stderr.splitlines()[-1]
-    assert "epoch 1/1" not in done.stderr

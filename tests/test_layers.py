@@ -19,6 +19,7 @@ ROWS = [
     {"golden"},
     {"dataset", "classifier"},
     {"evaluate"},
+    {"report"},
     {"train", "export", "run"},
     {"doctor"},
     {"cli"},

@@ -43,6 +43,19 @@ def test_calibration_error_of_an_honest_and_of_a_boasting_model():
     assert metrics.calibration_error(np.full(4, 1.0), np.array([True, False] * 2)) == pytest.approx(0.5)
 
 
+def test_reliability_says_of_each_bin_what_is_in_it():
+    """Of four bins two have pictures; 1.0 lies in the last one, NaN in none."""
+    found = metrics.reliability(np.array([0.6, 0.7, 1.0, np.nan]), np.array([True, False, True, True]), bins=4)
+    assert [(b.low, b.high, b.pictures) for b in found] == [(0, 0.25, 0), (0.25, 0.5, 0), (0.5, 0.75, 2), (0.75, 1, 1)]
+    assert found[2][3:] == pytest.approx((0.65, 0.5))
+    assert math.isnan(found[0].right)
+
+
+def test_scores_that_are_no_numbers_have_no_calibration_error():
+    """One NaN makes it NaN, instead of an error."""
+    assert math.isnan(metrics.calibration_error(np.array([0.5, np.nan]), np.array([True, False])))
+
+
 def test_percentiles():
     """The median of 1..5 is 3; of nothing it is NaN."""
     assert metrics.percentile([5, 1, 4, 2, 3], 50) == 3

@@ -18,6 +18,7 @@ def evaluate(
     pictures: Annotated[str, typer.Argument(metavar="DATA", help="Class folders, a CSV manifest or an npz file.")],
     split: Annotated[str | None, typer.Option(help="train, val or test, for data that has such parts; left out: test if there is one, else all.")] = None,
     unknown: Annotated[str | None, typer.Option("--unknown", metavar="FOLDER", help="A folder of pictures of no class of the model: the share that comes out as unknown is measured.")] = None,
+    report: Annotated[str | None, typer.Option("--report", metavar="FILE.html", help="Write a page with curves, tables and the worst mistakes as pictures.")] = None,
     roi: Annotated[bool, typer.Option("--roi", help="Cut the regions of interest that a manifest names.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads of one inference; left out: 1 for small pictures, else all cores.")] = None,
@@ -29,15 +30,21 @@ def evaluate(
     from edgecls.dataset import scan
     from edgecls.evaluate import evaluate as measure
     from edgecls.evaluate import share_unknown
+    from edgecls.report import check_place, of_evaluation, write
 
+    place = None if report is None else check_place(report)
     classifier = Classifier.load(model, device=device, threads=threads)
-    report = measure(classifier, scan(pictures, roi=roi), split=split, strict=strict)
-    for line in report.broken:
+    dataset = scan(pictures, roi=roi)
+    found = measure(classifier, dataset, split=split, strict=strict)
+    for line in found.broken:
         say(f"left out: {line}")
-    found = None if unknown is None else share_unknown(classifier, unknown, strict=strict)
+    foreign = None if unknown is None else share_unknown(classifier, unknown, strict=strict)
     make = _record if as_json else _text
-    made = make(report, classifier.device, found)
+    made = make(found, classifier.device, foreign)
     data(json.dumps(made, ensure_ascii=False) if as_json else str(made))
+    if place is not None:
+        write(of_evaluation(model, classifier, dataset, found, foreign_unknown=foreign), place)
+        say(f"{place}: written")
 
 
 def _record(report: Report, device: str, foreign_unknown: float | None) -> dict[str, object]:

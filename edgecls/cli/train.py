@@ -112,6 +112,8 @@ def train(
         f"{out}: {report.epochs} epochs; on {val.pictures} held-out pictures: top1 {val.top1:.2%}, macro recall {val.macro_recall:.2%}, "
         f"worst class {val.worst_recall:.2%} ({val.worst_class})"
     )
+    say(report.advice)
+    say(f"{Path(out) / 'report.html'}: curves, what is confused, the worst mistakes as pictures")
     if report.interrupted:
         say(f"stopped early; the best epoch so far is kept, go on with: edgecls train --out {out} --resume")
         raise typer.Exit(128 + stopped_by[-1])

@@ -15,9 +15,11 @@ from edgecls.card import ModelCard
 from edgecls.dataset import Pictures, decode, fingerprint
 from edgecls.evaluate import Report, measure
 from edgecls.files import whole_file
-from edgecls.train import balance, folder, report
+from edgecls.train import balance, folder, gap
 from edgecls.train.batches import Batches, as_keras
+from edgecls.train.gap import Gap
 from edgecls.train.model import architecture, build
+from edgecls.train.report import write_report
 from edgecls.train.schedule import learning_rate
 from edgecls.train.targets import targets
 from edgecls.train.watch import Watcher
@@ -25,8 +27,7 @@ from edgecls.train.watch import Watcher
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from edgecls.dataset import Split
-    from edgecls.train.config import BestBy, TrainConfig
+    from edgecls.train.config import TrainConfig
 
 LARGEST_MOMENTUM = 0.998
 """Of the moving average of the weights: over the last 500 batches or so, or over an epoch where that is shorter."""
@@ -34,11 +35,15 @@ LARGEST_MOMENTUM = 0.998
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainReport:
-    """What a run gave: its folder, its card, its measure on the held-out pictures, and whether it was cut short."""
+    """What a run gave: its folder, its card, its measure on the held-out pictures, how far that lies under the training ones,
+    what this means in a sentence, its epochs, and whether it was cut short.
+    """
 
     out: Path
     card: ModelCard
     val: Report
+    gap: Gap
+    advice: str
     epochs: int
     interrupted: bool
 
@@ -53,7 +58,6 @@ def fit(config: TrainConfig, out: str | Path, *, resume: bool = False, watcher: 
     watcher = watcher or Watcher()
     out = Path(out)
     architecture(config.arch)
-    extras.load("matplotlib", extra="train", purpose="Training")  # draws at the end; asked for before the epochs
     with folder.prepared(out, config, resume=resume):
         return _fit(config, out, resume, watcher)
 
@@ -90,7 +94,10 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher) -> Trai
         split=sides.rule,
         made_with=_made_with(keras, config, len(history)),
     )
-    return _finish(out, card, sides, _measure(best, dataset.labels, val), history, config.best_by, interrupted)
+    report = _measure(best, dataset.labels, val)
+    known = Gap(*gap.measure(best.predict_on_batch, train, config.seed), report.top1, report.pictures)
+    card = _finish(out, card, config, report, history, known=known, left_out=train.broken)
+    return TrainReport(out, card, report, known, known.sentence(config), len(history), interrupted)
 
 
 def _decode(items: Iterable[Any], config: TrainConfig, watcher: Watcher) -> Pictures:
@@ -244,11 +251,11 @@ def _made_with(keras: Any, config: TrainConfig, epochs: int) -> dict[str, str]:
 
 
 def _finish(
-    out: Path, card: ModelCard, sides: Split, val: Report, history: list[dict[str, float]], best_by: BestBy, interrupted: bool
-) -> TrainReport:
-    card = replace(card, metrics=val.as_metrics(), measured_on=f"the {len(sides.val)} held-out pictures")
+    out: Path, card: ModelCard, config: TrainConfig, val: Report, history: list[dict[str, float]], *, known: Gap,
+    left_out: tuple[str, ...],
+) -> ModelCard:  # fmt: skip
+    card = replace(card, metrics=val.as_metrics(), measured_on=f"the {val.pictures} held-out pictures")
     with whole_file(out / "card.json") as path:
         path.write_text(card.to_json(indent=2) + "\n", encoding="utf-8")
-    report.draw_curves(history, best_by, out / "curves.png")
-    report.draw_confusion(val.confusion, card.labels, out / "confusion.png")
-    return TrainReport(out, card, val, len(history), interrupted)
+    write_report(out, card, config, replace(val, broken=left_out + val.broken), history, gap=known)
+    return card

@@ -4,7 +4,8 @@ best.keras    the weights of the epoch to keep: the best on the held-out picture
 last.keras    the end of the last whole epoch, with the optimizer's state: where --resume goes on
 config.toml   what to train again with
 card.json     labels, input, how good it was on what
-history.csv   one row an epoch;  curves.png  confusion.png
+history.csv   one row an epoch
+report.html   all of that to look at, with the curves, what is confused, and the worst mistakes as pictures
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
     from edgecls.train.config import BestBy
 
-HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "val_macro_recall", "val_worst_recall", "seconds")
+HISTORY = (
+    *("epoch", "loss", "accuracy", "macro_recall"),
+    *("val_loss", "val_accuracy", "val_macro_recall", "val_worst_recall", "seconds"),
+)
 
 
 @contextlib.contextmanager

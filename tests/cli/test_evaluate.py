@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 
 from edgecls.cli import app
 from edgecls.confidence import Confidence
+from edgecls.dataset import fingerprint, scan
 from tests import tiny
 from tests.drawn import plant
+from tests.report.made import Reader
 
 
 def call(*arguments):
@@ -118,3 +120,53 @@ def test_a_part_that_is_not_there_is_refused(light_model, data):
     done = call(light_model, data, "--split", "test")
     assert done.exit_code == 1
     assert "has no pictures of the split 'test'" in done.stderr
+
+
+def test_a_report_is_a_page_beside_the_numbers(light_model, data, tmp_path):
+    """--report writes the page and says so on stderr; stdout stays what it was."""
+    plain = call(light_model, data, "--json", "--device", "cpu")
+    done = call(light_model, data, "--json", "--device", "cpu", "--report", tmp_path / "r.html")
+    assert done.exit_code == 0, done.output
+    assert {**json.loads(done.stdout), "ms": 0, "p99_ms": 0} == {**json.loads(plain.stdout), "ms": 0, "p99_ms": 0}
+    assert done.stderr.splitlines()[-1] == f"{tmp_path / 'r.html'}: written"
+    read = Reader((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert f"light.onnx Measured on 5 pictures of {data}" in read.text
+    assert "Top-1 80.00 % 4 of 5 right" in read.text
+    assert "one picture on cpu" in read.text
+    assert "dark/2.png" in read.text
+    assert read.tags.count("img") == 1
+
+
+def test_a_report_has_what_is_broken_foreign_and_exported(light_model, data, tmp_path):
+    """Broken pictures by name, the share of --unknown, and the ladder that lies beside the model."""
+    (data / "dark" / "0.png").write_text("text")
+    plant(tmp_path / "strange" / "0.png")
+    model = tmp_path / "m.onnx"
+    model.write_bytes(light_model.read_bytes())
+    (tmp_path / "m.ladder.json").write_text(json.dumps({"chosen": "int8", "rungs": [{"name": "int8", "top1": 0.5}]}))
+    call(model, data, "--unknown", tmp_path / "strange", "--report", tmp_path / "r.html")
+    text = Reader((tmp_path / "r.html").read_text(encoding="utf-8")).text
+    assert "1 more could not be read" in text
+    assert "dark/0.png: not a picture that OpenCV can decode" in text
+    assert "Of no class 0.0 %" in text
+    assert "int8 taken 50.00 % yes" in text
+
+
+def test_a_model_that_is_asked_about_what_it_learned_is_flattered(data, tmp_path):
+    """The page says so when the pictures are those on the card."""
+    learned, strange = tmp_path / "learned.onnx", tmp_path / "strange.onnx"
+    learned.write_bytes(tiny.light_model(dataset=fingerprint(scan(data))))
+    strange.write_bytes(tiny.light_model(dataset="sha256:0"))
+    for model, said in ((learned, True), (strange, False)):
+        call(model, data, "--report", tmp_path / "r.html")
+        assert ("the numbers flatter it" in (tmp_path / "r.html").read_text(encoding="utf-8")) is said
+
+
+@pytest.mark.parametrize("name", ["r.txt", "none/r.html", "data"])
+def test_a_report_that_cannot_be_written_stops_before_the_work(light_model, data, tmp_path, name):
+    """Another ending, a folder that is not there, a folder: one line, exit code 1, nothing on stdout."""
+    done = call(light_model, data, "--report", tmp_path / name)
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"error: report {tmp_path / name}: ")
+    assert len(done.stderr.splitlines()) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from edgecls.cli import app
 from edgecls.cli import train as command
 from tests import drawn, runs
+from tests.report.made import Reader
 
 SMALL = ("--size", 16, "--kernels", 8, "--dense", 32, "--batch", 16, "--epochs", 1)
 
@@ -27,14 +29,17 @@ def call():
 
 
 def test_folders_to_a_run(edgecls, shapes, tmp_path):
-    """Exit code 0; one line on stdout with the score, one line an epoch on stderr, a whole run folder, no other noise."""
+    """Exit code 0; one line on stdout with the score, one line an epoch, the gap and the page on stderr; no other noise."""
     done = edgecls("train", shapes, "--out", "run", *SMALL, "--epochs", 2)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("run: 2 epochs; on 20 held-out pictures: top1 ")
     assert len(done.stdout.splitlines()) == 1
     said = done.stderr.splitlines()
     assert said[0].startswith(f"{shapes}: 4 classes; 100 train, 20 val in 120 groups (each picture by itself)")
-    assert [line.split()[:2] for line in said[1:]] == [["epoch", "1/2"], ["epoch", "2/2"]]
+    assert [line.split()[:2] for line in said[1:3]] == [["epoch", "1/2"], ["epoch", "2/2"]]
+    assert re.match(r"Training accuracy [\d.]+ %, validation [\d.]+ %: gap -?[\d.]+ points: ", said[3])
+    assert said[4:] == ["run/report.html: curves, what is confused, the worst mistakes as pictures"]
+    assert said[3] in Reader((tmp_path / "run" / "report.html").read_text(encoding="utf-8")).text
     assert (tmp_path / "run" / "best.keras").is_file()
 
 

@@ -31,9 +31,9 @@ def equal(a, b):
 
 
 def test_a_run_folder_holds_everything(trained):
-    """Best and last weights, settings, card, history and two drawings; nothing else, no rest of a write."""
+    """Best and last weights, settings, card, history and a page; nothing else, no rest of a write."""
     assert {p.name for p in trained.out.iterdir()} == {
-        "best.keras", "last.keras", "config.toml", "card.json", "history.csv", "curves.png", "confusion.png",
+        "best.keras", "last.keras", "config.toml", "card.json", "history.csv", "report.html",
     }  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def test_an_interrupt_inside_an_epoch_goes_back_to_the_last_whole_one(shapes, tm
     cut = fit(settings, tmp_path / "cut", watcher=Listener(stop_in_batch=9))
     assert cut.interrupted
     assert cut.epochs == 1
-    assert {p.name for p in cut.out.iterdir()} >= {"best.keras", "card.json", "curves.png"}
+    assert {p.name for p in cut.out.iterdir()} >= {"best.keras", "card.json", "report.html"}
     second = fit(settings, tmp_path / "cut", resume=True)
     assert equal(weights(whole.out / "last.keras"), weights(second.out / "last.keras"))
 

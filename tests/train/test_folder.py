@@ -53,9 +53,9 @@ def test_an_epoch_that_was_written_down_but_not_saved_is_trained_again(finished,
     """Killed between history.csv and last.keras: the count of batches in last.keras says which rows hold."""
     run = shutil.copytree(finished, tmp_path / "run")
     rows = (run / "history.csv").read_text()
-    (run / "history.csv").write_text(rows + "3,0.1,0.9,0.1,0.9,0.8,0.7,1.0\n")
+    (run / "history.csv").write_text(rows + "3,0.1,0.9,0.8,0.1,0.9,0.8,0.7,1.0\n")
     assert fit(config(shapes, epochs=3), run, resume=True).epochs == 3
-    assert "0.1,0.9,0.1,0.9,0.8,0.7,1.0" not in (run / "history.csv").read_text()
+    assert "0.1,0.9,0.8,0.1,0.9,0.8,0.7,1.0" not in (run / "history.csv").read_text()
 
 
 def test_a_history_with_too_few_epochs_stops_a_resume(finished, shapes, tmp_path):

@@ -1,0 +1,80 @@
+"""What a page says about a model and its data, in (name, value)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecls.dataset import fingerprint
+from edgecls.errors import DataError
+from edgecls.report import ladder
+from edgecls.report.markup import percent
+from edgecls.report.page import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from edgecls.card import ModelCard
+    from edgecls.classifier import Classifier
+    from edgecls.dataset import Dataset
+    from edgecls.evaluate import Report
+
+
+def of_card(card: ModelCard) -> list[tuple[str, str]]:
+    """What the card promises."""
+    spec = card.input
+    return [
+        ("Labels", str(len(card.labels))),
+        ("Input", f"{spec.width}x{spec.height} {spec.color}, {spec.fit}, {spec.interpolation}"),
+        ("Format", card.scheme),
+        ("Data and terms", card.about),
+        ("Training pictures", card.dataset),
+        ("Split", card.split),
+        ("Made with", ", ".join(f"{name} {value}" for name, value in sorted(card.made_with.items()))),
+    ]
+
+
+def of_settings(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings by their dotted names, as in config.toml."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from of_settings(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
+def of_evaluation(
+    model: str | Path, classifier: Classifier, dataset: Dataset, report: Report, *, foreign_unknown: float | None = None
+) -> Page:
+    """The page about a model file on labelled pictures, with the ladder that lies beside the file.
+
+    Raises ConfigError for a ladder that cannot be read.
+    """
+    card, seen, name = classifier.card, _fingerprint(dataset), Path(model).name
+    known = {key: percent(card.metrics[key], 2) for key in ("top1", "macro_recall") if key in card.metrics}
+    promised = ", ".join(f"{key} {value}" for key, value in known.items())
+    notice = "These are the pictures of the training run, which the model has learned: the numbers flatter it."
+    return Page(
+        title=name,
+        lead=f"Measured on {report.pictures:,} pictures of {dataset.where}",
+        report=report,
+        spec=card.input,
+        notices=[notice] if seen == card.dataset else [],
+        facts=[
+            ("Model", f"{name}, {classifier.bytes:,} bytes"),
+            ("Measured on", f"{dataset.where} ({seen})"),
+            ("Its card says", f"{promised} on {card.measured_on}" if promised else ""),
+            *of_card(card),
+        ],
+        device=classifier.device,
+        foreign_unknown=foreign_unknown,
+        ladder=ladder.beside(model),
+    )
+
+
+def _fingerprint(dataset: Dataset) -> str:
+    """The fingerprint of data, or why it has none: a picture that is left out elsewhere may be a file that is not there."""
+    try:
+        return fingerprint(dataset)
+    except DataError as error:
+        return f"no fingerprint: {error}"

@@ -1,0 +1,219 @@
+"""One HTML file that shows how good a model is. It loads nothing, needs no script, and can be mailed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgecls import __version__, metrics
+from edgecls.errors import ConfigError
+from edgecls.files import whole_file
+from edgecls.report import charts, ladder
+from edgecls.report.classes import confusions, per_class
+from edgecls.report.markup import Markup, joined, number, percent, tag
+from edgecls.report.mistakes import mistakes
+from edgecls.report.style import policy, script, style
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from edgecls.card import InputSpec
+    from edgecls.evaluate import Report
+
+MOST_BROKEN = 200
+"""So many broken pictures are named; the rest is counted."""
+MOST_NAMED_CLASSES = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Training:
+    """How a run went.
+
+    `history` has a row for each epoch, see `edgecls.train.folder.HISTORY`; `best_epoch` is the one that is kept; `accuracy` is
+    that of the kept model on `pictures` unchanged training pictures, and `gap` says what it means, in a sentence.
+    """
+
+    history: Sequence[Mapping[str, float]]
+    best_epoch: int
+    accuracy: float
+    pictures: int
+    gap: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Page:
+    """What a report shows.
+
+    `title` and `lead` say of what on what; `notices` are sentences that must not be overlooked; `facts` (name, value) say how
+    model and data came about; `settings` are those of the run by name; `foreign_unknown` is the share of pictures of no class
+    that comes out as unknown, where it was measured; `ladder` is that of the export, see `edgecls.report.ladder`.
+    """
+
+    title: str
+    lead: str
+    report: Report
+    spec: InputSpec
+    notices: Sequence[str] = ()
+    facts: Sequence[tuple[str, str]] = ()
+    settings: Sequence[tuple[str, str]] = ()
+    training: Training | None = None
+    foreign_unknown: float | None = None
+    device: str = ""
+    ladder: Mapping[str, Any] | None = None
+
+
+def check_place(path: str | Path) -> Path:
+    """Refuse a place where no page can be written, before the work. Raises ConfigError."""
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
+        raise ConfigError(f"report {path}: expected a file that ends in .html")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"report {path}: the folder {path.parent} does not exist or cannot be written to")
+    return path
+
+
+def write(page: Page, path: str | Path) -> None:
+    """Write the page, whole or not at all. Raises ConfigError where it cannot be written."""
+    content = to_html(page)
+    try:
+        with whole_file(path) as beside:
+            beside.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"report {path}: cannot be written ({error.strerror}); take another place") from error
+
+
+def to_html(page: Page) -> str:
+    """The whole page as text."""
+    report, training = page.report, page.training
+    link, rungs = ladder.link_and_section(page.ladder)
+    sections = [
+        ("learning", "Learning", _learning(training) if training else ()),
+        ("classes", "Classes", (confusions(report), tag("h3", "Each class"), per_class(report))),
+        ("confidence", "Confidence", _confidence(page)),
+        ("mistakes", "Worst mistakes", (mistakes(report, page.spec),)),
+    ]
+    after = [("broken", "Left out", _broken(report.broken)), ("about", "Model and data", _about(page))]
+    links = joined(*_links(sections), link, *_links(after))
+    first = tag("header", tag("h1", page.title), tag("p", page.lead, class_="lead"), tag("nav", links, aria_label="Sections"))
+    notices = (tag("p", line, class_="note", role="note") for line in (*_notices(report), *page.notices))
+    body = joined(first, *notices, _numbers(page), *_sections(sections), rungs, *_sections(after))
+    foot = tag("footer", f"Written by edgecls {__version__}.")
+    sorting = script()
+    head = joined(
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy(sorting)),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", page.title),
+        tag("style", Markup(style())),
+    )
+    main = tag("body", tag("main", body, foot), tag("script", Markup(sorting)))
+    return f"<!DOCTYPE html>\n{tag('html', tag('head', head), main, lang='en')}\n"
+
+
+def _links(sections: Iterable[tuple[str, str, Sequence[str]]]) -> list[Markup]:
+    return [tag("a", title, href=f"#{name}") for name, title, content in sections if content]
+
+
+def _sections(sections: Iterable[tuple[str, str, Sequence[str]]]) -> list[Markup]:
+    return [tag("section", tag("h2", title), *content, id=name) for name, title, content in sections if content]
+
+
+def _notices(report: Report) -> list[str]:
+    found = []
+    lost = int(np.isnan(report.probabilities).any(axis=1).sum())
+    if lost:
+        found.append(f"{lost:,} of {report.pictures:,} pictures have no score (NaN): the model has diverged, and no number "
+                     "here holds. Train it again with a smaller --rate.")  # fmt: skip
+    missing = [label for label, count, *_ in report.classes() if not count]
+    if missing:
+        more = f" and {len(missing) - MOST_NAMED_CLASSES} more" if len(missing) > MOST_NAMED_CLASSES else ""
+        found.append(
+            f"Classes without a picture here, of which nothing is known: {', '.join(missing[:MOST_NAMED_CLASSES])}{more}."
+        )
+    return found
+
+
+def _numbers(page: Page) -> Markup:
+    report, training = page.report, page.training
+    recalls = metrics.recalls(report.confusion)
+    worst_count = int(report.confusion.sum(axis=1)[int(np.nanargmin(recalls))])
+    trained = f"on its training pictures {percent(training.accuracy, 2)}" if training else ""
+    given = "the threshold is fitted at the export" if training else "all are given a label"
+    given = f"{percent(report.risk, 2)} of them wrong; the rest is unknown" if report.confidence.reject_below else given
+    rows = [
+        ("Top-1", percent(report.top1, 2), trained or f"{int(report.right.sum()):,} of {report.pictures:,} right"),
+        ("Macro recall", percent(report.macro_recall, 2), "every class counts alike"),
+        ("Worst class", percent(report.worst_recall), f"{report.worst_class} ({worst_count:,} pictures)"),
+        ("Calibration error", number(report.calibration_error, ".4f"), "0: scores are true as frequencies"),
+        ("Given a label", percent(report.coverage), given),
+        (
+            "Pictures",
+            f"{report.pictures:,}",
+            f"{len(report.broken):,} more could not be read" if report.broken else "all could be read",
+        ),
+        (
+            "Milliseconds",
+            number(report.ms, ".3f"),
+            f"one picture{f' on {page.device}' if page.device else ''}, p99 {report.p99_ms:.3f}",
+        ),
+    ]
+    if page.foreign_unknown is not None:
+        rows.insert(5, ("Of no class", percent(page.foreign_unknown), "of the pictures of no class come out as unknown"))
+    return tag("dl", *(_number(*row) for row in rows), class_="numbers eight" if len(rows) == 8 else "numbers")
+
+
+def _number(name: str, value: str, words: str) -> Markup:
+    return tag("div", tag("dt", name), tag("dd", value, class_="big"), tag("dd", words, class_="small"))
+
+
+def _learning(training: Training) -> tuple[Markup, ...]:
+    measured = (
+        "While it trains, training pictures are changed at random and units are left out, so the training curve may lie under "
+        f"the other. The sentence above is about the kept model on {training.pictures:,} training pictures as they are."
+    )
+    return (
+        tag("p", training.gap, class_="note plain"),
+        charts.learning(training.history, training.best_epoch),
+        tag("p", measured, class_="soft"),
+    )
+
+
+def _confidence(page: Page) -> tuple[Markup, ...]:
+    report, held = page.report, page.report.confidence
+    if held.reject_below:
+        words = (f"Temperature {held.temperature:g}. A picture is unknown whose familiarity (how far its best label stands out "
+                 f"at temperature {held.reject_temperature:g}) lies under {held.reject_below:g}.")  # fmt: skip
+    elif page.training:
+        words = (
+            "These are the network's own scores: a temperature, and the threshold of what is unknown, are fitted at the export."
+        )
+    else:
+        words = f"Temperature {held.temperature:g}. No picture is unknown to this model."
+    pair = tag("div", charts.reliability(report), charts.risk_coverage(report), class_="charts two")
+    fewer = (
+        f"A bar is the share that is right of the pictures with such a score; of fewer than {charts.FEW} pictures it is faint."
+    )
+    return tag("p", words, class_="soft"), pair, tag("p", fewer, class_="soft"), charts.operating_points(report)
+
+
+def _broken(lines: Sequence[str]) -> tuple[Markup, ...]:
+    if not lines:
+        return ()
+    shown = [tag("li", line) for line in lines[:MOST_BROKEN]]
+    more = (tag("p", f"and {len(lines) - MOST_BROKEN:,} more"),) if len(lines) > MOST_BROKEN else ()
+    return (
+        tag("p", f"{len(lines):,} could not be read and are in no number here:"),
+        tag("ul", *shown, class_="broken"),
+        *more,
+    )
+
+
+def _about(page: Page) -> tuple[Markup, ...]:
+    facts = [joined(tag("dt", name), tag("dd", value)) for name, value in page.facts if value]
+    settings = [tag("li", tag("code", f"{name} = {value}")) for name, value in page.settings]
+    more = (tag("h3", "Settings"), tag("ul", *settings, class_="settings")) if settings else ()
+    return tag("dl", *facts, class_="facts"), *more
