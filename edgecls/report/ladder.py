@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecls.errors import ConfigError
 from edgecls.files import whole_file
+from edgecls.ladder import REFERENCE
 from edgecls.report.markup import Markup, joined, number, percent, table, tag
 from edgecls.report.svg import Scale, axes, dot, line, svg, text
 
@@ -42,8 +43,6 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "test_macro_recall": ("test macro recall", lambda v: percent(v, 2)),
 }
 """Columns by the name of their value in a rung; one that no rung has is left out, and a value that one lacks is a dash."""
-REFERENCE = "reference"
-"""Why the rung that others are held against is not taken."""
 PLACES = ("ladder-link", "ladder")
 """Between comments of these names stand the link and the section in a page."""
 
