@@ -79,7 +79,7 @@ def build(
         raise ConfigError(f"scheme {scheme!r} is not known; expected {' or '.join(SCHEMES)}")
     if not 0 <= reject < 1:
         raise ConfigError(f"reject {reject}: expected the share of known pictures that may be unknown, from 0 to below 1")
-    out = _writable(Path(out))
+    out = writable(Path(out))
     keras_file, card, data = _read_run(Path(run))
     tested = _test_pictures(test, data, card) if test else None
     train, held_out = _pictures(card, replace(data, path=calibration or data.path), say)
@@ -108,7 +108,7 @@ def build(
         made_with={**card.made_with, **_versions(), "calibration_pictures": str(len(train))},
     )
     onnx = extras.load("onnx", extra="export", purpose="Exporting")
-    kept = golden.make(held_out.batch, held_out.class_ids, forms[scheme], _plainly(files[scheme]), scheme=scheme)
+    kept = golden.make(held_out.batch, held_out.class_ids, forms[scheme], plainly(files[scheme]), scheme=scheme)
     final = files[scheme] = stamp(onnx.load_from_string(files[scheme]), card, kept)
     with whole_file(out) as path:
         path.write_bytes(final)
@@ -124,7 +124,7 @@ def _confidence(report: Report, held_out: Pictures, reject: float, say: Callable
     return confidence.fit(report.probabilities, held_out.class_ids, reject=reject)
 
 
-def _plainly(content: bytes) -> Probabilities:
+def plainly(content: bytes) -> Probabilities:
     """The graph of a file as it is written, node by node, without the kernels that ONNX Runtime makes of several."""
     ort = extras.load("onnxruntime", extra="export", purpose="Exporting")
     options = ort.SessionOptions()
@@ -134,7 +134,8 @@ def _plainly(content: bytes) -> Probabilities:
     return lambda batch: np.asarray(session.run(None, {INPUT_NAME: batch})[0])
 
 
-def _writable(out: Path) -> Path:
+def writable(out: Path) -> Path:
+    """Return `out`, where a model can be written. Raises ConfigError."""
     if out.suffix != ".onnx":
         raise ConfigError(f"--out {out}: expected a file that ends in .onnx")
     if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
