@@ -1,4 +1,4 @@
-"""Facts on real pictures and other people's networks: DIR/GTSRB and DIR/onnx where EDGECLS_DATA names DIR; skipped elsewhere."""
+"""Facts on real pictures and foreign networks: DIR/GTSRB and DIR/onnx, where EDGECLS_DATA names DIR; skipped elsewhere."""
 
 from __future__ import annotations
 
