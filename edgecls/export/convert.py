@@ -55,7 +55,7 @@ def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
     model = onnx.shape_inference.infer_shapes(model, data_prop=True)
     _make_reshapes_static(onnx, model.graph)
     drop_unused(model.graph)
-    model = _fold(onnx, model)
+    model = folded(model)
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = BATCH_AXIS
     del model.graph.value_info[:]
@@ -103,13 +103,15 @@ def drop_unused(graph: Any) -> None:
         graph.initializer.remove(initializer)
 
 
-def _fold(onnx: Any, model: Any) -> Any:
+def folded(model: onnx.ModelProto) -> onnx.ModelProto:
+    """What ONNX Runtime makes of a graph at its basic level: constants computed, what does nothing taken out."""
+    onnx = extras.load("onnx", extra="export", purpose="Exporting")
     ort = extras.load("onnxruntime", extra="cpu", purpose="Exporting")
     with tempfile.TemporaryDirectory() as folder:
-        folded = Path(folder) / "folded.onnx"
+        target = Path(folder) / "folded.onnx"
         options = ort.SessionOptions()
         options.log_severity_level = 4
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(folded)
+        options.optimized_model_filepath = str(target)
         ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        return onnx.load(folded)
+        return onnx.load(target)

@@ -12,14 +12,14 @@ import numpy as np
 
 from edgecls import extras
 from edgecls.classifier import INPUT_NAME, OUTPUT_NAME
-from edgecls.errors import ModelError
 from edgecls.export.adopt.foreign import opset_of
-from edgecls.export.convert import BATCH_AXIS, OPSET, tidy
+from edgecls.export.convert import BATCH_AXIS, OPSET, folded, tidy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import onnx
+    from numpy.typing import NDArray
 
     from edgecls.export.adopt.feed import Feed
     from edgecls.export.adopt.ports import Ports
@@ -43,15 +43,19 @@ def modern(model: onnx.ModelProto) -> onnx.ModelProto | None:
         return None
 
 
-def old(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
-    """The graph with the operators that it has. Raises ModelError where they are too old to add any."""
+def old(model: onnx.ModelProto) -> onnx.ModelProto | None:
+    """The same graph with the operators that it has; None where they are too old to put any before and behind."""
     onnx = extras.load("onnx", extra="export", purpose="Adopting a model")
-    if opset_of(model) < SMALLEST_OPSET:
-        raise ModelError(
-            f"{where}: its operators are of opset {opset_of(model)}, which onnx {onnx.__version__} cannot bring to {OPSET}; "
-            f"expected opset {SMALLEST_OPSET} or newer: export it again"
-        )
-    return _plain(onnx, model)
+    return _plain(onnx, model) if opset_of(model) >= SMALLEST_OPSET else None
+
+
+def computed(model: onnx.ModelProto) -> onnx.ModelProto | None:
+    """The same graph, its constants computed and its shapes fixed: what hides the number of pictures lies open then."""
+    onnx = extras.load("onnx", extra="export", purpose="Adopting a model")
+    try:
+        return _plain(onnx, folded(model))
+    except Exception:  # noqa: BLE001 - ONNX Runtime has no type for it, and the caller has other forms
+        return None
 
 
 def _plain(onnx: Any, model: onnx.ModelProto) -> onnx.ModelProto:
@@ -73,8 +77,8 @@ def _plain(onnx: Any, model: onnx.ModelProto) -> onnx.ModelProto:
 def freed(model: onnx.ModelProto, ports: Ports) -> onnx.ModelProto:
     """A copy that takes any number of pictures where the graph took `ports.batch`.
 
-    What fixes the number inside is a Reshape to constant dimensions that begin with it; other ways are not mended, which shows
-    when the copy is run.
+    What fixes the number inside is a Reshape to constant dimensions that begin with it, or a constant that is put beside each
+    picture (the class token of a vision transformer); other ways are not mended, which shows when the copy is run.
     """
     onnx = extras.load("onnx", extra="export", purpose="Adopting a model")
     copy = onnx.ModelProto()
@@ -91,6 +95,9 @@ def freed(model: onnx.ModelProto, ports: Ports) -> onnx.ModelProto:
                 dims = np.array([0 if -1 in dims[1:] else -1, *dims[1:]], np.int64)
                 graph.initializer.append(onnx.numpy_helper.from_array(dims, f"free/{i}"))
                 node.input[1] = f"free/{i}"
+    nodes = [made for node in graph.node for made in (*_spread(onnx, graph, node, constants, ports.batch), node)]
+    del graph.node[:]
+    graph.node.extend(nodes)
     (picture,) = graph.input
     _set_dims(picture, (0, *ports.shape))
     chosen = [o for o in graph.output if o.name == ports.output]
@@ -98,6 +105,30 @@ def freed(model: onnx.ModelProto, ports: Ports) -> onnx.ModelProto:
     graph.output.extend(chosen)
     chosen[0].type.tensor_type.ClearField("shape")
     return copy
+
+
+def _spread(onnx: Any, graph: Any, node: Any, constants: Mapping[str, NDArray[Any]], batch: int) -> list[Any]:
+    """Nodes that repeat the constants of a Concat for each picture; it reads them instead."""
+    data = [name for name in node.input if name not in constants]
+    axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+    made: list[Any] = []
+    if not batch or node.op_type != "Concat" or axis == 0 or not data:
+        return made
+    for i, name in enumerate(node.input):
+        dims = constants[name].shape if name in constants else ()
+        if len(dims) > 1 and dims[0] == batch == 1:
+            start = f"free/{node.output[0]}/{i}/"
+            first = onnx.numpy_helper.from_array(np.zeros(1, np.int64), f"{start}first")
+            rest = onnx.numpy_helper.from_array(np.array(dims[1:], np.int64), f"{start}rest")
+            graph.initializer.extend([first, rest])
+            made += [
+                onnx.helper.make_node("Shape", [data[0]], [f"{start}shape"]),
+                onnx.helper.make_node("Gather", [f"{start}shape", first.name], [f"{start}count"], axis=0),
+                onnx.helper.make_node("Concat", [f"{start}count", rest.name], [f"{start}dims"], axis=0),
+                onnx.helper.make_node("Expand", [name, f"{start}dims"], [f"{start}spread"]),
+            ]
+            node.input[i] = f"{start}spread"
+    return made
 
 
 def _set_dims(value: Any, dims: Iterable[int]) -> None:

@@ -16,6 +16,8 @@ from edgecls.export.adopt.runner import Runner
 from edgecls.export.convert import OPSET
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import onnx
     from numpy.typing import NDArray
 
@@ -142,28 +144,37 @@ def _free(
 ) -> tuple[onnx.ModelProto, Runner, tuple[str, ...]]:
     """The graph with today's operators, else with its own, for any number of pictures; with what is to be said of that."""
     opset = opset_of(foreign.model)
-    trials = [("brought there", graph.modern(foreign.model))]
-    if opset < OPSET:
-        trials.append(("kept", graph.old(foreign.model, foreign.path) if opset >= graph.SMALLEST_OPSET else None))
-    why = f"onnx cannot bring opset {opset} to {OPSET}"
-    for how, model in trials:
-        if model is None:
-            continue
+    whys: list[str] = []
+    for model, kept in _forms(foreign.model, computed=bool(found.batch)):
         try:
             freed = graph.freed(model, found)
-            runner = Runner(freed, found, foreign.path, batch=0)
+            runner = Runner(freed, found, "changed so", batch=0)
             _check_same(runner, seen, said, feed, SAME_OUTPUT[found.dtype])
         except ModelError as error:
-            why = str(error) if how == "kept" else f"as opset {OPSET} it is another network ({error})"
+            whys.append(str(error))
             continue
-        note = f"its operators stay those of opset {opset}: {why}"
-        return freed, runner, () if how == "brought there" else (note,)
+        why = whys[0] if whys else f"onnx cannot bring them to {OPSET}"
+        return freed, runner, (f"its operators stay those of opset {opset}: {why}",) if kept else ()
+    why = whys[0] if whys else f"its operators are of opset {opset}, too old, and onnx cannot bring them to {OPSET}"
     if found.batch:
         raise ModelError(
             f"{foreign.path}: it takes {found.batch} picture{'s' if found.batch > 1 else ''} at a time, and cannot be made to "
             f"take any number ({why}); export it again with a free batch axis"
         )
-    raise ModelError(f"{foreign.path}: the graph cannot be taken over ({why})")
+    raise ModelError(f"{foreign.path}: the graph cannot be taken over ({why}); export it again with newer operators")
+
+
+def _forms(model: onnx.ModelProto, *, computed: bool) -> Iterator[tuple[onnx.ModelProto, bool]]:
+    """The forms in which a graph may be taken over, the best first, and whether it keeps its old operators in it."""
+    trials = [(graph.modern(model), False)]
+    if opset_of(model) < OPSET:
+        trials.append((graph.old(model), True))
+    for form, kept in trials:
+        if form is not None:
+            yield form, kept
+            constant = graph.computed(form) if computed else None
+            if constant is not None:
+                yield constant, kept
 
 
 def _check_same(runner: Runner, seen: NDArray[np.uint8], said: NDArray[np.float64], feed: Feed, bound: float) -> None:
