@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -15,7 +16,7 @@ from edgecls.confidence import Confidence
 from edgecls.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 METADATA_KEY = "edgecls"
 CARD_VERSION = 1
@@ -77,12 +78,15 @@ class ModelCard:
     version: int = CARD_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse labels that could not be told apart."""
+        """Refuse labels that could not be told apart, or not be printed."""
         if len(self.labels) < 2:
             raise ModelError(f"a classifier needs at least 2 labels, the card has {len(self.labels)}")
         if len(set(self.labels)) != len(self.labels):
             twice = sorted({label for label in self.labels if self.labels.count(label) > 1})
             raise ModelError(f"labels must differ, the card has {twice[0]!r} twice")
+        for label in self.labels:
+            if not label.strip() or any(unicodedata.category(sign) == "Cc" for sign in label):
+                raise ModelError(f"a label must be a text on one line, the card has {label!r}")
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return the card as JSON with sorted keys."""
@@ -96,8 +100,9 @@ class ModelCard:
         """
         try:
             fields: dict[str, Any] = json.loads(text)
-            version = int(fields["version"])
-        except (ValueError, TypeError, KeyError) as error:
+            version = fields["version"]
+            _check_kinds(fields)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise ModelError(f"{where}: its card is damaged ({error}); export the model again") from error
         if version > CARD_VERSION:
             raise ModelError(f"{where}: its card has version {version}, this edgecls knows {CARD_VERSION}; update edgecls")
@@ -105,12 +110,12 @@ class ModelCard:
             return ModelCard(
                 **{
                     **_known(ModelCard, fields),
-                    "labels": tuple(map(str, fields["labels"])),
+                    "labels": tuple(fields["labels"]),
                     "input": InputSpec(**_known(InputSpec, fields["input"])),
                     "confidence": Confidence(**_known(Confidence, fields.get("confidence", {}))),
                 }
             )
-        except (TypeError, KeyError, AttributeError) as error:
+        except (TypeError, KeyError) as error:
             raise ModelError(f"{where}: its card is incomplete ({error}); export the model again") from error
         except ModelError as error:
             raise ModelError(f"{where}: {error}") from error
@@ -119,6 +124,35 @@ class ModelCard:
 def family(scheme: str) -> str:
     """What a scheme is a variant of: "int8-full-entropy" is int8."""
     return scheme.partition("-")[0]
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float)
+
+
+_KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "version": ("a whole number above 0", lambda v: type(v) is int and v > 0),
+    "labels": ("a list of texts", lambda v: type(v) is list and all(type(label) is str for label in v)),
+    **dict.fromkeys(("scheme", "about", "dataset", "split", "measured_on"), ("a text", lambda v: type(v) is str)),
+    "metrics": ("a table of numbers", lambda v: type(v) is dict and all(map(_is_number, v.values()))),
+    "made_with": ("a table of texts", lambda v: type(v) is dict and all(type(text) is str for text in v.values())),
+    "input": ("a table", lambda v: type(v) is dict),
+    "confidence": ("a table", lambda v: type(v) is dict),
+    "input.height": ("a whole number", lambda v: type(v) is int),
+    "input.width": ("a whole number", lambda v: type(v) is int),
+    **dict.fromkeys(("input.color", "input.fit", "input.interpolation"), ("a text", lambda v: type(v) is str)),
+    **dict.fromkeys((f"confidence.{f.name}" for f in dataclasses.fields(Confidence)), ("a number", _is_number)),
+}
+"""By field: what a card that was edited by hand must still have there."""
+
+
+def _check_kinds(fields: Mapping[str, Any]) -> None:
+    """Raise TypeError for a field of another kind than it must be; fields that are not there are not looked at."""
+    inner = {f"{table}.{name}": value for table in ("input", "confidence") if isinstance(fields.get(table), dict)
+             for name, value in fields[table].items()}  # fmt: skip
+    for name, value in (*fields.items(), *inner.items()):
+        if name in _KINDS and not _KINDS[name][1](value):
+            raise TypeError(f"{name} must be {_KINDS[name][0]}, found {str(value)[:80]!r}")
 
 
 def _known(cls: type, fields: Mapping[str, Any]) -> dict[str, Any]:

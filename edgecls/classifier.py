@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from edgecls import image, providers
+from edgecls import image, providers, vet
 from edgecls.binding import Binding
 from edgecls.card import METADATA_KEY, ModelCard
 from edgecls.confidence import UNKNOWN, UNKNOWN_ID
@@ -20,11 +19,11 @@ from edgecls.golden import GOLDEN_KEY, Golden, OnMismatch, check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
 INPUT_NAME, OUTPUT_NAME = "image", "probabilities"
-LARGEST_MODEL_BYTES = 2**31 - 1  # protobuf can hold no more, and nothing larger belongs on an edge device
 TOP = 5
 
 
@@ -59,7 +58,7 @@ class Classifier:
         Raises ModelError for a file that is no model of edgecls, whose card does not fit its graph, or that gives other answers
         here, DeviceError for a device that cannot be had.
         """
-        return cls.from_bytes(_read(Path(path)), str(path), device=device, threads=threads, on_mismatch=on_mismatch)
+        return cls.from_bytes(vet.read(path), str(path), device=device, threads=threads, on_mismatch=on_mismatch)
 
     @classmethod
     def from_bytes(
@@ -67,12 +66,13 @@ class Classifier:
     ) -> Classifier:
         """Load a model from the bytes of an .onnx file; `where` names it in errors."""
         check_choice(on_mismatch)
+        vet.vet(model, where)
         opened = providers.open_session(model, where, device, threads=threads)
         metadata = opened.session.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
             raise ModelError(
                 f"{where}: expected an .onnx file with an edgecls card, found none in its metadata "
-                f"({', '.join(sorted(metadata)) or 'empty'}); make one with: edgecls export"
+                f"({', '.join(sorted(metadata)) or 'empty'}); make one with: edgecls export, or adopt it with: edgecls adopt"
             )
         card = ModelCard.from_json(metadata[METADATA_KEY], where)
         _check_graph(opened, card, where)
@@ -128,17 +128,6 @@ class Classifier:
             return self._binding.run(batch)
         with self._turn:
             return cast("NDArray[np.float32]", self._session.run([OUTPUT_NAME], {INPUT_NAME: batch})[0])
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.is_dir():
-            raise ModelError(f"{path}: expected an .onnx file, found a folder; a training run is exported with: edgecls export")
-        if path.stat().st_size > LARGEST_MODEL_BYTES:
-            raise ModelError(f"{path}: {path.stat().st_size} bytes are more than an .onnx file can have")
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: the model cannot be read ({error.strerror})") from error
 
 
 def _check_graph(opened: providers.Opened, card: ModelCard, where: str) -> None:

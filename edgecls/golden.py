@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -19,7 +20,7 @@ from edgecls.card import family
 from edgecls.errors import ConfigError, EdgeclsError, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -69,12 +70,28 @@ class Golden:
         """Read it; `spec` and `labels` say what shapes it must have. Raises ModelError for what it does not hold."""
         try:
             record = json.loads(text)
-            encoded = [base64.b64decode(picture, validate=True) for picture in record["pictures"]]
+            encoded = [base64.b64decode(picture, validate=True) for picture in record["pictures"][: MOST_PICTURES + 1]]
+            _check_sizes(encoded, spec)
             pictures = np.stack([image.decode_as_stored(data, where).reshape(spec.shape) for data in encoded])
             probabilities = np.asarray(record["probabilities"], np.float32).reshape(len(pictures), labels)
-            return Golden(pictures, probabilities, float(record["bound"]))
-        except (ValueError, TypeError, KeyError, EdgeclsError) as error:
+            bound = float(record["bound"])
+            if not (np.isfinite(probabilities).all() and 0 <= bound < np.inf):
+                raise ValueError(f"expected probabilities and a bound for them, found a bound of {bound:g}")
+            return Golden(pictures, probabilities, bound)
+        except (ValueError, TypeError, KeyError, RecursionError, EdgeclsError) as error:
             raise ModelError(f"{where}: its golden pictures are damaged ({error}); export the model again") from error
+
+
+def _check_sizes(encoded: Sequence[bytes], spec: InputSpec) -> None:
+    """Raise ValueError for more pictures than `make` takes, or larger ones than the model's, before they are unpacked: a few
+    bytes of PNG can hold a picture of gigabytes. Its width and height stand at byte 16 (https://www.w3.org/TR/png-3/#11IHDR).
+    """
+    if len(encoded) > MOST_PICTURES:
+        raise ValueError(f"expected at most {MOST_PICTURES} pictures")
+    for data in encoded:
+        size = struct.unpack(">II", data[16:24]) if data.startswith(b"\x89PNG") and len(data) >= 24 else (0, 0)
+        if size != (spec.width, spec.height):
+            raise ValueError(f"expected PNG pictures of {spec.width}x{spec.height}, found {size[0]}x{size[1]}")
 
 
 def make(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import numpy as np
@@ -13,6 +14,7 @@ from edgecls import Classifier, ConfigError, InputSpec, ModelCard, ModelError, g
 from edgecls.cli import app
 from edgecls.export.convert import stamp
 from edgecls.golden import GOLDEN_KEY, MOST_BYTES, MOST_PICTURES, Golden
+from edgecls.image import encode_png
 from tests import tiny
 from tests.drawn import gray_levels, write_video
 
@@ -88,6 +90,12 @@ def test_it_travels_as_text(color):
         lambda record: record["pictures"].pop(),
         lambda record: record["probabilities"][0].pop(),
         lambda record: record.update(pictures=[]),
+        lambda record: record.update(pictures=record["pictures"] * 3),
+        lambda record: record.update(pictures=3),
+        lambda record: record.update(bound=float("nan")),
+        lambda record: record.update(bound=float("inf")),
+        lambda record: record.update(bound=-1),
+        lambda record: record["probabilities"][0].__setitem__(0, float("nan")),
     ],
 )
 def test_what_was_changed_by_hand_is_one_line(change):
@@ -98,6 +106,17 @@ def test_what_was_changed_by_hand_is_one_line(change):
     next(entry for entry in proto.metadata_props if entry.key == GOLDEN_KEY).value = json.dumps(record)
     with pytest.raises(ModelError, match=r"^m\.onnx: its golden pictures are damaged \(.*\); export the model again$"):
         Classifier.from_bytes(proto.SerializeToString(), "m.onnx")
+
+
+def test_a_picture_larger_than_the_models_is_not_unpacked(monkeypatch):
+    """A PNG of a gigabyte of black is a few kilobytes: its header is read first."""
+    record = json.loads(Golden(PICTURES, answers(PICTURES), 0.01).to_json())
+    record["pictures"][1] = base64.b64encode(encode_png(np.zeros((3000, 3000), np.uint8))).decode()
+    monkeypatch.setattr("edgecls.image.decode_as_stored", None)
+    with pytest.raises(
+        ModelError, match=r"m: its golden pictures are damaged \(expected PNG pictures of 8x8, found 3000x3000\)"
+    ):
+        Golden.from_json(json.dumps(record), SPEC, 3, "m")
 
 
 def test_pictures_of_many_classes_are_kept_and_not_many():

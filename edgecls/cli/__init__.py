@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 import typer
 
 import edgecls
-from edgecls.cli import bench, doctor, evaluate, export, info, predict, run, train
+from edgecls.cli import adopt, bench, doctor, evaluate, export, info, predict, run, train
 from edgecls.cli.talk import data, say
 from edgecls.errors import EdgeclsError, redact
 
@@ -107,6 +107,7 @@ def _guarded(command: Callable[P, R]) -> Callable[P, R]:
 for _name, _command in (
     ("train", train.train),
     ("export", export.export),
+    ("adopt", adopt.adopt),
     ("eval", evaluate.evaluate),
     ("predict", predict.predict),
     ("run", run.run),

@@ -15,6 +15,8 @@ from edgecls.errors import ExportError
 from edgecls.golden import GOLDEN_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import onnx
 
     from edgecls.card import InputSpec, ModelCard
@@ -25,19 +27,24 @@ BATCH_AXIS = "N"
 
 
 def to_onnx(model: Any, spec: InputSpec) -> onnx.ModelProto:
-    """Convert a keras.Model over (N, height, width, channels) uint8. Raises ExportError when it has another input.
+    """Convert a keras.Model over (N, height, width, channels) uint8. Raises ExportError when it has another input."""
+    if tuple(model.input_shape) != (None, *spec.shape):
+        raise ExportError(f"the card promises pictures of {spec.shape}, the Keras model takes {tuple(model.input_shape)[1:]}")
+    return tidy(traced(model, spec.shape, "uint8"))
+
+
+def traced(model: Any, shape: Sequence[int], dtype: str) -> onnx.ModelProto:
+    """Convert a keras.Model with one input of (N, *shape) and one output, as it comes out of tf2onnx.
 
     tf2onnx gets a tf.function: its own Keras entry fails on Keras 3, and Keras' own export leaves names and batch axis
     to chance.
     """
     tensorflow = extras.load("tensorflow", extra="export", purpose="Exporting")
     tf2onnx = extras.load("tf2onnx", extra="export", purpose="Exporting")
-    if tuple(model.input_shape) != (None, *spec.shape):
-        raise ExportError(f"the card promises pictures of {spec.shape}, the Keras model takes {tuple(model.input_shape)[1:]}")
-    signature = [tensorflow.TensorSpec((None, *spec.shape), tensorflow.uint8, name=INPUT_NAME)]
+    signature = [tensorflow.TensorSpec((None, *shape), dtype, name=INPUT_NAME)]
     function = tensorflow.function(lambda image: {OUTPUT_NAME: model(image, training=False)}, input_signature=signature)
     converted, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
-    return tidy(converted)
+    return converted
 
 
 def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -48,7 +55,7 @@ def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
     model = onnx.shape_inference.infer_shapes(model, data_prop=True)
     _make_reshapes_static(onnx, model.graph)
     drop_unused(model.graph)
-    model = _fold(onnx, model)
+    model = folded(model)
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = BATCH_AXIS
     del model.graph.value_info[:]
@@ -96,13 +103,15 @@ def drop_unused(graph: Any) -> None:
         graph.initializer.remove(initializer)
 
 
-def _fold(onnx: Any, model: Any) -> Any:
+def folded(model: onnx.ModelProto) -> onnx.ModelProto:
+    """What ONNX Runtime makes of a graph at its basic level: constants computed, what does nothing taken out."""
+    onnx = extras.load("onnx", extra="export", purpose="Exporting")
     ort = extras.load("onnxruntime", extra="cpu", purpose="Exporting")
     with tempfile.TemporaryDirectory() as folder:
-        folded = Path(folder) / "folded.onnx"
+        target = Path(folder) / "folded.onnx"
         options = ort.SessionOptions()
         options.log_severity_level = 4
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(folded)
+        options.optimized_model_filepath = str(target)
         ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        return onnx.load(folded)
+        return onnx.load(target)

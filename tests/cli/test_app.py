@@ -10,7 +10,7 @@ import pytest
 import edgecls as package
 from edgecls.cli.talk import table
 
-COMMANDS = ("train", "export", "eval", "predict", "run", "info")
+COMMANDS = ("train", "export", "adopt", "eval", "predict", "run", "info")
 
 
 def test_version(edgecls):
