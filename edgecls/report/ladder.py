@@ -43,6 +43,8 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "test_macro_recall": ("test macro recall", lambda v: percent(v, 2)),
 }
 """Columns by the name of their value in a rung; one that no rung has is left out, and a value that one lacks is a dash."""
+KINDS = {"mark": "taken", "passed": "passes", "failed": "does not"}
+"""How a dot looks, and what it says."""
 PLACES = ("ladder-link", "ladder")
 """Between comments of these names stand the link and the section in a page."""
 
@@ -120,31 +122,33 @@ def _chart(ladder: Ladder) -> Markup:
     floor = [r["top1"] - limit / 100 for r in rungs if r.get("refused") == REFERENCE and limit is not None][:1]
     low, high = (pick([*(r["top1"] for r in points), *floor]) for pick in (min, max))
     margin = max((high - low) * 0.15, 0.001)
-    x, y = Scale(0, max(r["us"] for r in points) * 1.15 or 1.0, 84, 700), Scale(low - margin, high + margin, 290, 20)
+    x, y = Scale(0, max(r["us"] for r in points) * 1.15 or 1.0, 98, 700), Scale(low - margin, high + margin, 290, 34)
     parts = [axes(x, y, ("microseconds for one picture, median", "top-1"), (number, lambda v: percent(v, 2)))]
     for level in floor:
         parts += [line((x.start, y(level)), (x.end, y(level)), "best"),
                   text(x.end, y(level) - 4, f"{limit:g} points lost", anchor="end", class_="tick")]  # fmt: skip
+    for i, (kind, words) in enumerate(KINDS.items()):
+        parts += [dot(x.start + 90 * i, 10, 4.5, kind), text(x.start + 90 * i + 9, 14, words, anchor="start", class_="tick")]
     parts += _dots(points, ladder.get("chosen"), x, y)
     return svg(720, 332, *parts, title="Accuracy against time of each form", desc="The table above says the same in numbers.")
 
 
 def _dots(points: Sequence[Rung], chosen: str | None, x: Scale, y: Scale) -> list[Markup]:
     """Names stand beside their points; one that would lie over another name is left to the pointer and the table."""
-    parts: list[Markup] = []
+    dots: list[Markup] = []
+    names: list[Markup] = []
     taken: list[tuple[float, float]] = []
     for rung in sorted(points, key=lambda r: r["name"] != chosen):
         at, name = (x(rung["us"]), y(rung["top1"])), rung["name"]
         kind = "mark" if name == chosen else "failed" if rung.get("refused") else "passed"
-        parts.append(
-            dot(*at, 6 if kind == "mark" else 4.5, kind, f"{name}: {percent(rung['top1'], 2)} in {rung['us']:,.0f} \u00b5s")
-        )
+        said = f"{name}: {percent(rung['top1'], 2)} in {rung['us']:,.0f} \u00b5s"
+        dots.append(dot(*at, 6 if kind == "mark" else 4.5, kind, said))
         if any(abs(at[1] - other[1]) < 12 and abs(at[0] - other[0]) < 110 for other in taken):
             continue
         taken.append(at)
         anchor, shift = ("end", -9.0) if at[0] > 560 else ("start", 9.0)
-        parts.append(text(at[0] + shift, at[1] + 4, name, anchor=anchor, class_="strong" if kind == "mark" else "tick"))
-    return parts
+        names.append(text(at[0] + shift, at[1] + 4, name, anchor=anchor, class_="strong" if kind == "mark" else "tick"))
+    return [*reversed(dots), *names]  # the taken one lies on top
 
 
 def _finite(rung: Rung, key: str) -> bool:

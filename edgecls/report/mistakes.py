@@ -26,7 +26,7 @@ def mistakes(report: Report, spec: InputSpec) -> Markup:
     wrong = int((~report.right).sum())
     if not worst:
         return tag("p", f"None: all {report.pictures:,} pictures are right.")
-    shown = f"The {len(worst)} with the highest scores of {wrong:,}" if wrong > len(worst) else f"All {wrong:,}"
+    shown = f"The {len(worst)} with the highest scores of {wrong:,}" if wrong > len(worst) else f"Mistakes: {wrong:,}"
     first = tag("p", f"{shown}, the surest first, as the model sees the pictures, with the scores of the true class and the "
                 "other. A sure mistake is often a wrong label in the data, or of a kind that needs more pictures.")  # fmt: skip
     return joined(first, tag("div", *(_mistake(report, i, spec) for i in worst), class_="mistakes"))

@@ -81,7 +81,8 @@ def measure(
 def _against_overfitting(config: TrainConfig) -> str:
     """More of the same kind of pictures comes first; then what is not used yet."""
     changed = "--augment" if config.augment == NO_AUGMENT else "stronger --augment-rotation and --augment-translation"
-    return f"more pictures, {changed}, --dropout, --weight-decay, or --average"
+    unused = [name for name, given in (("--label-smoothing", config.label_smoothing), ("--mixup", config.mixup)) if not given]
+    return f"more pictures, {changed}, {', '.join([*unused, '--dropout', '--weight-decay'])}, or --average"
 
 
 def _against_underfitting(config: TrainConfig) -> str:

@@ -51,7 +51,7 @@ def test_what_was_tested_has_its_column():
 def test_the_chart_shows_what_can_be_taken_and_how_much_may_be_lost():
     """Three dots, one taken, one refused; Keras is no dot but gives the line."""
     read = Reader(section(LADDER))
-    assert sorted(read.of("circle", "class")) == ["failed", "mark", "passed"]
+    assert sorted(read.of("circle", "class")) == ["failed", "failed", "mark", "mark", "passed", "passed"]  # with the legend
     assert "0.5 points lost" in read.text
     assert "int8: 98.10 % in 81 \u00b5s" in read.text
 

@@ -22,7 +22,7 @@ def pictures(read):
 def test_the_surest_comes_first_with_both_scores_and_its_file():
     """0.99 before 0.7; what is right is not shown."""
     read = Reader(mistakes(report(ANSWERS), SPEC))
-    assert "All 2, the surest first" in read.text
+    assert "Mistakes: 2, the surest first" in read.text
     assert read.text.index("dim 0.005 taken for dark 0.990 dim/4.png") < read.text.index("dark 0.150 taken for dim")
     assert read.of("img", "alt") == ["dim, taken for dark", "dark, taken for dim"]
 
