@@ -23,13 +23,13 @@ from edgecls import extras, processor
 from edgecls.classifier import INPUT_NAME
 from edgecls.errors import ConfigError, GateError
 from edgecls.evaluate import measure
-from edgecls.export import picture
 from edgecls.export.climb import KERAS, card_of, climb, finished, golden_of, rungs
 from edgecls.export.inputs import gather
 from edgecls.export.parity import Parity, compare
 from edgecls.export.quantize.targets import AUTO, DEFAULT, check_measurable, look_up, timed_here
 from edgecls.files import whole_file
 from edgecls.ladder import REFERENCE, Ladder, Limits, choose
+from edgecls.report.ladder import drawing, put_into
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +60,7 @@ def build(  # noqa: PLR0913 - each is an option of the command
 
     `scheme` is one of SCHEMES, or "auto": then all that are right on `target` (a key of TARGETS) are made and measured, the
     fastest that passes is taken (see `edgecls.ladder.choose`), and the ladder is written beside `out` as M.ladder.json and
-    M.ladder.png. To pass, a form must keep to within `max_drop` points of Keras' top-1 and macro recall on the held-out
+    M.ladder.svg. To pass, a form must keep to within `max_drop` points of Keras' top-1 and macro recall on the held-out
     pictures, and to `max_bytes` and `max_us` (microseconds for one picture), where they are given.
 
     The run's own training pictures calibrate and its held-out ones measure; `calibration` says where they lie now, if not where
@@ -75,8 +75,6 @@ def build(  # noqa: PLR0913 - each is an option of the command
     check_measurable(target, allowed.allowed if scheme == AUTO else (scheme,), here)
     _check_numbers(reject, limits, target, here)
     out = writable(Path(out))
-    if scheme == AUTO:
-        picture.load_matplotlib()  # before minutes are spent
     given = gather(Path(run), out, calibration=calibration, test=test, reject=reject, target=target, say=say)
     forms, left_out = climb(scheme, allowed, given, max_drop=max_drop, say=say)
     measured, timed = rungs(forms, scheme, limits, given.held_out.batch), timed_here(target, here)
@@ -108,6 +106,7 @@ def build(  # noqa: PLR0913 - each is an option of the command
     weighed = [replace(rung, bytes=len(content)) if rung.name == chosen.name else rung for rung in ladder.rungs]
     ladder = replace(ladder, rungs=tuple(weighed))
     _write(out, content, ladder if scheme == AUTO else None)
+    _show(Path(run), ladder, say)
     return ExportReport(out, card, parity, ladder)
 
 
@@ -138,16 +137,27 @@ def _why_none(out: Path, ladder: Ladder) -> str:
 
 def _write(out: Path, content: bytes, ladder: Ladder | None) -> None:
     """Write the file, and the ladder beside it. Without one, that of another file of this name is taken away."""
-    record, drawn = out.with_suffix(".ladder.json"), out.with_suffix(".ladder.png")
+    record, drawn = out.with_suffix(".ladder.json"), out.with_suffix(".ladder.svg")
     with whole_file(out) as path, contextlib.ExitStack() as beside:  # the model takes its name last
         path.write_bytes(content)
         if ladder is not None:
-            text = json.dumps(ladder.as_record(), ensure_ascii=False, indent=1)
+            found = ladder.as_record()
+            text = json.dumps(found, ensure_ascii=False, indent=1)
             beside.enter_context(whole_file(record)).write_text(text + "\n", encoding="utf-8")
-            picture.draw(ladder, beside.enter_context(whole_file(drawn)))
+            beside.enter_context(whole_file(drawn)).write_text(drawing(found) + "\n", encoding="utf-8")
     if ladder is None:
         record.unlink(missing_ok=True)
         drawn.unlink(missing_ok=True)
+
+
+def _show(run: Path, ladder: Ladder, say: Callable[[str], None]) -> None:
+    """Put the ladder into the page of the run, where it has one."""
+    page = (run.parent if run.suffix == ".keras" else run) / "report.html"
+    try:
+        if page.exists():
+            put_into(page, ladder.as_record())
+    except (ConfigError, OSError) as error:
+        say(f"warning: the ladder is not in the run's report: {error}")
 
 
 def plainly(content: bytes) -> Probabilities:

@@ -20,6 +20,7 @@ from edgecls.errors import ConfigError
 from edgecls.files import whole_file
 from edgecls.ladder import REFERENCE
 from edgecls.report.markup import Markup, joined, number, percent, table, tag
+from edgecls.report.style import style
 from edgecls.report.svg import Scale, axes, dot, line, svg, text
 
 if TYPE_CHECKING:
@@ -92,6 +93,11 @@ def link_and_section(ladder: Ladder | None) -> tuple[Markup, Markup]:
     return wrapped[0], wrapped[1]
 
 
+def drawing(ladder: Ladder) -> str:
+    """The chart as a picture of its own, the content of an .svg file."""
+    return _chart(ladder, rules=f"{style()} svg {{ background: var(--page); color: var(--ink); font-family: sans-serif; }}")
+
+
 def put_into(page: str | Path, ladder: Ladder) -> None:
     """Write the ladder into a page that stands there already, in place of the one that it has. Raises ConfigError."""
     page = Path(page)
@@ -112,11 +118,11 @@ def _name(rung: Rung, chosen: str | None) -> Markup:
     return joined(rung["name"], *([tag("span", "taken", class_="chosen")] if rung["name"] == chosen else []))
 
 
-def _chart(ladder: Ladder) -> Markup:
+def _chart(ladder: Ladder, rules: str = "") -> Markup:
     """Up and to the left is better. The reference, which does not run on a device, is the line that it draws."""
     rungs = [r for r in ladder["rungs"] if _finite(r, "us") and _finite(r, "top1")]
     points = [r for r in rungs if r.get("refused") != REFERENCE]
-    if len(points) < 2:
+    if len(points) < 2 and not rules:  # the table says it already
         return Markup()
     limit = ladder.get("limits", {}).get("max_drop")
     floor = [r["top1"] - limit / 100 for r in rungs if r.get("refused") == REFERENCE and limit is not None][:1]
@@ -130,7 +136,8 @@ def _chart(ladder: Ladder) -> Markup:
     for i, (kind, words) in enumerate(KINDS.items()):
         parts += [dot(x.start + 90 * i, 10, 4.5, kind), text(x.start + 90 * i + 9, 14, words, anchor="start", class_="tick")]
     parts += _dots(points, ladder.get("chosen"), x, y)
-    return svg(720, 332, *parts, title="Accuracy against time of each form", desc="The table above says the same in numbers.")
+    described = "The table of the ladder says the same in numbers."
+    return svg(720, 332, *parts, title="Accuracy against time of each form", desc=described, rules=rules)
 
 
 def _dots(points: Sequence[Rung], chosen: str | None, x: Scale, y: Scale) -> list[Markup]:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 Point = tuple[float, float]
+NAMESPACE = "http://www.w3.org/2000/svg"
+"""What a file must say to be taken for a picture; nothing is fetched from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,14 @@ class Scale:
         return [i * step for i in range(first, math.floor(self.high / step + 1e-9) + 1)]
 
 
-def svg(width: float, height: float, *children: str, title: str, desc: str, class_: str = "chart") -> Markup:
-    """A picture of so many pixels that shrinks with its place; `title` and `desc` are read out instead of it."""
-    parts = (tag("title", title), tag("desc", desc), *children)
+def svg(width: float, height: float, *children: str, title: str, desc: str, class_: str = "chart", rules: str = "") -> Markup:
+    """A picture of so many pixels that shrinks with its place; `title` and `desc` are read out instead of it. Without a page
+    around it, it needs `rules` of its own to look by.
+    """
+    look = (tag("style", Markup(rules)),) if rules else ()
+    parts = (tag("title", title), tag("desc", desc), *look, *children)
     size = {"viewBox": f"0 0 {width:g} {height:g}", "width": width, "height": height}
-    return tag("svg", *parts, role="img", class_=class_, **size)
+    return tag("svg", *parts, xmlns=NAMESPACE if rules else None, role="img", class_=class_, **size)
 
 
 def text(x: float, y: float, words: str, *, anchor: str = "middle", class_: str | None = None, turn: float = 0) -> Markup:

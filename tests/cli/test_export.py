@@ -82,7 +82,7 @@ def test_auto_is_what_is_done_unasked(trained, tmp_path):
     assert "int8-percentile: " in done.stderr
     assert "m.onnx: written as " in done.stderr
     assert ", the fastest that passes, of those as fast the smallest, of those as small the closest to fp32; " in done.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {"m.onnx", "m.ladder.json", "m.ladder.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {"m.onnx", "m.ladder.json", "m.ladder.svg"}
 
 
 @pytest.mark.parametrize("as_json", [False, True])
