@@ -257,12 +257,29 @@ def test_a_damaged_keras_file_is_refused(trained, tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"arch": "edge"},
+        {"arch": "linear"},
+        {"arch": "edge", "layers": Layers(width=0.5)},
+        {"arch": "residual", "layers": Layers(width=0.25), "input": InputSpec(20, 20)},
+        {
+            "arch": "residual",
+            "layers": Layers(width=0.25),
+            "input": InputSpec(96, 64, "rgb"),
+            "precision": "bfloat16",
+            "epochs": 1,
+        },
         {"layers": Layers(kernels=(4, 8), pool="average", pool_bias=True, pool_activation="sigmoid", dense=16)},
         {"layers": Layers(kernels=(4,), pool_window=3, pool_stride=2, pool_activation="relu", dense=16)},
         {"input": InputSpec(16, 24, "rgb", "letterbox"), "augment": Augment()},
     ],
-    ids=["edge", "trainable pooling", "overlapping windows", "colour, not square"],
+    ids=[
+        "linear",
+        "edge",
+        "residual",
+        "residual in colour, bfloat16",
+        "trainable pooling",
+        "overlapping windows",
+        "colour, not square",
+    ],
 )
 def test_every_kind_of_network_survives_training_and_both_schemes(shapes, tmp_path, changes):
     """Trained for two epochs and exported: fp32 equals Keras, int8 loads and is close."""
