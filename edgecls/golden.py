@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecls.card import InputSpec
+    from edgecls.frame import Batch
 
 GOLDEN_KEY = "edgecls.golden"
 MOST_PICTURES = 8
@@ -77,7 +78,7 @@ class Golden:
 
 
 def make(
-    pictures: NDArray[np.uint8],
+    pictures: Batch,
     class_ids: NDArray[np.int64],
     run: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
     other: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
