@@ -22,7 +22,7 @@ from edgecls.classifier import INPUT_NAME, Classifier
 from edgecls.dataset import DataConfig, Pictures, decode, fingerprint
 from edgecls.errors import ConfigError, ExportError
 from edgecls.evaluate import Report, match_labels, measure
-from edgecls.export.convert import stamp, to_onnx
+from edgecls.export.convert import check_backend, stamp, to_onnx
 from edgecls.export.parity import Parity, check_drop, check_float, compare
 from edgecls.export.quantize import CALIBRATION_PICTURES, SCHEMES
 from edgecls.files import whole_file
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from edgecls.frame import Batch
 
     Probabilities = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -81,6 +83,7 @@ def build(
         raise ConfigError(f"reject {reject}: expected the share of known pictures that may be unknown, from 0 to below 1")
     out = _writable(Path(out))
     keras_file, card, data = _read_run(Path(run))
+    check_backend()
     tested = _test_pictures(test, data, card) if test else None
     train, held_out = _pictures(card, replace(data, path=calibration or data.path), say)
     model = _load_keras(keras_file)
@@ -175,7 +178,7 @@ def _pictures(card: ModelCard, data: DataConfig, say: Callable[[str], None]) -> 
     sides = data.split(dataset)
     chosen = np.random.default_rng(data.seed).permutation(len(sides.train))[:CALIBRATION_PICTURES]
     train = decode([sides.train[i] for i in chosen.tolist()], card.input)
-    return train.batch, decode(sides.val, card.input, strict=data.strict)
+    return train.batch[:], decode(sides.val, card.input, strict=data.strict)
 
 
 def _test_pictures(test: str, data: DataConfig, card: ModelCard) -> tuple[Pictures, Sequence[int], str]:
@@ -186,7 +189,7 @@ def _test_pictures(test: str, data: DataConfig, card: ModelCard) -> tuple[Pictur
     return pictures, class_ids, f"{len(pictures.batch)} test pictures ({fingerprint(dataset)})"
 
 
-def _time_in_turns(forms: Mapping[str, Probabilities], pictures: NDArray[np.uint8]) -> dict[str, float]:
+def _time_in_turns(forms: Mapping[str, Probabilities], pictures: Batch) -> dict[str, float]:
     """Median microseconds for one picture, the forms in turns so that a busy machine slows all of them alike."""
     times: dict[str, list[float]] = {name: [] for name in forms}
     for i in range(TIMED_ROUNDS):
