@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         SinkError,
         SourceError,
         StalledError,
+        TrainError,
     )
     from edgecls.frame import Box, Detection, Frame, Prediction, Region, Result, StateChange, Timing
     from edgecls.run.pipeline import Pipeline
@@ -38,7 +39,7 @@ _HOMES = {
     "edgecls.classifier": ("Classifier",),
     "edgecls.errors": (
         *("AccessError", "ConfigError", "DataError", "DeviceError", "EdgeclsError", "ExportError"),
-        *("MissingExtraError", "ModelError", "SinkError", "SourceError", "StalledError"),
+        *("MissingExtraError", "ModelError", "SinkError", "SourceError", "StalledError", "TrainError"),
     ),
     "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "StateChange", "Timing"),
     "edgecls.run.pipeline": ("Pipeline",),
@@ -76,6 +77,7 @@ __all__ = [
     "StalledError",
     "StateChange",
     "Timing",
+    "TrainError",
     "__version__",
     "open_sink",
     "open_source",

@@ -4,6 +4,7 @@
     |-- DataError(ValueError)       labelled pictures: a folder, a manifest, a picture
     |-- ConfigError(ValueError)     a setting
     |-- ModelError(ValueError)      a model file or its card
+    |-- TrainError(ArithmeticError) a training run whose numbers broke down
     |-- ExportError(RuntimeError)   a conversion that failed or whose result is not what was trained
     |   `-- GateError                   no form of the model keeps to what was asked of it
     |-- DeviceError(RuntimeError)   an execution provider that cannot be had
@@ -43,6 +44,10 @@ class ModelError(EdgeclsError, ValueError):
     """A model file that is not what it should be."""
 
 
+class TrainError(EdgeclsError, ArithmeticError):
+    """A training run whose loss is no number any more."""
+
+
 class ExportError(EdgeclsError, RuntimeError):
     """A conversion that failed, or whose result is not what was trained."""
 
@@ -79,9 +84,9 @@ class SinkError(EdgeclsError, OSError):
 class MissingExtraError(EdgeclsError, ImportError):
     """A package that is not installed; the message holds the command that installs it."""
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
-        """Say that `purpose` needs `package`, which the extra `extra` brings."""
-        super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'edgecls[{extra}]'")
+    def __init__(self, package: str, extra: str, purpose: str, *, otherwise: str = "") -> None:
+        """Say that `purpose` needs `package`, which the extra `extra` brings; `otherwise` is another way out."""
+        super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'edgecls[{extra}]'{otherwise}")
 
 
 _PASSWORD_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://)(?:[^/\s]+@|[^/\s:@]+:(?!\d+/)[^\s@]+@)", re.IGNORECASE)

@@ -197,7 +197,8 @@ def measure(
 
 
 def _all(probabilities: Callable[[NDArray[np.uint8]], NDArray[np.float32]], pictures: Pictures) -> NDArray[np.float32]:
-    return np.concatenate([probabilities(pictures.batch[i : i + BATCH]) for i in range(0, len(pictures.batch), BATCH)])
+    step = pictures.at_a_time(BATCH)
+    return np.concatenate([probabilities(pictures.batch[i : i + step]) for i in range(0, len(pictures.batch), step)])
 
 
 def match_labels(dataset: Dataset, labels: Sequence[str]) -> list[int]:

@@ -8,28 +8,56 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import os
 import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecls.errors import MissingExtraError
+from edgecls.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+BACKENDS = {"tensorflow": "train", "jax": "train-jax", "torch": "train-torch"}
+"""What Keras can train with, by the word of KERAS_BACKEND, and the extra that brings it."""
 _ONE_AT_A_TIME = threading.RLock()  # else the second one takes the first one's file for stderr, and puts that back
 
 
 def load(package: str, *, extra: str, purpose: str) -> Any:
-    """Import `package` and return it. Raises MissingExtraError with the command that installs `extra`."""
+    """Import `package` and return it. Raises MissingExtraError with the command that installs `extra`, and ConfigError for a
+    backend of Keras that nothing can be trained with.
+    """
+    if package == "keras":
+        _check_backend()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with Path(os.devnull).open("wb") as nowhere, native_stderr(nowhere.fileno()):
             return importlib.import_module(package)
     except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or package, extra, purpose) from error
+        missing = error.name or package
+        if package == "keras" and missing in BACKENDS and extra == "train":
+            raise MissingExtraError(missing, BACKENDS[missing], purpose, otherwise=_other_backend(missing)) from error
+        raise MissingExtraError(missing, extra, purpose) from error
+
+
+def _check_backend() -> None:
+    named = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if named not in BACKENDS:
+        raise ConfigError(f"KERAS_BACKEND={named} cannot be trained with; expected {', '.join(BACKENDS)}")
+
+
+def _other_backend(missing: str) -> str:
+    there = [name for name in BACKENDS if name != missing and _is_installed(name)]
+    return f", or train with what is there: KERAS_BACKEND={there[0]}" if there else ""
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # of a finder that hides packages
+        return False
 
 
 @contextlib.contextmanager

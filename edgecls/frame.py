@@ -8,17 +8,28 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
 Picture: TypeAlias = "NDArray[np.uint8]"
 """(H, W) gray or (H, W, 3) blue-green-red, uint8, full range 0..255."""
+
+
+class Batch(Protocol):
+    """(N, height, width, channels) uint8: an array, or what is taken from as from one (`edgecls.dataset.room.OnDisk`)."""
+
+    def __len__(self) -> int:
+        """N."""
+
+    def __getitem__(self, index: int | slice | Sequence[int] | NDArray[np.int64], /) -> NDArray[np.uint8]:
+        """One picture by its number, several by a slice or by their numbers."""
+
 
 FULL_RANGE: NDArray[np.uint8] = np.clip(np.rint((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
 """The full-range level of each level of a video's luma, which usually goes from 16 (black) to 235 (white)."""

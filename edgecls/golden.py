@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecls.card import InputSpec
+    from edgecls.frame import Batch
 
 GOLDEN_KEY = "edgecls.golden"
 MOST_PICTURES = 8
@@ -95,7 +96,7 @@ def _check_sizes(encoded: Sequence[bytes], spec: InputSpec) -> None:
 
 
 def make(
-    pictures: NDArray[np.uint8],
+    pictures: Batch,
     class_ids: NDArray[np.int64],
     run: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
     other: Callable[[NDArray[np.uint8]], NDArray[np.float32]],

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from edgecls.train.fit import TrainReport
 
 ROOT = Path(__file__).parent.parent
+os.environ.setdefault(
+    "TF_CPP_MIN_LOG_LEVEL", "3"
+)  # JAX, which Keras loads where it is, would set 1 for every process from here
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -14,6 +14,7 @@ from edgecls.errors import EdgeclsError, MissingExtraError, redact
         ("DataError", ValueError),
         ("ConfigError", ValueError),
         ("ModelError", ValueError),
+        ("TrainError", ArithmeticError),
         ("ExportError", RuntimeError),
         ("DeviceError", RuntimeError),
         ("SourceError", OSError),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -58,6 +59,7 @@ def test_loading_gives_the_module_and_stderr_back(capfd):
     ("blocked", "command", "message"),
     [
         (["keras"], "train", "error: Training needs keras, which is not installed: pip install 'edgecls[train]'"),
+        (["tensorflow"], "train", "error: Training needs tensorflow, which is not installed: pip install 'edgecls[train]'"),
         (["tomli_w"], "train", "needs tomli_w, which is not installed: pip install 'edgecls[train]'"),
         (["onnxruntime"], "info", "Running a model needs onnxruntime, which is not installed: pip install 'edgecls[cpu]'"),
         (["cv2"], "predict", "(or opencv-python-headless), which is not installed: pip install 'edgecls[cpu]'"),
@@ -80,3 +82,24 @@ def test_the_command_line_says_how_to_install_what_is_missing(
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize("name", ["jax", "torch"])
+def test_a_missing_backend_names_the_extra_that_brings_it(shapes, tmp_path, monkeypatch, name):
+    """Where KERAS_BACKEND names what is not there, the command is that of this backend, and what is there is offered."""
+    monkeypatch.setenv("KERAS_BACKEND", name)
+    done = without(["jax", "torch"], "train", shapes, "--out", tmp_path / "run", "--epochs", 1)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"error: Training needs {name}, which is not installed: pip install 'edgecls[train-{name}]', "
+        "or train with what is there: KERAS_BACKEND=tensorflow"
+    )
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
+def test_another_backend_needs_no_tensorflow(shapes, tmp_path, monkeypatch):
+    """With KERAS_BACKEND=jax a machine without TensorFlow trains."""
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    done = without(["tensorflow"], "train", shapes, "--out", tmp_path / "run", "--epochs", 1, "--size", 16)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "best.keras").is_file()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
+from edgecls.errors import SinkError, SourceError
 from edgecls.files import whole_file
 
 
@@ -31,5 +34,25 @@ def test_an_error_leaves_what_was_there(tmp_path, kind):
 
     with pytest.raises(kind):
         half()
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_full_disk_is_one_line_and_leaves_what_was_there(tmp_path):
+    """The system's word and the file; an error of ours that is an OSError too is passed on as it is."""
+    target = tmp_path / "a.bin"
+    target.write_bytes(b"old")
+
+    def fails(error):
+        with whole_file(target) as path:
+            path.write_bytes(b"half")
+            raise error
+
+    with pytest.raises(
+        SinkError, match=r"a\.bin: cannot be written \(No space left on device\); what stood there before is kept"
+    ):
+        fails(OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(SourceError, match=r"^a camera$"):
+        fails(SourceError("a camera"))
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]

@@ -70,6 +70,7 @@ def train(
     val_fraction: Annotated[float | None, typer.Option(help="Share of the pictures to hold out.  [default: 0.15]")] = None,
     roi: Annotated[bool | None, typer.Option("--roi/--no-roi", help="Cut the regions of interest that a manifest names.")] = None,
     strict: Annotated[bool | None, typer.Option("--strict/--no-strict", help="Stop at the first broken picture instead of leaving it out.")] = None,
+    memory: Annotated[float | None, typer.Option(metavar="GB", help="What decoded pictures may take; more are kept in a file in --out.  [default: half of the machine's]")] = None,
     about: Annotated[str | None, typer.Option(metavar="TEXT", help="The data's name and terms, for the card.")] = None,
 ) -> None:  # fmt: skip
     """Train a Keras CNN on labelled pictures.
@@ -80,9 +81,11 @@ def train(
         raise typer.BadParameter("expected --out, the folder to write the run to")
     from pathlib import Path
 
-    from edgecls.settings import as_table, build, merged, read_toml
+    from edgecls.settings import as_table, build, check, merged, read_toml
     from edgecls.train.config import NO_AUGMENT, TrainConfig
     from edgecls.train.fit import fit as fit_model
+
+    check("--memory", memory, memory is None or 0 <= memory < float("inf"), "a number of GB, 0 or above")
 
     file = str(Path(out) / "config.toml") if resume and config is None else config
     changes = {
@@ -106,7 +109,8 @@ def train(
     settings = build(TrainConfig, table, file or "settings")
     stopped_by: list[int] = [signal.SIGINT]
     signal.signal(signal.SIGTERM, partial(_stop, stopped_by))
-    report = fit_model(settings, out, resume=resume, watcher=_watcher())
+    memory_bytes = None if memory is None else int(memory * 1e9)
+    report = fit_model(settings, out, resume=resume, watcher=_watcher(), memory_bytes=memory_bytes)
     val = report.val
     data(
         f"{out}: {report.epochs} epochs; on {val.pictures} held-out pictures: top1 {val.top1:.2%}, macro recall {val.macro_recall:.2%}, "

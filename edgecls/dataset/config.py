@@ -21,7 +21,8 @@ class DataConfig:
 
     `path` is a folder, manifest or npz file; `labels` a text file with one label a line that renames the classes;
     `group` a regular expression, "" for the usual ones; `roi` cuts the regions of interest of a manifest; `strict` stops
-    at the first broken picture; `val_fraction` of the pictures is held out, drawn with `seed`.
+    at the first broken picture, and at one that stands in two parts; `val_fraction` of the pictures is held out, drawn with
+    `seed`.
     """
 
     path: str
@@ -43,7 +44,7 @@ class DataConfig:
 
     def split(self, dataset: Dataset) -> Split:
         """Hold pictures out. Raises DataError as `dataset.split`."""
-        return split(dataset, fraction=self.val_fraction, seed=self.seed)
+        return split(dataset, fraction=self.val_fraction, seed=self.seed, strict=self.strict)
 
 
 def read_labels(path: str | Path) -> list[str]:

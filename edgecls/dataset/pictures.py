@@ -1,4 +1,4 @@
-"""Decode items to the array that a model eats."""
+"""Decode items to what a model eats, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecls import image
+from edgecls.dataset.room import Room
 from edgecls.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,53 +20,76 @@ if TYPE_CHECKING:
 
     from edgecls.card import InputSpec
     from edgecls.dataset.items import Item
+    from edgecls.frame import Batch
+
+AT_ONCE_BYTES = 2_000_000
+_AT_A_TIME = 4096  # so many are asked of the threads at once: asking for millions would take more memory than the pictures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pictures:
     """Decoded pictures, ready for a model.
 
-    `batch`: (N, height, width, channels) uint8 as `image.fit` makes it; `class_ids`: (N,) int64; `items`: the N items
-    that could be read; `broken`: one line for each that could not.
+    `batch`: (N, height, width, channels) uint8 as `image.fit` makes it, an array or pictures on disk that are taken from as
+    from one; `class_ids`: (N,) int64; `items`: the N items that could be read; `broken`: one line for each that could not.
     """
 
-    batch: NDArray[np.uint8]
+    batch: Batch
     class_ids: NDArray[np.int64]
     items: tuple[Item, ...]
     broken: tuple[str, ...]
 
+    @property
+    def memory_bytes(self) -> int:
+        """The memory that the pixels take."""
+        return self.batch.nbytes if isinstance(self.batch, np.ndarray) else 0
 
-def decode(items: Sequence[Item], spec: InputSpec, *, strict: bool = False) -> Pictures:
+    def at_a_time(self, most: int) -> int:
+        """How many to give a network at once: fewer than `most` where they are large; it takes a hundred times their bytes."""
+        return max(1, min(most, AT_ONCE_BYTES // self.batch[0].nbytes))
+
+    def counts(self, labels: Sequence[str], where: str) -> list[int]:
+        """How many there are of each class. Raises DataError for a class of which none could be read."""
+        found: list[int] = np.bincount(self.class_ids, minlength=len(labels)).tolist()
+        empty = [label for label, count in zip(labels, found, strict=True) if not count]
+        if empty:
+            raise DataError(f"{where}: of class {empty[0]!r} no training picture could be read; the first broken one: "
+                            f"{self.broken[0] if self.broken else 'there is none'}")  # fmt: skip
+        return found
+
+
+def decode(items: Sequence[Item], spec: InputSpec, *, strict: bool = False, room: Room | None = None) -> Pictures:
     """Read and fit every picture. Broken ones are left out and named in the result; `strict` raises for the first.
 
-    Raises DataError when no picture is good, or when they would not fit in memory.
+    What takes more memory than `room` has goes to a file there; without `room` that is half of the machine's memory, and the
+    system's place for temporary files. Raises DataError when no picture is good, or when they do not fit on the disk either.
     """
-    needed = len(items) * int(np.prod(spec.shape))
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**63
-    if needed > 0.7 * memory:
-        raise DataError(f"{len(items)} pictures of {spec.width}x{spec.height} take {needed / 1e9:.0f} GB decoded, "
-                        f"this machine has {memory / 1e9:.0f} GB; take a smaller --size or fewer pictures")  # fmt: skip
-    batch = np.empty((len(items), *spec.shape), np.uint8)
+    kept = (room or Room()).make(len(items), spec.shape)
 
     def read(index: int) -> str | None:
         try:
-            batch[index] = image.fit(items[index].picture(), spec)
+            picture = image.fit(items[index].picture(), spec)
         except DataError as error:
             if strict:
                 raise
             return str(error)
+        kept.put(index, picture)
         return None
 
+    good: list[int] = []
+    broken: list[str] = []
     with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode") as pool:
-        problems = list(pool.map(read, range(len(items)), chunksize=64))
-    good = [i for i, problem in enumerate(problems) if problem is None]
-    broken = tuple(problem for problem in problems if problem is not None)
+        for first in range(0, len(items), _AT_A_TIME):
+            part = range(first, min(first + _AT_A_TIME, len(items)))
+            problems = list(pool.map(read, part))
+            good += [i for i, problem in zip(part, problems, strict=True) if problem is None]
+            broken += [problem for problem in problems if problem is not None]
     if not good:
         raise DataError(f"none of {len(items)} pictures could be read; the first: {broken[0] if broken else 'there is none'}")
-    kept = tuple(items[i] for i in good)
+    readable = tuple(items[i] for i in good) if broken else tuple(items)
     return Pictures(
-        batch=batch if not broken else batch[good],
-        class_ids=np.array([item.class_id for item in kept], np.int64),
-        items=kept,
-        broken=broken,
+        batch=kept.only(good),
+        class_ids=np.array([item.class_id for item in readable], np.int64),
+        items=readable,
+        broken=tuple(broken),
     )

@@ -2,21 +2,17 @@
 
 DATA/<class>/**/picture          class folders; DATA/train/<class>, DATA/val/<class> and DATA/test/<class> too
 DATA.csv, DATA/*.csv, DATA/*/*.csv   manifests, see `edgecls.dataset.manifest`
-DATA.npz                         MedMNIST's arrays: train_images, train_labels, val_..., test_...
+DATA.npz                         MedMNIST's arrays, see `edgecls.dataset.npz`
 """
 
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from edgecls import image
-from edgecls.dataset import manifest
+from edgecls.dataset import manifest, npz
 from edgecls.dataset.items import SPLIT_NAMES, Dataset, Item
 from edgecls.errors import DataError
 
@@ -48,7 +44,7 @@ def scan(path: str | Path, *, labels: Sequence[str] | None = None, group: str | 
     elif where.suffix.lower() == ".csv":
         names, items = manifest.read([where], where.parent, roi=roi)
     elif where.suffix.lower() == ".npz":
-        names, items = _npz(where)
+        names, items = npz.read(where)
     else:
         raise DataError(f"{where}: expected a folder, a .csv or a .npz, found {where.suffix or 'a file without ending'}")
     if len(names) < 2:
@@ -100,32 +96,12 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted((p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")), key=lambda p: natural(p.name))
 
 
-def _npz(path: Path) -> tuple[list[str], list[Item]]:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            data = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: not an npz file of plain arrays ({error})") from error
-    items: list[Item] = []
-    for split in ("train", "val", "test"):
-        if f"{split}_images" not in data or f"{split}_labels" not in data:
-            continue
-        pictures, classes = data[f"{split}_images"], data[f"{split}_labels"].reshape(-1)
-        if pictures.dtype != np.uint8 or not (pictures.ndim == 3 or pictures.shape[3:] == (3,)):
-            raise DataError(f"{path}: expected {split}_images as uint8 (N, H, W) or (N, H, W, 3), "
-                            f"found {pictures.dtype} {pictures.shape}")  # fmt: skip
-        if len(classes) != len(pictures) or not np.issubdtype(classes.dtype, np.integer) or (classes < 0).any():
-            raise DataError(f"{path}: expected one whole number >= 0 in {split}_labels for each of {len(pictures)} pictures")
-        rows = enumerate(zip(pictures, classes, strict=True))
-        items += [Item(f"{split}/{i}", int(c), "", split, pixels=p) for i, (p, c) in rows]
-    if not items:
-        raise DataError(f"{path}: expected train_images and train_labels as in MedMNIST, found {', '.join(data) or 'nothing'}")
-    return [str(i) for i in range(max(item.class_id for item in items) + 1)], items
-
-
 def _renamed(names: Sequence[str], labels: Sequence[str], where: Path) -> list[str]:
     if len(labels) != len(names):
-        raise DataError(f"{where}: {len(labels)} labels given for {len(names)} classes ({', '.join(names[:5])}, ...)")
+        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        raise DataError(
+            f"{where}: {len(labels)} labels given for {len(names)} classes ({shown}); give one for each, in their order"
+        )
     if len(set(labels)) != len(labels):
         raise DataError(f"{where}: the labels given must differ, {max(labels, key=list(labels).count)!r} stands there twice")
     return list(labels)
@@ -138,7 +114,7 @@ def _grouped(items: Iterable[Item], group: str | None, where: Path) -> tuple[str
     except re.error as error:
         raise DataError(f"--group {group}: not a regular expression ({error})") from error
     for name, rule in rules.items():
-        found = [rule.search(item.name) for item in items]
+        found = [rule.search(item.name if group else _within_part(item)) for item in items]
         if all(found):
             keys = ["/".join(m.groups() or (m.group(),)) for m in found if m]
             said = f"{name}: {rule.pattern}" if group is None else rule.pattern
@@ -147,6 +123,12 @@ def _grouped(items: Iterable[Item], group: str | None, where: Path) -> tuple[str
         lost = next(item.name for item in items if not rules["given"].search(item.name))
         raise DataError(f"{where}: --group {group} does not fit {lost!r}; it must fit the path of every picture")
     return "each picture by itself", [_with_group(item, item.name) for item in items]
+
+
+def _within_part(item: Item) -> str:
+    """The path within train/, val/ or test/: a track that stands in two of them is one track."""
+    part, _, rest = item.name.partition("/")
+    return rest if item.split and SPLIT_NAMES.get(part.lower()) == item.split else item.name
 
 
 def _with_group(item: Item, group: str) -> Item:

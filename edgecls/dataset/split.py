@@ -7,11 +7,12 @@ group rule, pictures with the very same bytes always stay together.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgecls.dataset import leaks
 from edgecls.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,26 +21,39 @@ if TYPE_CHECKING:
     from edgecls.dataset.items import Dataset, Item
 
 
+FEW_PICTURES = 10
+"""A class with fewer training pictures is warned of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The two sides, and `rule`: how they were parted, in words for the card."""
+    """The two sides, and `rule`: how they were parted, in words for the card.
+
+    `unvalidated`: the labels of which nothing is held out; `warnings`: one line for each thing that the user should know.
+    """
 
     train: tuple[Item, ...]
     val: tuple[Item, ...]
     rule: str
-    unvalidated: tuple[str, ...] = ()  # labels that have one group only, all of it on the training side
+    unvalidated: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
-def split(dataset: Dataset, *, fraction: float = 0.15, seed: int = 0) -> Split:
+def split(dataset: Dataset, *, fraction: float = 0.15, seed: int = 0, strict: bool = False) -> Split:
     """Part a dataset into training and validation pictures, by class and by group.
 
-    Data that names its own train and val sides keeps them. Pictures named "test" are on neither. The same dataset,
-    fraction and seed give the same sides. Raises DataError where a class has a single picture.
+    Data that names its own train and val sides keeps them, but for training pictures that are in val or test too, see
+    `edgecls.dataset.leaks`; those are refused if `strict`. Pictures named "test" are on neither. The same dataset, fraction and
+    seed give the same sides. Raises DataError where a class has a single picture, or none to train with.
     """
-    train, val = dataset.of_split("train"), dataset.of_split("val")
-    if train and val:
-        return Split(train, val, f"as the data says: {len(train)} train, {len(val)} val")
-    pool = dataset.of_split("", "train")
+    train, val, left_out = leaks.parted(dataset, strict=strict)
+    named = [item for item in train if item.split == "train"]
+    if named and val:
+        _refuse_untrained(dataset, named)
+        gone = len(dataset.of_split("train", "val")) - len(named) - len(val)
+        rule = f"as the data says: {len(named)} train, {len(val)} val{f' ({gone} left out)' if gone else ''}"
+        return _warned(dataset, Split(tuple(named), val, rule, _missing(dataset, named, val), left_out), "no picture in val")
+    pool = train
     if not pool:
         raise DataError(f"{dataset.where}: has no training pictures, only {Counter(i.split for i in dataset.items)}")
     _refuse_single_pictures(dataset, pool)
@@ -50,8 +64,36 @@ def split(dataset: Dataset, *, fraction: float = 0.15, seed: int = 0) -> Split:
     if not val:
         raise DataError(f"{dataset.where}: every class has a single group, so nothing can be held out; check --group")
     rule = f"{len(train)} train, {len(val)} val in {len(groups)} groups ({dataset.group_rule}), seed {seed}"
-    missing = {item.class_id for item in pool} - {item.class_id for item in val}
-    return Split(train, val, rule, tuple(dataset.labels[c] for c in sorted(missing)))
+    return _warned(dataset, Split(train, val, rule, _missing(dataset, pool, val), left_out), "a single group")
+
+
+def _missing(dataset: Dataset, trained: Sequence[Item], val: Sequence[Item]) -> tuple[str, ...]:
+    missing = {item.class_id for item in trained} - {item.class_id for item in val}
+    return tuple(dataset.labels[c] for c in sorted(missing))
+
+
+def _warned(dataset: Dataset, sides: Split, why: str) -> Split:
+    """With the warnings that its classes give cause for; `why` some are not validated."""
+    warnings = list(sides.warnings)
+    if sides.unvalidated:
+        warnings.append(f"{len(sides.unvalidated)} class(es) have {why} and are not validated: {_some(sides.unvalidated)}")
+    counts = Counter(item.class_id for item in sides.train)
+    few = [f"{dataset.labels[c]} ({n})" for c, n in sorted(counts.items()) if n < FEW_PICTURES]
+    if few:
+        warnings.append(f"{len(few)} class(es) have fewer than {FEW_PICTURES} training pictures: {_some(few)}; add some")
+    return replace(sides, warnings=tuple(warnings))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+
+
+def _refuse_untrained(dataset: Dataset, train: Sequence[Item]) -> None:
+    trained = {item.class_id for item in train}
+    missing = [label for c, label in enumerate(dataset.labels) if c not in trained]
+    if missing:
+        raise DataError(f"{dataset.where}: class {missing[0]!r} has no picture in train; {len(missing)} such class(es): add "
+                        "pictures or remove them")  # fmt: skip
 
 
 def _refuse_single_pictures(dataset: Dataset, pool: Sequence[Item]) -> None:

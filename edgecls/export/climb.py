@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from edgecls.confidence import Confidence
     from edgecls.export.inputs import Given
     from edgecls.export.quantize.targets import Target
+    from edgecls.frame import Batch
     from edgecls.golden import Golden
 
     Probabilities = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -121,7 +122,7 @@ def finished(form: Form, card: ModelCard, kept: Golden) -> bytes:
     return stamp(form.model, card, kept)
 
 
-def rungs(forms: Sequence[Form], scheme: str, limits: Limits, pictures: NDArray[np.uint8]) -> tuple[Rung, ...]:
+def rungs(forms: Sequence[Form], scheme: str, limits: Limits, pictures: Batch) -> tuple[Rung, ...]:
     """Time the forms in turns, and hold each against the first, which is Keras, and for the labels against fp32, the second."""
     times = [time_in_turns({form.name: form.run for form in forms}, pictures, batch) for batch in BATCHES]
     found: list[Rung] = []
@@ -147,9 +148,7 @@ def rungs(forms: Sequence[Form], scheme: str, limits: Limits, pictures: NDArray[
     return tuple(found)
 
 
-def time_in_turns(
-    forms: Mapping[str, Probabilities], pictures: NDArray[np.uint8], batch: int
-) -> dict[str, tuple[float, float]]:
+def time_in_turns(forms: Mapping[str, Probabilities], pictures: Batch, batch: int) -> dict[str, tuple[float, float]]:
     """Median and 99th percentile, in microseconds, of one run of a batch, by the names of the forms.
 
     They run in turns, so that a busy machine slows all of them alike; the first run of a turn, which fetches the weights that

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
 
 OPSET = 18
 BATCH_AXIS = "N"
+
+
+def check_backend() -> None:
+    """Raise ExportError where Keras computes with something else than TensorFlow, which alone can be converted."""
+    found = os.environ.get("KERAS_BACKEND") or "tensorflow"  # asked before Keras loads, and needs, another one
+    if found == "tensorflow":
+        found = extras.load("keras", extra="export", purpose="Exporting").backend.backend()
+    if found != "tensorflow":
+        raise ExportError(f"exporting needs Keras on TensorFlow, here it is on {found}; a run of any backend can be exported "
+                          "in a process with KERAS_BACKEND=tensorflow")  # fmt: skip
 
 
 def to_onnx(model: Any, spec: InputSpec) -> onnx.ModelProto:

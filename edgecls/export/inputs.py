@@ -12,6 +12,7 @@ from edgecls.card import ModelCard
 from edgecls.dataset import DataConfig, Pictures, decode, fingerprint
 from edgecls.errors import ConfigError, ExportError
 from edgecls.evaluate import match_labels
+from edgecls.export.convert import check_backend
 from edgecls.export.quantize import CALIBRATION_PICTURES
 from edgecls.settings import build as build_settings
 from edgecls.settings import read_toml
@@ -53,6 +54,7 @@ def gather(
 ) -> Given:
     """Read all of it. `calibration` says where the run's pictures lie now; "" where they were."""
     keras_file, card, data = _read_run(run)
+    check_backend()
     tested = _tested_pictures(test, data, card) if test else None
     train, held_out = _pictures(card, replace(data, path=calibration or data.path), say)
     if len(held_out.batch) < confidence.FEWEST_TO_FIT:
@@ -102,7 +104,7 @@ def _pictures(card: ModelCard, data: DataConfig, say: Callable[[str], None]) -> 
     sides = data.split(dataset)
     chosen = np.random.default_rng(data.seed).permutation(len(sides.train))[:CALIBRATION_PICTURES]
     train = decode([sides.train[i] for i in chosen.tolist()], card.input)
-    return train.batch, decode(sides.val, card.input, strict=data.strict)
+    return train.batch[:], decode(sides.val, card.input, strict=data.strict)
 
 
 def _tested_pictures(test: str, data: DataConfig, card: ModelCard) -> Tested:

@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from edgecls import __version__, extras
+from edgecls import __version__
 from edgecls.card import ModelCard
-from edgecls.dataset import Pictures, decode, fingerprint
+from edgecls.dataset import Pictures, Room, decode, fingerprint
+from edgecls.errors import TrainError
 from edgecls.evaluate import Report, measure
-from edgecls.files import whole_file
-from edgecls.train import balance, folder, gap
-from edgecls.train.batches import Batches, as_keras
+from edgecls.train import backend, balance, folder, gap
+from edgecls.train.batches import Batches, HeldOut, served
+from edgecls.train.divergence import guard
 from edgecls.train.gap import Gap
 from edgecls.train.model import architecture, build
 from edgecls.train.report import write_report
@@ -25,8 +24,9 @@ from edgecls.train.targets import targets
 from edgecls.train.watch import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
+    from edgecls.dataset import Item
     from edgecls.train.config import TrainConfig
 
 LARGEST_MOMENTUM = 0.998
@@ -48,43 +48,36 @@ class TrainReport:
     interrupted: bool
 
 
-def fit(config: TrainConfig, out: str | Path, *, resume: bool = False, watcher: Watcher | None = None) -> TrainReport:
+def fit(
+    config: TrainConfig,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    watcher: Watcher | None = None,
+    memory_bytes: int | None = None,
+) -> TrainReport:
     """Train a model and write the run folder `out`.
 
     With `resume` the run that `out` holds goes on after its last whole epoch. KeyboardInterrupt ends the run early:
-    the best epoch so far is kept and reported as `interrupted`. Raises DataError, ConfigError, and KeyboardInterrupt
-    when not one epoch was whole.
+    the best epoch so far is kept and reported as `interrupted`. Decoded pictures that take more than `memory_bytes` (None: half
+    of the machine's) are kept in a file in `out` while the run lasts; the result is the same. Raises DataError, ConfigError,
+    TrainError where the loss is no number any more (what whole epochs there are is kept), and KeyboardInterrupt when not one
+    epoch was whole.
     """
     watcher = watcher or Watcher()
     out = Path(out)
     architecture(config.arch)
     with folder.prepared(out, config, resume=resume):
-        return _fit(config, out, resume, watcher)
+        room = Room(folder=str(out)) if memory_bytes is None else Room(memory_bytes, str(out))
+        return _fit(config, out, resume, watcher, room)
 
 
-def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher) -> TrainReport:
+def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, room: Room) -> TrainReport:
     dataset = config.data.scan()
     sides = config.data.split(dataset)
     watcher.say(f"{config.data.path}: {len(dataset.labels)} classes; {sides.rule}")
-    if sides.unvalidated:
-        watcher.say(f"warning: {len(sides.unvalidated)} class(es) have a single group and are not validated: "
-                    f"{', '.join(sides.unvalidated[:5])}")  # fmt: skip
-    train, val = (_decode(items, config, watcher) for items in (sides.train, sides.val))
-    keras = _backend(config.seed)
-    told = targets(config, dataset.labels)
-    batches = Batches(train, dataset.labels, config, told)
-    counts = np.bincount(train.class_ids, minlength=len(dataset.labels)).tolist()
-    model = _compiled(keras, config, counts, batches.per_epoch, soft=told.soft)
-    history: list[dict[str, float]] = []
-    if resume:
-        model = _last(keras, out, model)
-        model.optimizer.learning_rate = learning_rate(config, batches.per_epoch)  # of so many epochs as are wanted now
-        history = folder.read_history(out, int(model.optimizer.iterations) // batches.per_epoch)
-    folder.write_config(out, config)
-    interrupted = _train(keras, model, config, batches, (val.batch, told.of_held_out(val.class_ids)), history, out, watcher)
-    if not history:
-        raise KeyboardInterrupt
-    best = folder.load_model(keras, out / "best.keras")
+    for line in sides.warnings:
+        watcher.say(f"warning: {line}")
     card = ModelCard(
         labels=dataset.labels,
         input=config.input,
@@ -92,30 +85,50 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher) -> Trai
         about=config.about,
         dataset=fingerprint(dataset),
         split=sides.rule,
-        made_with=_made_with(keras, config, len(history)),
     )
+    if resume:
+        folder.check_same_pictures(out, card, config.data.path)
+    train = _decode(sides.train, config, watcher, room)
+    counts = train.counts(dataset.labels, config.data.path)
+    val = _decode(sides.val, config, watcher, room.less(train.memory_bytes))
+    keras = backend.load(config.seed)
+    told = targets(config, dataset.labels)
+    batches = Batches(train, dataset.labels, config, told)
+    model = _compiled(keras, config, counts, batches.per_epoch, soft=told.soft)
+    history: list[dict[str, float]] = []
+    if resume:
+        model = _last(keras, out, model)
+        model.optimizer.learning_rate = learning_rate(config, batches.per_epoch)  # of so many epochs as are wanted now
+        history = folder.read_history(out, int(model.optimizer.iterations) // batches.per_epoch)
+    folder.write_config(out, config)
+    if not resume:
+        folder.write_card(out, card)  # says which pictures these are, should the run be killed
+    interrupted, broke_down = False, None
+    try:
+        interrupted = _train(keras, model, config, batches, HeldOut(val, told), history, out, watcher)
+    except TrainError as error:
+        broke_down = error
+    if not history:
+        raise broke_down or KeyboardInterrupt
+    best = folder.load_model(keras, out / "best.keras")
+    card = replace(card, made_with=_made_with(keras, config, len(history)))
     report = _measure(best, dataset.labels, val)
     known = Gap(*gap.measure(best.predict_on_batch, train, config.seed), report.top1, report.pictures)
     card = _finish(out, card, config, report, history, known=known, left_out=train.broken)
+    if broke_down:
+        raise broke_down
     return TrainReport(out, card, report, known, known.sentence(config), len(history), interrupted)
 
 
-def _decode(items: Iterable[Any], config: TrainConfig, watcher: Watcher) -> Pictures:
-    pictures = decode(tuple(items), config.input, strict=config.data.strict)
+def _decode(items: Sequence[Item], config: TrainConfig, watcher: Watcher, room: Room) -> Pictures:
+    pictures = decode(items, config.input, strict=config.data.strict, room=room)
     for line in pictures.broken:
         watcher.say(f"left out: {line}")
+    if not pictures.memory_bytes:
+        watcher.say(f"{len(pictures.items)} pictures take more memory than they may, and are kept in a file in {room.folder}")
     if pictures.broken:
         watcher.say(f"warning: {len(pictures.broken)} picture(s) could not be read and were left out; --strict stops instead")
     return pictures
-
-
-def _backend(seed: int) -> Any:
-    """Load Keras so that the same seed gives the same weights; that is a setting of the whole process."""
-    keras = extras.load("keras", extra="train", purpose="Training")
-    keras.utils.set_random_seed(seed)
-    if keras.backend.backend() == "tensorflow":
-        extras.load("tensorflow", extra="train", purpose="Training").config.experimental.enable_op_determinism()
-    return keras
 
 
 def _compiled(keras: Any, config: TrainConfig, counts: list[int], batches: int, *, soft: bool) -> Any:
@@ -165,7 +178,7 @@ def _last(keras: Any, out: Path, fresh: Any) -> Any:
 
 
 def _train(
-    keras: Any, model: Any, config: TrainConfig, batches: Batches, held_out: tuple[Any, Any], history: list[dict[str, float]],
+    keras: Any, model: Any, config: TrainConfig, batches: Batches, held_out: HeldOut, history: list[dict[str, float]],
     out: Path, watcher: Watcher,
 ) -> bool:  # fmt: skip
     """Train the epochs that `history` lacks, growing it. Returns whether the user ended it early."""
@@ -173,22 +186,26 @@ def _train(
     if done >= config.epochs:
         watcher.say(f"{out}: all {config.epochs} epochs are done already; give more --epochs to go on")
         return False
-    callbacks = [_keeper(keras, config, out, history, watcher)]
+    callbacks = [
+        guard(keras, out, batches.per_epoch),
+        *backend.callbacks(keras, config.seed, batches.per_epoch),
+        _keeper(keras, config, out, history, watcher),
+    ]
     if model.optimizer.use_ema:
         callbacks.append(keras.callbacks.SwapEMAWeights())  # validation sees the average, as best.keras will hold it
     watcher.begin(done, config.epochs, batches.per_epoch)
     try:
-        model.fit(
-            as_keras(batches, done),
-            steps_per_epoch=batches.per_epoch,
-            initial_epoch=done,
-            epochs=config.epochs,
-            validation_data=held_out,
-            validation_batch_size=256,
-            shuffle=False,  # the batches are shuffled already
-            callbacks=callbacks,
-            verbose=0,
-        )
+        with served(batches, held_out, done) as (shown, measured):
+            model.fit(
+                shown,
+                steps_per_epoch=batches.per_epoch,
+                initial_epoch=done,
+                epochs=config.epochs,
+                validation_data=measured,
+                shuffle=False,  # the batches are shuffled already
+                callbacks=callbacks,
+                verbose=0,
+            )
     except KeyboardInterrupt:
         return True
     finally:
@@ -246,7 +263,7 @@ def _measure(model: Any, labels: tuple[str, ...], pictures: Pictures) -> Report:
 
 
 def _made_with(keras: Any, config: TrainConfig, epochs: int) -> dict[str, str]:
-    made = {"edgecls": __version__, "keras": keras.__version__, "arch": config.arch}
+    made = {"edgecls": __version__, "keras": keras.__version__, "backend": backend.version(keras), "arch": config.arch}
     return {**made, "epochs": str(epochs), "batch": str(config.batch), "seed": str(config.seed)}
 
 
@@ -255,7 +272,6 @@ def _finish(
     left_out: tuple[str, ...],
 ) -> ModelCard:  # fmt: skip
     card = replace(card, metrics=val.as_metrics(), measured_on=f"the {val.pictures} held-out pictures")
-    with whole_file(out / "card.json") as path:
-        path.write_text(card.to_json(indent=2) + "\n", encoding="utf-8")
+    folder.write_card(out, card)
     write_report(out, card, config, replace(val, broken=left_out + val.broken), history, gap=known)
     return card

@@ -15,7 +15,8 @@ import csv
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from edgecls.errors import ConfigError
+from edgecls.card import ModelCard
+from edgecls.errors import ConfigError, DataError
 from edgecls.files import whole_file
 from edgecls.settings import as_table, build, read_toml
 from edgecls.train import balance, schedule
@@ -65,6 +66,25 @@ def write_config(out: Path, config: TrainConfig) -> None:
     """Write config.toml."""
     with whole_file(out / "config.toml") as path:
         path.write_text(config.to_toml(), encoding="utf-8")
+
+
+def write_card(out: Path, card: ModelCard) -> None:
+    """Write card.json."""
+    with whole_file(out / "card.json") as path:
+        path.write_text(card.to_json(indent=2) + "\n", encoding="utf-8")
+
+
+def check_same_pictures(out: Path, card: ModelCard, where: str) -> None:
+    """Raise DataError if the run in `out` began with other pictures than those of `card`, which lie at `where`."""
+    path = out / "card.json"
+    if not path.exists():  # of a run of edgecls 0.1 that was killed
+        return
+    began = ModelCard.from_json(path.read_text(encoding="utf-8"), str(path))
+    if began.dataset != card.dataset:
+        raise DataError(
+            f"{where}: has changed since the run in {out} began ({card.dataset}, its card says {began.dataset}), so it cannot "
+            "go on as if nothing had happened; bring the pictures back, or train into another --out"
+        )
 
 
 def save_model(model: Any, path: Path) -> None:

@@ -131,6 +131,81 @@ def test_a_signal_to_the_process_keeps_the_best_epoch(shapes, tmp_path, number):
     assert (tmp_path / "run" / "card.json").is_file()
 
 
+def test_memory_says_what_pictures_may_take(call, shapes, tmp_path):
+    """With --memory 0 they are kept in a file, which is said; the epochs are those of a run in memory."""
+    said = []
+    for name, options in (("disk", ("--memory", 0)), ("memory", ("--memory", 0.5))):
+        done = call("train", shapes, "--out", tmp_path / name, *SMALL, *options)
+        assert done.exit_code == 0, done.output
+        said.append([line for line in done.stderr.splitlines() if not line.startswith(("epoch", str(shapes)))])
+    assert said[0] == [
+        f"{n} pictures take more memory than they may, and are kept in a file in {tmp_path / 'disk'}" for n in (100, 20)
+    ]
+    assert said[1] == []
+    one, two = ((tmp_path / name / "history.csv").read_text().splitlines()[1].rsplit(",", 1)[0] for name in ("disk", "memory"))
+    assert one == two
+
+
+def test_a_loss_that_is_no_number_is_one_line_and_exit_code_1(call, shapes, tmp_path):
+    """It says in which batch, why most likely, and what to do."""
+    done = call("train", shapes, "--out", tmp_path / "run", *SMALL, "--optimizer", "sgd", "--rate", "1e30")
+    assert done.exit_code == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"error: {tmp_path / 'run'}: the loss became nan in batch ")
+    assert "the learning rate 1e+30 is too high: train again with a smaller --rate" in last
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")
+def test_a_disk_that_fills_up_is_one_line_and_the_run_goes_on_later(shapes, tmp_path):
+    """Where no file may grow beyond 150 kB the model cannot be written: exit code 1, the file and the reason, no rest of it.
+    Once there is room the same command trains.
+    """
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))"
+    arguments = ["train", shapes, "--out", tmp_path / "run", *SMALL]
+    done = subprocess.run(
+        [sys.executable, "-c", f"{limit}; from edgecls.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"error: {tmp_path / 'run' / 'best.keras'}: cannot be written (")
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["card.json", "config.toml"]
+    again = subprocess.run(
+        [sys.executable, "-m", "edgecls", *map(str, arguments)], capture_output=True, timeout=240, check=False
+    )
+    assert again.returncode == 0
+
+
+def test_resume_on_pictures_that_have_changed_is_refused(call, tmp_path):
+    """Another picture makes another run: the line has both fingerprints and the ways out; brought back, the run goes on."""
+    drawn.write_class_folders(tmp_path / "data", pictures=12)
+    call("train", tmp_path / "data", "--out", tmp_path / "run", *SMALL)
+    picture = tmp_path / "data" / "ring" / "003.png"
+    kept = picture.read_bytes()
+    drawn.plant(picture, level=7)
+    done = call("train", "--out", tmp_path / "run", "--resume", "--epochs", 2)
+    assert done.exit_code == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"error: {tmp_path / 'data'}: has changed since the run in {tmp_path / 'run'} began (sha256:")
+    assert "bring the pictures back, or train into another --out" in last
+    picture.write_bytes(kept)
+    assert call("train", "--out", tmp_path / "run", "--resume", "--epochs", 2).exit_code == 0
+
+
+def leaking(folder):
+    for part in ("train", "val"):
+        drawn.write_class_folders(folder / part, pictures=12)  # drawn with the same seed: the same pictures
+
+
+def unlearnt(folder):
+    drawn.write_class_folders(folder / "train", pictures=12, names=("disc", "ring"))
+    drawn.write_class_folders(folder / "val", pictures=3, names=("disc", "ring", "square"), seed=1)
+
+
 def one_class(folder):
     drawn.write_class_folders(folder, pictures=3, names=("disc",))
 
@@ -156,6 +231,8 @@ def empty(folder):
         (empty, "data: expected one folder of pictures per class or a CSV manifest, found nothing"),
         (one_class, "data: a classifier needs at least 2 classes, found 1 (disc)"),
         (single_picture, "data: class 'dot' has 1 picture(s), expected at least 2"),
+        (leaking, "48 of 48 pictures of train are in a later part too: train/disc/000.png has the bytes of val/disc/000.png;"),
+        (unlearnt, "class 'square' has no picture in train"),
         (csv_without_columns, "m.csv: expected a column with the picture's file"),
     ],
 )  # fmt: skip
@@ -197,6 +274,7 @@ def test_a_broken_picture_is_left_out_or_stops(call, tmp_path):
         (("--kernels", "8,8,8,8,8"), "leave nothing of a picture of 16x16; take fewer, smaller ones or a larger size"),
         (("--group", "("), "error: --group (: not a regular expression"),
         (("--config", "none.toml"), "error: none.toml: the settings cannot be read (No such file or directory)"),
+        (("--memory", -1), "error: --memory must be a number of GB, 0 or above, not -1.0"),
         (("--labels", "none.txt"), "error: none.txt: the labels cannot be read"),
         (("--resume",), "the settings cannot be read"),
     ],

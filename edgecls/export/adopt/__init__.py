@@ -129,8 +129,8 @@ def adopt(
     card = ModelCard(network.labels, spec, "fp32", about=about or foreign.about, made_with=_made_with(foreign, network, feed))
     seen, class_ids = drawn(spec.shape), np.arange(PLAIN + NOISE)
     if pictures is not None:
-        pictures = replace(pictures, batch=_in_order(pictures.batch, feed))
-        seen, class_ids = pictures.batch, pictures.class_ids
+        seen, class_ids = _in_order(pictures.batch[:], feed), pictures.class_ids
+        pictures = replace(pictures, batch=seen)
     in_float = Classifier.from_bytes(stamp(made, card), f"{out} (fp32)", device="cpu", threads=1)
     compared = np.concatenate([drawn(spec.shape), seen[:PARITY_PICTURES]])
     difference = _difference(in_float, network, feed, compared, foreign.path)
@@ -236,7 +236,7 @@ def _difference(made: Classifier, network: Network, feed: Feed, seen: NDArray[np
 def _calibration(data: str, spec: InputSpec, *, roi: bool) -> NDArray[np.uint8]:
     items = DataConfig(data, roi=roi).scan().items
     chosen = np.random.default_rng(0).permutation(len(items))[:CALIBRATION_PICTURES]
-    return decode([items[i] for i in chosen.tolist()], spec).batch
+    return decode([items[i] for i in chosen.tolist()], spec).batch[:]
 
 
 def _measured(

@@ -1,0 +1,91 @@
+"""What Keras computes with: TensorFlow, JAX or PyTorch, as KERAS_BACKEND says. Training takes any of them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgecls import extras
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgecls.train.ahead import Numbered
+    from edgecls.train.batches import Numbers
+
+_DETERMINISTIC_XLA = "--xla_gpu_deterministic_ops=true"
+
+
+def load(seed: int) -> Any:
+    """Load Keras so that the same seed gives the same weights; that is a setting of the whole process."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    if _DETERMINISTIC_XLA not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {_DETERMINISTIC_XLA}".strip()  # JAX reads it when it is first used
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # PyTorch refuses to be deterministic on NVIDIA without it
+    keras = extras.load("keras", extra="train", purpose="Training")
+    keras.utils.set_random_seed(seed)
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        extras.load("tensorflow", extra="train", purpose="Training").config.experimental.enable_op_determinism()
+    elif name == "torch":
+        extras.load("torch", extra="train", purpose="Training").use_deterministic_algorithms(True)
+    return keras
+
+
+def version(keras: Any) -> str:
+    """The backend's name and version."""
+    name = keras.backend.backend()
+    return f"{name} {extras.load(name, extra='train', purpose='Training').__version__}"
+
+
+def dataset(keras: Any, source: Numbered[Numbers], count: int | None) -> Any:
+    """What Keras trains or validates on: `source[0]`, `source[1]` ... up to `count`, or without end.
+
+    For TensorFlow Keras would put a buffer behind it that grows as TensorFlow sees fit, over a hundred batches; here it holds
+    one. Keras' own pool of workers would start again at every epoch, from batch 0.
+    """
+    if keras.backend.backend() == "tensorflow":
+        return _tensorflow_dataset(source, count)
+
+    class _Numbered(keras.utils.PyDataset):  # type: ignore[misc]  # keras has no types
+        num_batches = count
+
+        def __getitem__(self, number: int) -> Numbers:
+            return source[number]
+
+    return _Numbered(workers=1)
+
+
+def _tensorflow_dataset(source: Numbered[Numbers], count: int | None) -> Any:
+    tensorflow = extras.load("tensorflow", extra="train", purpose="Training")
+    kinds = tuple(tensorflow.TensorSpec((None, *part.shape[1:]), part.dtype) for part in source[0])
+
+    def in_order() -> Iterator[Numbers]:
+        return (source[number] for number in (itertools.count() if count is None else range(count)))
+
+    batches = tensorflow.data.Dataset.from_generator(in_order, output_signature=kinds)
+    length = tensorflow.data.INFINITE_CARDINALITY if count is None else count
+    return batches.apply(tensorflow.data.experimental.assert_cardinality(length)).prefetch(1)
+
+
+def callbacks(keras: Any, seed: int, batches: int) -> list[Any]:
+    """What the backend needs so that a batch gives the same after a resume as without one; `batches` is how many an epoch has.
+
+    Keras' Dropout does not use its own seed on PyTorch, but PyTorch's global chance, which no file of the run holds. So there
+    each batch begins with a seed of its own, as its pictures do.
+    """
+    if keras.backend.backend() != "torch":
+        return []
+    torch = extras.load("torch", extra="train", purpose="Training")
+
+    class _Seeds(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras calls it so
+            self.first = epoch * batches
+
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+            torch.manual_seed(int(np.random.SeedSequence((seed, 2, self.first + batch)).generate_state(1)[0]))
+
+    return [_Seeds()]

@@ -1,0 +1,148 @@
+"""Whether the network waits for its pictures: training through edgecls against `model.fit` on arrays in memory.
+
+python scripts/bench_train.py [--runs 5] [--pictures 4000] [--data DATA] [--arch edge classic] [--size 32] [--color gray]
+
+Pictures a second of one epoch, medians of runs in turns, on one warm network each; appended to scripts/bench.jsonl:
+
+    arrays      `model.fit` on arrays in memory: the limit
+    plain       edgecls without augmentation
+    augmented   edgecls with its usual augmentation
+    disk        edgecls without augmentation, the pictures in a file, as where they do not fit in memory
+
+KERAS_BACKEND says what Keras computes with, as for `edgecls train`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgecls.card import InputSpec
+from edgecls.dataset import DataConfig, Item, Pictures, Room, decode
+from edgecls.train import backend, balance
+from edgecls.train.batches import Batches, served
+from edgecls.train.config import NO_AUGMENT, Augment, TrainConfig
+from edgecls.train.divergence import guard
+from edgecls.train.model import build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+ROOT = Path(__file__).parent.parent
+CLASSES = 43
+BATCH = 32
+WAYS = ("arrays", "plain", "augmented", "disk")
+
+
+def main() -> int:
+    """Measure in turns, print medians and ratios, append them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--pictures", type=int, default=4000)
+    parser.add_argument("--data", default="", help="labelled pictures; left out, noise is drawn")
+    parser.add_argument("--arch", nargs="+", default=("edge", "classic"))
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--color", default="gray")
+    arguments = parser.parse_args()
+    keras = backend.load(0)
+    spec = InputSpec(arguments.size, arguments.size, arguments.color)
+    items = given(arguments.data, arguments.pictures) if arguments.data else drawn(arguments.pictures, arguments.size)
+    pictures, on_disk = decode(items, spec), decode(items, spec, room=Room(0))
+    line: dict[str, Any] = {
+        "at": time.strftime("%Y-%m-%d"),
+        "machine": f"{platform.machine()}, {platform.python_version()}",
+        "runs": arguments.runs,
+        "backend": backend.version(keras),
+        "input": f"{spec.width}x{spec.height} {spec.color}",
+    }
+    for arch in arguments.arch:
+        medians = per_second(keras, TrainConfig(DataConfig("drawn"), arch=arch, input=spec), pictures, on_disk, arguments.runs)
+        print(f"{arch:8} " + ", ".join(f"{way} {value:,.0f} a second" for way, value in medians.items()))
+        print(
+            f"{arch:8} " + ", ".join(f"{way} {medians[way] / medians['arrays']:.2f} of arrays" for way in WAYS[1:]), flush=True
+        )
+        line |= {f"train_{arch}_{way}_per_s": round(value) for way, value in medians.items()}
+    with (ROOT / "scripts" / "bench.jsonl").open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(line) + "\n")
+    return 0
+
+
+def drawn(count: int, size: int) -> list[Item]:
+    """Noise with labels: how fast a network trains does not depend on what it sees."""
+    chance = np.random.default_rng(0)
+    return [Item(f"{i}", i % CLASSES, "", pixels=chance.integers(0, 256, (size, size), np.uint8)) for i in range(count)]
+
+
+def given(data: str, count: int) -> Sequence[Item]:
+    """As many pictures of some data, evenly spread over them."""
+    items = DataConfig(data).scan().items
+    return items[:: max(1, len(items) // count)][:count]
+
+
+def per_second(keras: Any, config: TrainConfig, pictures: Pictures, on_disk: Pictures, runs: int) -> dict[str, float]:
+    """Pictures a second of each way, the median."""
+    classes = int(pictures.class_ids.max()) + 1
+    ways: dict[str, Callable[[Any, Any], None]] = {
+        "arrays": lambda model, clock: arrays(model, pictures, clock),
+        "plain": lambda model, clock: ours(keras, model, pictures, NO_AUGMENT, clock),
+        "augmented": lambda model, clock: ours(keras, model, pictures, Augment(), clock),
+        "disk": lambda model, clock: ours(keras, model, on_disk, NO_AUGMENT, clock),
+    }
+    models = {way: compiled(keras, config, classes) for way in ways}
+    spans: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(runs + 1):  # the first one traces the network
+        for way, train in ways.items():
+            clock = clock_of(keras)
+            train(models[way], clock)
+            spans[way].append(clock.span_s)
+    return {way: len(pictures.items) / statistics.median(values[1:]) for way, values in spans.items()}
+
+
+def arrays(model: Any, pictures: Pictures, clock: Any) -> None:
+    """What Keras does with arrays in memory."""
+    model.fit(pictures.batch, pictures.class_ids, batch_size=BATCH, epochs=2, verbose=0, callbacks=[clock])
+
+
+def ours(keras: Any, model: Any, pictures: Pictures, augment: Augment, clock: Any) -> None:
+    """What edgecls does."""
+    batches = Batches(pictures, batch=BATCH, config=augment, seed=0)
+    few = Pictures(pictures.batch[:BATCH], pictures.class_ids[:BATCH], (), ())
+    watchers = [guard(keras, Path("bench"), batches.per_epoch), clock]
+    with served(batches, few, 0) as (shown, _):
+        model.fit(shown, steps_per_epoch=batches.per_epoch, epochs=2, shuffle=False, verbose=0, callbacks=watchers)
+
+
+def compiled(keras: Any, config: TrainConfig, classes: int) -> Any:
+    """A network with what every training run measures."""
+    model = build(config, classes)
+    model.compile(
+        keras.optimizers.Adam(), keras.losses.SparseCategoricalCrossentropy(), metrics=["accuracy", *balance.recalls(classes)]
+    )
+    return model
+
+
+def clock_of(keras: Any) -> Any:
+    """A callback whose `span_s` is what the last epoch took: a run has its start once, not once an epoch."""
+
+    class _Clock(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
+        span_s = 0.0
+
+        def on_epoch_begin(self, _epoch: int, _logs: Any) -> None:
+            self.began = time.perf_counter()
+
+        def on_epoch_end(self, _epoch: int, _logs: Any) -> None:
+            self.span_s = time.perf_counter() - self.began
+
+    return _Clock()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
