@@ -73,7 +73,8 @@ def measure(
 ) -> tuple[float, int]:
     """The accuracy of a model on unchanged training pictures, and on how many: all of them, or SAMPLE that `seed` chose."""
     chosen = np.sort(np.random.default_rng(seed).permutation(len(pictures.class_ids))[:SAMPLE])
-    parts = (chosen[i : i + BATCH] for i in range(0, len(chosen), BATCH))
+    step = pictures.at_a_time(BATCH)
+    parts = (chosen[i : i + step] for i in range(0, len(chosen), step))
     right = sum(int((probabilities(pictures.batch[part]).argmax(axis=1) == pictures.class_ids[part]).sum()) for part in parts)
     return right / len(chosen), len(chosen)
 

@@ -28,9 +28,20 @@ def test_a_rate_that_is_too_high_stops_at_once_and_says_so(shapes, tmp_path):
     assert not list((tmp_path / "run").glob("*.keras"))
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class BreaksDown(keras.optimizers.schedules.LearningRateSchedule):
+    """A usual rate for two epochs of six batches, then one that no network survives."""
+
+    def __call__(self, step):
+        return keras.ops.where(step < 12, 1e-3, 1e30)
+
+    def get_config(self):
+        return {}
+
+
 def test_the_whole_epochs_before_it_are_kept(shapes, tmp_path, monkeypatch):
     """Where epoch 3 breaks down, card, history and best.keras are those of two epochs, and the error is raised all the same."""
-    monkeypatch.setattr(module, "_rate", lambda _config, epoch: 1e-3 if epoch < 2 else 1e30)
+    monkeypatch.setattr(module, "learning_rate", lambda _config, _batches: BreaksDown())
     with pytest.raises(TrainError, match=r"of epoch 3; .* \(epoch 2 and the best so far are kept\)"):
         fit(config(shapes, optimizer="sgd", epochs=5), tmp_path / "run")
     with (tmp_path / "run" / "history.csv").open() as file:
