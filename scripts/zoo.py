@@ -10,27 +10,26 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgecls.classifier import Classifier
 from edgecls.dataset import DataConfig, scan, split
-from edgecls.errors import EdgeclsError
+from edgecls.errors import ConfigError, EdgeclsError
 from edgecls.evaluate import Report, evaluate, share_unknown
 from edgecls.export.build import build as export
 from edgecls.files import whole_file
 from edgecls.settings import build, read_toml
 from edgecls.train.config import NO_AUGMENT, TrainConfig
-from edgecls.train.fit import TrainReport, fit
-from edgecls.train.watch import Watcher
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 RECIPES, RUNS, MODELS = Path("scripts/recipes"), Path("runs/zoo"), Path("models")
 FIGURES = MODELS / "zoo.json"
+BACKEND = os.environ.get("KERAS_BACKEND") or "tensorflow"
+"""Of Keras, to train with."""
 TEST_SEED = 1
 LINEAR_EPOCHS = 40
 
@@ -52,21 +51,9 @@ class Recipe:
         return (MODELS if self.ship else RUNS / self.name) / f"{self.name}.onnx"
 
 
-class Lines(Watcher):
-    """Prints what a run says, and a line each tenth epoch."""
-
-    def say(self, line: str) -> None:
-        """Print it."""
-        print(line, flush=True)
-
-    def epoch(self, row: Mapping[str, float], best: bool) -> None:  # noqa: ARG002 - as the class above has it
-        """Print it now and then."""
-        if row["epoch"] % 10 == 0:
-            print(f"epoch {row['epoch']:.0f}: val accuracy {row['val_accuracy']:.2%}, {row['seconds']:.0f} s", flush=True)
-
-
 def main(arguments: list[str]) -> int:
     """Make each model that is named, or all whose data is there."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # of this process, which exports
     data, names = Path(arguments[0]), arguments[1:]
     known = sorted(path.stem for path in RECIPES.glob("*.toml"))
     for name in names:
@@ -103,7 +90,7 @@ def make(recipe: Recipe) -> dict[str, Any]:
         test = str(folder / "data.csv")
         hold_out(config.data, recipe.test, Path(test))
         config = replace(config, data=replace(config.data, path=test))
-    print(f"trained: {trained(config, folder / 'run').out}", flush=True)
+    train(config, folder / "run")
     report = export(folder / "run", recipe.out, test=test, say=print)
     classifier = Classifier.load(recipe.out, device="cpu", threads=1)
     tested = scan(test, group=config.data.group or None)
@@ -139,9 +126,19 @@ def hold_out(data: DataConfig, share: float, manifest: Path) -> None:
             rows.writerows((item.file.resolve(), dataset.labels[item.class_id], side) for item in items if item.file)
 
 
-def trained(config: TrainConfig, run: Path) -> TrainReport:
-    """Train into the folder `run`, or go on there, or take what is done."""
-    return fit(config, run, resume=(run / "last.keras").exists(), watcher=Lines())
+def train(config: TrainConfig, run: Path) -> None:
+    """Train into the folder `run`, or go on there, in a process of its own: Keras has one backend in a process, and the export
+    needs TensorFlow. Raises ConfigError where it fails.
+    """
+    run.parent.mkdir(parents=True, exist_ok=True)
+    settings = run.with_suffix(".toml")
+    with whole_file(settings) as beside:
+        beside.write_text(config.to_toml(), encoding="utf-8")
+    resume = ["--resume"] if (run / "last.keras").exists() else []
+    command = [sys.executable, "-m", "edgecls", "train", "--config", str(settings), "--out", str(run), *resume]
+    done = subprocess.run(command, env={**os.environ, "KERAS_BACKEND": BACKEND}, check=False)
+    if done.returncode:
+        raise ConfigError(f"{run}: training ended with exit code {done.returncode}; the same command goes on with it")
 
 
 def fit_linear(config: TrainConfig, run: Path, test: str) -> Report:
@@ -149,7 +146,7 @@ def fit_linear(config: TrainConfig, run: Path, test: str) -> Report:
     plain = TrainConfig(
         config.data, arch="linear", input=config.input, epochs=LINEAR_EPOCHS, batch=64, augment=NO_AUGMENT, seed=config.seed
     )
-    trained(plain, run)
+    train(plain, run)
     export(run, run / "linear.onnx", scheme="fp32", max_drop=100, say=lambda _line: None)
     return evaluate(Classifier.load(run / "linear.onnx", device="cpu"), scan(test, group=config.data.group or None))
 
