@@ -21,17 +21,17 @@ _DETERMINISTIC_XLA = "--xla_gpu_deterministic_ops=true"
 
 def load(seed: int) -> Any:
     """Load Keras so that the same seed gives the same weights; that is a setting of the whole process."""
-    flags = os.environ.get("XLA_FLAGS", "")
-    if _DETERMINISTIC_XLA not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} {_DETERMINISTIC_XLA}".strip()  # JAX reads it when it is first used
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # PyTorch refuses to be deterministic on NVIDIA without it
     keras = extras.load("keras", extra="train", purpose="Training")
-    keras.utils.set_random_seed(seed)
     name = keras.backend.backend()
     if name == "tensorflow":
         extras.load("tensorflow", extra="train", purpose="Training").config.experimental.enable_op_determinism()
-    elif name == "torch":
+    elif name == "jax":
+        flags = os.environ.get("XLA_FLAGS", "")  # read when the first number is computed
+        os.environ["XLA_FLAGS"] = flags if _DETERMINISTIC_XLA in flags else f"{flags} {_DETERMINISTIC_XLA}".strip()
+    else:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it PyTorch refuses to be deterministic on NVIDIA
         extras.load("torch", extra="train", purpose="Training").use_deterministic_algorithms(True)
+    keras.utils.set_random_seed(seed)
     return keras
 
 
