@@ -20,6 +20,7 @@ import platform
 import statistics
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +29,11 @@ import numpy as np
 from edgecls.card import InputSpec
 from edgecls.dataset import DataConfig, Item, Pictures, Room, decode
 from edgecls.train import backend, balance
-from edgecls.train.batches import Batches, served
-from edgecls.train.config import NO_AUGMENT, Augment, TrainConfig
+from edgecls.train.batches import Batches, HeldOut, served
+from edgecls.train.config import NO_AUGMENT, TrainConfig
 from edgecls.train.divergence import guard
 from edgecls.train.model import build
+from edgecls.train.targets import targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,9 +94,9 @@ def per_second(keras: Any, config: TrainConfig, pictures: Pictures, on_disk: Pic
     classes = int(pictures.class_ids.max()) + 1
     ways: dict[str, Callable[[Any, Any], None]] = {
         "arrays": lambda model, clock: arrays(model, pictures, clock),
-        "plain": lambda model, clock: ours(keras, model, pictures, NO_AUGMENT, clock),
-        "augmented": lambda model, clock: ours(keras, model, pictures, Augment(), clock),
-        "disk": lambda model, clock: ours(keras, model, on_disk, NO_AUGMENT, clock),
+        "plain": lambda model, clock: ours(keras, model, pictures, replace(config, augment=NO_AUGMENT), clock),
+        "augmented": lambda model, clock: ours(keras, model, pictures, config, clock),
+        "disk": lambda model, clock: ours(keras, model, on_disk, replace(config, augment=NO_AUGMENT), clock),
     }
     models = {way: compiled(keras, config, classes) for way in ways}
     spans: dict[str, list[float]] = {way: [] for way in ways}
@@ -111,10 +113,12 @@ def arrays(model: Any, pictures: Pictures, clock: Any) -> None:
     model.fit(pictures.batch, pictures.class_ids, batch_size=BATCH, epochs=2, verbose=0, callbacks=[clock])
 
 
-def ours(keras: Any, model: Any, pictures: Pictures, augment: Augment, clock: Any) -> None:
+def ours(keras: Any, model: Any, pictures: Pictures, config: TrainConfig, clock: Any) -> None:
     """What edgecls does."""
-    batches = Batches(pictures, batch=BATCH, config=augment, seed=0)
-    few = Pictures(pictures.batch[:BATCH], pictures.class_ids[:BATCH], (), ())
+    labels = tuple(str(i) for i in range(int(pictures.class_ids.max()) + 1))
+    told = targets(config, labels)
+    batches = Batches(pictures, labels, config, told)
+    few = HeldOut(Pictures(pictures.batch[:BATCH], pictures.class_ids[:BATCH], (), ()), told)
     watchers = [guard(keras, Path("bench"), batches.per_epoch), clock]
     with served(batches, few, 0) as (shown, _):
         model.fit(shown, steps_per_epoch=batches.per_epoch, epochs=2, shuffle=False, verbose=0, callbacks=watchers)

@@ -144,7 +144,7 @@ def _compiled(keras: Any, config: TrainConfig, counts: list[int], batches: int, 
     model.compile(
         optimizer=kind(
             learning_rate=learning_rate(config, batches),
-            weight_decay=decay or None,
+            weight_decay=decay or (0.0 if kind is keras.optimizers.AdamW else None),  # AdamW takes no None
             use_ema=row.average if config.average is None else config.average,
             ema_momentum=min(LARGEST_MOMENTUM, 1 - 1 / max(2, batches)),
         ),

@@ -235,6 +235,13 @@ def test_every_optimizer_trains(shapes, tmp_path, optimizer, kind):
     assert keras.saving.load_model(tmp_path / "run" / "last.keras").optimizer.__class__.__name__ == kind
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+def test_every_optimizer_trains_without_weight_decay(shapes, tmp_path, optimizer):
+    """The classic network has none of its own, so none is what it gets."""
+    fit(config(shapes, optimizer=optimizer, epochs=1), tmp_path / "run")
+    assert not keras.saving.load_model(tmp_path / "run" / "last.keras").optimizer.weight_decay
+
+
 def test_parts_that_the_data_names_are_kept(tmp_path):
     """train/ and val/ folders: the card says so and the held-out pictures are those of val/."""
     drawn.write_class_folders(tmp_path / "data" / "train", pictures=6)
