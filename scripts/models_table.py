@@ -17,7 +17,7 @@ MODELS = Path("models")
 HEAD = """# Models
 
 Made by `scripts/models_table.py`. Everything was measured on the exported file itself, on test pictures that neither training
-nor export saw (a share of the groups: tracks, slides, persons, frames of one place), once, when it was made. `us` is the median
+nor export saw (a share of the groups: tracks, slides, persons, frames of one place), when it was made. `us` is the median
 of one picture on one thread of {machine}; `edgecls eval` measures it on yours.
 `unknown` is the share of pictures of no class that comes out as `unknown`, and of what; `linear` is a linear classifier on the
 same pixels. Models without a link are not shipped: `scripts/zoo DATA NAME` makes any of them from its recipe.
