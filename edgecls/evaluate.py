@@ -167,7 +167,7 @@ def share_unknown(classifier: Classifier, folder: str | Path, *, strict: bool = 
     if not items:
         raise DataError(f"{folder}: expected a folder of pictures of no class, found none")
     pictures = decode(items, classifier.card.input, strict=strict)
-    return float(classifier.card.confidence.unknown(_all(classifier.probabilities, pictures)).mean())
+    return float(classifier.card.confidence.unknown(answers(classifier.probabilities, pictures)).mean())
 
 
 def measure(
@@ -178,7 +178,7 @@ def measure(
 ) -> Report:
     """Measure any function from a batch to probabilities. `class_ids` maps the dataset's classes to the model's."""
     truth = np.asarray(class_ids, np.int64)[pictures.class_ids]
-    found = _all(probabilities, pictures)
+    found = answers(probabilities, pictures)
     times_ms = []
     for i in range(TIMED_RUNS):
         one = pictures.batch[i % len(pictures.batch)][None]
@@ -196,9 +196,17 @@ def measure(
     )
 
 
-def _all(probabilities: Callable[[NDArray[np.uint8]], NDArray[np.float32]], pictures: Pictures) -> NDArray[np.float32]:
+def answers(
+    probabilities: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    pictures: Pictures,
+    chosen: NDArray[np.int64] | None = None,
+) -> NDArray[np.float32]:
+    """(N, classes) what any function from a batch to probabilities says of all pictures, or of the `chosen` numbers; so many at
+    once as a network has memory for.
+    """
     step = pictures.at_a_time(BATCH)
-    return np.concatenate([probabilities(pictures.batch[i : i + step]) for i in range(0, len(pictures.batch), step)])
+    parts = (slice(i, i + step) for i in range(0, len(pictures.batch if chosen is None else chosen), step))
+    return np.concatenate([probabilities(pictures.batch[part if chosen is None else chosen[part]]) for part in parts])
 
 
 def match_labels(dataset: Dataset, labels: Sequence[str]) -> list[int]:

@@ -42,8 +42,13 @@ def load(package: str, *, extra: str, purpose: str) -> Any:
         raise MissingExtraError(missing, extra, purpose) from error
 
 
+def backend() -> str:
+    """The backend that Keras will take, as KERAS_BACKEND says."""
+    return os.environ.get("KERAS_BACKEND") or "tensorflow"
+
+
 def _check_backend() -> None:
-    named = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    named = backend()
     if named not in BACKENDS:
         raise ConfigError(f"KERAS_BACKEND={named} cannot be trained with; expected {', '.join(BACKENDS)}")
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgecls import extras
 from edgecls.classifier import Classifier
 from edgecls.dataset import DataConfig, scan, split
 from edgecls.errors import ConfigError, EdgeclsError
@@ -28,7 +29,7 @@ from edgecls.train.config import NO_AUGMENT, TrainConfig
 
 RECIPES, RUNS, MODELS = Path("scripts/recipes"), Path("runs/zoo"), Path("models")
 FIGURES = MODELS / "zoo.json"
-BACKEND = os.environ.get("KERAS_BACKEND") or "tensorflow"
+BACKEND = extras.backend()
 """Of Keras, to train with."""
 TEST_SEED = 1
 LINEAR_EPOCHS = 40

@@ -23,7 +23,8 @@ from edgecls import extras, processor
 from edgecls.classifier import INPUT_NAME
 from edgecls.errors import ConfigError, GateError
 from edgecls.evaluate import measure
-from edgecls.export.climb import KERAS, card_of, climb, finished, golden_of, rungs
+from edgecls.export.climb import KERAS, card_of, climb, golden_of, rungs
+from edgecls.export.convert import stamp
 from edgecls.export.inputs import gather
 from edgecls.export.parity import Parity, compare
 from edgecls.export.quantize.targets import AUTO, DEFAULT, check_measurable, look_up, timed_here
@@ -99,7 +100,7 @@ def build(  # noqa: PLR0913 - each is an option of the command
         metrics={**card.metrics, "parity_largest_difference": round(parity.largest_difference, 6)},
         measured_on=ladder.tested_on or ladder.measured_on,
     )
-    content = finished(chosen, card, golden_of(chosen, given, plainly(chosen.model.SerializeToString())))
+    content = stamp(chosen.model, card, golden_of(chosen, given, plainly(chosen.model.SerializeToString())))
     if max_bytes is not None and len(content) > max_bytes:  # the numbers on its card are longer than those that were weighed
         raise GateError(f"{out}: {chosen.name} has {len(content):,} bytes with its card, at most {max_bytes:,}; nothing was "
                         "written. Allow more with --max-bytes", ladder)  # fmt: skip
@@ -123,7 +124,7 @@ def _tested(ladder: Ladder, forms: Sequence[Form], chosen: Form, given: Given) -
         replace(r, test_top1=shown[r.name].top1, test_macro_recall=shown[r.name].macro_recall) if r.name in shown else r
         for r in ladder.rungs
     ]
-    return replace(ladder, rungs=tuple(with_test), tested_on=given.tested.name), shown[chosen.name]
+    return replace(ladder, rungs=tuple(with_test), tested_on=given.tested.name("test")), shown[chosen.name]
 
 
 def _why_none(out: Path, ladder: Ladder) -> str:

@@ -96,7 +96,7 @@ def made(scheme: str, graph: onnx.ModelProto, given: Given) -> Form:
     content = stamp(model, replace(given.card, scheme=scheme))
     run = Classifier.from_bytes(content, f"{given.out} ({scheme})", device="cpu", threads=1).probabilities
     form = _form(scheme, run, given, model)
-    whole = finished(form, card_of(form, given, form.report), golden_of(form, given, run))
+    whole = stamp(model, card_of(form, given, form.report), golden_of(form, given, run))
     return replace(form, bytes=len(whole))
 
 
@@ -115,11 +115,6 @@ def card_of(form: Form, given: Given, report: Report) -> ModelCard:
 def golden_of(form: Form, given: Given, other: Probabilities) -> Golden:
     """The golden pictures of a form; `other` computes the same in another right way."""
     return golden.make(given.held_out.batch, given.held_out.class_ids, form.run, other, scheme=form.name)
-
-
-def finished(form: Form, card: ModelCard, kept: Golden) -> bytes:
-    """The bytes of a form's file."""
-    return stamp(form.model, card, kept)
 
 
 def rungs(forms: Sequence[Form], scheme: str, limits: Limits, pictures: Batch) -> tuple[Rung, ...]:

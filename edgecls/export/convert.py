@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,7 @@ BATCH_AXIS = "N"
 
 def check_backend() -> None:
     """Raise ExportError where Keras computes with something else than TensorFlow, which alone can be converted."""
-    found = os.environ.get("KERAS_BACKEND") or "tensorflow"  # asked before Keras loads, and needs, another one
+    found = extras.backend()  # asked before Keras loads, and needs, another one
     if found == "tensorflow":
         found = extras.load("keras", extra="export", purpose="Exporting").backend.backend()
     if found != "tensorflow":

@@ -23,14 +23,21 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgecls.card import InputSpec
+    from edgecls.dataset import Item
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tested:
-    """Labelled pictures that measure what was decided: the model's class for each of their classes, and their name."""
+    """Labelled pictures that measure: the model's class for each of their classes, and the fingerprint of their data."""
 
     pictures: Pictures
     class_ids: Sequence[int]
-    name: str
+    fingerprint: str
+
+    def name(self, kind: str) -> str:
+        """What a card calls them: how many they are, of which kind, of which data."""
+        return f"{len(self.pictures.batch)} {kind} pictures ({self.fingerprint})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +62,8 @@ def gather(
     """Read all of it. `calibration` says where the run's pictures lie now; "" where they were."""
     keras_file, card, data = _read_run(run)
     check_backend()
-    tested = _tested_pictures(test, data, card) if test else None
+    measuring = DataConfig(path=test, roi=data.roi, strict=data.strict)
+    tested = tested_pictures(measuring, card.labels, card.input) if test else None
     train, held_out = _pictures(card, replace(data, path=calibration or data.path), say)
     if len(held_out.batch) < confidence.FEWEST_TO_FIT:
         say(f"warning: {len(held_out.batch)} held-out pictures are too few to fit confidence to; scores stay as they are, and "
@@ -102,16 +110,22 @@ def _pictures(card: ModelCard, data: DataConfig, say: Callable[[str], None]) -> 
     if fingerprint(dataset) != card.dataset:
         say(f"warning: {data.path} is not what the run was trained on ({fingerprint(dataset)}, the card says {card.dataset})")
     sides = data.split(dataset)
-    chosen = np.random.default_rng(data.seed).permutation(len(sides.train))[:CALIBRATION_PICTURES]
-    train = decode([sides.train[i] for i in chosen.tolist()], card.input)
-    return train.batch[:], decode(sides.val, card.input, strict=data.strict)
+    train = calibration_pictures(sides.train, card.input, data.seed)
+    return train, decode(sides.val, card.input, strict=data.strict)
 
 
-def _tested_pictures(test: str, data: DataConfig, card: ModelCard) -> Tested:
-    dataset = DataConfig(path=test, roi=data.roi).scan()
-    class_ids = match_labels(dataset, card.labels)
-    found = decode(dataset.of_split("test") or dataset.items, card.input, strict=data.strict)
-    return Tested(found, class_ids, f"{len(found.batch)} test pictures ({fingerprint(dataset)})")
+def calibration_pictures(items: Sequence[Item], spec: InputSpec, seed: int) -> NDArray[np.uint8]:
+    """(N, height, width, channels) uint8: as many of `items` as tell the range of an activation, chosen by `seed`."""
+    chosen = np.random.default_rng(seed).permutation(len(items))[:CALIBRATION_PICTURES]
+    return decode([items[i] for i in chosen.tolist()], spec).batch[:]
+
+
+def tested_pictures(data: DataConfig, labels: Sequence[str], spec: InputSpec) -> Tested:
+    """The test part of labelled pictures, or all where they have none, for a model of these labels."""
+    dataset = data.scan()
+    class_ids = match_labels(dataset, labels)
+    found = decode(dataset.of_split("test") or dataset.items, spec, strict=data.strict)
+    return Tested(found, class_ids, fingerprint(dataset))
 
 
 def _versions() -> dict[str, str]:

@@ -10,6 +10,8 @@ import numpy as np
 from edgecls.errors import ExportError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from edgecls.evaluate import Report
 
 LARGEST_FLOAT_DIFFERENCE = 1e-3
@@ -31,8 +33,13 @@ def compare(reference: Report, other: Report) -> Parity:
     """Compare two measures of the same pictures in the same order."""
     apart = np.abs(reference.probabilities - other.probabilities)
     drops = (reference.top1 - other.top1, reference.macro_recall - other.macro_recall)
-    same = reference.probabilities.argmax(axis=1) == other.probabilities.argmax(axis=1)
-    return Parity(float(apart.max()), float(apart.mean()), float(same.mean()), *drops)
+    same = agreement(reference.probabilities, other.probabilities)
+    return Parity(float(apart.max()), float(apart.mean()), same, *drops)
+
+
+def agreement(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """The share of the same pictures that two models give the same label, by their (N, labels) probabilities."""
+    return float((one.argmax(axis=1) == other.argmax(axis=1)).mean())
 
 
 def check_float(parity: Parity, where: str) -> None:

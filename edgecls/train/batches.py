@@ -45,6 +45,7 @@ class Batches:
         self._pictures = pictures
         self._batch = config.batch
         self._config = config.augment
+        self._changes = replace(config.augment, mirror=()) != NO_AUGMENT
         self._mirror = mirrored_classes(labels, config.augment.mirror)
         self._targets = targets
         self._seed = config.seed
@@ -59,7 +60,7 @@ class Batches:
         chance = np.random.default_rng((self._seed, 1, number))
         if self._config.mirror:
             batch, class_ids = mirrored(batch, class_ids, self._mirror, chance)
-        if replace(self._config, mirror=()) != NO_AUGMENT:
+        if self._changes:
             batch = np.stack([augment(picture, self._config, chance) for picture in batch])
         return self._targets(batch, class_ids, chance)
 

@@ -9,6 +9,7 @@ from edgecls import extras
 from edgecls.card import InputSpec
 from edgecls.dataset import DataConfig  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.settings import as_table, check
+from edgecls.train.strangers import KINDS
 
 Pool = Literal["max", "average"]
 Activation = Literal["none", "relu", "tanh", "sigmoid"]
@@ -18,7 +19,7 @@ BestBy = Literal["accuracy", "macro-recall", "worst-recall"]
 Balance = Literal["none", "weights", "sampler", "focal", "logit-adjust"]
 Schedule = Literal["", "constant", "cosine"]
 Precision = Literal["float32", "bfloat16"]
-STRANGER_KINDS = ("shuffled", "part", "patchwork", "shapes", "letters")
+STRANGER_KINDS = tuple(KINDS)
 
 
 @dataclass(frozen=True, slots=True)

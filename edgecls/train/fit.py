@@ -246,8 +246,8 @@ def _save_best(keras: Any, model: Any, config: TrainConfig, path: Path) -> None:
     """Save the weights that validation saw: their moving average, where the optimizer keeps one. Layers that compute in less
     than float32 do so to train fast; what is kept computes in float32.
     """
-    trained = model.get_weights()
-    if model.optimizer.use_ema:
+    trained = model.get_weights() if model.optimizer.use_ema else None
+    if trained is not None:
         model.optimizer.finalize_variable_values(model.trainable_variables)
     kept = model
     if config.precision != "float32":
@@ -255,7 +255,8 @@ def _save_best(keras: Any, model: Any, config: TrainConfig, path: Path) -> None:
             kept = build(config, model.output_shape[-1])
         kept.set_weights(model.get_weights())
     folder.save_model(kept, path)
-    model.set_weights(trained)
+    if trained is not None:
+        model.set_weights(trained)
 
 
 def _measure(model: Any, labels: tuple[str, ...], pictures: Pictures) -> Report:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecls.evaluate import BATCH
+from edgecls.evaluate import answers
 from edgecls.train.config import NO_AUGMENT
 
 if TYPE_CHECKING:
@@ -73,10 +73,8 @@ def measure(
 ) -> tuple[float, int]:
     """The accuracy of a model on unchanged training pictures, and on how many: all of them, or SAMPLE that `seed` chose."""
     chosen = np.sort(np.random.default_rng(seed).permutation(len(pictures.class_ids))[:SAMPLE])
-    step = pictures.at_a_time(BATCH)
-    parts = (chosen[i : i + step] for i in range(0, len(chosen), step))
-    right = sum(int((probabilities(pictures.batch[part]).argmax(axis=1) == pictures.class_ids[part]).sum()) for part in parts)
-    return right / len(chosen), len(chosen)
+    right = answers(probabilities, pictures, chosen).argmax(axis=1) == pictures.class_ids[chosen]
+    return float(right.mean()), len(chosen)
 
 
 def _against_overfitting(config: TrainConfig) -> str:

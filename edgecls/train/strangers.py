@@ -105,7 +105,7 @@ KINDS: dict[str, Callable[[Picture, NDArray[np.uint8], np.random.Generator], Pic
     "shapes": _shapes,
     "letters": _letters,
 }
-"""Each kind of stranger by name, as `config.STRANGER_KINDS` has them: (a picture, those beside it, chance) -> picture."""
+"""Each kind of stranger by name: (a picture, those beside it, chance) -> picture."""
 
 
 def _ground(shape: tuple[int, ...], chance: np.random.Generator) -> Picture:

@@ -20,9 +20,9 @@ import numpy as np
 from edgecls import __version__, extras, golden
 from edgecls.card import InputSpec, ModelCard
 from edgecls.classifier import Classifier
-from edgecls.dataset import DataConfig, Pictures, decode, fingerprint
+from edgecls.dataset import DataConfig, Pictures
 from edgecls.errors import ConfigError, ExportError
-from edgecls.evaluate import match_labels, measure
+from edgecls.evaluate import measure
 from edgecls.export.adopt import graph, suspects
 from edgecls.export.adopt.drawn import NOISE, PLAIN, drawn
 from edgecls.export.adopt.feed import Answers, Feed, feeds
@@ -31,7 +31,9 @@ from edgecls.export.adopt.network import SAME_OUTPUT, ready
 from edgecls.export.adopt.runner import BATCH, probabilities
 from edgecls.export.build import plainly, writable
 from edgecls.export.convert import stamp
-from edgecls.export.quantize import CALIBRATION_PICTURES, SCHEMES
+from edgecls.export.inputs import Tested, calibration_pictures, tested_pictures
+from edgecls.export.parity import agreement
+from edgecls.export.quantize import SCHEMES
 from edgecls.export.quantize.targets import FLOATS
 from edgecls.files import whole_file
 
@@ -117,7 +119,8 @@ def adopt(
     for note in (f"{foreign.path}: {foreign.kind}", *foreign.notes, *network.notes):
         watching.say(note)
     spec = _spec(network, answers)
-    pictures = _pictures(check, spec, network.labels, watching) if check.data else None
+    tested = tested_pictures(DataConfig(check.data, roi=check.roi), network.labels, spec) if check.data else None
+    pictures = _named_alike(tested, watching) if tested else None
     feed = _choose(foreign, network, answers, pictures, check, watching)
     spec = replace(spec, color=cast("Color", feed.color))
     watching.say(
@@ -140,14 +143,14 @@ def adopt(
         made = SCHEMES[scheme.name](made, _calibration(scheme.calibration, spec, roi=check.roi) if scheme.calibration else seen)
         card = replace(card, scheme=scheme.name)
         final = Classifier.from_bytes(stamp(made, card), f"{out} ({scheme.name})", device="cpu", threads=1)
-    agreement = _same_label(in_float.probabilities(compared), final.probabilities(compared))
-    if pictures is not None:
-        card, agreement = _measured(card, in_float, final, pictures, scheme)
-        card = replace(card, measured_on=f"{len(pictures.batch)} check pictures ({_name(check)})")
+    same = agreement(in_float.probabilities(compared), final.probabilities(compared))
+    if pictures is not None and tested is not None:
+        card, same = _measured(card, in_float, final, pictures, scheme)
+        card = replace(card, measured_on=tested.name("check"))
     kept = golden.make(seen, class_ids, final.probabilities, plainly(stamp(made, card)), scheme=scheme.name)
     with whole_file(out) as path:
         path.write_bytes(stamp(made, card, kept))
-    return Adopted(out, card, feed, difference, agreement)
+    return Adopted(out, card, feed, difference, same)
 
 
 _IN_WORDS = {
@@ -172,18 +175,11 @@ def _spec(network: Network, answers: Answers) -> InputSpec:
     return InputSpec(height, width, color, fit, interpolation)
 
 
-def _pictures(check: Check, spec: InputSpec, labels: tuple[str, ...], watching: Watching) -> Pictures:
+def _named_alike(tested: Tested, watching: Watching) -> Pictures:
     """The check pictures, with the network's classes."""
-    dataset = DataConfig(check.data, roi=check.roi).scan()
-    class_ids = np.asarray(match_labels(dataset, labels), np.int64)
-    pictures = decode(dataset.of_split("test") or dataset.items, spec)
-    for line in pictures.broken:
+    for line in tested.pictures.broken:
         watching.say(f"left out: {line}")
-    return replace(pictures, class_ids=class_ids[pictures.class_ids])
-
-
-def _name(check: Check) -> str:
-    return fingerprint(DataConfig(check.data, roi=check.roi).scan())
+    return replace(tested.pictures, class_ids=np.asarray(tested.class_ids, np.int64)[tested.pictures.class_ids])
 
 
 def _choose(
@@ -234,9 +230,7 @@ def _difference(made: Classifier, network: Network, feed: Feed, seen: NDArray[np
 
 
 def _calibration(data: str, spec: InputSpec, *, roi: bool) -> NDArray[np.uint8]:
-    items = DataConfig(data, roi=roi).scan().items
-    chosen = np.random.default_rng(0).permutation(len(items))[:CALIBRATION_PICTURES]
-    return decode([items[i] for i in chosen.tolist()], spec).batch[:]
+    return calibration_pictures(DataConfig(data, roi=roi).scan().items, spec, seed=0)
 
 
 def _measured(
@@ -254,11 +248,7 @@ def _measured(
             f"{scheme.name}: {lost:.2f} points of accuracy are lost against float on the check pictures, expected at most "
             f"{scheme.max_drop:g}; nothing was written. Take --scheme fp32, or allow more with --max-drop"
         )
-    return replace(card, metrics=after.as_metrics()), _same_label(before.probabilities, after.probabilities)
-
-
-def _same_label(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    return float((one.argmax(axis=1) == other.argmax(axis=1)).mean())
+    return replace(card, metrics=after.as_metrics()), agreement(before.probabilities, after.probabilities)
 
 
 def _made_with(foreign: Foreign, network: Network, feed: Feed) -> dict[str, str]:
