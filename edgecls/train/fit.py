@@ -13,7 +13,7 @@ from edgecls.card import ModelCard
 from edgecls.dataset import Pictures, Room, decode, fingerprint
 from edgecls.errors import TrainError
 from edgecls.evaluate import Report, measure
-from edgecls.train import backend, balance, folder, gap
+from edgecls.train import backend, balance, folder, gap, interrupt
 from edgecls.train.batches import Batches, HeldOut, served
 from edgecls.train.divergence import guard
 from edgecls.train.gap import Gap
@@ -186,7 +186,9 @@ def _train(
     if done >= config.epochs:
         watcher.say(f"{out}: all {config.epochs} epochs are done already; give more --epochs to go on")
         return False
+    between = interrupt.BetweenBatches()
     callbacks = [
+        interrupt.callback(keras, between),
         guard(keras, out, batches.per_epoch),
         *backend.callbacks(keras, config.seed, batches.per_epoch),
         _keeper(keras, config, out, history, watcher),
@@ -195,7 +197,7 @@ def _train(
         callbacks.append(keras.callbacks.SwapEMAWeights())  # validation sees the average, as best.keras will hold it
     watcher.begin(done, config.epochs, batches.per_epoch)
     try:
-        with served(batches, held_out, done) as (shown, measured):
+        with between, served(batches, held_out, done) as (shown, measured):
             model.fit(
                 shown,
                 steps_per_epoch=batches.per_epoch,
