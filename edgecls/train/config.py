@@ -25,7 +25,7 @@ STRANGER_KINDS = tuple(KINDS)
 @dataclass(frozen=True, slots=True)
 class Layers:
     """The classic network, layer by layer; the defaults are the textbook's. `width` is for the others: so many times the
-    kernels of each of their layers.
+    kernels of each of their layers. `normalize` brings each picture to mean 0 and deviation 1 before the first layer.
 
     One convolution block for each number in `kernels`; `pool_stride` 0 is the window; `pool_bias` makes pooling
     trainable as in LeNet-5 (a coefficient and a bias per channel), followed by `pool_activation`.
@@ -40,6 +40,7 @@ class Layers:
     pool_activation: Activation = "none"
     dense: int = 512
     width: float = 1.0
+    normalize: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no network can be made of."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from edgecls.train.config import Layers, TrainConfig
 
 INPUT_SCALE = 1 / 255
+FLAT = 1e-5
+"""The variance that is added to a picture's, of levels from 0 to 1: noise of less than a gray level is no contrast."""
 SMALL_SIDE = 40
 """Pixels of the shorter side up to which a picture is small."""
 
@@ -44,7 +46,10 @@ def build(config: TrainConfig, classes: int) -> Any:
     dropout = row.dropout if config.dropout is None else config.dropout
     pictures = keras.Input(config.input.shape, dtype="uint8", name="image")
     try:
-        x = row.features(layers, layers.Rescaling(INPUT_SCALE)(pictures), config.layers, dropout)
+        x = layers.Rescaling(INPUT_SCALE)(pictures)
+        if config.layers.normalize:
+            x = layers.LayerNormalization((1, 2, 3), epsilon=FLAT, center=False, scale=False, dtype="float32")(x)
+        x = row.features(layers, x, config.layers, dropout)
     except ValueError as error:
         raise ConfigError(
             f"arch {config.arch}: kernels {list(config.layers.kernels)} of size {config.layers.kernel_size} leave nothing of "

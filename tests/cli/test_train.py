@@ -57,7 +57,7 @@ def test_every_option_reaches_the_settings(call, shapes, tmp_path):
         "--augment-scale", 0.07, "--augment-rotation", 6, "--augment-translation", 0.02, "--augment-brightness", 0.3,
         "--augment-contrast", 0.4, "--labels", tmp_path / "labels.txt", "--group", "(.*)", "--val-fraction", 0.3, "--strict",
         "--about", "drawn; free", "--warmup", 0.5, "--precision", "float32", "--label-smoothing", 0.1, "--mixup", 0.2,
-        "--strangers", 0.15, "--stranger-kinds", "part,letters", "--teacher-weight", 0.4, "--width", 2,
+        "--strangers", 0.15, "--stranger-kinds", "part,letters", "--teacher-weight", 0.4, "--width", 2, "--normalize",
         "--augment-shear", 0.05, "--augment-blur", 0.06, "--augment-noise", 0.08, "--augment-erase", 0.09,
         "--augment-mirror", "a,b=c",
     )  # fmt: skip
@@ -70,7 +70,7 @@ def test_every_option_reaches_the_settings(call, shapes, tmp_path):
         "best_by": "worst-recall", "patience": 4, "balance": "focal",
         "input": {"width": 24, "height": 16, "color": "rgb", "fit": "letterbox", "interpolation": "area"},
         "layers": {"kernels": [4, 6], "kernel_size": 2, "pool": "average", "pool_window": 3, "pool_stride": 1,
-                   "pool_bias": True, "pool_activation": "tanh", "dense": 12, "width": 2.0},
+                   "pool_bias": True, "pool_activation": "tanh", "dense": 12, "width": 2.0, "normalize": True},
         "augment": {"scale": 0.07, "rotation_deg": 6.0, "translation": 0.02, "brightness": 0.3, "contrast": 0.4,
                     "shear": 0.05, "blur": 0.06, "noise": 0.08, "erase": 0.09, "mirror": ["a", "b=c"]},
         "warmup": 0.5, "precision": "float32", "label_smoothing": 0.1, "mixup": 0.2, "strangers": 0.15,

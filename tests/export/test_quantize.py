@@ -71,6 +71,25 @@ def test_a_network_that_begins_otherwise_is_quantized_too():
     assert session.run(None, {"image": plain})[0].argmax(axis=1).tolist() == [0, 1, 2]
 
 
+def test_what_is_done_to_a_picture_before_the_first_layer_stays_in_float():
+    """The deviation that a picture is divided by: 8 bits of a dark one's variance would round it to nothing."""
+    model = tiny.conv_graph()
+    nodes = {node.name: node for node in model.graph.node}
+    nodes["conv"].input[0] = "normalized"
+    for made in (
+        onnx.helper.make_node("ReduceMean", ["plane"], ["mean"], "mean"),
+        onnx.helper.make_node("Sub", ["plane", "mean"], ["apart"], "sub"),
+        onnx.helper.make_node("Mul", ["apart", "apart"], ["square"], "square"),
+        onnx.helper.make_node("ReduceMean", ["square"], ["variance"], "variance"),
+        onnx.helper.make_node("Sqrt", ["variance"], ["deviation"], "sqrt"),
+        onnx.helper.make_node("Div", ["apart", "deviation"], ["normalized"], "divide"),
+    ):
+        model.graph.node.insert(list(model.graph.node).index(nodes["conv"]), made)
+    quantized = SCHEMES["int8"](model, np.random.default_rng(0).integers(7, 10, (64, 8, 8, 1), np.uint8))
+    kinds = [node.op_type for node in quantized.graph.node]
+    assert kinds.index("QuantizeLinear") > kinds.index("Div")
+
+
 def test_what_onnxruntime_cannot_quantize_is_said_in_one_line(monkeypatch):
     """Its exception becomes an ExportError that names the way out."""
     from onnxruntime import quantization

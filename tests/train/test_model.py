@@ -122,6 +122,22 @@ def test_width_scales_every_layer(arch):
     assert all(count % 8 == 0 for count in kernels)
 
 
+@pytest.mark.parametrize("arch", list(ARCHITECTURES))
+def test_normalized_pictures_may_be_darker_or_flatter(arch):
+    """With the same weights, a picture of a fifth of the contrast gives nearly the same probabilities; without normalizing it
+    does not. A picture of one level gives numbers.
+    """
+    picture = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 1), np.uint8)
+    dark = picture // 5 + 10
+    far = []
+    for normalize in (False, True):
+        keras.utils.set_random_seed(0)
+        network = model(3, arch=arch, layers=Layers(normalize=normalize))
+        far.append(np.abs(network.predict_on_batch(picture) - network.predict_on_batch(dark)).max())
+    assert far[1] < 0.2 * far[0]
+    assert np.isfinite(network.predict_on_batch(np.full_like(picture, 7))).all()
+
+
 def test_the_last_layer_keeps_to_float32():
     """Where layers compute in bfloat16, probabilities still have all their digits."""
     keras.config.set_dtype_policy("mixed_bfloat16")

@@ -15,7 +15,7 @@ from edgecls.classifier import INPUT_NAME
 from edgecls.errors import ExportError
 from edgecls.export.convert import drop_unused
 from edgecls.export.quantize.ranges import BATCH, histogram_ranges, reader
-from edgecls.export.quantize.sensitivity import most_sensitive
+from edgecls.export.quantize.sensitivity import LAYERS, most_sensitive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,8 @@ class Int8:
     those that an activation was seen in (`minmax`), or what is left when what is rare is cut off. As many `float_layers` as
     are asked for stay in float, those that would bring the most noise.
 
-    Softmax stays in float, and so do the logits before it; the picture enters as the uint8 that it is. Dynamic quantization is
+    Softmax stays in float, and so do the logits before it, and what is done to a picture before the first layer; one that is
+    only scaled enters as the uint8 that it is. Dynamic quantization is
     left out on purpose: it makes convolutions several times slower than float.
     """
 
@@ -135,15 +136,31 @@ def _scaled_input(model: onnx.ModelProto) -> tuple[list[str], float]:
             break
         factors += [constants[name] for name in readers[0].input if readers[0].op_type == "Mul" and name in constants]
         path.append(readers[0].output[0])
-    if len(factors) != 1 or factors[0].size != 1:
+    more_is_done = {n.name for n in readers} & _before_layers(model)
+    if len(factors) != 1 or factors[0].size != 1 or more_is_done:
         return [], 0.0
     return path[2:], float(factors[0].reshape(()))
 
 
 def _float_nodes(model: onnx.ModelProto) -> list[str]:
-    """Softmax, and the nodes that bring the picture to float."""
-    scaled, _ = _scaled_input(model)
-    return [n.name for n in model.graph.node if n.op_type in ("Softmax", "Cast") or n.output[0] in scaled]
+    """Softmax, and the nodes that bring the picture to what the first layer takes: the variance of a dark picture, say, is
+    less than a step of 8 bits.
+    """
+    before = _before_layers(model)
+    return [n.name for n in model.graph.node if n.op_type in ("Softmax", "Cast") or n.name in before]
+
+
+def _before_layers(model: onnx.ModelProto) -> set[str]:
+    """The names of the nodes that the first layer with weights depends on."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    first = next((n for n in model.graph.node if n.op_type in LAYERS), None)
+    asked, found = list(first.input) if first else [], set()
+    while asked:
+        node = makers.get(asked.pop())
+        if node is not None and node.name not in found:
+            found.add(node.name)
+            asked += node.input
+    return found
 
 
 def _feed_uint8(graph: Any, scaled: Sequence[str]) -> None:
