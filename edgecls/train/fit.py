@@ -86,8 +86,9 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, room: R
         dataset=fingerprint(dataset),
         split=sides.rule,
     )
-    if resume:
-        folder.check_same_pictures(out, card, config.data.path)
+    began = folder.read_card(out) if resume else None
+    if began:
+        folder.check_same_pictures(out, began, card, config.data.path)
     train = _decode(sides.train, config, watcher, room)
     counts = train.counts(dataset.labels, config.data.path)
     val = _decode(sides.val, config, watcher, room.less(train.memory_bytes))
@@ -100,6 +101,7 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, room: R
         model = _last(keras, out, model)
         model.optimizer.learning_rate = learning_rate(config, batches.per_epoch)  # of so many epochs as are wanted now
         history = folder.read_history(out, int(model.optimizer.iterations) // batches.per_epoch)
+    done = len(history)
     folder.write_config(out, config)
     if not resume:
         folder.write_card(out, card)  # says which pictures these are, should the run be killed
@@ -111,7 +113,10 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, room: R
     if not history:
         raise broke_down or KeyboardInterrupt
     best = folder.load_model(keras, out / "best.keras")
-    card = replace(card, made_with=_made_with(keras, config, len(history)))
+    made_with = _made_with(keras, config, len(history))
+    if began and len(history) == done and began.made_with.get("epochs") == made_with["epochs"]:
+        made_with = dict(began.made_with)  # all was trained before, perhaps by another backend
+    card = replace(card, made_with=made_with)
     report = _measure(best, dataset.labels, val)
     known = Gap(*gap.measure(best.predict_on_batch, train, config.seed), report.top1, report.pictures)
     card = _finish(out, card, config, report, history, known=known, left_out=train.broken)

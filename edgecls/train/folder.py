@@ -74,12 +74,16 @@ def write_card(out: Path, card: ModelCard) -> None:
         path.write_text(card.to_json(indent=2) + "\n", encoding="utf-8")
 
 
-def check_same_pictures(out: Path, card: ModelCard, where: str) -> None:
-    """Raise DataError if the run in `out` began with other pictures than those of `card`, which lie at `where`."""
+def read_card(out: Path) -> ModelCard | None:
+    """Read card.json; None if there is none, as in a run of edgecls 0.1 that was killed."""
     path = out / "card.json"
-    if not path.exists():  # of a run of edgecls 0.1 that was killed
-        return
-    began = ModelCard.from_json(path.read_text(encoding="utf-8"), str(path))
+    return ModelCard.from_json(path.read_text(encoding="utf-8"), str(path)) if path.exists() else None
+
+
+def check_same_pictures(out: Path, began: ModelCard, card: ModelCard, where: str) -> None:
+    """Raise DataError if the run in `out`, whose card is `began`, has seen other pictures than those of `card`, which lie at
+    `where`.
+    """
     if began.dataset != card.dataset:
         raise DataError(
             f"{where}: has changed since the run in {out} began ({card.dataset}, its card says {began.dataset}), so it cannot "
