@@ -1,0 +1,67 @@
+"""What happened in front of a camera, and from when to when: what sinks and scripts receive beside the results.
+
+A result says what one frame shows; an event says what is worth knowing of many. The same frames give the same events, down
+to their ids, so a sink that gets one twice can tell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Kind = Literal["state", "object", "presence", "crossing", "health", "count"]
+"""What is told of.
+
+state      a region showed a label
+object     something moved, from the first frame that it was followed in to the last
+presence   an object was in a zone
+crossing   an object crossed a line
+health     the camera's pictures could not be trusted
+count      what crossed a line, or was in a zone, during an interval
+"""
+
+
+class Moment(NamedTuple):
+    """A frame as a point in time: its index, its media time in seconds, and, of a live source, seconds since 1970 (UTC)."""
+
+    frame: int
+    time_s: float
+    at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. Without an `end` it still goes on, and comes again, with the same id, when it has ended.
+
+    `region` is the zone, the line or the whole frame; `score` (0..1) the mean over the frames that showed it; `direction` of a
+    crossing is the name of the side that it went to; `counts` of an interval are objects by label; `model` says which file the
+    labels are from.
+    """
+
+    kind: Kind
+    camera: str
+    region: str
+    label: str
+    score: float
+    start: Moment
+    end: Moment | None = None
+    track_id: int | None = None
+    direction: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    model: str = ""
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits: of what it is and when it began, not of how it went on."""
+        began = self.start.frame if self.start.at_s is None else f"{self.start.frame}@{self.start.at_s:.3f}"
+        what = (self.camera, self.kind, self.region, self.direction, str(self.track_id), str(began))
+        return hashlib.sha256("\0".join(what).encode()).hexdigest()[:16]
+
+    @property
+    def duration_s(self) -> float | None:
+        """From its first frame to its last, in seconds of media time; None while it goes on."""
+        return None if self.end is None else self.end.time_s - self.start.time_s

@@ -1,0 +1,116 @@
+"""Lines and polygons."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecls.errors import ConfigError
+from edgecls.run.shapes import Line, Polygon
+
+DOWN = Line((0.5, 0.1), (0.5, 0.9))
+"""Its left side, seen from its start, is the right half of the picture."""
+ARROW = Polygon(((0.1, 0.1), (0.9, 0.5), (0.1, 0.9), (0.4, 0.5)))
+
+
+def test_a_line_that_is_crossed_says_to_which_side():
+    """Seen from its start; a line from the top down has the right half of the picture on its left."""
+    assert DOWN.crossed_by((0.4, 0.5), (0.6, 0.5)) == "left"
+    assert DOWN.crossed_by((0.6, 0.5), (0.4, 0.5)) == "right"
+    back = Line(DOWN.end, DOWN.start)
+    assert back.crossed_by((0.4, 0.5), (0.6, 0.5)) == "right"
+
+
+def test_what_passes_beside_a_line_does_not_cross_it():
+    """Above its start, and on one side of it."""
+    assert DOWN.crossed_by((0.4, 0.05), (0.6, 0.05)) == ""
+    assert DOWN.crossed_by((0.1, 0.2), (0.4, 0.8)) == ""
+    assert DOWN.crossed_by((0.3, 0.5), (0.3, 0.5)) == ""
+
+
+def test_a_stop_on_the_line_crosses_it_once():
+    """Whatever the steps: onto it, along it, off it."""
+    path = [(0.4, 0.5), (0.5, 0.5), (0.5, 0.6), (0.5, 0.6), (0.6, 0.6)]
+    assert [DOWN.crossed_by(a, b) for a, b in itertools.pairwise(path)] == ["left", "", "", ""]
+    there_and_back = [(0.4, 0.5), (0.5, 0.5), (0.4, 0.5)]
+    assert [DOWN.crossed_by(a, b) for a, b in itertools.pairwise(there_and_back)] == ["left", "right"]
+
+
+def test_the_side_is_a_distance():
+    """A tenth of the frame to the right of a line from the top down is 0.1 to its left."""
+    assert DOWN.side((0.6, 0.3)) == pytest.approx(0.1)
+    assert DOWN.side((0.4, 0.3)) == pytest.approx(-0.1)
+
+
+POINTS = st.tuples(st.floats(0, 1), st.floats(0, 1))
+
+
+@given(st.lists(POINTS, min_size=2, max_size=30))
+def test_crossings_of_a_line_across_the_frame_take_turns(path):
+    """No path can cross it twice to the same side, and where it ends says how often it did."""
+    line = Line((0.0, 0.3), (1.0, 0.6))
+    crossed = [side for a, b in itertools.pairwise(path) if (side := line.crossed_by(a, b))]
+    assert all(one != two for one, two in itertools.pairwise(crossed))
+    assert (len(crossed) % 2 == 1) == ((line.side(path[0]) >= 0) != (line.side(path[-1]) >= 0))
+
+
+def test_a_polygon_holds_what_opencv_says_it_holds():
+    """Also one with a corner that goes in."""
+    corners = np.array(ARROW.corners, np.float32)[:, None]
+    chance = np.random.default_rng(0)
+    for x, y in chance.uniform(0, 1, (500, 2)):
+        assert ARROW.holds((x, y)) == (cv2.pointPolygonTest(corners, (float(x), float(y)), measureDist=False) > 0)
+
+
+def test_area_and_bounds():
+    """Of a quarter of the frame, and of the arrow: 0.8 x 0.8 / 2, less the notch."""
+    quarter = Polygon.rectangle(0.5, 0.0, 0.5, 0.5)
+    assert quarter.area == pytest.approx(0.25)
+    assert quarter.bounds == (0.5, 0.0, 1.0, 0.5)
+    assert math.isclose(abs(ARROW.area), 0.32 - 0.12)
+    assert ARROW.bounds == (0.1, 0.1, 0.9, 0.9)
+
+
+def test_a_rectangle_may_touch_the_edge_of_the_frame():
+    """What rounding leaves beyond it is no error."""
+    assert Polygon.rectangle(0.3333, 0.0, 0.6667, 1.00005).holds((0.9, 0.9))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Polygon(((0, 0), (1, 1))), "expected 3 corners or more, found 2"),
+        (
+            lambda: Polygon(((0, 0), (1, 1), (1, 0), (0, 1))),
+            "the side from (0, 0) to (1, 1) crosses the one from (1, 0) to (0, 1); expected the corners in their order around it",
+        ),
+        (
+            lambda: Polygon(((0, 0), (1.2, 0), (1, 1))),
+            "(1.2, 0) is outside of the frame; expected fractions of its width and height, from 0 to 1",
+        ),
+        (
+            lambda: Polygon(((0.1, 0.1), (0.5, 0.5), (0.9, 0.9))),
+            "its corners (0.1, 0.1), (0.5, 0.5), (0.9, 0.9) lie on a line; expected an area",
+        ),
+        (
+            lambda: Polygon.rectangle(0.5, 0.5, 0.6, float("nan")),
+            "(1.1, 0.5) is outside of the frame; expected fractions of its width and height, from 0 to 1",
+        ),
+        (lambda: Line((0.5, 0.5), (0.5, 0.5)), "it goes from (0.5, 0.5) to (0.5, 0.5); expected two different points"),
+        (
+            lambda: Line((0.5, 0.5), (768, 0.5)),
+            "(768, 0.5) is outside of the frame; expected fractions of its width and height, from 0 to 1",
+        ),
+    ],
+)
+def test_shapes_that_are_none(make, said):
+    """One line each, with the numbers that are wrong."""
+    with pytest.raises(ConfigError) as error:
+        make()
+    assert str(error.value) == said
