@@ -41,7 +41,7 @@ class Polygon:
             if not neighbours and _touch(one, two):
                 raise ConfigError(
                     f"the side from {_text(one[0])} to {_text(one[1])} crosses the one from {_text(two[0])} to "
-                    f"{_text(two[1])}; expected the corners in their order around it"
+                    f"{_text(two[1])}; expected the corners in their order"
                 )
         if abs(self.area) < SHORTEST**2:
             raise ConfigError(f"its corners {', '.join(map(_text, self.corners))} lie on a line; expected an area")

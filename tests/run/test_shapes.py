@@ -88,7 +88,7 @@ def test_a_rectangle_may_touch_the_edge_of_the_frame():
         (lambda: Polygon(((0, 0), (1, 1))), "expected 3 corners or more, found 2"),
         (
             lambda: Polygon(((0, 0), (1, 1), (1, 0), (0, 1))),
-            "the side from (0, 0) to (1, 1) crosses the one from (1, 0) to (0, 1); expected the corners in their order around it",
+            "the side from (0, 0) to (1, 1) crosses the one from (1, 0) to (0, 1); expected the corners in their order",
         ),
         (
             lambda: Polygon(((0, 0), (1.2, 0), (1, 1))),
