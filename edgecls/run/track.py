@@ -1,10 +1,10 @@
 """Follow what moves from frame to frame, and vote on what it is.
 
-A short tracker in the manner of SORT (Bewley et al. 2016): each track says where its box should be now, boxes go to the track they
-overlap most, and what nobody claims begins a track. Instead of a Kalman filter an alpha-beta filter, which is what it comes to
-with constant noise; instead of the Hungarian method the greedy one, as boxes of moving things hardly overlap. Boxes come
-from motion, not from a detector, so two things are added: several boxes within one expected box are its parts, and a track
-whose expected box lies in the box of another goes on unseen, as one behind the other.
+A short tracker in the manner of SORT (Bewley et al. 2016): each track says where its box should be now, boxes go to the track
+they overlap most, and what nobody claims begins a track. Instead of a Kalman filter an alpha-beta filter, which is what it
+comes to with constant noise; instead of the Hungarian method the greedy one, as boxes of moving things hardly overlap. Boxes
+come from motion, not from a detector, so two things are added: several boxes within one expected box are its parts, and
+tracks whose expected boxes lie in one box go on as expected, for it says of neither where it is.
 """
 
 from __future__ import annotations

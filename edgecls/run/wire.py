@@ -9,6 +9,13 @@
 A change of a camera's state is a line too, between those of its frames:
 
     {"camera": "gate", "state": "lost", "why": "rtsp://***@gate/1: no more frames after 12; ...", "at_s": 1763823787.123}
+
+So is an event, when it begins and again when it has ended; `end` and `duration_s` are null as long as it goes on, and what does
+not belong to its kind is left out:
+
+    {"event": "4c9d0e...", "kind": "crossing", "camera": "gate", "region": "entry", "label": "vehicle", "score": 0.9812,
+     "track_id": 3, "direction": "left", "start": {"frame": 61, "time_s": 4.88, "at_s": null}, "end": {...}, "duration_s": 0.0,
+     "model": "street"}
 """
 
 from __future__ import annotations
@@ -19,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from edgecls.frame import WHOLE_FRAME
 
 if TYPE_CHECKING:
+    from edgecls.event import Event, Moment
     from edgecls.frame import Prediction, Result, StateChange
 
 
@@ -51,6 +59,34 @@ def state_line(change: StateChange) -> str:
     """Return a change of state as one line of JSON, without the line break."""
     record = {"camera": change.camera, "state": change.state, "why": change.why, "at_s": round(change.at_s, 3)}
     return _as_line(record)
+
+
+def event_record(event: Event) -> dict[str, Any]:
+    """Return what the line of an event says, as plain values."""
+    record: dict[str, Any] = {
+        "event": event.id,
+        "kind": event.kind,
+        "camera": event.camera,
+        "region": event.region,
+        "label": event.label,
+        "score": round(event.score, 7),
+        "start": _moment(event.start),
+        "end": None if event.end is None else _moment(event.end),
+        "duration_s": None if event.duration_s is None else round(event.duration_s, 3),
+        "model": event.model,
+    }
+    extra = {"track_id": event.track_id, "direction": event.direction, "counts": dict(event.counts)}
+    return {**record, **{name: value for name, value in extra.items() if value not in (None, "", {})}}
+
+
+def event_line(event: Event) -> str:
+    """Return one line of JSON, without the line break."""
+    return _as_line(event_record(event))
+
+
+def _moment(moment: Moment) -> dict[str, Any]:
+    at_s = None if moment.at_s is None else round(moment.at_s, 3)
+    return {"frame": moment.frame, "time_s": round(moment.time_s, 3), "at_s": at_s}
 
 
 def _as_line(record: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from edgecls.event import Event
     from edgecls.frame import Result, StateChange
 
 
@@ -20,6 +21,11 @@ class Sink(ABC):
 
     def write_state(self, change: StateChange) -> None:  # noqa: B027 - most sinks have no place for it
         """Take a change of a camera's state, in order with its results. Raises SinkError when it cannot be kept."""
+
+    def write_event(self, event: Event) -> None:  # noqa: B027 - most sinks have no place for it
+        """Take an event when it begins and again, with the same id, when it has ended. Raises SinkError when it cannot be
+        kept.
+        """
 
     @abstractmethod
     def close(self) -> None:

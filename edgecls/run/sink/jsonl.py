@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TextIO
 
 from edgecls.errors import SinkError
 from edgecls.run.sink.contract import Sink
-from edgecls.run.wire import state_line, to_line
+from edgecls.run.wire import event_line, state_line, to_line
 
 if TYPE_CHECKING:
+    from edgecls.event import Event
     from edgecls.frame import Result, StateChange
 
 
@@ -33,6 +34,10 @@ class JsonlSink(Sink):
     def write_state(self, change: StateChange) -> None:
         """Write one line, which has "state" and no "label"."""
         self._write(state_line(change))
+
+    def write_event(self, event: Event) -> None:
+        """Write one line, which has "event" and "kind"."""
+        self._write(event_line(event))
 
     def close(self) -> None:
         """Close the file; stdout stays open."""
