@@ -38,8 +38,8 @@ class Event:
     """One thing that happened. Without an `end` it still goes on, and comes again, with the same id, when it has ended.
 
     `region` is the zone, the line or the whole frame; `score` (0..1) the mean over the frames that showed it; `direction` of a
-    crossing is the name of the side that it went to; `counts` of an interval are objects by label; `model` says which file the
-    labels are from.
+    crossing is the name of the side that it went to. `counts` of an interval are objects by label, and `occupancy` of a zone is
+    how many were in it at a time, on average. `model` says which file the labels are from.
     """
 
     kind: Kind
@@ -52,6 +52,7 @@ class Event:
     track_id: int | None = None
     direction: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
+    occupancy: float | None = None
     model: str = ""
 
     @property

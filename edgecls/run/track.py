@@ -13,7 +13,7 @@ import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from edgecls.confidence import UNKNOWN
 from edgecls.settings import check
@@ -35,17 +35,23 @@ class TrackRule:
     """How boxes become tracks.
 
     A box belongs to the track whose expected box it overlaps by `overlap` (intersection over union, 0..1) or more. A track
-    counts after `frames` frames with a box, and ends `lost_s` after its last one.
+    counts after `frames` frames with a box, is told of, with its label, after `settle`, and ends `lost_s` after the last.
+    `anchor` is the point of the box that is on a side of a line or in a zone: its middle, or the middle of its lower edge,
+    where what stands on the ground touches it. What is labelled as one of `ignore` is nothing.
     """
 
     overlap: float = 0.2
     frames: int = 4
+    settle: int = 8
     lost_s: float = 1.0
+    anchor: Literal["middle", "bottom"] = "middle"
+    ignore: tuple[str, ...] = ("background",)
 
     def __post_init__(self) -> None:
         """Refuse what follows nothing."""
         check("overlap", self.overlap, 0 < self.overlap < 1, "between 0 and 1")
         check("frames", self.frames, self.frames >= 1, "1 or more")
+        check("settle", self.settle, self.settle >= self.frames, f"{self.frames} (frames) or more")
         check("lost_s", self.lost_s, 0 < self.lost_s < inf, "above 0 seconds")
 
 
@@ -60,36 +66,33 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Track:
-    """One thing that moves. `places` are where it was seen, with the moment; `place` is where it should be now."""
+    """One thing that moves, from `first` to `last`. `place` is where it should be now, `path` where it was since the path was
+    last taken. Its id is 0 until it counts.
+    """
 
-    id: int
     place: Place
+    first: Moment
+    last: Moment
+    id: int = 0
+    seen: int = 0
     speed: tuple[float, float] = (0.0, 0.0)
-    places: list[tuple[Moment, Place]] = field(default_factory=list)
-    votes: Counter[str] = field(default_factory=Counter)
-    frames: Counter[str] = field(default_factory=Counter)
-    confirmed: bool = False
+    path: list[tuple[Moment, Place]] = field(default_factory=list)
+    votes: dict[str, float] = field(default_factory=dict)
+    voters: Counter[str] = field(default_factory=Counter)
 
-    @property
-    def label(self) -> str:
-        """What most of its frames say it is, each weighed by its score. "unknown" has no vote where anything else has."""
-        known = {label: votes for label, votes in self.votes.items() if label != UNKNOWN}
+    def label(self, leaving_out: Sequence[str] = ()) -> str:
+        """What most of its frames say that it is, each weighed by its score. "unknown" has no vote where anything else has."""
+        known = {label: votes for label, votes in self.votes.items() if label not in (UNKNOWN, *leaving_out)}
         return max(known, key=lambda label: known[label]) if known else UNKNOWN
 
-    @property
-    def score(self) -> float:
-        """The mean score (0..1) of the frames that say so."""
-        return self.votes[self.label] / max(1, self.frames[self.label])
+    def score(self, label: str) -> float:
+        """The mean score (0..1) of the frames that say `label`."""
+        return self.votes.get(label, 0.0) / max(1, self.voters[label])
 
-    @property
-    def first(self) -> Moment:
-        """When it was first seen."""
-        return self.places[0][0]
-
-    @property
-    def last(self) -> Moment:
-        """When it was last seen."""
-        return self.places[-1][0]
+    def take_path(self) -> list[tuple[Moment, Place]]:
+        """Where it was since this was last called."""
+        path, self.path = self.path, []
+        return path
 
 
 class Tracker:
@@ -105,7 +108,7 @@ class Tracker:
     @property
     def tracks(self) -> list[Track]:
         """Those that count and are not over, seen in the last frame or not."""
-        return [track for track in self._tracks if track.confirmed]
+        return [track for track in self._tracks if track.id]
 
     def step(self, moment: Moment, detections: Sequence[Detection]) -> tuple[list[int | None], list[Track]]:
         """Take the boxes of one frame. Returns the id of the track of each, None where none counts yet, and the tracks that are
@@ -118,8 +121,8 @@ class Tracker:
         grouped = self._groups(places)
         for track in self._tracks:
             own = [i for i, of in enumerate(owner) if of is track]
-            if track in grouped:
-                track.places.append((moment, track.place))
+            if any(track is one for one in grouped):
+                _seen(track, moment)
             elif own:
                 _correct(track, moment, _union([places[i] for i in own]))
                 _vote(track, detections[max(own, key=lambda i: places[i].width * places[i].height)])
@@ -127,9 +130,9 @@ class Tracker:
             if of is None:
                 owner[i] = self._begin(moment, places[i], detections[i])
         for track in self._tracks:
-            if not track.confirmed and len(track.places) >= self._rule.frames:
-                track.id, track.confirmed = next(self._ids), True
-        return [of.id if of and of.confirmed else None for of in owner], over
+            if not track.id and track.seen >= self._rule.frames:
+                track.id = next(self._ids)
+        return [of.id if of and of.id else None for of in owner], over
 
     def close(self) -> list[Track]:
         """No more frames come: all tracks are over."""
@@ -137,9 +140,12 @@ class Tracker:
         return over
 
     def _forget(self, moment: Moment) -> list[Track]:
-        lost = [track for track in self._tracks if moment.time_s - track.last.time_s > self._rule.lost_s]
-        self._tracks = [track for track in self._tracks if track not in lost]
-        return [track for track in lost if track.confirmed]
+        tracks, self._tracks = self._tracks, []
+        over: list[Track] = []
+        for track in tracks:
+            lost = moment.time_s - track.last.time_s > self._rule.lost_s
+            (over if lost else self._tracks).append(track)
+        return [track for track in over if track.id]
 
     def _expect(self, moment: Moment) -> None:
         """Move every track to where it should be now."""
@@ -173,7 +179,8 @@ class Tracker:
         return grouped
 
     def _begin(self, moment: Moment, place: Place, detection: Detection) -> Track:
-        track = Track(0, place, places=[(moment, place)])
+        track = Track(place, moment, moment)
+        _seen(track, moment)
         _vote(track, detection)
         self._tracks.append(track)
         return track
@@ -184,8 +191,7 @@ def _correct(track: Track, moment: Moment, seen: Place) -> None:
     passed_s = moment.time_s - track.last.time_s
     expected = track.place
     off = seen.x - expected.x, seen.y - expected.y
-    first = len(track.places) == 1
-    alpha, beta = (1.0, 1.0) if first else (ALPHA, BETA)
+    alpha, beta = (1.0, 1.0) if track.seen == 1 else (ALPHA, BETA)
     if passed_s > 0:
         track.speed = (track.speed[0] + beta * off[0] / passed_s, track.speed[1] + beta * off[1] / passed_s)
     track.place = Place(
@@ -194,13 +200,19 @@ def _correct(track: Track, moment: Moment, seen: Place) -> None:
         expected.width + ALPHA * (seen.width - expected.width),
         expected.height + ALPHA * (seen.height - expected.height),
     )
-    track.places.append((moment, track.place))
+    _seen(track, moment)
+
+
+def _seen(track: Track, moment: Moment) -> None:
+    track.last = moment
+    track.seen += 1
+    track.path.append((moment, track.place))
 
 
 def _vote(track: Track, detection: Detection) -> None:
     prediction = detection.prediction
-    track.votes[prediction.label] += prediction.score  # type: ignore[assignment]  # a Counter adds up floats as well
-    track.frames[prediction.label] += 1
+    track.votes[prediction.label] = track.votes.get(prediction.label, 0.0) + prediction.score
+    track.voters[prediction.label] += 1
 
 
 def _place(detection: Detection) -> Place:

@@ -75,7 +75,9 @@ def event_record(event: Event) -> dict[str, Any]:
         "duration_s": None if event.duration_s is None else round(event.duration_s, 3),
         "model": event.model,
     }
-    extra = {"track_id": event.track_id, "direction": event.direction, "counts": dict(event.counts)}
+    extra: dict[str, Any] = {"track_id": event.track_id, "direction": event.direction, "counts": dict(event.counts)}
+    if event.occupancy is not None:
+        extra["occupancy"] = round(event.occupancy, 3)
     return {**record, **{name: value for name, value in extra.items() if value not in (None, "", {})}}
 
 

@@ -1,0 +1,118 @@
+"""From what frames show to what happened: the last step before the sinks.
+
+It reads only what a line of labels holds (camera, index, time, regions, boxes, labels, scores), rounded as it is there, so a
+recording of labels gives the very events that the cameras gave.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from edgecls.event import Event, Moment
+from edgecls.run.objects import Counts, ObjectWatch
+from edgecls.run.rules import MOTION, Rules
+from edgecls.run.states import Change, StateMachine
+from edgecls.run.track import Tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgecls.frame import Detection
+    from edgecls.run.shapes import Point
+    from edgecls.run.track import Place, Track
+
+
+class CameraEvents:
+    """What happens at one camera. Give it every frame in order, then `close` it."""
+
+    def __init__(self, camera: str, rules: Rules, *, model: str = "") -> None:
+        """Nothing has happened yet. `model` is the name of the file that the labels are from."""
+        self._blank = Event("state", camera, "", "", 0.0, Moment(0, 0.0), model=model)
+        self._rules = rules
+        self._tracker = Tracker(rules.track)
+        self._states: dict[str, StateMachine] = {}
+        self._objects: dict[int, ObjectWatch] = {}
+        self._told: set[int] = set()
+        self._counts = Counts(rules)
+
+    def step(self, moment: Moment, size_hw: tuple[int, int], detections: Sequence[Detection]) -> list[Event]:
+        """Take one frame. Returns what begins or ends with it."""
+        events = [event for d in detections if d.region != MOTION for event in self._state(moment, d)]
+        _, over = self._tracker.step(moment, [d for d in detections if d.region == MOTION])
+        for track in over:
+            events += self._end(track)
+        for track in self._tracker.tracks:
+            events += self._follow(track, size_hw)
+        counts = self._counts.step(moment, events, self._inside())
+        return events + [replace(self._blank, kind="count", **count) for count in counts]
+
+    def close(self) -> list[Event]:
+        """No more frames come: whatever goes on ends with the last frame that showed it."""
+        events = [self._of_state(name, change) for name, machine in self._states.items() for change in machine.close()]
+        for track in self._tracker.close():
+            events += self._end(track)
+        return events + [replace(self._blank, kind="count", **count) for count in self._counts.close(events)]
+
+    def _state(self, moment: Moment, detection: Detection) -> list[Event]:
+        name, prediction = detection.region, detection.prediction
+        machine = self._states.get(name)
+        if machine is None:
+            rule = next((zone.state for zone in self._rules.zones if zone.name == name), self._rules.state)
+            machine = self._states[name] = StateMachine(rule)
+        return [self._of_state(name, change) for change in machine.step(moment, prediction.label, round(prediction.score, 7))]
+
+    def _of_state(self, region: str, change: Change) -> Event:
+        return replace(self._blank, region=region, label=change.label, score=change.score, start=change.start, end=change.end)
+
+    def _follow(self, track: Track, size_hw: tuple[int, int]) -> list[Event]:
+        """Where the track has been since it was last asked, and what this makes of it."""
+        known = self._objects.setdefault(track.id, ObjectWatch(self._rules, self._rules.track.lost_s))
+        for moment, place in track.take_path():
+            known.move(moment, self._anchor(place, size_hw))
+        return self._tell(track, known) if track.seen >= self._rules.track.settle else []
+
+    def _anchor(self, place: Place, size_hw: tuple[int, int]) -> Point:
+        down = place.height / 2 if self._rules.track.anchor == "bottom" else 0.0
+        return place.x / size_hw[1], (place.y + down) / size_hw[0]
+
+    def _tell(self, track: Track, known: ObjectWatch) -> list[Event]:
+        """What is not told of yet, once the track is something that counts."""
+        if track.id not in self._told and track.label() in self._rules.track.ignore:
+            return []
+        thing = self._thing(track)
+        begin = [] if track.id in self._told else [thing]
+        self._told.add(track.id)
+        news = [one for one in known.take_news() if not one.labels or thing.label in one.labels]
+        return begin + [
+            replace(thing, kind=one.kind, region=one.region, start=one.start, end=one.end, direction=one.direction)
+            for one in news
+        ]
+
+    def _thing(self, track: Track) -> Event:
+        """That it is there, from its first frame on."""
+        label = track.label(self._rules.track.ignore)
+        return replace(
+            self._blank,
+            kind="object",
+            region=MOTION,
+            label=label,
+            score=track.score(label),
+            track_id=track.id,
+            start=track.first,
+        )
+
+    def _end(self, track: Track) -> list[Event]:
+        known = self._objects.pop(track.id)
+        known.leave()
+        events = self._tell(track, known)
+        if track.id not in self._told:
+            return []
+        self._told.discard(track.id)
+        return [*events, replace(self._thing(track), end=track.last)]
+
+    def _inside(self) -> dict[str, dict[int, str]]:
+        """The label of each object in each zone, by its track."""
+        labels = {track.id: track.label(self._rules.track.ignore) for track in self._tracker.tracks if track.id in self._told}
+        zones = [zone.name for zone in self._rules.zones if zone.look == "objects"]
+        return {name: {n: label for n, label in labels.items() if name in self._objects[n].zones} for name in zones}

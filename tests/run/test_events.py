@@ -1,0 +1,251 @@
+"""Frames in, events out: drawn worlds of which everything is known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgecls.errors import ConfigError
+from edgecls.event import Event, Moment
+from edgecls.frame import Box, Detection, Prediction
+from edgecls.run.events import CameraEvents
+from edgecls.run.rules import Gate, Rules, Zone
+from edgecls.run.shapes import Line, Polygon
+from edgecls.run.states import StateRule
+from edgecls.run.track import TrackRule
+from edgecls.run.wire import event_line
+
+FPS = 25
+WIDE, HIGH = 400, 200
+DOWN = Gate("stop line", Line((0.5, 0.0), (0.5, 1.0)), left="out", right="in")
+"""From the top to the bottom: the left half of the picture is to its right, `in`."""
+BAY = Zone("bay", Polygon.rectangle(0.6, 0.0, 0.3, 1.0), look="objects")
+
+
+def says(label, score=0.9):
+    """A prediction."""
+    return Prediction(label, score, 0, ((label, score),))
+
+
+def thing(x, y, label="car", score=0.9, width=40, height=20):
+    """A moving box with its middle at (x, y)."""
+    return Detection(
+        Box(round(x - width / 2), round(y - height / 2), round(x + width / 2), round(y + height / 2)),
+        says(label, score),
+        "motion",
+    )
+
+
+def zone(label, score=0.9, region="frame"):
+    """What a zone shows."""
+    return Detection(Box(0, 0, WIDE, HIGH), says(label, score), region)
+
+
+def happens(frames, rules, *, fps=FPS, live_from=None):
+    """All events of frames, each a list of detections, or None where there is no frame."""
+    camera, events = CameraEvents("gate", rules, model="street"), []
+    for index, detections in enumerate(frames):
+        if detections is not None:
+            at_s = None if live_from is None else live_from + index / fps
+            events += camera.step(Moment(index, round(index / fps, 3), at_s), (HIGH, WIDE), detections)
+    return events + camera.close()
+
+
+def of_kind(events, kind):
+    """Those that have ended, of one kind."""
+    return [event for event in events if event.kind == kind and event.end is not None]
+
+
+def drive(start, stop, y, frames, label="car"):
+    """One that goes from x to x."""
+    return [[thing(x, y, label)] for x in np.linspace(start, stop, frames)]
+
+
+def together(*paths):
+    """Several at once."""
+    return [[d for path in paths if i < len(path) for d in path[i]] for i in range(max(map(len, paths)))]
+
+
+def test_a_zone_gives_states():
+    """Each begins with an event without an end, and has the same id when it ends."""
+    frames = [[zone("shut")]] * 50 + [[zone("open")]] * 50
+    begin, end, _, last = happens(frames, Rules())
+    assert (begin.kind, begin.camera, begin.region, begin.label, begin.model) == ("state", "gate", "frame", "shut", "street")
+    assert (begin.start.frame, begin.end) == (0, None)
+    assert begin.id == end.id != last.id
+    assert (end.end.frame, end.duration_s) == (49, pytest.approx(1.96))
+    assert last.label == "open"
+
+
+def test_each_zone_has_a_state_and_a_rule_of_its_own():
+    """One that flickers does not touch the other."""
+    calm = StateRule(seconds=0.4)
+    rules = Rules(zones=(Zone("a", BAY.area, state=calm), Zone("b", BAY.area, state=replace(calm, dwell_s=100.0))))
+    frames = [[zone("on", region="a"), zone("on", region="b")]] * 100
+    assert [(e.region, e.label) for e in of_kind(happens(frames, rules), "state")] == [("a", "on")]
+
+
+def test_an_object_crosses_a_line_once_with_its_label_and_direction():
+    """Of a car from left to right and a truck from right to left."""
+    frames = together(drive(20, 380, 50, 60), drive(380, 20, 150, 80, "truck"))
+    crossings = of_kind(happens(frames, Rules(gates=(DOWN,))), "crossing")
+    assert [(e.label, e.direction, e.region, e.duration_s) for e in crossings] == [
+        ("car", "out", "stop line", 0.0),
+        ("truck", "in", "stop line", 0.0),
+    ]
+    assert [abs(e.start.frame - middle) <= 2 for e, middle in zip(crossings, (30, 40), strict=True)] == [True, True]
+
+
+def test_what_trembles_on_a_line_crosses_it_once():
+    """It comes, stands on the line for two seconds, and goes on."""
+    chance = np.random.default_rng(0)
+    stand = [[thing(200 + chance.uniform(-3, 3), 50)] for _ in range(50)]
+    frames = drive(20, 198, 50, 40) + stand + drive(202, 380, 50, 40)
+    assert len(of_kind(happens(frames, Rules(gates=(DOWN,))), "crossing")) == 1
+
+
+def test_what_turns_back_crosses_both_ways():
+    """Out and in again are two crossings of one object."""
+    frames = drive(100, 300, 50, 40) + drive(300, 100, 50, 40)
+    out, back = of_kind(happens(frames, Rules(gates=(DOWN,))), "crossing")
+    assert (out.direction, back.direction) == ("out", "in")
+    assert out.track_id == back.track_id
+    assert out.id != back.id
+
+
+def test_background_is_no_object():
+    """A shadow that moves over the line: the model says that it is nothing."""
+    assert happens(drive(20, 380, 50, 60, "background"), Rules(gates=(DOWN,))) == []
+
+
+def test_one_frame_in_three_may_say_background():
+    """The vote says what it is."""
+    frames = drive(20, 380, 50, 60)
+    frames[::3] = [[thing(d[0].box.left + 20, 50, "background")] for d in frames[::3]]
+    events = happens(frames, Rules(gates=(DOWN,)))
+    assert [e.label for e in of_kind(events, "crossing")] == ["car"]
+
+
+def test_lines_may_count_some_labels_only():
+    """A bus lane."""
+    buses = replace(DOWN, labels=("bus",))
+    frames = together(drive(20, 380, 50, 60, "bus"), drive(20, 380, 150, 60, "car"))
+    assert [e.label for e in of_kind(happens(frames, Rules(gates=(buses,))), "crossing")] == ["bus"]
+
+
+def test_an_object_is_told_of_from_its_first_frame_to_its_last():
+    """Also one that had crossed the line before it counted; its begin and its end have one id."""
+    frames = [[]] * 10 + drive(20, 380, 50, 60) + [[]] * 40
+    events = happens(frames, Rules(gates=(DOWN,)))
+    begin, end = (e for e in events if e.kind == "object")
+    assert begin.id == end.id
+    assert begin.end is None
+    assert (end.start.frame, end.end.frame, end.track_id, end.region) == (10, 69, 1, "motion")
+    assert events.index(begin) < events.index(of_kind(events, "crossing")[0]) < events.index(end)
+
+
+def test_presence_in_a_zone_has_a_dwell():
+    """A truck that stops in the bay for three seconds is told of, a car that passes is not."""
+    rules = Rules(zones=(replace(BAY, dwell_s=2.0),))
+    stops = drive(20, 300, 50, 40, "truck") + [[thing(300, 50, "truck")]] * 75 + drive(300, 380, 50, 15, "truck")
+    frames = together(stops, drive(20, 380, 150, 60))
+    (presence,) = of_kind(happens(frames, rules), "presence")
+    assert (presence.label, presence.region) == ("truck", "bay")
+    assert presence.duration_s == pytest.approx(75 / FPS + 20 / FPS, abs=0.4)
+    assert len(of_kind(happens(frames, Rules(zones=(BAY,))), "presence")) == 2
+
+
+def test_a_presence_is_told_of_as_soon_as_it_has_lasted():
+    """Not when it is over."""
+    rules = Rules(zones=(replace(BAY, dwell_s=1.0),))
+    camera, told = CameraEvents("gate", rules), None
+    for index, (one,) in enumerate(drive(20, 300, 50, 40) + [[thing(300, 50)]] * 100):
+        for event in camera.step(Moment(index, index / FPS), (HIGH, WIDE), [one]):
+            told = index if event.kind == "presence" and told is None else told
+    assert 50 <= told <= 70
+
+
+def test_counts_by_interval():
+    """Two seconds each: one that crosses in the first, none in the second; who is in the zone, and how many at a time."""
+    rules = Rules(zones=(BAY,), gates=(DOWN,), count_every_s=4.0)
+    frames = drive(20, 300, 50, 40) + [[thing(300, 50)]] * 160
+    counts = of_kind(happens(frames, rules), "count")
+    lines = [(e.direction, dict(e.counts), e.start.frame, e.end.frame) for e in counts if e.region == "stop line"]
+    assert lines == [("out", {"car": 1}, 0, 99), ("in", {}, 0, 99), ("out", {}, 100, 199), ("in", {}, 100, 199)]
+    zones = [(dict(e.counts), e.occupancy) for e in counts if e.region == "bay"]
+    assert zones == [({"car": 1}, pytest.approx(0.65, abs=0.05)), ({"car": 1}, 1.0)]
+    assert len({e.id for e in counts}) == len(counts)
+
+
+def test_an_interval_without_a_frame_has_no_counts():
+    """Nobody knows what passed during an outage."""
+    rules = Rules(gates=(DOWN,), count_every_s=1.0)
+    counts = of_kind(happens([[]] * 25 + [None] * 50 + [[]] * 25, rules), "count")
+    assert sorted({e.start.frame for e in counts}) == [0, 75]
+
+
+def test_the_anchor_may_be_where_it_stands():
+    """A tall one whose middle stays above the line, and whose feet cross it."""
+    across = Gate("kerb", Line((0.0, 0.5), (1.0, 0.5)))
+    frames = [[thing(200, y, "person", width=20, height=80)] for y in np.linspace(40, 80, 60)]
+    assert of_kind(happens(frames, Rules(gates=(across,))), "crossing") == []
+    feet = Rules(gates=(across,), track=TrackRule(anchor="bottom"))
+    assert [e.label for e in of_kind(happens(frames, feet), "crossing")] == ["person"]
+
+
+def test_the_same_frames_give_the_same_events_and_ids():
+    """Of a live camera the ids differ from run to run, as what happens does."""
+    frames = together(drive(20, 380, 50, 60), [[zone("on")]] * 100)
+    rules = Rules(zones=(BAY,), gates=(DOWN,))
+    one, two = happens(frames, rules), happens(frames, rules)
+    assert one == two
+    assert [e.id for e in one] == [e.id for e in two]
+    live = [happens(frames, rules, live_from=start) for start in (1.7e9, 1.8e9)]
+    assert not {e.id for e in live[0]} & {e.id for e in live[1]}
+    assert live[0][0].start.at_s == 1.7e9
+
+
+def test_ids_are_unique_but_for_begin_and_end():
+    """Over many objects and states."""
+    frames = together(
+        *(drive(20, 380, 20 + 30 * lane, 40 + 10 * lane) for lane in range(5)), [[zone("on")], [zone("off")]] * 60
+    )
+    events = happens(frames, Rules(zones=(BAY,), gates=(DOWN,), state=StateRule(seconds=0, frames=1)))
+    ended = [e.id for e in events if e.end is not None]
+    assert len(set(ended)) == len(ended)
+    assert {e.id for e in events if e.end is None} <= set(ended)
+
+
+def test_an_event_is_a_line_of_json():
+    """With what belongs to its kind."""
+    (event,) = of_kind(happens(drive(20, 380, 50, 60), Rules(gates=(DOWN,))), "crossing")
+    line = json.loads(event_line(event))
+    assert line["event"] == event.id
+    assert line["start"] == {"frame": event.start.frame, "time_s": event.start.time_s, "at_s": None}
+    assert (line["kind"], line["label"], line["direction"], line["track_id"]) == ("crossing", "car", "out", 1)
+    assert "counts" not in line
+    assert json.loads(event_line(Event("state", "c", "frame", "x", 0.5, Moment(3, 0.1))))["duration_s"] is None
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Rules(zones=(BAY, BAY)), "there are 2 zones or lines called 'bay'; expected each name once"),
+        (
+            lambda: Rules(zones=(BAY,), gates=(replace(DOWN, name="bay"),)),
+            "there are 2 zones or lines called 'bay'; expected each name once",
+        ),
+        (lambda: replace(DOWN, left="in"), "line stop line: both sides are called 'in'; expected two names"),
+        (lambda: replace(BAY, name="motion"), "zone 'motion': expected a name of its own; 'frame' and 'motion' are taken"),
+        (lambda: replace(BAY, dwell_s=-1.0), "zone bay: dwell_s must be 0 or more seconds, not -1.0"),
+        (lambda: Rules(count_every_s=-1.0), "count_every_s must be 0 (no counts) or more seconds, not -1.0"),
+    ],
+)
+def test_rules_that_contradict_themselves(make, said):
+    """One line each."""
+    with pytest.raises(ConfigError) as error:
+        make()
+    assert str(error.value) == said
