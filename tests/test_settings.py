@@ -24,14 +24,14 @@ def test_a_config_survives_toml():
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"data": {"path": "x"}, "epoch": 3}, r"^f\.toml: unknown setting epoch; known are data, arch, .*epochs"),
-        ({"data": {"path": "x", "rio": True}}, r"^f\.toml: unknown setting data\.rio; known are data\.path, .*data\.roi"),
+        ({"data": {"path": "x"}, "epoch": 3}, r"^f\.toml: unknown setting epoch; did you mean epochs\? known are data, "),
+        ({"data": {"path": "x", "rio": True}}, r"^f\.toml: unknown setting data\.rio; did you mean data\.roi\? known are data"),
         ({"data": {"path": "x"}, "epochs": "3"}, r"^f\.toml: epochs must be int, found '3'$"),
         ({"data": {"path": "x"}, "epochs": True}, r"^f\.toml: epochs must be int, found True$"),
         ({"data": {"path": "x"}, "epochs": 0}, r"^f\.toml: epochs must be above 0, not 0$"),
         ({"data": {"path": "x"}, "rate": "fast"}, r"^f\.toml: rate must be float, found 'fast'$"),
         ({"data": "x"}, r"^f\.toml: data must be a table, found 'x'$"),
-        ({"data": {}}, r"^f\.toml: a setting is missing \(.*path"),
+        ({"data": {}}, r"^f\.toml: data\.path is missing$"),
         ({"data": {"path": "x", "val_fraction": 1}}, r"^f\.toml: data\.val_fraction must be between 0 and 1, not 1\.0$"),
         ({"data": {"path": "x"}, "layers": {"kernels": 3}}, r"layers\.kernels must be a list of whole numbers, found 3$"),
         ({"data": {"path": "x"}, "layers": {"kernels": [3.5]}}, r"layers\.kernels must be a list of whole numbers"),

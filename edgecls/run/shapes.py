@@ -51,6 +51,14 @@ class Polygon:
         """Its left upper corner is (x, y)."""
         return cls(((x, y), (x + width, y), (x + width, y + height), (x, y + height)))
 
+    @classmethod
+    def from_setting(cls, value: object) -> Polygon:
+        """Read [[x, y], [x, y], ...], the corners in order, or [x, y, width, height]."""
+        numbers = _numbers(value)
+        if numbers is not None and len(numbers) == 4:
+            return cls.rectangle(*numbers)
+        return cls(_points(value, "[x, y, width, height] or the corners [[x, y], [x, y], [x, y], ...]"))
+
     @property
     def area(self) -> float:
         """A share of the frame; negative where the corners go against the clock (the formula of Gauss)."""
@@ -92,6 +100,14 @@ class Line:
         if math.dist(self.start, self.end) < SHORTEST:
             raise ConfigError(f"it goes from {_text(self.start)} to {_text(self.end)}; expected two different points")
 
+    @classmethod
+    def from_setting(cls, value: object) -> Line:
+        """Read [[x, y], [x, y]]."""
+        points = _points(value, "two points [[x, y], [x, y]]")
+        if len(points) != 2:
+            raise ConfigError(f"expected two points [[x, y], [x, y]], found {value!r}")
+        return cls(*points)
+
     def side(self, point: Point) -> float:
         """Above 0 on the left, below 0 on the right, seen from its start in a picture, whose y goes down; 0 on it. The value is
         the distance from the line without end, in fractions of the frame.
@@ -107,6 +123,21 @@ class Line:
         if was == now or not _touch((self.start, self.end), (before, after)):
             return ""
         return "left" if now else "right"
+
+
+def _numbers(value: object) -> list[float] | None:
+    """A list of numbers; None for anything else."""
+    if isinstance(value, list | tuple) and all(type(v) in (int, float) for v in value):
+        return [float(v) for v in value]
+    return None
+
+
+def _points(value: object, expected: str) -> tuple[Point, ...]:
+    pairs = [_numbers(pair) for pair in value] if isinstance(value, list | tuple) else []
+    points = [(pair[0], pair[1]) for pair in pairs if pair is not None and len(pair) == 2]
+    if not points or len(points) != len(pairs):
+        raise ConfigError(f"expected {expected} in fractions of the frame, found {value!r}")
+    return tuple(points)
 
 
 def _check_inside(point: Point) -> None:

@@ -124,5 +124,5 @@ def test_a_wrong_recipe_names_its_setting(tmp_path, monkeypatch):
     """The file and the key stand in the error."""
     (tmp_path / "bad.toml").write_text('epoch = 3\n[data]\npath = "x"\n[zoo]\n')
     monkeypatch.setattr(zoo, "RECIPES", tmp_path)
-    with pytest.raises(ConfigError, match=r"bad\.toml: unknown setting epoch; known are"):
+    with pytest.raises(ConfigError, match=r"bad\.toml: unknown setting epoch; did you mean epochs"):
         zoo.read("bad", tmp_path)

@@ -1,0 +1,135 @@
+"""cameras.toml: the cameras, what is watched for at each of them, and where it goes.
+
+    model = "street.onnx"
+    sinks = ["sqlite:events.db", "mqtt://${MQTT_USER}:${MQTT_PASSWORD}@broker/traffic"]
+
+    [[camera]]
+    name = "north"
+    source = "rtsp://${CAMERA_USER}:${CAMERA_PASSWORD}@10.0.0.7/1"
+
+    [[camera.line]]
+    name = "stop line"
+    line = [[0.1, 0.6], [0.9, 0.6]]
+
+A text may hold ${NAME}, which stands for that variable of the environment: passwords belong there. Relative paths are those of
+the folder that the command runs in, as on the command line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from edgecls.errors import ConfigError
+from edgecls.run.motion import MotionRule  # noqa: TC001 - see Polygon
+from edgecls.run.rules import Gate, Rules, Zone
+from edgecls.run.shapes import Polygon  # noqa: TC001 - `settings.build` reads the types of the fields
+from edgecls.run.source.contract import Reading
+from edgecls.run.states import StateRule
+from edgecls.run.track import TrackRule
+from edgecls.settings import build, check
+from edgecls.toml_lines import line_of
+
+When = Literal["always", "motion"]
+_VARIABLE = re.compile(r"\$\{(\w*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """One camera. `source` is a number, a file, a folder or an address.
+
+    With zones that are looked at for their state these are classified, without any the whole frame; with lines, with zones that
+    are looked at for objects, or with a table `motion`, what moves is classified and followed, but not what moves in one of
+    the areas `ignore`. `when` "motion" classifies nothing while nothing moves. The other settings are those of `Reading`,
+    `StateRule` (of the whole frame), `TrackRule`, `MotionRule` and `Rules`.
+    """
+
+    name: str
+    source: str | int
+    when: When = "always"
+    zone: tuple[Zone, ...] = ()
+    line: tuple[Gate, ...] = ()
+    ignore: tuple[Polygon, ...] = ()
+    count_every_s: float = 0.0
+    state: StateRule = field(default_factory=StateRule)
+    track: TrackRule = field(default_factory=TrackRule)
+    motion: MotionRule | None = None
+    reading: Reading = field(default_factory=Reading)
+
+    def __post_init__(self) -> None:
+        """Refuse a name that no file or topic could have, and what `Rules` refuses."""
+        good = bool(re.fullmatch(r"[\w-]+", self.name))
+        check("name", self.name, good, "letters, digits, _ and - (it is part of file names and topics)")
+        _ = self.rules
+
+    @property
+    def rules(self) -> Rules:
+        """What the events are made by."""
+        return Rules(self.zone, self.line, self.state, self.track, self.count_every_s)
+
+    @property
+    def follows(self) -> bool:
+        """Whether what moves is classified and followed."""
+        return self.motion is not None or bool(self.line) or any(zone.look == "objects" for zone in self.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All of cameras.toml: the model and what it runs on, the cameras, and the sinks as on the command line."""
+
+    model: str
+    camera: tuple[Camera, ...]
+    sinks: tuple[str, ...] = ()
+    device: str = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse no camera, and two of one name."""
+        if not self.camera:
+            raise ConfigError("there is no [[camera]]; expected one or more")
+        names = [camera.name for camera in self.camera]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"{names.count(name)} cameras are called {name!r}; expected a name of its own for each")
+
+
+def read_config(path: str | Path, environment: dict[str, str] | None = None) -> Config:
+    """Read cameras.toml. `environment` gives the variables (None: those of the process).
+
+    Raises ConfigError with the file, the line, what is wrong and what is expected.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: expected a text in UTF-8, found other bytes at {error.start}") from error
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML ({error})") from error
+
+    def place(setting: str) -> str:
+        line = line_of(text, table, setting.rstrip("."))
+        return f"{path}, line {line}" if line else str(path)
+
+    variables = dict(os.environ) if environment is None else environment
+    return build(Config, _filled(table, variables, place), place)
+
+
+def _filled(value: Any, variables: dict[str, str], place: Any, path: str = "") -> Any:
+    """Put the variables of the environment into all texts."""
+    if isinstance(value, dict):
+        return {key: _filled(v, variables, place, f"{path}.{key}" if path else key) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_filled(v, variables, place, f"{path}[{i}]") for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    for name in _VARIABLE.findall(value):
+        if name not in variables:
+            raise ConfigError(f"{place(path)}: {path} needs the variable {name or '${}'}, which is not set in the environment")
+    return _VARIABLE.sub(lambda match: variables[match[1]], value)

@@ -1,0 +1,162 @@
+"""cameras.toml."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from edgecls.errors import ConfigError
+from edgecls.run.config import read_config
+from edgecls.run.motion import MotionRule
+from edgecls.run.shapes import Line, Polygon
+from edgecls.toml_lines import line_of
+
+WHOLE = """\
+# two cameras over a crossing
+model = "street.onnx"
+sinks = ["sqlite:events.db", "mqtt://${USER}:${PASSWORD}@broker/traffic"]
+
+[[camera]]
+name = "north"
+source = "rtsp://${USER}:${PASSWORD}@10.0.0.7/1"
+ignore = [[0.0, 0.0, 1.0, 0.1]]
+
+[camera.reading]
+fps = 10
+read_timeout_s = 5
+
+[[camera.line]]
+name = "stop line"
+line = [[0.1, 0.6], [0.9, 0.6]]
+left = "out"
+right = "in"
+
+[[camera.zone]]
+name = "bay"
+area = [
+    [0.1, 0.1],
+    [0.5, 0.1],
+    [0.5, 0.4],
+]
+look = "objects"
+dwell_s = 10
+
+[[camera]]
+name = "gate"
+source = 0
+
+[[camera.zone]]
+name = "bar"
+area = [0.2, 0.2, 0.1, 0.3]
+
+[camera.zone.state]
+enter = 0.8
+leave = 0.5
+"""
+ENVIRONMENT = {"USER": "anna", "PASSWORD": "s3cret"}
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Read a text as cameras.toml."""
+
+    def read_text(text, environment=ENVIRONMENT):
+        path = tmp_path / "cameras.toml"
+        path.write_text(text, encoding="utf-8")
+        return read_config(path, environment)
+
+    return read_text
+
+
+def test_everything_has_its_place(read):
+    """Two cameras with lines, zones, rules, and the passwords of the environment."""
+    config = read(WHOLE)
+    north, gate = config.camera
+    assert north.source == "rtsp://anna:s3cret@10.0.0.7/1"
+    assert config.sinks[1] == "mqtt://anna:s3cret@broker/traffic"
+    assert north.reading.fps == 10
+    assert north.line[0].line == Line((0.1, 0.6), (0.9, 0.6))
+    assert north.ignore == (Polygon.rectangle(0, 0, 1, 0.1),)
+    assert north.zone[0].area.corners == ((0.1, 0.1), (0.5, 0.1), (0.5, 0.4))
+    assert north.rules.gates[0].right == "in"
+    assert gate.source == 0
+    assert gate.zone[0].state.enter == 0.8
+
+
+def test_what_moves_is_followed_where_it_is_needed(read):
+    """For lines and for zones with objects, or where motion is asked for; a zone that shows a state needs none."""
+    north, gate = read(WHOLE).camera
+    assert (north.follows, gate.follows) == (True, False)
+    (alone,) = read('model = "m.onnx"\n[[camera]]\nname = "a"\nsource = 0\n[camera.motion]\nsmallest = 0.01\n').camera
+    assert alone.follows
+    assert alone.motion == MotionRule(smallest=0.01)
+
+
+def wrong(old, new):
+    """The whole text with one line changed."""
+    assert old in WHOLE
+    return WHOLE.replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "said"),
+    [
+        (wrong("dwell_s = 10", "dwel_s = 10"), "dwel_s", "unknown setting camera[0].zone[0].dwel_s; did you mean camera[0]"),
+        (wrong("[0.5, 0.4],", "[0.5, 1.4],"), "area", "camera[0].zone[0].area: (0.5, 1.4) is outside of the frame"),
+        (wrong(", 0.1, 0.3]", ", 0.1]"), "area = [0.2", "camera[1].zone[0].area: expected [x, y, width, height] or the"),
+        (wrong("[0.9, 0.6]]", "[0.1, 0.6]]"), "line = [[", "camera[0].line[0].line: it goes from (0.1, 0.6) to (0.1, 0.6)"),
+        (wrong("leave = 0.5", "leave = 0.9"), "[camera.zone.state]", "leave (0.9) must be at most enter (0.8)"),
+        (wrong('"gate"', '"north"'), "", "2 cameras are called 'north'; expected a name of its own for each"),
+        (wrong('"gate"', '"Gate 1"\n#'), "[[camera]]\nname = \"G", "name must be letters, digits, _ and -"),
+        (wrong('"bar"', '"bar"\nlook = "both"'), 'look = "both"', "camera[1].zone[0].look must be one of state, objects"),
+        (wrong('"bay"', '"stop line"'), "[[camera]]\nname = \"north", "there are 2 zones or lines called 'stop line'"),
+        (wrong("source = 0", ""), "[[camera]]\nname = \"gate", "camera[1].source is missing"),
+        (wrong('model = "street.onnx"', ""), "", "model is missing"),
+        (wrong("fps = 10", "fps = 0"), "[camera.reading]", "fps must be more than 0, not 0.0"),
+        (wrong("${PASSWORD}@10", "${PASSWRD}@10"), "source", "camera[0].source needs the variable PASSWRD, which is not set"),
+        ('model = "m.onnx"\ncamera = []\n', "", "there is no [[camera]]; expected one or more"),
+        ('model = "m.onnx\n', "", "not valid TOML"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_said_with_their_line(read, text, at, said):
+    """One line: the file, the line where this stands, the setting, what is expected. No password."""
+    with pytest.raises(ConfigError) as error:
+        read(text)
+    line = f", line {text[: text.index(at)].count(chr(10)) + 1}" if at else ""
+    assert f"cameras.toml{line}: {said}" in str(error.value)
+    assert "s3cret" not in str(error.value)
+
+
+def test_a_file_that_is_none(tmp_path):
+    """Missing, or no text."""
+    with pytest.raises(ConfigError, match=r"none\.toml: cannot be read \(No such file"):
+        read_config(tmp_path / "none.toml")
+    (tmp_path / "x.toml").write_bytes(b"a = '\xff'")
+    with pytest.raises(ConfigError, match=r"x\.toml: expected a text in UTF-8, found other bytes at 5"):
+        read_config(tmp_path / "x.toml")
+
+
+def test_lines_of_settings():
+    """Of tables, lists of tables, dotted keys; what has none takes that of the table around it."""
+    table = tomllib.loads(WHOLE)
+    lines = WHOLE.splitlines()
+    for path, text in (
+        ("model", 'model = "street.onnx"'),
+        ("camera[0]", "[[camera]]"),
+        ("camera[0].reading.fps", "fps = 10"),
+        ("camera[0].zone[0].area", "area = ["),
+        ("camera[0].zone[0].area[2]", "area = ["),
+        ("camera[1].source", "source = 0"),
+        ("camera[1].zone[0].state.leave", "leave = 0.5"),
+    ):
+        assert (path, line_of(WHOLE, table, path)) == (path, lines.index(text) + 1)
+    assert lines[line_of(WHOLE, table, "camera[1].zone[0].dwell_s") - 1] == "[[camera.zone]]"
+    assert line_of(WHOLE, table, "nothing") == line_of(WHOLE, table, "") == 0
+
+
+def test_what_looks_like_a_setting_in_a_text_is_none():
+    """Neither a table nor a key."""
+    text = 'a = """\n[b]\nc = 1\n"""\n[b]\nc = 2\n'
+    assert line_of(text, tomllib.loads(text), "b.c") in (3, 6)
+    assert line_of(text, tomllib.loads(text), "a") == 1
