@@ -60,6 +60,7 @@ class Frame:
 
     `camera` is the source's name; `index` counts frames captured from 0, skipped ones included; `time_s` is media time,
     seconds from the start of the stream; `captured_at` is `time.monotonic()` when the frame left the source;
+    `at_s` is that moment in seconds since 1970 (UTC) where the source is live, else None;
     `size_hw` is (height, width) in pixels; `file` names the picture where the source is a folder, else it is empty;
     `limited` says that the levels of `plane` go from 16 to 235.
     """
@@ -71,6 +72,7 @@ class Frame:
         "_make_plane",
         "_make_shrunk",
         "_plane",
+        "at_s",
         "camera",
         "captured_at",
         "file",
@@ -103,6 +105,7 @@ class Frame:
         self.captured_at = captured_at
         self.size_hw = size_hw
         self.file = file
+        self.at_s: float | None = None
         self._make_bgr = bgr
         self.limited = limited
         self._make_plane = plane
@@ -135,10 +138,10 @@ class Frame:
         """
         return None if self._make_shrunk is None else self._make_shrunk(height, width, color)
 
-    def at(self, index: int, time_s: float) -> Frame:
-        """Return the same picture with another place in its stream."""
+    def at(self, index: int, time_s: float, *, at_s: float | None = None) -> Frame:
+        """Return the same picture with another place in its stream, of a live one with the time of day."""
         moved = copy.copy(self)
-        moved.index, moved.time_s = index, time_s
+        moved.index, moved.time_s, moved.at_s = index, time_s, at_s
         return moved
 
     def __repr__(self) -> str:

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgecls.errors import ConfigError
-from edgecls.run.motion import MotionRule  # noqa: TC001 - see Polygon
+from edgecls.run.motion import Motion, MotionRule
+from edgecls.run.regions import Regions, gated, together, whole_frame, zones
 from edgecls.run.rules import Gate, Rules, Zone
 from edgecls.run.shapes import Polygon  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.run.source.contract import Reading
@@ -70,6 +71,16 @@ class Camera:
     def rules(self) -> Rules:
         """What the events are made by."""
         return Rules(self.zone, self.line, self.state, self.track, self.count_every_s)
+
+    def looks(self) -> Regions:
+        """Where to look in its frames. It keeps the background of what moves, so it is made once for each camera."""
+        shown = {zone.name: zone.area.bounds for zone in self.zone if zone.look == "state"}
+        rectangles = {name: (left, top, right - left, bottom - top) for name, (left, top, right, bottom) in shown.items()}
+        still = zones(rectangles) if rectangles or self.follows else whole_frame
+        if not (self.follows or self.when == "motion"):
+            return still
+        motion = Motion(self.motion or MotionRule(), outside=self.ignore)
+        return gated(still, motion, follow=self.follows) if self.when == "motion" else together(still, motion)
 
     @property
     def follows(self) -> bool:

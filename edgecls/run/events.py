@@ -2,6 +2,11 @@
 
 It reads only what a line of labels holds (camera, index, time, regions, boxes, labels, scores), rounded as it is there, so a
 recording of labels gives the very events that the cameras gave.
+
+    events = Events({"north": Rules(gates=(...,))})
+    for result in pipeline.over(source):
+        for event in events.step(observe(result)):
+            ...
 """
 
 from __future__ import annotations
@@ -16,11 +21,34 @@ from edgecls.run.states import Change, StateMachine
 from edgecls.run.track import Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from edgecls.frame import Detection
     from edgecls.run.shapes import Point
     from edgecls.run.track import Place, Track
+    from edgecls.run.wire import Observation
+
+
+class Events:
+    """What happens at several cameras, each on its own. One without rules has the usual ones: the state of its whole frame."""
+
+    def __init__(self, rules: Mapping[str, Rules], *, model: str = "") -> None:
+        """Take the rules by the camera's name. `model` is the name of the file that the labels are from."""
+        self._rules = rules
+        self._model = model
+        self._cameras: dict[str, CameraEvents] = {}
+
+    def step(self, seen: Observation) -> list[Event]:
+        """Take one frame of any of the cameras. Returns what begins or ends with it."""
+        camera = self._cameras.get(seen.camera)
+        if camera is None:
+            rules = self._rules.get(seen.camera, Rules())
+            camera = self._cameras[seen.camera] = CameraEvents(seen.camera, rules, model=self._model)
+        return camera.step(seen.moment, seen.size_hw, seen.detections)
+
+    def close(self) -> list[Event]:
+        """No more frames come."""
+        return [event for camera in self._cameras.values() for event in camera.close()]
 
 
 class CameraEvents:
@@ -38,7 +66,11 @@ class CameraEvents:
 
     def step(self, moment: Moment, size_hw: tuple[int, int], detections: Sequence[Detection]) -> list[Event]:
         """Take one frame. Returns what begins or ends with it."""
+        seen = {d.region for d in detections}
         events = [event for d in detections if d.region != MOTION for event in self._state(moment, d)]
+        for name, machine in self._states.items():
+            if name not in seen:
+                events += [self._of_state(name, change) for change in machine.wait(moment)]
         _, over = self._tracker.step(moment, [d for d in detections if d.region == MOTION])
         for track in over:
             events += self._end(track)
@@ -60,7 +92,7 @@ class CameraEvents:
         if machine is None:
             rule = next((zone.state for zone in self._rules.zones if zone.name == name), self._rules.state)
             machine = self._states[name] = StateMachine(rule)
-        return [self._of_state(name, change) for change in machine.step(moment, prediction.label, round(prediction.score, 7))]
+        return [self._of_state(name, change) for change in machine.step(moment, prediction.label, prediction.score)]
 
     def _of_state(self, region: str, change: Change) -> Event:
         return replace(self._blank, region=region, label=change.label, score=change.score, start=change.start, end=change.end)

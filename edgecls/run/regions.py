@@ -40,6 +40,26 @@ def zones(rectangles: Mapping[str, tuple[float, float, float, float]]) -> Region
     return cut
 
 
+def by_camera(looks: Mapping[str, Regions]) -> Regions:
+    """Look at the frames of each camera as it is said by the camera's name; at the whole frame of others."""
+    return lambda frame: looks.get(frame.camera, whole_frame)(frame)
+
+
+def gated(look: Regions, motion: Regions, *, follow: bool) -> Regions:
+    """Look only while something moves; and with `follow` at what moves as well."""
+
+    def look_if(frame: Frame) -> Sequence[Region]:
+        moving = motion(frame)
+        return [*look(frame), *(moving if follow else ())] if moving else []
+
+    return look_if
+
+
+def together(*looks: Regions) -> Regions:
+    """Look at all that these look at, in their order."""
+    return lambda frame: [region for look in looks for region in look(frame)]
+
+
 def parse_zones(texts: Sequence[str]) -> dict[str, tuple[float, float, float, float]]:
     """Read texts such as `NAME=x,y,w,h`. Raises ConfigError that shows how one is written."""
     rectangles: dict[str, tuple[float, float, float, float]] = {}

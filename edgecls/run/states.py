@@ -100,6 +100,7 @@ class StateMachine:
         self._rule = rule
         self._window: deque[_Seen] = deque()
         self._began_s = inf  # the time of the first frame that the window could have held
+        self._last_s = inf  # the time of the last frame, looked at or not
         self._state: _State | None = None
         self._ended_s: dict[str, float] = {}
 
@@ -110,15 +111,18 @@ class StateMachine:
 
     def step(self, moment: Moment, label: str, score: float) -> list[Change]:
         """Take the label of one frame. Returns what this changes: an end comes before the beginning of the next."""
-        changes: list[Change] = []
-        if self._window and moment.time_s - self._window[-1].moment.time_s > self._rule.hold_s:
-            changes += self.close()
+        changes = self.wait(moment)
         self._remember(_Seen(moment, label, score))
         if self._state and self._enough(against := [not self._shows(seen) for seen in self._window]):
             changes += self._end(_turn(against))
         if self._state is None:
             self._enter()
         return changes + self._tell(moment)
+
+    def wait(self, moment: Moment) -> list[Change]:
+        """Take a frame in which nobody looked, because nothing moved there: what there was is still there."""
+        gap_s, self._last_s = moment.time_s - self._last_s, moment.time_s
+        return self.close() if gap_s > self._rule.hold_s else []
 
     def close(self) -> list[Change]:
         """No more frames follow these, so the state has ended with the last that showed it."""

@@ -3,8 +3,9 @@
     {"camera": "gate", "frame": 12, "time_s": 0.48, "age_ms": 3.1, "label": "stop", "score": 0.998,
      "top": [["stop", 0.998], ["yield", 0.001], ...]}
 
-`label`, `score` and `top` are those of the first region, null and [] where there is none. Frames of a folder add
-"file"; a frame with more than the whole of it adds "detections", one for each region with its box in pixels.
+`label`, `score` and `top` are those of the first region, null and [] where there is none. Frames of a live source add "at_s",
+seconds since 1970 (UTC), those of a folder "file"; a frame with more than the whole of it adds "size", its width and height in
+pixels, and "detections", one for each region with its box.
 
 A change of a camera's state is a line too, between those of its frames:
 
@@ -21,17 +22,58 @@ not belong to its kind is left out:
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edgecls.frame import WHOLE_FRAME
+from edgecls.errors import DataError
+from edgecls.event import Moment
+from edgecls.frame import WHOLE_FRAME, Box, Detection, Prediction
 
 if TYPE_CHECKING:
-    from edgecls.event import Event, Moment
-    from edgecls.frame import Prediction, Result, StateChange
+    from edgecls.event import Event
+    from edgecls.frame import Result, StateChange
+
+DIGITS = 7
+"""Of a score, so that lines can be compared to 1e-6."""
+
+
+class Observation(NamedTuple):
+    """What a line says of a frame: all that events are made of, so a line and the frame itself give the same ones."""
+
+    camera: str
+    moment: Moment
+    size_hw: tuple[int, int]
+    detections: tuple[Detection, ...]
+
+
+def observe(result: Result) -> Observation:
+    """Return of a result what its line holds."""
+    return observed(to_record(result))
+
+
+def observed(record: dict[str, Any]) -> Observation:
+    """Return what the record of a frame says. Raises KeyError, TypeError or ValueError for one that no frame gave."""
+    width, height = record.get("size", (1, 1))
+    moment = Moment(int(record["frame"]), float(record["time_s"]), record.get("at_s"))
+    found = record.get("detections")
+    if found is None:
+        found = [{**record, "region": WHOLE_FRAME, "box": (0, 0, width, height)}]
+    detections = tuple(Detection(Box(*one["box"]), _heard(one), one["region"]) for one in found)
+    return Observation(record["camera"], moment, (height, width), detections)
+
+
+def read_line(line: str, where: str) -> Observation | None:
+    """Return what a line says of a frame; None where it speaks of something else. Raises DataError, whose text begins with
+    `where`, for what is no line of a run.
+    """
+    try:
+        record = json.loads(line)
+        return observed(record) if "frame" in record else None
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{where}: not a line of edgecls run ({type(error).__name__}: {error})") from error
 
 
 def to_record(result: Result) -> dict[str, Any]:
-    """Return what a line says, as plain values. Scores keep 7 digits, so that lines can be compared to 1e-6."""
+    """Return what a line says, as plain values."""
     frame, detections = result.frame, result.detections
     first = _said(detections[0].prediction) if detections else {"label": None, "score": None, "top": []}
     record: dict[str, Any] = {
@@ -41,9 +83,12 @@ def to_record(result: Result) -> dict[str, Any]:
         "age_ms": round(result.timing.age_ms, 1),
         **first,
     }
+    if frame.at_s is not None:
+        record["at_s"] = round(frame.at_s, 3)
     if frame.file:
         record["file"] = frame.file
     if [d.region for d in detections] != [WHOLE_FRAME]:
+        record["size"] = [frame.size_hw[1], frame.size_hw[0]]
         record["detections"] = [{"region": d.region, "box": list(d.box), **_said(d.prediction)} for d in detections]
     return record
 
@@ -69,7 +114,7 @@ def event_record(event: Event) -> dict[str, Any]:
         "camera": event.camera,
         "region": event.region,
         "label": event.label,
-        "score": round(event.score, 7),
+        "score": round(event.score, DIGITS),
         "start": _moment(event.start),
         "end": None if event.end is None else _moment(event.end),
         "duration_s": None if event.duration_s is None else round(event.duration_s, 3),
@@ -96,5 +141,10 @@ def _as_line(record: dict[str, Any]) -> str:
 
 
 def _said(prediction: Prediction) -> dict[str, Any]:
-    top = [[label, round(score, 7)] for label, score in prediction.top]
-    return {"label": prediction.label, "score": round(prediction.score, 7), "top": top}
+    top = [[label, round(score, DIGITS)] for label, score in prediction.top]
+    return {"label": prediction.label, "score": round(prediction.score, DIGITS), "top": top}
+
+
+def _heard(said: dict[str, Any]) -> Prediction:
+    """The inverse of `_said`, but for the class index."""
+    return Prediction(said["label"], float(said["score"]), -1, tuple((label, score) for label, score in said["top"]))

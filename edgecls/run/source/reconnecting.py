@@ -119,7 +119,10 @@ class Reconnecting(Source):
         self._next_index = index + frame.index + 1
         if self._picture_at - self._opened_at > HELD_S:
             self._wait_s = FIRST_WAIT_S
-        return frame if self._place == (0, 0.0) else frame.at(index + frame.index, time_s + frame.time_s)
+        if not self.live:
+            return frame
+        at_s = time.time() - (time.monotonic() - frame.captured_at)
+        return frame.at(index + frame.index, time_s + frame.time_s, at_s=at_s)
 
     def _begin(self, frame: Frame) -> None:
         """Count on from the last connection."""
