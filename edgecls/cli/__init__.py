@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 import typer
 
 import edgecls
-from edgecls.cli import adopt, bench, doctor, evaluate, export, info, predict, run, train
+from edgecls.cli import adopt, bench, check_config, doctor, evaluate, export, info, predict, replay, run, train
 from edgecls.cli.talk import data, say
 from edgecls.errors import EdgeclsError, redact
 
@@ -111,6 +111,8 @@ for _name, _command in (
     ("eval", evaluate.evaluate),
     ("predict", predict.predict),
     ("run", run.run),
+    ("replay", replay.replay),
+    ("check-config", check_config.check_config),
     ("info", info.info),
     ("bench", bench.bench),
     ("doctor", doctor.doctor),

@@ -15,7 +15,11 @@ from edgecls.cli.interrupt import Interrupt
 from edgecls.cli.talk import clear_status, say, status
 
 if TYPE_CHECKING:
-    from edgecls.frame import StateChange
+    from collections.abc import Iterable
+
+    from edgecls.event import Event
+    from edgecls.frame import Result, StateChange
+    from edgecls.run.events import Events
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.sink import Sink
     from edgecls.run.source import Source
@@ -24,7 +28,8 @@ STATUS_EVERY_S = 0.25
 
 
 def run(
-    model: Annotated[str, typer.Option("--model", "-m", metavar="M.onnx", help="The .onnx file to run.")],
+    model: Annotated[str | None, typer.Option("--model", "-m", metavar="M.onnx", help="The .onnx file to run; goes over the one of --config.")] = None,
+    config: Annotated[str | None, typer.Option("--config", metavar="CAMERAS.toml", help="Cameras, zones, lines, rules and sinks from a file; gives events beside the labels.")] = None,
     camera: Annotated[list[int] | None, typer.Option("--camera", "-c", min=0, metavar="N", help="A camera by its number; may be repeated.")] = None,
     source: Annotated[list[str] | None, typer.Option("--source", "-s", metavar="[NAME=]WHERE",
         help="A video file, a folder of pictures, or a URL (rtsp, http ...), with a name for the camera if wanted; may be repeated.")] = None,
@@ -52,26 +57,35 @@ def run(
     lose nothing.
     """
     wheres: list[int | str] = [*(camera or ()), *(source or ())]
-    if not wheres:
-        raise typer.BadParameter("expected a --camera or a --source to read from")
+    if config and (wheres or zone):
+        raise typer.BadParameter("--camera, --source and --zone stand in the file of --config; give one or the other")
+    if not (config or wheres):
+        raise typer.BadParameter("expected a --camera, a --source or a --config to read from")
+    if not (config or model):
+        raise typer.BadParameter("expected a --model to run")
     from edgecls import image
     from edgecls.classifier import Classifier
+    from edgecls.run.config import read_config
+    from edgecls.run.events import Events
     from edgecls.run.pipeline import Pipeline
-    from edgecls.run.regions import parse_zones, whole_frame, zones
+    from edgecls.run.regions import by_camera, parse_zones, whole_frame, zones
     from edgecls.run.sink import JsonlSink, open_sink
-    from edgecls.run.source import Reading, open_source
+    from edgecls.run.source import Reading, open_named, open_source
 
+    settings = read_config(config) if config else None
+    if settings:
+        model, device, threads = model or settings.model, _chosen(device, settings.device), threads or settings.threads
     image.keep_opencv_to_one_thread()
-    regions = zones(parse_zones(zone)) if zone else whole_frame
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        classifier = Classifier.load(model, device=device, threads=threads, on_mismatch=on_mismatch)  # type: ignore[arg-type]
+        classifier = Classifier.load(str(model), device=device, threads=threads, on_mismatch=on_mismatch)  # type: ignore[arg-type]
     for warning in warned:
         say(f"warning: {warning.message}")
     if device == "auto":
         say(f"device {classifier.device} ({classifier.why})")
     spec = classifier.card.input
-    draws = any(not text.startswith("jsonl") for text in sink or ())
+    texts = [*(settings.sinks if settings else ()), *(sink or ())]
+    draws = any(not text.startswith("jsonl") for text in texts)
     reading = Reading(
         decoder=decoder,  # type: ignore[arg-type]  # Reading checks it
         fast_decode=fast_decode, keyframes=keyframes, strict=strict, every=every, fps=fps,
@@ -83,16 +97,28 @@ def run(
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())  # first in, last out: the sinks are closed under it
         on_state = partial(_tell, sinks, interrupt)
-        frames = interrupt.wait_for(lambda: open_source(*wheres, reading=reading, say=say, on_state=on_state))
-        if frames is None:
+        if settings:
+            places = {one.name: (one.source, one.reading) for one in settings.camera}
+            regions = by_camera({one.name: one.looks() for one in settings.camera})
+            events = Events({one.name: one.rules for one in settings.camera}, model=settings.model_name)
+            opened = interrupt.wait_for(lambda: open_named(places, say=say, on_state=on_state))
+        else:
+            regions, events = zones(parse_zones(zone)) if zone else whole_frame, None
+            opened = interrupt.wait_for(lambda: open_source(*wheres, reading=reading, say=say, on_state=on_state))
+        if opened is None:
             raise typer.Exit(interrupt.exit_code)
-        stack.enter_context(frames)
-        sinks += [stack.enter_context(open_sink(text)) for text in sink or ()]
+        frames = stack.enter_context(opened)
+        sinks += [stack.enter_context(open_sink(text)) for text in texts]
         if not quiet:
             sinks.append(JsonlSink())
         shared = not quiet and sys.stdout.isatty()
-        _loop(Pipeline(classifier, regions=regions), frames, sinks, interrupt, lines_on_screen=shared)
+        _loop(Pipeline(classifier, regions=regions), frames, sinks, interrupt, events=events, lines_on_screen=shared)
     raise typer.Exit(interrupt.exit_code)
+
+
+def _chosen(asked: str, of_config: str) -> str:
+    """The device of the command line, unless that is auto."""
+    return of_config if asked == "auto" else asked
 
 
 def _tell(sinks: list[Sink], interrupt: Interrupt, change: StateChange) -> None:
@@ -103,11 +129,14 @@ def _tell(sinks: list[Sink], interrupt: Interrupt, change: StateChange) -> None:
         interrupt.undisturbed(partial(sink.write_state, change))
 
 
-def _loop(pipeline: Pipeline, source: Source, sinks: list[Sink], interrupt: Interrupt, *, lines_on_screen: bool) -> None:
-    """Write every result to every sink, until the end or a signal. Lines that go to the same screen as the status line stand
+def _loop(
+    pipeline: Pipeline, source: Source, sinks: list[Sink], interrupt: Interrupt, *, events: Events | None, lines_on_screen: bool
+) -> None:
+    """Write every result and what happened to every sink, until the end or a signal. Lines that go to the same screen as the status line stand
     above it.
     """
     from edgecls.run.meter import Meter
+    from edgecls.run.wire import observe
 
     meter, began, shown = Meter(), time.perf_counter(), 0.0
     results = pipeline.over(source)
@@ -115,8 +144,7 @@ def _loop(pipeline: Pipeline, source: Source, sinks: list[Sink], interrupt: Inte
         while (result := interrupt.wait_for(lambda: next(results, None))) is not None:
             if lines_on_screen:
                 clear_status()
-            for sink in sinks:
-                sink.write(result)
+            _write(sinks, result, events.step(observe(result)) if events else ())
             now = time.perf_counter()
             meter.add(result, now)
             if lines_on_screen or now - shown >= STATUS_EVERY_S:
@@ -124,6 +152,16 @@ def _loop(pipeline: Pipeline, source: Source, sinks: list[Sink], interrupt: Inte
                 status(meter.line(source.skipped))
             if any(sink.done for sink in sinks):
                 break
+        for event in events.close() if events else ():
+            for sink in sinks:
+                sink.write_event(event)
     finally:
         frames, seconds = sum(meter.frames.values()), time.perf_counter() - began
         say(f"{frames} frames in {seconds:.1f} s ({frames / max(seconds, 1e-9):.1f} fps), {source.skipped} skipped")
+
+
+def _write(sinks: list[Sink], result: Result, events: Iterable[Event]) -> None:
+    for sink in sinks:
+        sink.write(result)
+        for event in events:
+            sink.write_event(event)

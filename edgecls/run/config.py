@@ -98,6 +98,11 @@ class Config:
     device: str = "auto"
     threads: int | None = None
 
+    @property
+    def model_name(self) -> str:
+        """What events call the model: the file's name without its ending."""
+        return Path(self.model).stem
+
     def __post_init__(self) -> None:
         """Refuse no camera, and two of one name."""
         if not self.camera:

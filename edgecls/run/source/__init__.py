@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -35,6 +35,7 @@ __all__ = [
     "Reconnecting",
     "Source",
     "Threaded",
+    "open_named",
     "open_source",
 ]
 
@@ -91,13 +92,23 @@ def open_source(
     """
     if not wheres:
         raise ConfigError("expected a camera, file, folder or URL to read from, found none")
+    places: dict[str, tuple[int | str, Reading]] = {}
+    for where in wheres:
+        _, target, name = recognize(where)
+        unique = next(n for n in (name, *(f"{name}-{i}" for i in range(2, len(wheres) + 2))) if n not in places)
+        places[unique] = (where if isinstance(where, int) else target, reading)
+    return open_named(places, say=say, on_state=on_state)
+
+
+def open_named(
+    places: Mapping[str, tuple[int | str, Reading]], *, say: Say = _say_on_stderr, on_state: OnState | None = None
+) -> Source:
+    """Open cameras by their names, each (where, how to read it), as `open_source` does."""
     opened: list[Source] = []
     try:
-        for where in wheres:
-            kind, target, name = recognize(where)
-            taken = {source.name for source in opened}
-            unique = next(n for n in (name, *(f"{name}-{i}" for i in range(2, len(wheres) + 2))) if n not in taken)
-            opened.append(SOURCES[kind](target, unique, reading, say))
+        for name, (where, reading) in places.items():
+            kind, target, _ = recognize(where)
+            opened.append(SOURCES[kind](target, name, reading, say))
     except BaseException:
         for source in opened:
             source.close()

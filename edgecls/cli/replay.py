@@ -1,0 +1,74 @@
+"""`edgecls replay`: the events that a recording of labels would have given."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgecls.cli.talk import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgecls.run.wire import Observation
+
+
+def replay(
+    labels: Annotated[str, typer.Argument(metavar="LABELS.jsonl", help="Lines of edgecls run, or - for stdin.")],
+    config: Annotated[str, typer.Option("--config", metavar="CAMERAS.toml", help="The zones, lines and rules to try.")],
+    sink: Annotated[list[str] | None, typer.Option("--sink", metavar="KIND[:FILE]",
+        help="Where the events go as well; may be repeated. Those of the config are left alone.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No lines on stdout; for replays with sinks.")] = False,
+) -> None:  # fmt: skip
+    """Give the events of a recording under other rules, in seconds: thresholds, zones and lines are tuned without a camera.
+
+    What was looked at stays as it was recorded: other zones that show a state, or other motion, need the frames themselves.
+    """
+    from edgecls.run.config import read_config
+    from edgecls.run.events import Events
+    from edgecls.run.sink import JsonlSink, open_sink
+
+    settings = read_config(config)
+    events = Events({camera.name: camera.rules for camera in settings.camera}, model=settings.model_name)
+    frames = lines = 0
+    with ExitStack() as stack:
+        sinks = [stack.enter_context(open_sink(text)) for text in sink or ()]
+        if not quiet:
+            sinks.append(JsonlSink())
+        for seen in chain(_seen(labels), (None,)):
+            frames += seen is not None
+            for event in events.close() if seen is None else events.step(seen):
+                lines += 1
+                for one in sinks:
+                    one.write_event(event)
+    say(f"{frames} frames, {lines} lines of events")
+
+
+def _seen(path: str) -> Iterator[Observation]:
+    """What the lines say of frames; other lines are passed over."""
+    from edgecls.run.wire import read_line
+
+    for number, line in enumerate(_lines(path), 1):
+        seen = read_line(line, f"{path}, line {number}") if line.strip() else None
+        if seen is not None:
+            yield seen
+
+
+def _lines(path: str) -> Iterator[str]:
+    from edgecls.errors import DataError
+
+    if path == "-":
+        yield from sys.stdin
+        return
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            yield from file
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: expected lines in UTF-8, found other bytes") from error

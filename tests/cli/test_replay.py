@@ -1,0 +1,132 @@
+"""`edgecls run --config`, `edgecls replay`, `edgecls check-config`: from a drawn video to events, and again from its lines."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from edgecls.cli import app
+from tests.drawn import gray_levels, write_video
+
+LEVELS = [20] * 40 + [235] * 40
+"""A video at 25 frames a second: dark for 1.6 s, then bright."""
+FIRST, LATER = "model = {model!r}\n", '[[camera]]\nname = "lamp"\nsource = {video!r}\n[camera.state]\nseconds = 0.4\n'
+
+
+def call(*arguments, code=0):
+    done = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert done.exit_code == code, done.output
+    return done
+
+
+def events(text):
+    """The lines of events."""
+    return [line for line in text.splitlines() if '"event"' in line]
+
+
+@pytest.fixture
+def config(tmp_path, light_model):
+    """cameras.toml over a video of a lamp that goes on."""
+    video = write_video(tmp_path / "light.avi", gray_levels(LEVELS))
+    path = tmp_path / "cameras.toml"
+    path.write_text((FIRST + LATER).format(model=str(light_model), video=str(video)))
+    return path
+
+
+@pytest.fixture
+def labels(config, tmp_path):
+    """The lines of a run."""
+    path = tmp_path / "labels.jsonl"
+    path.write_text(call("run", "--config", config).stdout)
+    return path
+
+
+def test_a_run_gives_events_between_its_labels(labels):
+    """Dark from the first frame to the 40th, bright from there to the last."""
+    told = [json.loads(line) for line in events(labels.read_text())]
+    ends = [(e["label"], e["start"]["frame"], e["end"]["frame"]) for e in told if e["end"]]
+    assert ends == [("dark", 0, 39), ("bright", 40, 79)]
+    assert [e["end"] is None for e in told] == [True, False, True, False]
+    assert {e["camera"] for e in told} == {"lamp"}
+    assert len(labels.read_text().splitlines()) == 80 + 4
+
+
+def test_a_replay_gives_the_very_same_events(labels, config):
+    """Line by line, from the labels alone."""
+    assert events(call("replay", labels, "--config", config).stdout) == events(labels.read_text())
+
+
+def test_a_replay_tries_other_rules(labels, config):
+    """With a dwell of 1.7 s neither is told of."""
+    config.write_text(config.read_text() + "dwell_s = 1.7\n")
+    done = call("replay", labels, "--config", config)
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1] == "80 frames, 0 lines of events"
+
+
+def test_what_moves_is_followed_and_replayed(tmp_path, light_model):
+    """A bright square goes over a line in a drawn video: one crossing, and the same one from the lines."""
+    pictures = []
+    for i in range(100):
+        picture = np.full((120, 200, 3), 60, np.uint8)
+        picture[::8] += 10
+        if i >= 60:
+            left = 4 * (i - 60)
+            picture[40:80, left : left + 40] = 250
+        pictures.append(picture)
+    video = write_video(tmp_path / "road.avi", pictures)
+    config, labels = tmp_path / "cameras.toml", tmp_path / "labels.jsonl"
+    config.write_text(
+        f'model = "{light_model}"\nsinks = ["jsonl:{labels}"]\n[[camera]]\nname = "road"\nsource = "{video}"\n'
+        '[[camera.line]]\nname = "middle"\nline = [[0.5, 0.0], [0.5, 1.0]]\nleft = "out"\nright = "in"\n'
+    )
+    call("run", "--config", config, "--quiet")
+    told = [json.loads(line) for line in events(labels.read_text())]
+    (crossing,) = [e for e in told if e["kind"] == "crossing"]
+    assert (crossing["direction"], crossing["label"], crossing["track_id"]) == ("out", "bright", 1)
+    assert abs(crossing["start"]["frame"] - 80) <= 2
+    assert events(call("replay", labels, "--config", config).stdout) == events(labels.read_text())
+
+
+def test_lines_that_are_none_are_one_line(config, tmp_path):
+    """With the number of the line; a file that is not there; other lines of a run are passed over."""
+    (tmp_path / "bad.jsonl").write_text('{"camera": "lamp", "state": "live", "why": "", "at_s": 1.0}\n\n{"frame": 3}\n')
+    done = call("replay", tmp_path / "bad.jsonl", "--config", config, code=1)
+    assert done.stderr.splitlines()[-1].startswith(
+        f"error: {tmp_path / 'bad.jsonl'}, line 3: not a line of edgecls run (KeyError"
+    )
+    done = call("replay", tmp_path / "none.jsonl", "--config", config, code=1)
+    assert "none.jsonl: cannot be read (No such file" in done.stderr
+    done = call("replay", tmp_path / "bad.jsonl", "--config", tmp_path / "none.toml", code=1)
+    assert "none.toml: cannot be read" in done.stderr
+
+
+def test_a_config_is_checked_without_a_camera(tmp_path):
+    """What would run, with no password; or the line that is wrong."""
+    path = tmp_path / "cameras.toml"
+    text = (
+        'model = "m.onnx"\nsinks = ["jsonl:x.jsonl"]\n[[camera]]\nname = "a"\nsource = "rtsp://u:secret@host/1"\n'
+        '[[camera.zone]]\nname = "bay"\narea = [0, 0, 0.5, 0.5]\n[[camera]]\nname = "b"\nsource = 0\nwhen = "motion"\n'
+    )
+    path.write_text(text)
+    assert call("check-config", path).stdout.splitlines() == [
+        f"{path}: 2 camera(s), model m.onnx, device auto",
+        "  a: rtsp://***@host/1: zone bay",
+        "  b: 0: the whole frame, while something moves",
+        "  to jsonl:x.jsonl",
+    ]
+    found = json.loads(call("check-config", path, "--json").stdout)
+    assert [camera["name"] for camera in found["cameras"]] == ["a", "b"]
+    path.write_text(text.replace("0.5, 0.5", "0.5, 5.5"))
+    done = call("check-config", path, code=1)
+    assert f"{path}, line 8: camera[0].zone[0].area: (0.5, 5.5) is outside of the frame" in done.stderr
+
+
+def test_a_config_leaves_no_place_for_cameras_on_the_command_line(config):
+    """One or the other."""
+    done = call("run", "--config", config, "--camera", 0, code=2)
+    assert "stand in the file of --config" in done.output
+    assert "expected a --model" in call("run", "--camera", 0, code=2).output
