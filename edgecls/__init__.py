@@ -27,12 +27,20 @@ if TYPE_CHECKING:
         StalledError,
         TrainError,
     )
+    from edgecls.event import Event, Moment
     from edgecls.frame import Box, Detection, Frame, Prediction, Region, Result, StateChange, Timing
+    from edgecls.run.config import read_config
+    from edgecls.run.events import Events
+    from edgecls.run.motion import Motion, MotionRule
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.regions import whole_frame, zones
+    from edgecls.run.rules import Gate, Rules, Zone
+    from edgecls.run.shapes import Line, Polygon
     from edgecls.run.sink import Sink, open_sink
     from edgecls.run.source import Reading, Source, open_source
-    from edgecls.run.wire import to_line
+    from edgecls.run.states import StateRule
+    from edgecls.run.track import TrackRule
+    from edgecls.run.wire import event_line, observe, to_line
 
 _HOMES = {
     "edgecls.card": ("InputSpec", "ModelCard"),
@@ -41,12 +49,20 @@ _HOMES = {
         *("AccessError", "ConfigError", "DataError", "DeviceError", "EdgeclsError", "ExportError"),
         *("MissingExtraError", "ModelError", "SinkError", "SourceError", "StalledError", "TrainError"),
     ),
+    "edgecls.event": ("Event", "Moment"),
     "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "StateChange", "Timing"),
+    "edgecls.run.config": ("read_config",),
+    "edgecls.run.events": ("Events",),
+    "edgecls.run.motion": ("Motion", "MotionRule"),
     "edgecls.run.pipeline": ("Pipeline",),
     "edgecls.run.regions": ("whole_frame", "zones"),
+    "edgecls.run.rules": ("Gate", "Rules", "Zone"),
+    "edgecls.run.shapes": ("Line", "Polygon"),
     "edgecls.run.sink": ("Sink", "open_sink"),
     "edgecls.run.source": ("Reading", "Source", "open_source"),
-    "edgecls.run.wire": ("to_line",),
+    "edgecls.run.states": ("StateRule",),
+    "edgecls.run.track": ("TrackRule",),
+    "edgecls.run.wire": ("event_line", "observe", "to_line"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -59,28 +75,43 @@ __all__ = [
     "Detection",
     "DeviceError",
     "EdgeclsError",
+    "Event",
+    "Events",
     "ExportError",
     "Frame",
+    "Gate",
     "InputSpec",
+    "Line",
     "MissingExtraError",
     "ModelCard",
     "ModelError",
+    "Moment",
+    "Motion",
+    "MotionRule",
     "Pipeline",
+    "Polygon",
     "Prediction",
     "Reading",
     "Region",
     "Result",
+    "Rules",
     "Sink",
     "SinkError",
     "Source",
     "SourceError",
     "StalledError",
     "StateChange",
+    "StateRule",
     "Timing",
+    "TrackRule",
     "TrainError",
+    "Zone",
     "__version__",
+    "event_line",
+    "observe",
     "open_sink",
     "open_source",
+    "read_config",
     "to_line",
     "whole_frame",
     "zones",

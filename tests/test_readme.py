@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -12,6 +13,11 @@ import pytest
 from typer.main import get_command
 
 from edgecls.cli import app
+from edgecls.run.config import Camera, Config, read_config
+from edgecls.run.motion import MotionRule
+from edgecls.run.rules import Gate, Zone
+from edgecls.run.states import StateRule
+from edgecls.run.track import TrackRule
 from tests.conftest import ROOT
 from tests.drawn import gray_levels
 
@@ -35,6 +41,17 @@ def test_python_in_the_readme_runs_as_written(block, tmp_path):
 def test_the_readme_has_python():
     """There is something for the test above to run."""
     assert len(BLOCKS) >= 2
+
+
+def test_the_cameras_toml_of_the_readme_is_one(tmp_path):
+    """As written; its tables name every setting that there is."""
+    (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "cameras.toml").write_text(text, encoding="utf-8")
+    north, gate = read_config(tmp_path / "cameras.toml", {"CAMERA_USER": "u", "CAMERA_PASSWORD": "p"}).camera
+    assert (north.follows, gate.follows) == (True, False)
+    for settings in (Config, Camera, StateRule, TrackRule, MotionRule, Zone, Gate):
+        for field in dataclasses.fields(settings):
+            assert re.search(rf"\b{field.name}\b", README), f"{settings.__name__}.{field.name} is not in README.md"
 
 
 COMMANDS = get_command(app).commands
