@@ -62,6 +62,11 @@ class Event:
         return hashlib.sha256("\0".join(what).encode()).hexdigest()[:16]
 
     @property
+    def phase(self) -> Literal["begin", "end"]:
+        """Which of its two comings this is: with the id it tells one delivery from another."""
+        return "begin" if self.end is None else "end"
+
+    @property
     def duration_s(self) -> float | None:
         """From its first frame to its last, in seconds of media time; None while it goes on."""
         return None if self.end is None else self.end.time_s - self.start.time_s

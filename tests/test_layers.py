@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "edgecls"
 ROWS = [
     {"errors"},
-    {"confidence", "extras", "files", "frame", "ladder", "processor", "settings", "vet"},
+    {"confidence", "event", "extras", "files", "frame", "ladder", "processor", "settings", "vet"},
     {"card"},
     {"binding", "image", "metrics", "providers"},
     {"golden"},
