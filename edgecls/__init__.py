@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edgecls.classifier import Classifier
     from edgecls.errors import (
         AccessError,
+        BusyError,
         ConfigError,
         DataError,
         DeviceError,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         ExportError,
         MissingExtraError,
         ModelError,
+        RefusedError,
         SinkError,
         SourceError,
         StalledError,
@@ -38,8 +40,8 @@ _HOMES = {
     "edgecls.card": ("InputSpec", "ModelCard"),
     "edgecls.classifier": ("Classifier",),
     "edgecls.errors": (
-        *("AccessError", "ConfigError", "DataError", "DeviceError", "EdgeclsError", "ExportError"),
-        *("MissingExtraError", "ModelError", "SinkError", "SourceError", "StalledError", "TrainError"),
+        *("AccessError", "BusyError", "ConfigError", "DataError", "DeviceError", "EdgeclsError", "ExportError"),
+        *("MissingExtraError", "ModelError", "RefusedError", "SinkError", "SourceError", "StalledError", "TrainError"),
     ),
     "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "StateChange", "Timing"),
     "edgecls.run.pipeline": ("Pipeline",),
@@ -53,6 +55,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "AccessError",
     "Box",
+    "BusyError",
     "Classifier",
     "ConfigError",
     "DataError",
@@ -68,6 +71,7 @@ __all__ = [
     "Pipeline",
     "Prediction",
     "Reading",
+    "RefusedError",
     "Region",
     "Result",
     "Sink",

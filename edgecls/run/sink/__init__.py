@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecls.errors import ConfigError
-from edgecls.run.sink.contract import Sink
+from edgecls.run.sink.buffered import Buffered
+from edgecls.run.sink.contract import Backlog, Sink
 from edgecls.run.sink.fake import ListSink
 from edgecls.run.sink.jsonl import JsonlSink
+from edgecls.run.sink.spool import Spool
 from edgecls.run.sink.video import VideoSink
 from edgecls.run.sink.window import WindowSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SINKS", "JsonlSink", "ListSink", "Sink", "VideoSink", "WindowSink", "open_sink"]
+__all__ = ["SINKS", "Backlog", "Buffered", "JsonlSink", "ListSink", "Sink", "Spool", "VideoSink", "WindowSink", "open_sink"]
 
 SINKS: dict[str, Callable[[str], Sink]] = {
     "jsonl": JsonlSink,

@@ -74,6 +74,8 @@ class Buffered(Sink):
         self._told = ""
         self._wait_s = FIRST_WAIT_S
         self._retry_at = 0.0
+        self._asked_until = 0.0  # the sink itself wants no try before
+        self._synced_at = time.monotonic()
         self._close_by: float | None = None
         self._thread = threading.Thread(target=self._work, name=f"{WRITER}{name}", daemon=True)
         self._thread.start()
@@ -138,6 +140,7 @@ class Buffered(Sink):
         try:
             while self._goes_on():
                 self._deliver_one()
+                self._sync()
         except Exception as error:  # noqa: BLE001 - nobody waits for this thread, so what ends it must be said
             self._say(f"{self._name}: stopped ({type(error).__name__}: {error}); events are kept in {self._spool.path}")
         finally:
@@ -147,19 +150,22 @@ class Buffered(Sink):
         """Wait until there is something to deliver and the sink may be tried; False when it is over."""
         while True:
             with self._bell:
+                now, has_work = time.monotonic(), bool(self._results) or self._spool.waiting > 0
                 if self._close_by is not None:
-                    return self._has_work() and time.monotonic() < self._close_by
-                pause_s = self._retry_at - time.monotonic()
-                if self._has_work() and pause_s <= 0:
+                    return has_work and self._asked_until <= now < self._close_by
+                if has_work and self._retry_at <= now:
                     return True
-                if not self._has_work():
-                    self._bell.wait()
+                if has_work:  # what comes meanwhile changes nothing: only a close does
+                    self._bell.wait_for(lambda: self._close_by is not None, min(self._retry_at - now, SYNC_EVERY_S))
                 else:
-                    self._bell.wait(min(pause_s, SYNC_EVERY_S))
-            self._spool.sync()
+                    self._bell.wait()
+            self._sync()
 
-    def _has_work(self) -> bool:
-        return bool(self._results) or self._spool.waiting > 0
+    def _sync(self) -> None:
+        """Flush what waits, once a second: what is delivered at once never waits for the disk."""
+        if time.monotonic() - self._synced_at >= SYNC_EVERY_S:
+            self._synced_at = time.monotonic()
+            self._spool.sync()
 
     def _deliver_one(self) -> None:
         """Give the sink the first event, or a result where no event waits."""
@@ -173,7 +179,7 @@ class Buffered(Sink):
         except RefusedError as error:
             self._give_up(str(error), result)
         except OSError as error:
-            self.dropped += result is not None
+            self._count_dropped(result)
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not take the run with it
             self._give_up(f"{type(error).__name__}: {error}", result)
@@ -198,20 +204,24 @@ class Buffered(Sink):
         self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
         if isinstance(error, BusyError):
             wait_s = min(max(error.after_s, wait_s), LONGEST_ASKED_S)
+            self._asked_until = time.monotonic() + wait_s
         self._retry_at = time.monotonic() + wait_s
         with self._bell:
             if self._close_by is not None:
                 self._close_by = 0.0
 
     def _give_up(self, why: str, result: Result | None) -> None:
-        if result is not None:
-            self.dropped += 1
-        else:
+        self._count_dropped(result)
+        if result is None:
             self._refused += 1
             self._spool.done()
         if why != self._told:
             self._told = why
             self._say(f"{self._name}: {why}; given up: {self._refused} events, {self.dropped} results")
+
+    def _count_dropped(self, result: Result | None) -> None:
+        with self._bell:
+            self.dropped += result is not None
 
     def _recover(self) -> None:
         self._wait_s = FIRST_WAIT_S

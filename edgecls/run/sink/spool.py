@@ -23,6 +23,7 @@ import os
 import sqlite3
 import threading
 from collections import deque
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,6 +37,8 @@ MOST_BYTES = 64_000_000
 MOST_IN_MEMORY = 1000
 LARGEST_LOG = 4_000_000
 """Bytes of the write-ahead log after which it is brought into the table."""
+AT_ONCE = 20
+"""Records that go to the disk in one piece when there is room again: so a try that fails costs little."""
 LOCK_WAIT_S = 1.0
 
 
@@ -71,6 +74,7 @@ class Spool:
         self._last = last  # the number of the last record that came
         self._taken: _Record | None = None  # what `peek` gave
         self._done = 0  # the number of the last record that was delivered
+        self._deleted = 0  # up to which number the table was cleared
         self._synced = True
 
     def append(self, record: Mapping[str, Any]) -> None:
@@ -124,7 +128,7 @@ class Spool:
                 self._synced = True
                 with log.open("rb+") as file:
                     os.fsync(file.fileno())
-            if log.stat().st_size > LARGEST_LOG:
+            if log.stat().st_size > LARGEST_LOG or self._trouble:  # on a full disk the log has room to give
                 with self._lock:
                     self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except FileNotFoundError:
@@ -145,16 +149,22 @@ class Spool:
     def _settle(self) -> None:
         """Bring the table up to date: out with what is done, in with what waits in memory."""
         try:
-            with self._db:
-                self._db.execute("DELETE FROM waiting WHERE n <= ?", (self._done,))
-                self._db.executemany("INSERT INTO waiting VALUES (?, ?)", self._memory)
+            if self._deleted < self._done:
+                with self._db:
+                    self._db.execute("DELETE FROM waiting WHERE n <= ?", (self._done,))
+                self._deleted = self._done
+            while self._memory:
+                some = list(islice(self._memory, AT_ONCE))
+                with self._db:
+                    self._db.executemany("INSERT INTO waiting VALUES (?, ?)", some)
+                self._synced = False
+                for _ in some:
+                    self._memory.popleft()
         except sqlite3.ProgrammingError:
             return  # it is closed
         except sqlite3.Error as error:
             self._tell(str(error))
         else:
-            self._synced = self._synced and not self._memory
-            self._memory.clear()
             self._tell("")
 
     def _first_after(self, n: int) -> _Record | None:
@@ -199,6 +209,7 @@ class Spool:
 def _open(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=LOCK_WAIT_S, check_same_thread=False)
     try:
+        db.execute("PRAGMA page_size=1024")  # each commit writes whole pages, and a record is small
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")  # no flush at a commit, but for one when the log begins anew
