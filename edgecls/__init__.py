@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from edgecls.frame import Box, Detection, Frame, Prediction, Region, Result, StateChange, Timing
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.regions import whole_frame, zones
-    from edgecls.run.sink import Sink, open_sink
+    from edgecls.run.sink import CallbackSink, Sink, open_sink, open_sinks
     from edgecls.run.source import Reading, Source, open_source
     from edgecls.run.wire import to_line
 
@@ -46,7 +46,7 @@ _HOMES = {
     "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "StateChange", "Timing"),
     "edgecls.run.pipeline": ("Pipeline",),
     "edgecls.run.regions": ("whole_frame", "zones"),
-    "edgecls.run.sink": ("Sink", "open_sink"),
+    "edgecls.run.sink": ("CallbackSink", "Sink", "open_sink", "open_sinks"),
     "edgecls.run.source": ("Reading", "Source", "open_source"),
     "edgecls.run.wire": ("to_line",),
 }
@@ -56,6 +56,7 @@ __all__ = [
     "AccessError",
     "Box",
     "BusyError",
+    "CallbackSink",
     "Classifier",
     "ConfigError",
     "DataError",
@@ -84,6 +85,7 @@ __all__ = [
     "TrainError",
     "__version__",
     "open_sink",
+    "open_sinks",
     "open_source",
     "to_line",
     "whole_frame",

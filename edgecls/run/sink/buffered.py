@@ -1,8 +1,8 @@
 """A sink behind a buffer, so that one that is slow or dead never slows the run.
 
 The caller puts results into a short queue and events and changes of state into a spool; one thread gives them to the sink.
-Results may be lost: when the queue is full the oldest goes, and is counted. Events may not: each is tried until the sink has it,
-with waits that double, and whatever was not delivered when the run ended is delivered by the next one.
+Results may be lost: when the queue is full the oldest goes, and is counted. Events may not: each is tried until the sink has
+it, with waits that double, and whatever was not delivered when the run ended is delivered by the next one.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 WRITER = "write "
 """What the name of each thread begins with."""
 FIRST_WAIT_S = 0.5
-LONGEST_WAIT_S = 30.0
-"""Waits double from the first to the longest. Each is shortened by chance, by up to a half, so that not all devices come back at
-one moment to the server that was restarted."""
+LONGEST_WAIT_S = 20.0
+"""Waits double from the first to the longest. Each is shortened by chance, by up to a half, so that not all devices come back
+at one moment to the server that was restarted."""
 LONGEST_ASKED_S = 3600.0
 """A receiver that asks for more patience than this is asked again all the same."""
 SYNC_EVERY_S = 1.0
@@ -41,9 +41,9 @@ class Buffered(Sink):
     """Gives `sink` what it gets, in a thread of its own. That thread alone writes to `sink` and closes it.
 
     What goes wrong there is said by `say`, once, and once more when it works again; nothing of it is raised where results are
-    written. `dropped` counts results that were left out, `lost` events and changes of state that were given up: because the sink
-    refused them for good (RefusedError), because of a fault in it (any error that is no OSError, which another try would not
-    mend), or by the spool, which says when it does so.
+    written. `dropped` counts results that were left out, `lost` events and changes of state that were given up: because the
+    sink refused them for good (RefusedError), because of a fault in it (any error that is no OSError, which another try would
+    not mend), or by the spool, which says when it does so.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class Buffered(Sink):
         close_wait_s: float = CLOSE_WAIT_S,
         chance: random.Random | None = None,
     ) -> None:
-        """Begin with what is left in `spool`, which this closes too. Of results, which hold their pictures, `most_results` wait;
-        0 is for a sink that has no use for them. `close_wait_s` is for how long `close` goes on delivering.
+        """Begin with what is left in `spool`, which this closes too. Of results, which hold their pictures, `most_results`
+        wait; 0 is for a sink that has no use for them. `close_wait_s` is for how long `close` goes on delivering.
         """
         self.dropped = 0
         self._refused = 0
@@ -235,5 +235,6 @@ class Buffered(Sink):
         except Exception as error:  # noqa: BLE001 - as above: there is nobody to raise it to
             self._say(f"{self._name}: cannot be closed ({error})")
         if self._spool.waiting:
-            self._say(f"{self._name}: {self._spool.waiting} events were not delivered; the next run does, from {self._spool.path}")
+            count, path = self._spool.waiting, self._spool.path
+            self._say(f"{self._name}: {count} events were not delivered; the next run does, from {path}")
         self._spool.close()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class CallbackSink(Sink):
-    """Calls `on_result`, `on_event` and `on_state`, where given, in the thread of the run. What they raise is raised as it is."""
+    """Calls `on_result`, `on_event` and `on_state`, where given, in the thread of the run; what they raise comes out."""
 
     def __init__(
         self,

@@ -9,11 +9,13 @@ that would have the caller wait for the disk; `sync` does it, which the thread t
 something waits: a power cut costs what came after the last `sync`. A record that was delivered when the process was killed, and
 not yet marked, is delivered again.
 
-When it is full, the oldest record is given up, as the end of an event tells all that its beginning told, and what is new is worth
-more than what is old. When the disk is full or broken, records wait in memory, `MOST_IN_MEMORY` of them, and go to the disk when
-that is possible again; so a full disk costs nothing as long as they are delivered. What is given up is counted in `lost`.
+When it is full, the oldest record is given up, as the end of an event tells all that its beginning told, and what is new is
+worth more than what is old. When the disk is full or broken, records wait in memory, `MOST_IN_MEMORY` of them, and go to the
+disk when that is possible again; so a full disk costs nothing as long as they are delivered. What is given up is counted in
+`lost`.
 
-One process has a spool at a time: SQLite's exclusive lock says so, which the system lets go when the process ends, however it ends.
+One process has a spool at a time: SQLite's exclusive lock says so, which the system lets go when the process ends, however it
+ends.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Events in a file of SQLite: the way to keep them where no server is, to ask about them, and to forget them in time.
 
 The log is written ahead (WAL), so others may read while this writes. Each event is flushed to the disk before it counts as
-written (`synchronous=FULL`): what was taken out of the spool must not be lost to a power cut, and it is the buffer's thread that
-waits for the disk, not the run. So `kill -9` leaves whole events only, and needs no repair.
+written (`synchronous=FULL`): what was taken out of the spool must not be lost to a power cut, and it is the buffer's thread
+that waits for the disk, not the run. So `kill -9` leaves whole events only, and needs no repair.
 """
 
 from __future__ import annotations
@@ -59,13 +59,15 @@ DAY_S = 86_400.0
 class SqliteSink(Sink):
     """A row of `events` for each event, made when it begins and completed when it has ended; what comes twice changes nothing.
 
-    `start` and `end` are seconds since 1970 (UTC) where the camera is live, else media time; `counts` is JSON. The table `states`
-    has the changes of the cameras' states. `keep_days` is after how many days rows are deleted (None: never), an hour late at
-    most; their room in the file is used again.
+    `start` and `end` are seconds since 1970 (UTC) where the camera is live, else media time; `counts` is JSON. The table
+    `states` has the changes of the cameras' states. `keep_days` is after how many days rows are deleted (None: never), an hour
+    late at most; their room in the file is used again.
     """
 
     def __init__(self, path: str | Path, *, keep_days: float | None = None) -> None:
-        """Open it, make it, or bring it up to this version. Raises SinkError for another program's file or a newer version's."""
+        """Open it, make it, or bring it up to this version. Raises SinkError for another program's file or a newer
+        version's.
+        """
         self._path = Path(path)
         self._keep_days = keep_days
         self._pruned_at = -PRUNE_EVERY_S

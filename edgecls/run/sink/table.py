@@ -28,8 +28,8 @@ TAIL_BYTES = 65_536
 class CsvSink(Sink):
     """Appends a row to `path` for each event that has ended; the columns stand in the first line.
 
-    `start` and `end` are UTC as 2025-11-22T10:23:07.000Z where the camera is live, else seconds of media time; `counts` is JSON.
-    A row is in the file whole or not at all, and an event that comes again is not written again.
+    `start` and `end` are UTC as 2025-11-22T15:03:07.000Z where the camera is live, else seconds of media time; `counts` is
+    JSON. A row is in the file whole or not at all, and an event that comes again is not written again.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -39,8 +39,10 @@ class CsvSink(Sink):
         try:
             self._file = io.FileIO(self._path, "a+")
             self._written = self._begin(self._file)
-        except OSError as error:
+        except SinkError:
             self.close()
+            raise
+        except OSError as error:
             raise self._error(error) from error
 
     def write(self, result: Result) -> None:
@@ -73,7 +75,8 @@ class CsvSink(Sink):
             return set()
         first = head.split("\n")[0].strip("\r\ufeff")
         if first != ",".join(COLUMNS):
-            raise SinkError(f"{self._path}: has other columns ({first[:80]}) than events ({','.join(COLUMNS)}); name another file")
+            expected = ",".join(COLUMNS)
+            raise SinkError(f"{self._path}: has other columns ({first[:80]}) than expected ({expected}); name another file")
         file.seek(max(0, size - TAIL_BYTES))
         tail = file.read()
         whole = tail.rfind(b"\n") + 1
@@ -86,16 +89,16 @@ class CsvSink(Sink):
             raise SinkError(f"{self._path}: is closed")
         size = self._file.seek(0, os.SEEK_END)
         try:
-            if self._file.write(line) != len(line):
+            is_whole = self._file.write(line) == len(line)
+            if not is_whole:
                 self._file.truncate(size)
-                raise SinkError(f"{self._path}: cannot be written (the disk is full)")
-        except SinkError:
-            raise
         except OSError as error:
             raise self._error(error) from error
+        if not is_whole:
+            raise SinkError(f"{self._path}: cannot be written (the disk is full)")
 
     def _error(self, error: OSError) -> SinkError:
-        return error if isinstance(error, SinkError) else SinkError(f"{self._path}: cannot be written ({error.strerror})")
+        return SinkError(f"{self._path}: cannot be written ({error.strerror})")
 
 
 def _row(event: Event) -> tuple[object, ...]:

@@ -43,8 +43,8 @@ class WebhookSink(Sink):
     """Sends each event, when it begins and when it has ended, and each change of a camera's state: one try for one write.
 
     `url` is http or https; a user and password in it are sent as basic authentication; `#secret=TEXT` behind it, which is not
-    sent, signs (`whsec_` and base64, or any text). An answer of 408, 429 or 500 and above is a BusyError or SinkError, for which
-    another try may help; any other but 2xx is a RefusedError. Redirections are not followed, as they would lose the body.
+    sent, signs (`whsec_` and base64, or any text). An answer of 408, 429 or 500 and above is a BusyError or SinkError, for
+    which another try may help; any other but 2xx is a RefusedError. Redirections are not followed, as they would lose the body.
     """
 
     def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S) -> None:
@@ -139,7 +139,7 @@ def _secret(fragment: str, url: str) -> bytes:
     options = dict(parse_qsl(fragment.replace("+", "%2B"), keep_blank_values=True))  # base64 has a +
     text = options.pop("secret", "")
     if options:
-        raise ConfigError(f"webhook:{url.partition('#')[0]}: expected #secret=TEXT behind the address, found something else")
+        raise ConfigError(f"webhook:{url.partition('#')[0]}: expected secret=TEXT behind the #, found something else")
     if not text.startswith("whsec_"):
         return text.encode()
     try:
@@ -152,7 +152,7 @@ def _asked_s(header: str | None) -> float | None:
     """Read `Retry-After`: seconds, or a date."""
     if header is None:
         return None
-    if header.strip().isdigit():
+    if header.isascii() and header.strip().isdigit():
         return float(header)
     try:
         date = parsedate_to_datetime(header)

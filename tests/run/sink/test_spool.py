@@ -8,13 +8,16 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from edgecls import SinkError
 from edgecls.run.sink import spool as spool_module
 from edgecls.run.sink.spool import Spool
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FILLER = """
 import sys
