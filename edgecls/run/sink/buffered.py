@@ -178,11 +178,14 @@ class Buffered(Sink):
             self._give(record, result)
         except RefusedError as error:
             self._give_up(str(error), result)
+        except SinkError as error:  # says where it was
+            self._count_dropped(result)
+            self._fail(str(error), error.after_s if isinstance(error, BusyError) else 0.0)
         except OSError as error:
             self._count_dropped(result)
-            self._fail(error)
+            self._fail(f"{self._name}: {error}")
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not take the run with it
-            self._give_up(f"{type(error).__name__}: {error}", result)
+            self._give_up(f"{self._name}: {type(error).__name__}: {error}", result)
         else:
             self._spool.done()
             self._recover()
@@ -195,17 +198,17 @@ class Buffered(Sink):
         elif result is not None:
             self._sink.write(result)
 
-    def _fail(self, error: OSError) -> None:
-        """Say what is wrong, if it is something new, and wait longer than the last time; a close waits for nothing."""
-        if str(error) != self._told:
-            self._told = str(error)
-            self._say(f"{self._name}: {error}; events are kept in {self._spool.path} and tried again")
-        wait_s = self._wait_s * self._chance.uniform(0.5, 1.0)
+    def _fail(self, why: str, asked_s: float = 0.0) -> None:
+        """Say what is wrong, if it is something new, and wait longer than the last time, at least as long as the sink asked; a
+        close waits for nothing.
+        """
+        if why != self._told:
+            self._told = why
+            self._say(f"{why}; events are kept in {self._spool.path} and tried again")
+        now = time.monotonic()
+        self._asked_until = now + min(asked_s, LONGEST_ASKED_S)
+        self._retry_at = max(now + self._wait_s * self._chance.uniform(0.5, 1.0), self._asked_until)
         self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
-        if isinstance(error, BusyError):
-            wait_s = min(max(error.after_s, wait_s), LONGEST_ASKED_S)
-            self._asked_until = time.monotonic() + wait_s
-        self._retry_at = time.monotonic() + wait_s
         with self._bell:
             if self._close_by is not None:
                 self._close_by = 0.0
@@ -217,7 +220,7 @@ class Buffered(Sink):
             self._spool.done()
         if why != self._told:
             self._told = why
-            self._say(f"{self._name}: {why}; given up: {self._refused} events, {self.dropped} results")
+            self._say(f"{why}; given up: {self._refused} events, {self.dropped} results")
 
     def _count_dropped(self, result: Result | None) -> None:
         with self._bell:

@@ -102,8 +102,11 @@ class MqttSink(Sink):
         """Send it, and what its region shows now; over when the broker has acknowledged all of it."""
         told = _Message(self._topic(event.camera, "event"), event_line(event), retain=False)
         self._deliver((event.id, event.phase), [*self._discovered(event.camera), told, *self._region(event)])
-        if event.kind == "state":
-            self._showing[self._topic(event.camera, event.region, "state")] = event.id if event.end is None else ""
+        region = self._topic(event.camera, event.region, "state")
+        if event.kind == "state" and event.end is None:
+            self._showing[region] = event.id
+        elif self._showing.get(region) == event.id:
+            del self._showing[region]
 
     def write_state(self, change: StateChange) -> None:
         """Send it, and whether the camera is available."""

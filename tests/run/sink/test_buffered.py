@@ -125,7 +125,7 @@ def test_a_failure_is_said_once_and_the_return_once(behind, told, tmp_path):
     assert sink.events == [event(i) for i in range(3)]
     assert sink.tries == 8
     assert told == [
-        f"x: nobody answers; events are kept in {tmp_path / 'of.spool'} and tried again",
+        f"nobody answers; events are kept in {tmp_path / 'of.spool'} and tried again",
         "x: works again, 2 events wait, 0 were lost",
     ]
 
@@ -137,8 +137,8 @@ def test_another_failure_is_said_too(behind, told):
         buffer.write_event(event())
         soon(lambda: sink.events != [])
     assert [line.split(";")[0] for line in told] == [
-        "x: nobody answers",
-        "x: wrong password",
+        "nobody answers",
+        "wrong password",
         "x: works again, 0 events wait, 0 were lost",
     ]
 
@@ -150,13 +150,13 @@ def test_waits_double_up_to_the_longest(monkeypatch, tmp_path):
     with Buffered(ListSink(), Spool(tmp_path / "of.spool"), name="x", chance=chance) as buffer:
         waits = []
         for _ in range(10):
-            buffer._fail(DOWN)
+            buffer._fail("down")
             waits.append(buffer._retry_at - time.monotonic())
         for i, wait_s in enumerate(waits):
             full_s = min(0.5 * 2**i, buffered.LONGEST_WAIT_S)
             assert full_s / 2 - 0.1 <= wait_s <= full_s
         buffer._recover()
-        buffer._fail(DOWN)
+        buffer._fail("down")
         assert buffer._retry_at - time.monotonic() <= 0.5
 
 
@@ -186,8 +186,8 @@ def test_what_will_never_be_taken_is_given_up(behind, told, error):
         soon(lambda: sink.events != [])
     assert sink.events == [event(1)]
     assert buffer.lost == 1
-    why = "410 Gone" if isinstance(error, RefusedError) else "ValueError: a fault"
-    assert told[0] == f"x: {why}; given up: 1 events, 0 results"
+    why = "410 Gone" if isinstance(error, RefusedError) else "x: ValueError: a fault"
+    assert told[0] == f"{why}; given up: 1 events, 0 results"
 
 
 def test_a_record_that_cannot_be_read_stops_nobody(behind, tmp_path, told):

@@ -138,9 +138,8 @@ def test_the_signature_of_the_standards_own_example():
 def test_user_and_password_are_basic_authentication():
     """Those of the address, percent-decoded, and no error shows them."""
     came, answer = always(500)
-    with receiver(answer) as where, WebhookSink(f"http://me:s%40cret@{where}/") as sink:
-        with pytest.raises(SinkError) as caught:
-            sink.write_event(event())
+    with receiver(answer) as where, WebhookSink(f"http://me:s%40cret@{where}/") as sink, pytest.raises(SinkError) as caught:
+        sink.write_event(event())
     assert came[0].headers["authorization"] == "Basic " + base64.b64encode(b"me:s@cret").decode()
     assert "cret" not in str(caught.value)
     assert "cret" not in str(caught.value.args)
@@ -189,18 +188,20 @@ def test_no_answer_is_an_error_with_the_reason():
     _, answer = always(None)
     with receiver(answer) as where, WebhookSink(f"http://{where}") as sink, pytest.raises(SinkError, match=r"no answer \(.+\)"):
         sink.write_event(event())
-    with socket.create_server(("127.0.0.1", 0)) as silent, WebhookSink(
-        f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.1
-    ) as sink, pytest.raises(SinkError, match=r"no answer \(timed out\)"):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        WebhookSink(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=0.1) as sink,
+        pytest.raises(SinkError, match=r"no answer \(timed out\)"),
+    ):
         sink.write_event(event())
 
 
 def test_a_certificate_that_is_not_valid_is_no_answer():
     """TLS is checked: what is no TLS server is not talked to."""
     _, answer = always(200)
-    with receiver(answer) as where, WebhookSink(f"https://{where}", timeout_s=2) as sink:
-        with pytest.raises(SinkError, match=r"no answer \(.*SSL"):
-            sink.write_event(event())
+    refused = pytest.raises(SinkError, match=r"no answer \(.*SSL")
+    with receiver(answer) as where, WebhookSink(f"https://{where}", timeout_s=2) as sink, refused:
+        sink.write_event(event())
 
 
 def test_a_wait_for_an_answer_can_be_broken_off():
@@ -291,4 +292,4 @@ def test_what_is_refused_is_counted_and_the_rest_goes_on(tmp_path):
                 buffer.write_event(event(i, label=label))
     assert taken == ["a", "bad", "c"]
     assert buffer.lost == 1
-    assert told[0] == f"hook: http://{where}/hook: answers 422 Unprocessable Entity; given up: 1 events, 0 results"
+    assert told[0] == f"http://{where}/hook: answers 422 Unprocessable Entity; given up: 1 events, 0 results"
