@@ -88,7 +88,8 @@ def open_sink(spec: str, *, spool: str | Path | None = None, say: Callable[[str]
     """Open a sink from a text such as `video:out.mp4`, `jsonl:-` (stdout), `window` or `mqtt://host/edgecls`.
 
     `spool` is the folder for events that wait; left out, EDGECLS_SPOOL, or edgecls/spool in the user's folder for state. Each
-    sink has a file there, named after its text without passwords. `say` hears in one line what goes wrong behind a buffer.
+    place that is written to has a file there, whatever the password and the options. `say` hears in one line what goes wrong
+    behind a buffer.
     """
     kind, _, target = spec.partition(":")
     if kind not in SINKS:
@@ -98,13 +99,12 @@ def open_sink(spec: str, *, spool: str | Path | None = None, say: Callable[[str]
     sink = SINKS[kind](target)
     if kind not in BUFFERED:
         return sink
-    name = redact(spec)
     try:
-        queue = Spool(_spool_folder(spool) / f"{kind}-{hashlib.sha256(name.encode()).hexdigest()[:12]}.spool", say=say)
+        queue = Spool(_spool_folder(spool) / _spool_name(kind, target), say=say)
     except BaseException:
         sink.close()
         raise
-    return Buffered(sink, queue, name=name, say=say, most_results=0)
+    return Buffered(sink, queue, name=redact(spec), say=say, most_results=0)
 
 
 def open_sinks(
@@ -125,6 +125,13 @@ def open_sinks(
     for sink in sinks.values():
         sink.beside(sinks)
     return list(sinks.values())
+
+
+def _spool_name(kind: str, target: str) -> str:
+    without_options = target if kind == "webhook" else target.partition("?")[0]  # of a webhook they are part of the address
+    is_file = kind in ("csv", "sqlite")
+    place = str(Path(without_options).absolute()) if is_file else redact(f"{kind}:{without_options}")
+    return f"{kind}-{hashlib.sha256(place.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}.spool"
 
 
 def _spool_folder(given: str | Path | None) -> Path:

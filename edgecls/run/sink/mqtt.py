@@ -101,7 +101,9 @@ class MqttSink(Sink):
     def write_event(self, event: Event) -> None:
         """Send it, and what its region shows now; over when the broker has acknowledged all of it."""
         told = _Message(self._topic(event.camera, "event"), event_line(event), retain=False)
-        self._deliver((event.id, event.phase), [*self._discovered(event.camera), told, *self._region(event)])
+        available = _Message(self._topic(event.camera, "available"), ONLINE)
+        seen = [] if available.topic in self._retained else [available]  # of a file no change of state tells it
+        self._deliver((event.id, event.phase), [*self._discovered(event.camera), *seen, told, *self._region(event)])
         region = self._topic(event.camera, event.region, "state")
         if event.kind == "state" and event.end is None:
             self._showing[region] = event.id

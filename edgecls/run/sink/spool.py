@@ -67,13 +67,9 @@ class Spool:
         self._is_full = False
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = _open(self.path)
+            self._db, (self.waiting, self._bytes, self._last) = _open(self.path)
         except (OSError, sqlite3.Error) as error:
             raise SinkError(f"{self.path}: {_why(error)}") from error
-        self.waiting, self._bytes, last = self._db.execute(
-            "SELECT COUNT(*), COALESCE(SUM(LENGTH(record)), 0), COALESCE(MAX(n), 0) FROM waiting"
-        ).fetchone()
-        self._last = last  # the number of the last record that came
         self._taken: _Record | None = None  # what `peek` gave
         self._done = 0  # the number of the last record that was delivered
         self._deleted = 0  # up to which number the table was cleared
@@ -208,7 +204,8 @@ class Spool:
         self._trouble = trouble
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path) -> tuple[sqlite3.Connection, tuple[int, int, int]]:
+    """Return the open file, and what is in it: records, their bytes, the number of the last one."""
     db = sqlite3.connect(path, timeout=LOCK_WAIT_S, check_same_thread=False)
     try:
         db.execute("PRAGMA page_size=1024")  # each commit writes whole pages, and a record is small
@@ -219,10 +216,11 @@ def _open(path: Path) -> sqlite3.Connection:
         with db:
             db.execute("CREATE TABLE IF NOT EXISTS waiting (n INTEGER PRIMARY KEY, record TEXT NOT NULL)")
             db.execute("DELETE FROM waiting WHERE n < 0")  # a write, to have the lock now
+        found = db.execute("SELECT COUNT(*), COALESCE(SUM(LENGTH(record)), 0), COALESCE(MAX(n), 0) FROM waiting").fetchone()
     except sqlite3.Error:
         db.close()
         raise
-    return db
+    return db, found
 
 
 def _why(error: OSError | sqlite3.Error) -> str:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +22,11 @@ COLUMNS = (
     *("id", "kind", "camera", "region", "label", "score", "start", "end", "duration_s"),
     *("track_id", "direction", "counts", "model"),
 )
+REMEMBERED = 1000
 TAIL_BYTES = 65_536
-"""So much of the end of the file is read for the ids of events that are there already."""
+"""So many ids of the last rows are remembered, and so much of the file is read for them when it is opened: what comes again
+comes soon.
+"""
 
 
 class CsvSink(Sink):
@@ -38,7 +42,7 @@ class CsvSink(Sink):
         self._file: io.FileIO | None = None
         try:
             self._file = io.FileIO(self._path, "a+")
-            self._written = self._begin(self._file)
+            self._written = deque(self._begin(self._file), maxlen=REMEMBERED)
         except SinkError:
             self.close()
             raise
@@ -53,7 +57,7 @@ class CsvSink(Sink):
         if event.end is None or event.id in self._written:
             return
         self._append(_line(_row(event)))
-        self._written.add(event.id)
+        self._written.append(event.id)
 
     def close(self) -> None:
         """Flush the file to the disk and close it."""
@@ -65,14 +69,14 @@ class CsvSink(Sink):
             except OSError as error:
                 raise self._error(error) from error
 
-    def _begin(self, file: io.FileIO) -> set[str]:
+    def _begin(self, file: io.FileIO) -> list[str]:
         """Write the columns, or check them; take away half a row; return the ids of the last rows."""
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
         head = file.read(4096).decode("utf-8", "replace")
         if not size:
             self._append(_line(COLUMNS))
-            return set()
+            return []
         first = head.split("\n")[0].strip("\r\ufeff")
         if first != ",".join(COLUMNS):
             expected = ",".join(COLUMNS)
@@ -82,7 +86,7 @@ class CsvSink(Sink):
         whole = tail.rfind(b"\n") + 1
         if whole < len(tail):  # half a row, of a disk that was full or a machine that lost its power
             file.truncate(size - len(tail) + whole)
-        return {row[0] for row in csv.reader(tail[:whole].decode("utf-8", "replace").splitlines()) if row}
+        return [row[0] for row in csv.reader(tail[:whole].decode("utf-8", "replace").splitlines()) if row]
 
     def _append(self, line: bytes) -> None:
         if self._file is None:

@@ -23,7 +23,7 @@ import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from edgecls.errors import BusyError, ConfigError, RefusedError, SinkError, redact
 from edgecls.run.sink.contract import Sink
@@ -37,6 +37,8 @@ TIMEOUT_S = 10.0
 """For the connection, and for each wait for bytes of the answer."""
 LARGEST_ANSWER = 65_536
 ASKED_TO_WAIT = (408, 429)
+PRINTABLE = "%/:?#[]@!$&'()*+,;=-._~"
+"""What stands in an address as it is, an escape that was written already included."""
 
 
 class WebhookSink(Sink):
@@ -58,7 +60,7 @@ class WebhookSink(Sink):
             raise ConfigError(f"webhook:{url}: the port must be a number up to 65535") from error
         self._name = redact(parts._replace(fragment="").geturl())
         self._is_https, self._host, self._port = parts.scheme == "https", parts.hostname, port
-        self._path = f"{parts.path or '/'}{'?' * bool(parts.query)}{parts.query}"
+        self._path = quote(f"{parts.path or '/'}{'?' * bool(parts.query)}{parts.query}", safe=PRINTABLE)
         self._secret = _secret(parts.fragment, url)
         self._headers = {"Content-Type": "application/json", "User-Agent": "edgecls"}
         if parts.username is not None:
@@ -99,7 +101,7 @@ class WebhookSink(Sink):
         try:
             answer, reason, asked = self._request(body, headers)
         except (OSError, http.client.HTTPException) as error:
-            why = "timed out" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+            why = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise SinkError(f"{self._name}: no answer ({why})") from error
         if answer in ASKED_TO_WAIT or answer >= 500:
             message = f"{self._name}: answers {answer} {reason}"

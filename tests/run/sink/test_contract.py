@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def sink(kind, tmp_path, monkeypatch, tmp_path_factory) -> Iterator[Sink]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EDGECLS_SPOOL", str(tmp_path_factory.mktemp("spool")))
     monkeypatch.setattr(sys, "stdout", io.StringIO())
-    with open_sink(KINDS[kind]) if KINDS[kind] else BY_HAND[kind]() as opened:
+    with open_sink(KINDS[kind], say=lambda _: None) if KINDS[kind] else BY_HAND[kind]() as opened:
         yield opened
 
 
@@ -290,6 +291,30 @@ def test_a_user_without_a_home_is_asked_for_a_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
     with pytest.raises(ConfigError, match="say one in the environment variable EDGECLS_SPOOL"):
         open_sink("csv:out.csv")
+
+
+def test_a_place_has_one_spool_and_another_place_another(tmp_path, monkeypatch):
+    """Of a file it is its whole path that counts, and neither options nor password do."""
+    monkeypatch.setenv("EDGECLS_SPOOL", str(tmp_path / "spool"))
+    brokers = (("a", "mqtt://me:1@127.0.0.1:1/x"), ("b", "mqtt://me:2@127.0.0.1:1/x?discovery="))
+    brokers = brokers if find_spec("paho") else ()
+    for folder, spec in (
+        ("a", "sqlite:out.db"),
+        ("b", "sqlite:out.db"),
+        ("b", f"sqlite:{tmp_path}/a/out.db?keep_days=3"),
+        ("a", "webhook:http://me:1@127.0.0.1:1/?to=a"),
+        ("b", "webhook:http://me:2@127.0.0.1:1/?to=a"),
+        ("b", "webhook:http://me:2@127.0.0.1:1/?to=b"),
+        *brokers,
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / folder)
+        open_sink(spec).close()
+    assert sorted(path.name.partition("-")[0] for path in (tmp_path / "spool").glob("*.spool")) == [
+        *["mqtt"] * bool(brokers),
+        *["sqlite"] * 2,
+        *["webhook"] * 2,
+    ]
 
 
 def test_a_new_password_finds_what_the_old_one_left(tmp_path):

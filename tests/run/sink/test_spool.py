@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -151,6 +153,15 @@ def test_a_damaged_file_is_named(path):
     with pytest.raises(SinkError, match=r"of\.spool: is damaged or no spool .*; move it away to begin with an empty one"):
         Spool(path)
     assert path.read_text().startswith("this is")
+
+
+def test_a_table_that_is_another_is_named(path):
+    """A database with a table of that name and other columns is refused in one line too."""
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE waiting (a)")
+    with pytest.raises(SinkError, match=r"of\.spool: cannot be opened \(no such column: n"):
+        Spool(path)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

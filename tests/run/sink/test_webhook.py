@@ -94,6 +94,14 @@ def test_an_event_is_one_request_with_its_json():
     assert "authorization" not in ended.headers
 
 
+def test_an_address_with_odd_characters_is_escaped():
+    """Blanks and letters beyond ASCII are escaped, and what was escaped stays."""
+    came, answer = always(200)
+    with receiver(answer) as where, WebhookSink(f"http://{where}/tür auf%2Fzu?a=b c&d=%20") as sink:
+        sink.write_event(event())
+    assert came[0].path == "/t%C3%BCr%20auf%2Fzu?a=b%20c&d=%20"
+
+
 def test_a_change_of_state_is_sent_too():
     """With an id of its own, the same each time."""
     came, answer = always(200)
