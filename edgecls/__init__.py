@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edgecls.classifier import Classifier
     from edgecls.errors import (
         AccessError,
+        BusyError,
         ConfigError,
         DataError,
         DeviceError,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         ExportError,
         MissingExtraError,
         ModelError,
+        RefusedError,
         SinkError,
         SourceError,
         StalledError,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from edgecls.run.regions import whole_frame, zones
     from edgecls.run.rules import Gate, Rules, Zone
     from edgecls.run.shapes import Line, Polygon
-    from edgecls.run.sink import Sink, open_sink
+    from edgecls.run.sink import CallbackSink, Sink, open_sink, open_sinks
     from edgecls.run.source import Reading, Source, open_source
     from edgecls.run.states import StateRule
     from edgecls.run.track import TrackRule
@@ -46,8 +48,8 @@ _HOMES = {
     "edgecls.card": ("InputSpec", "ModelCard"),
     "edgecls.classifier": ("Classifier",),
     "edgecls.errors": (
-        *("AccessError", "ConfigError", "DataError", "DeviceError", "EdgeclsError", "ExportError"),
-        *("MissingExtraError", "ModelError", "SinkError", "SourceError", "StalledError", "TrainError"),
+        *("AccessError", "BusyError", "ConfigError", "DataError", "DeviceError", "EdgeclsError", "ExportError"),
+        *("MissingExtraError", "ModelError", "RefusedError", "SinkError", "SourceError", "StalledError", "TrainError"),
     ),
     "edgecls.event": ("Event", "Moment"),
     "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "StateChange", "Timing"),
@@ -58,7 +60,7 @@ _HOMES = {
     "edgecls.run.regions": ("whole_frame", "zones"),
     "edgecls.run.rules": ("Gate", "Rules", "Zone"),
     "edgecls.run.shapes": ("Line", "Polygon"),
-    "edgecls.run.sink": ("Sink", "open_sink"),
+    "edgecls.run.sink": ("CallbackSink", "Sink", "open_sink", "open_sinks"),
     "edgecls.run.source": ("Reading", "Source", "open_source"),
     "edgecls.run.states": ("StateRule",),
     "edgecls.run.track": ("TrackRule",),
@@ -69,6 +71,8 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "AccessError",
     "Box",
+    "BusyError",
+    "CallbackSink",
     "Classifier",
     "ConfigError",
     "DataError",
@@ -92,6 +96,7 @@ __all__ = [
     "Polygon",
     "Prediction",
     "Reading",
+    "RefusedError",
     "Region",
     "Result",
     "Rules",
@@ -110,6 +115,7 @@ __all__ = [
     "event_line",
     "observe",
     "open_sink",
+    "open_sinks",
     "open_source",
     "read_config",
     "to_line",

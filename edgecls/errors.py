@@ -12,6 +12,8 @@
     |   |-- StalledError(TimeoutError)      connected, and nothing comes
     |   `-- AccessError(PermissionError)    user and password are refused
     |-- SinkError(OSError)          a place to write to
+    |   |-- BusyError                       it asks to be tried again later
+    |   `-- RefusedError                    it will never take this, however often it is tried
     `-- MissingExtraError(ImportError)   a package that an extra brings
 
 Each message is one line: what, where, expected, found, what to do. Each is a builtin too, so that a caller who knows
@@ -81,6 +83,19 @@ class SinkError(EdgeclsError, OSError):
     """A place that cannot be written to."""
 
 
+class BusyError(SinkError):
+    """A place that asks to be written to later; `after_s` is in how many seconds."""
+
+    def __init__(self, message: str, after_s: float) -> None:
+        """Keep the seconds beside the message."""
+        super().__init__(message)
+        self.after_s = after_s
+
+
+class RefusedError(SinkError):
+    """What was to be written will never be taken there: trying again is of no use."""
+
+
 class MissingExtraError(EdgeclsError, ImportError):
     """A package that is not installed; the message holds the command that installs it."""
 
@@ -91,9 +106,9 @@ class MissingExtraError(EdgeclsError, ImportError):
 
 _PASSWORD_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://)(?:[^/\s]+@|[^/\s:@]+:(?!\d+/)[^\s@]+@)", re.IGNORECASE)
 """Up to the last @ before the path; else, for a password with a slash in it, up to the first @ after user and colon."""
-_SECRET_IN_QUERY = re.compile(r"([?&](?:pass|passwd|password|pwd|token|secret|key|auth)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE)
+_SECRET_IN_QUERY = re.compile(r"([?&#](?:pass|passwd|password|pwd|token|secret|key|auth)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
-    """Hide the user, password and secret query values of every URL in `text`."""
+    """Hide the user, password and secret values in the query or behind the # of every URL in `text`."""
     return _SECRET_IN_QUERY.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1***@", text))

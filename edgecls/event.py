@@ -60,7 +60,12 @@ class Event:
         """16 hexadecimal digits: of what it is and when it began, not of how it went on."""
         began = self.start.frame if self.start.at_s is None else f"{self.start.frame}@{self.start.at_s:.3f}"
         what = (self.camera, self.kind, self.region, self.direction, str(self.track_id), str(began))
-        return hashlib.sha256("\0".join(what).encode()).hexdigest()[:16]
+        return hashlib.sha256("\0".join(what).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    @property
+    def phase(self) -> Literal["begin", "end"]:
+        """Which of its two comings this is: with the id it tells one delivery from another."""
+        return "begin" if self.end is None else "end"
 
     @property
     def duration_s(self) -> float | None:

@@ -19,6 +19,8 @@ from edgecls.errors import EdgeclsError, MissingExtraError, redact
         ("DeviceError", RuntimeError),
         ("SourceError", OSError),
         ("SinkError", OSError),
+        ("BusyError", OSError),
+        ("RefusedError", OSError),
         ("MissingExtraError", ImportError),
     ],
 )
@@ -48,6 +50,8 @@ def test_a_missing_extra_names_the_command():
         ("RTSP://A:B@host", "RTSP://***@host"),
         ("http://h/v?user=a&password=b&x=1", "http://h/v?user=a&password=***&x=1"),
         ("http://h/v?api=1&token=abc", "http://h/v?api=1&token=***"),
+        ("https://h/v#secret=whsec_a+b/c=", "https://h/v#secret=***"),
+        ("mqtts://u:p@h:8883/x", "mqtts://***@h:8883/x"),
         ("a rtsp://u:p@h/1 and rtsp://u:q@h/2", "a rtsp://***@h/1 and rtsp://***@h/2"),
         ("plain text, a@b", "plain text, a@b"),
         ("http://host/path?size=3", "http://host/path?size=3"),

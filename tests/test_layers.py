@@ -113,6 +113,11 @@ def test_help_comes_at_once(statement):
     assert not loaded_after(statement) & {"cv2", "onnxruntime", "keras", "tensorflow"}
 
 
+def test_sinks_load_what_they_need_when_they_are_opened():
+    """The packages of the extras mqtt and metrics are loaded by those who open such a sink only."""
+    assert not loaded_after("import edgecls.run.sink") & {"paho", "prometheus_client"}
+
+
 def test_classifying_loads_no_training_tool(light_model):
     """Loading a model and asking it needs numpy, OpenCV and ONNX Runtime only."""
     statement = (

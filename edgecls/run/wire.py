@@ -17,6 +17,8 @@ not belong to its kind is left out:
     {"event": "4c9d0e...", "kind": "crossing", "camera": "gate", "region": "entry", "label": "vehicle", "score": 0.9812,
      "track_id": 3, "direction": "left", "start": {"frame": 61, "time_s": 4.88, "at_s": null}, "end": {...}, "duration_s": 0.0,
      "model": "street"}
+
+What waits on a disk before it is delivered is such a record too, and `to_event` and `to_state` read it back.
 """
 
 from __future__ import annotations
@@ -25,12 +27,13 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgecls.errors import DataError
-from edgecls.event import Moment
-from edgecls.frame import WHOLE_FRAME, Box, Detection, Prediction
+from edgecls.event import Event, Moment
+from edgecls.frame import WHOLE_FRAME, Box, Detection, Prediction, StateChange
 
 if TYPE_CHECKING:
-    from edgecls.event import Event
-    from edgecls.frame import Result, StateChange
+    from collections.abc import Mapping
+
+    from edgecls.frame import Result
 
 DIGITS = 7
 """Of a score, so that lines can be compared to 1e-6."""
@@ -97,13 +100,22 @@ def to_line(result: Result) -> str:
     """Return one line of JSON, without the line break. What UTF-8 cannot hold, as in the name of a file that is not
     Unicode, stands as JSON's own escape.
     """
-    return _as_line(to_record(result))
+    return as_line(to_record(result))
 
 
 def state_line(change: StateChange) -> str:
     """Return a change of state as one line of JSON, without the line break."""
-    record = {"camera": change.camera, "state": change.state, "why": change.why, "at_s": round(change.at_s, 3)}
-    return _as_line(record)
+    return as_line(state_record(change))
+
+
+def state_record(change: StateChange) -> dict[str, Any]:
+    """Return what the line of a change of state says, as plain values."""
+    return {"camera": change.camera, "state": change.state, "why": change.why, "at_s": round(change.at_s, 3)}
+
+
+def to_state(record: Mapping[str, Any]) -> StateChange:
+    """Return the change of state that a record tells of."""
+    return StateChange(record["camera"], record["state"], record["why"], record["at_s"])
 
 
 def event_record(event: Event) -> dict[str, Any]:
@@ -128,7 +140,25 @@ def event_record(event: Event) -> dict[str, Any]:
 
 def event_line(event: Event) -> str:
     """Return one line of JSON, without the line break."""
-    return _as_line(event_record(event))
+    return as_line(event_record(event))
+
+
+def to_event(record: Mapping[str, Any]) -> Event:
+    """Return the event that a record tells of: the same id, times to a millisecond, the score to 7 digits."""
+    return Event(
+        kind=record["kind"],
+        camera=record["camera"],
+        region=record["region"],
+        label=record["label"],
+        score=record["score"],
+        start=Moment(**record["start"]),
+        end=None if record["end"] is None else Moment(**record["end"]),
+        track_id=record.get("track_id"),
+        direction=record.get("direction", ""),
+        counts=record.get("counts", {}),
+        occupancy=record.get("occupancy"),
+        model=record["model"],
+    )
 
 
 def _moment(moment: Moment) -> dict[str, Any]:
@@ -136,7 +166,8 @@ def _moment(moment: Moment) -> dict[str, Any]:
     return {"frame": moment.frame, "time_s": round(moment.time_s, 3), "at_s": at_s}
 
 
-def _as_line(record: dict[str, Any]) -> str:
+def as_line(record: Mapping[str, Any]) -> str:
+    """Return a record as one line of JSON, without the line break."""
     return json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
 
 

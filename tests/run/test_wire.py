@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from edgecls.frame import WHOLE_FRAME, Box, Detection, Prediction, Result, Timing
-from edgecls.run.wire import to_line, to_record
-from tests.run.world import frame, result, said
+from edgecls.event import Event, Moment
+from edgecls.frame import WHOLE_FRAME, Box, Detection, Prediction, Result, StateChange, Timing
+from edgecls.run.wire import event_line, state_line, to_event, to_line, to_record, to_state
+from tests.run.world import event, frame, result, said
 
 
 def test_a_whole_frame_is_seven_fields():
@@ -65,6 +66,23 @@ def test_scores_keep_what_a_comparison_to_1e_6_needs():
     record = json.loads(to_line(result(frame(), Detection(Box(0, 0, 64, 48), prediction, WHOLE_FRAME))))
     assert record["score"] == 0.1234568
     assert record["top"] == [["stop", 0.1234568]]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_an_event_comes_back_from_its_line(ended):
+    """What a line says of an event is the event: the same id and phase, every field."""
+    one = event(3, ended=ended, counts={"car": 2}, camera="caf\udce9")
+    again = to_event(json.loads(event_line(one)))
+    assert again == one
+    assert (again.id, again.phase) == (one.id, "end" if ended else "begin")
+    bare = Event("state", "gate", "frame", "open", 0.123456789, Moment(7, 0.2801))
+    assert to_event(json.loads(event_line(bare))).id == bare.id
+
+
+def test_a_change_of_state_comes_back_from_its_line():
+    """What a line says of a change is the change, to a millisecond."""
+    change = StateChange("gate", "lost", "cut; gone", 12.345)
+    assert to_state(json.loads(state_line(change))) == change
 
 
 @pytest.mark.parametrize("label", ["Größe", "停", 'a "quoted"\nname', "\u2028", "🚗", "caf\udce9"])

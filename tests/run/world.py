@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from edgecls import image
+from edgecls.event import Event, Moment
 from edgecls.frame import WHOLE_FRAME, Box, Detection, Frame, Prediction, Result, Timing
 
 if TYPE_CHECKING:
@@ -41,6 +42,14 @@ def result(of: Frame, *detections: Detection, age_ms: float = 3.14) -> Result:
     height, width = of.size_hw
     whole = Detection(Box(0, 0, width, height), said(), WHOLE_FRAME)
     return Result(of, detections or (whole,), Timing(fit_ms=0.1, infer_ms=0.2, age_ms=age_ms))
+
+
+def event(number: int = 0, *, ended: bool = True, camera: str = "gate", region: str = "entry", **fields: Any) -> Event:
+    """A car that crosses a line at a second of its own, for half a second; each number is another event."""
+    start = Moment(number * 25, float(number), 1_763_823_787.0 + number)
+    end = Moment(number * 25 + 12, number + 0.5, 1_763_823_787.5 + number) if ended else None
+    said_of_it = {"kind": "crossing", "label": "car", "score": 0.98, "direction": "in", "track_id": number, "model": "street"}
+    return Event(camera=camera, region=region, start=start, end=end, **said_of_it | fields)
 
 
 def noise(count: int, size_hw: tuple[int, int] = (120, 160)) -> list[Picture]:

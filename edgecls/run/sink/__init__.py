@@ -1,38 +1,144 @@
-"""Where results go. A new kind is a final `Sink` in a file of its own and a row in `SINKS`."""
+"""Where results and events go. A new kind is a final `Sink` in a file of its own and a row in `SINKS`.
+
+Those that write to a disk, a database or a network, and take events only, stand behind a buffer with a spool on the disk
+(`BUFFERED`): they may be slow or dead without the run being so, and lose no event. The others are the run's own output, in its
+thread: lines and pictures at the time that they are of.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import sys
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecls.errors import ConfigError
-from edgecls.run.sink.contract import Sink
+from edgecls.errors import ConfigError, redact
+from edgecls.run.sink.buffered import Buffered
+from edgecls.run.sink.callback import CallbackSink
+from edgecls.run.sink.contract import Backlog, Sink
 from edgecls.run.sink.fake import ListSink
 from edgecls.run.sink.jsonl import JsonlSink
+from edgecls.run.sink.mqtt import MqttSink
+from edgecls.run.sink.prometheus import PrometheusSink
+from edgecls.run.sink.spool import Spool
+from edgecls.run.sink.sqlite import SqliteSink
+from edgecls.run.sink.table import CsvSink
 from edgecls.run.sink.video import VideoSink
+from edgecls.run.sink.webhook import WebhookSink
 from edgecls.run.sink.window import WindowSink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-__all__ = ["SINKS", "JsonlSink", "ListSink", "Sink", "VideoSink", "WindowSink", "open_sink"]
+__all__ = [
+    "BUFFERED",
+    "SINKS",
+    "Backlog",
+    "Buffered",
+    "CallbackSink",
+    "CsvSink",
+    "JsonlSink",
+    "ListSink",
+    "MqttSink",
+    "PrometheusSink",
+    "Sink",
+    "Spool",
+    "SqliteSink",
+    "VideoSink",
+    "WebhookSink",
+    "WindowSink",
+    "open_sink",
+    "open_sinks",
+]
 
 SINKS: dict[str, Callable[[str], Sink]] = {
     "jsonl": JsonlSink,
     "video": VideoSink,
     "window": lambda _target: WindowSink(),
+    "csv": CsvSink,
+    "sqlite": SqliteSink.from_text,
+    "mqtt": lambda target: MqttSink(f"mqtt:{target}"),
+    "mqtts": lambda target: MqttSink(f"mqtts:{target}"),
+    "webhook": WebhookSink,
+    "prometheus": PrometheusSink,
 }
 """Each kind by the name it has before the colon; it gets what stands after."""
+BUFFERED = ("csv", "sqlite", "mqtt", "mqtts", "webhook")
 
-_NEEDS_TARGET = ("jsonl", "video")
+_TARGETS = {
+    "jsonl": "a file after the colon, such as jsonl:out.jsonl",
+    "video": "a file after the colon, such as video:out.mp4",
+    "csv": "a file after the colon, such as csv:events.csv",
+    "sqlite": "a file after the colon, such as sqlite:events.db",
+    "mqtt": "a broker, such as mqtt://host/edgecls",
+    "mqtts": "a broker, such as mqtts://host/edgecls",
+    "webhook": "an address, such as webhook:https://host/path",
+    "prometheus": "a port, such as prometheus:9108",
+}
+"""What must stand after the colon."""
 
 
-def open_sink(spec: str) -> Sink:
-    """Open a sink from a text such as `video:out.mp4`, `jsonl:labels.jsonl`, `jsonl:-` (stdout) or `window`."""
+def _say_on_stderr(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201 - the default of a library call that has something to say
+
+
+def open_sink(spec: str, *, spool: str | Path | None = None, say: Callable[[str], None] = _say_on_stderr) -> Sink:
+    """Open a sink from a text such as `video:out.mp4`, `jsonl:-` (stdout), `window` or `mqtt://host/edgecls`.
+
+    `spool` is the folder for events that wait; left out, EDGECLS_SPOOL, or edgecls/spool in the user's folder for state. Each
+    place that is written to has a file there, whatever the password and the options. `say` hears in one line what goes wrong
+    behind a buffer.
+    """
     kind, _, target = spec.partition(":")
     if kind not in SINKS:
         raise ConfigError(f"sink {spec!r} is not known; expected one of {', '.join(SINKS)}, such as video:out.mp4")
-    if kind in _NEEDS_TARGET and not target:
-        raise ConfigError(
-            f"sink {spec!r}: expected a file after the colon, such as {kind}:out.{'mp4' if kind == 'video' else kind}"
-        )
-    return SINKS[kind](target)
+    if kind in _TARGETS and not target:
+        raise ConfigError(f"sink {spec!r}: expected {_TARGETS[kind]}")
+    sink = SINKS[kind](target)
+    if kind not in BUFFERED:
+        return sink
+    try:
+        queue = Spool(_spool_folder(spool) / _spool_name(kind, target), say=say)
+    except BaseException:
+        sink.close()
+        raise
+    return Buffered(sink, queue, name=redact(spec), say=say, most_results=0)
+
+
+def open_sinks(
+    specs: Sequence[str], *, spool: str | Path | None = None, say: Callable[[str], None] = _say_on_stderr
+) -> list[Sink]:
+    """Open several sinks of one run, which then know of one another. After an error none stays open."""
+    twice = [name for name, count in Counter(map(redact, specs)).items() if count > 1]
+    if twice:
+        raise ConfigError(f"sink {twice[0]!r} is named twice")
+    sinks: dict[str, Sink] = {}
+    try:
+        for spec in specs:
+            sinks[redact(spec)] = open_sink(spec, spool=spool, say=say)
+    except BaseException:
+        for sink in sinks.values():
+            sink.close()
+        raise
+    for sink in sinks.values():
+        sink.beside(sinks)
+    return list(sinks.values())
+
+
+def _spool_name(kind: str, target: str) -> str:
+    without_options = target if kind == "webhook" else target.partition("?")[0]  # of a webhook they are part of the address
+    is_file = kind in ("csv", "sqlite")
+    place = str(Path(without_options).absolute()) if is_file else redact(f"{kind}:{without_options}")
+    return f"{kind}-{hashlib.sha256(place.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}.spool"
+
+
+def _spool_folder(given: str | Path | None) -> Path:
+    if given is not None or os.environ.get("EDGECLS_SPOOL"):
+        return Path(given if given is not None else os.environ["EDGECLS_SPOOL"])
+    state = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA")
+    try:
+        return (Path(state) if state else Path.home() / ".local" / "state") / "edgecls" / "spool"
+    except RuntimeError as error:  # a user without a home
+        raise ConfigError("no folder for events that wait: say one in the environment variable EDGECLS_SPOOL") from error

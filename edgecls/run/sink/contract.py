@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from edgecls.event import Event
     from edgecls.frame import Result, StateChange
+
+
+class Backlog(NamedTuple):
+    """What a sink has not delivered: events and changes of state that wait or are lost, and results that were left out."""
+
+    waiting: int = 0
+    lost: int = 0
+    dropped: int = 0
 
 
 class Sink(ABC):
@@ -27,9 +36,20 @@ class Sink(ABC):
         kept.
         """
 
+    def beside(self, sinks: Mapping[str, Sink]) -> None:  # noqa: B027 - most sinks do not care
+        """Hear which sinks the run has, by their names, this one included; for one that tells of the others."""
+
+    def stop(self) -> None:  # noqa: B027 - most sinks wait for nothing
+        """Break off what a write waits for in another thread, as far as that can be done: it ends with a SinkError."""
+
     @abstractmethod
     def close(self) -> None:
         """Finish what was written. May be called twice."""
+
+    @property
+    def backlog(self) -> Backlog:
+        """What was not delivered so far."""
+        return Backlog()
 
     @property
     def done(self) -> bool:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from edgecls import SinkError
+from edgecls import CallbackSink, ConfigError, SinkError, StateChange
 from edgecls.frame import Result, Timing
-from edgecls.run.sink import SINKS, ListSink, open_sink
-from tests.run.world import frame, result
+from edgecls.run.sink import BUFFERED, SINKS, Buffered, JsonlSink, ListSink, open_sink, open_sinks
+from tests.run.world import event, frame, result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +34,17 @@ KINDS = {
     "video": "video:out.mp4",
     "video per camera": "video:out-{camera}.mp4",
     "window": "window",
+    "csv": "csv:out.csv",
+    "sqlite": "sqlite:out.db",
+    "mqtt": "mqtt://127.0.0.1:1/edgecls",
+    "mqtts": "mqtts://me:secret@127.0.0.1:1/edgecls",
+    "webhook": "webhook:http://127.0.0.1:1/hook",
+    "prometheus": "prometheus:127.0.0.1:0",
     "ListSink": "",
+    "CallbackSink": "",
 }
+NEEDS = {"mqtt": ("paho.mqtt", "paho-mqtt"), "mqtts": ("paho.mqtt", "paho-mqtt"), "prometheus": ("prometheus_client",) * 2}
+BY_HAND = {"ListSink": ListSink, "CallbackSink": CallbackSink}
 ROOT = Path(__file__).parents[3]
 
 
@@ -40,15 +53,19 @@ def kind(request) -> str:
     """Each kind of sink by its name; the window only where there is a screen."""
     if request.param == "window" and sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
         pytest.skip("no screen: DISPLAY is not set; test_the_window_keeps_the_contract brings one where Xvfb is installed")
+    if request.param in NEEDS:
+        module, package = NEEDS[request.param]
+        pytest.importorskip(module, reason=f"{package} is not installed")
     return request.param
 
 
 @pytest.fixture
-def sink(kind, tmp_path, monkeypatch) -> Iterator[Sink]:
-    """One open sink of this kind, in an empty folder."""
+def sink(kind, tmp_path, monkeypatch, tmp_path_factory) -> Iterator[Sink]:
+    """One open sink of this kind, in an empty folder; nobody is where those of the network are sent."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EDGECLS_SPOOL", str(tmp_path_factory.mktemp("spool")))
     monkeypatch.setattr(sys, "stdout", io.StringIO())
-    with open_sink(KINDS[kind]) if KINDS[kind] else ListSink() as opened:
+    with open_sink(KINDS[kind], say=lambda _: None) if KINDS[kind] else BY_HAND[kind]() as opened:
         yield opened
 
 
@@ -62,6 +79,25 @@ def test_it_takes_results_with_and_without_detections(sink):
     for i in range(5):
         sink.write(result(frame(i)))
         sink.write(Result(frame(i), (), Timing(0, 0, 0)))
+
+
+def test_it_takes_events_and_changes_of_state(sink):
+    """Whether it has a place for them or not, whether anybody is there or not, they are taken at once and in between."""
+    began = time.monotonic()
+    for i in range(5):
+        sink.write_state(StateChange("gate", "live", "", float(i)))
+        sink.write_event(event(i, ended=False))
+        sink.write(result(frame(i)))
+        sink.write_event(event(i))
+    assert time.monotonic() - began < 5
+    sink.beside({"it": sink})
+    assert sink.backlog.lost == sink.backlog.dropped == 0
+
+
+def test_it_can_be_stopped_before_it_is_closed(sink):
+    """`stop` is for another thread; the close goes as ever."""
+    sink.write_event(event())
+    sink.stop()
 
 
 def test_it_wants_more_until_a_person_says_no(sink):
@@ -106,6 +142,25 @@ def test_with_closes_it(sink, tmp_path):
     with pytest.raises(OSError, match="unplugged"):
         fail()
     assert not [path for path in tmp_path.iterdir() if "part" in path.name]
+
+
+def test_events_that_were_written_are_there(sink, kind, tmp_path):
+    """After the close three events are six lines or three rows, or wait for the receiver that was not there."""
+    for i in range(3):
+        sink.write_event(event(i, ended=False))
+        sink.write_event(event(i))
+    sink.close()
+    if kind == "jsonl":
+        assert [json.loads(line)["event"] for line in (tmp_path / "out.jsonl").read_text().splitlines()] == [
+            event(i).id for i in range(3) for _ in range(2)
+        ]
+    elif kind == "csv":
+        assert (tmp_path / "out.csv").read_text().count("\n") == 4
+    elif kind == "sqlite":
+        with closing(sqlite3.connect(tmp_path / "out.db")) as db:
+            assert db.execute('SELECT COUNT(*) FROM events WHERE "end" IS NOT NULL').fetchone() == (3,)
+    elif kind in ("mqtt", "mqtts", "webhook"):
+        assert sink.backlog.waiting == 6
 
 
 def test_what_was_written_is_there(sink, kind, tmp_path):
@@ -180,24 +235,115 @@ class screen:  # noqa: N801 - used like a function
 def test_an_unknown_kind_lists_the_known_ones():
     """A sink that nobody knows is named, with those that there are and an example."""
     with pytest.raises(
-        ValueError, match=r"sink 'mqtt:x' is not known; expected one of jsonl, video, window, such as video:out.mp4"
+        ValueError, match=rf"sink 'smoke:x' is not known; expected one of {', '.join(SINKS)}, such as video:out.mp4"
     ):
-        open_sink("mqtt:x")
+        open_sink("smoke:x")
 
 
 @pytest.mark.parametrize(
-    ("spec", "example"), [("video", "video:out.mp4"), ("video:", "video:out.mp4"), ("jsonl:", "jsonl:out.jsonl")]
-)
+    ("spec", "example"), [("video", "video:out.mp4"), ("video:", "video:out.mp4"), ("jsonl:", "jsonl:out.jsonl"),
+                          ("csv:", "csv:events.csv"), ("sqlite", "sqlite:events.db")]
+)  # fmt: skip
 def test_a_file_is_needed_after_the_colon(spec, example):
     """A sink that writes a file says so when it gets none, with an example of its own kind."""
     with pytest.raises(ValueError, match=f"sink '{spec}': expected a file after the colon, such as {example}"):
         open_sink(spec)
 
 
-@pytest.mark.parametrize("spec", ["jsonl:missing/out.jsonl", "video:missing/out.mp4"])
+@pytest.mark.parametrize("kind", [kind for kind in SINKS if kind != "window"])
+def test_what_is_needed_after_the_colon_is_said(kind):
+    """Every kind but the window needs something there, and shows an example of itself."""
+    with pytest.raises(ConfigError, match=rf"sink '{kind}:': expected .*, such as {kind}:.+"):
+        open_sink(f"{kind}:")
+
+
+@pytest.mark.parametrize(
+    "spec", ["jsonl:missing/out.jsonl", "video:missing/out.mp4", "csv:missing/out.csv", "sqlite:missing/out.db"]
+)
 def test_a_folder_that_does_not_exist(spec, tmp_path, monkeypatch):
     """A file in a folder that is not there is refused when it is opened, not at the first result."""
+    monkeypatch.setenv("EDGECLS_SPOOL", str(tmp_path / "spool"))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SinkError, match=r"missing/out\.\w+: .*(No such file|the folder missing does not exist)"):
         open_sink(spec)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_spool_lies_where_it_is_said(tmp_path, monkeypatch):
+    """By argument, by EDGECLS_SPOOL, by the user's folder for state: one file for each sink, the same the next time."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EDGECLS_SPOOL", str(tmp_path / "by-variable"))
+    open_sink("csv:out.csv", spool=tmp_path / "by-argument").close()
+    open_sink("csv:out.csv").close()
+    open_sink("csv:out.csv").close()
+    monkeypatch.delenv("EDGECLS_SPOOL")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    open_sink("sqlite:out.db").close()
+    found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.spool"))
+    assert [name.rpartition("-")[0] for name in found] == ["by-argument/csv", "by-variable/csv", "state/edgecls/spool/sqlite"]
+
+
+def test_a_user_without_a_home_is_asked_for_a_folder(tmp_path, monkeypatch):
+    """Where nobody knows a folder, the error names the variable that says one, and the sink is closed."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("EDGECLS_SPOOL", "XDG_STATE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    with pytest.raises(ConfigError, match="say one in the environment variable EDGECLS_SPOOL"):
+        open_sink("csv:out.csv")
+
+
+def test_a_place_has_one_spool_and_another_place_another(tmp_path, monkeypatch):
+    """Of a file it is its whole path that counts, and neither options nor password do."""
+    monkeypatch.setenv("EDGECLS_SPOOL", str(tmp_path / "spool"))
+    brokers = (("a", "mqtt://me:1@127.0.0.1:1/x"), ("b", "mqtt://me:2@127.0.0.1:1/x?discovery="))
+    brokers = brokers if find_spec("paho") else ()
+    for folder, spec in (
+        ("a", "sqlite:out.db"),
+        ("b", "sqlite:out.db"),
+        ("b", f"sqlite:{tmp_path}/a/out.db?keep_days=3"),
+        ("a", "webhook:http://me:1@127.0.0.1:1/?to=a"),
+        ("b", "webhook:http://me:2@127.0.0.1:1/?to=a"),
+        ("b", "webhook:http://me:2@127.0.0.1:1/?to=b"),
+        *brokers,
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / folder)
+        open_sink(spec).close()
+    assert sorted(path.name.partition("-")[0] for path in (tmp_path / "spool").glob("*.spool")) == [
+        *["mqtt"] * bool(brokers),
+        *["sqlite"] * 2,
+        *["webhook"] * 2,
+    ]
+
+
+def test_a_new_password_finds_what_the_old_one_left(tmp_path):
+    """The spool is named after the sink without its password: an event that a wrong one kept back is not forgotten."""
+    told: list[str] = []
+    with open_sink("webhook:http://me:wrong@127.0.0.1:1/#secret=a", spool=tmp_path, say=told.append) as sink:
+        sink.write_event(event())
+    with open_sink("webhook:http://me:right@127.0.0.1:1/#secret=b", spool=tmp_path, say=told.append) as sink:
+        assert sink.backlog.waiting == 1
+    assert told
+    assert not [line for line in told if "wrong" in line or "right" in line or "secret=a" in line]
+
+
+def test_which_sinks_are_buffered(tmp_path, monkeypatch):
+    """Those of the network and of the tables are; lines, videos and metrics are written in the run's own thread."""
+    monkeypatch.chdir(tmp_path)
+    for kind, spec in KINDS.items():
+        if kind in ("csv", "sqlite", "webhook", "jsonl", "video"):
+            with open_sink(spec, spool=tmp_path / "spool", say=lambda _: None) as sink:
+                assert isinstance(sink, Buffered) == (kind in BUFFERED)
+
+
+def test_several_sinks_are_opened_or_none(tmp_path, monkeypatch):
+    """When one cannot be opened, those before it are closed; two of one name are refused."""
+    monkeypatch.chdir(tmp_path)
+    closed, close = [], JsonlSink.close
+    monkeypatch.setattr(JsonlSink, "close", lambda self: (closed.append(self), close(self)))
+    with pytest.raises(SinkError, match="missing"):
+        open_sinks(["jsonl:out.jsonl", "csv:missing/out.csv"], spool=tmp_path / "spool")
+    assert len(closed) == 1
+    with pytest.raises(ConfigError, match=r"sink 'webhook:http://\*\*\*@h/' is named twice"):
+        open_sinks(["webhook:http://a:b@h/", "webhook:http://a:c@h/"], spool=tmp_path / "spool")

@@ -1,0 +1,140 @@
+"""Numbers for Prometheus, read back by the parser of its own client."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import urllib.request
+
+import pytest
+
+from edgecls import ConfigError, MissingExtraError, SinkError, StateChange
+from edgecls.frame import Box, Detection
+from edgecls.run.sink import Backlog, ListSink, PrometheusSink, open_sinks
+from tests.run.world import event, frame, result, said
+
+parser = pytest.importorskip("prometheus_client.parser", reason="prometheus-client is not installed")
+
+
+@pytest.fixture
+def sink():
+    """A sink at a port that is free."""
+    with PrometheusSink("127.0.0.1:0") as opened:
+        yield opened
+
+
+def scraped(sink: PrometheusSink) -> dict[tuple[str, ...], float]:
+    """Every sample as (name, label values in the order of their names) -> value."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{sink.port}/metrics", timeout=10) as answer:
+        text = answer.read().decode("utf-8")
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in parser.text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_results_are_counted_by_camera(sink):
+    """Frames, their age and times in seconds, and what was detected where."""
+    one = frame(camera="a")
+    twice = [Detection(Box(0, 0, 9, 9), said("stop"), "left"), Detection(Box(0, 0, 9, 9), said("yield"), "right")]
+    for _ in range(3):
+        sink.write(result(one, *twice, age_ms=40))
+    sink.write(result(frame(camera="b")))
+    found = scraped(sink)
+    assert found["edgecls_frames_total", "a"] == 3
+    assert found["edgecls_frames_total", "b"] == 1
+    assert found["edgecls_age_seconds_count", "a"] == 3
+    assert found["edgecls_age_seconds_sum", "a"] == pytest.approx(0.12)
+    assert found["edgecls_age_seconds_bucket", "a", "0.02"] == 0
+    assert found["edgecls_age_seconds_bucket", "a", "0.05"] == 3
+    assert found["edgecls_fit_seconds_sum", "a"] == pytest.approx(0.0003)
+    assert found["edgecls_infer_seconds_sum", "a"] == pytest.approx(0.0006)
+    assert found["edgecls_detections_total", "a", "stop", "left"] == 3
+    assert found["edgecls_detections_total", "b", "stop", "frame"] == 1
+
+
+def test_an_event_is_counted_once(sink):
+    """When it begins, or when it ends if it had no beginning of its own."""
+    sink.write_event(event(0, ended=False))
+    sink.write_event(event(0))
+    sink.write_event(event(1))
+    sink.write_event(event(2, kind="state", label="open"))
+    found = scraped(sink)
+    assert found["edgecls_events_total", "gate", "crossing", "car", "entry"] == 2
+    assert found["edgecls_events_total", "gate", "state", "open", "entry"] == 1
+    assert sink._open == set()
+
+
+def test_the_state_of_a_camera_is_the_one_that_is_1(sink):
+    """Of all states one has the value 1."""
+    sink.write_state(StateChange("gate", "connecting", "", 1.0))
+    sink.write_state(StateChange("gate", "live", "", 2.0))
+    states = {key[2]: value for key, value in scraped(sink).items() if key[0] == "edgecls_camera_state"}
+    assert states == {"connecting": 0, "live": 1, "stalled": 0, "lost": 0, "ended": 0}
+
+
+@pytest.mark.parametrize("name", ['a "quoted" \\ name\nof two lines', "Größe 停 🚗", "caf\udce9", ""])
+def test_any_name_is_a_label(sink, name):
+    """Names of any kind come back from the parser; what is not Unicode as an escape."""
+    sink.write(result(frame(camera=name)))
+    sink.write_event(event(camera=name, region=name, label=name))
+    shown = name.encode("utf-8", "backslashreplace").decode()
+    found = scraped(sink)
+    assert found["edgecls_frames_total", shown] == 1
+    assert found["edgecls_events_total", shown, "crossing", shown, shown] == 1
+
+
+def test_what_waits_and_was_lost_is_told_of_each_sink(sink):
+    """The backlog of every sink beside it, at the time that it is asked, without passwords."""
+
+    class Late(ListSink):
+        backlog = Backlog(3, 2, 1)
+
+    sink.beside({"mqtt://me:s3cret@host/x": Late(), "jsonl:-": ListSink(), "prometheus:0": sink})
+    found = scraped(sink)
+    name = "mqtt://***@host/x"
+    assert found["edgecls_waiting_events", name] == 3
+    assert found["edgecls_lost_events_total", name] == 2
+    assert found["edgecls_dropped_results_total", name] == 1
+    assert found["edgecls_waiting_events", "jsonl:-"] == 0
+
+
+def test_sinks_that_are_opened_together_know_of_each_other(tmp_path):
+    """`open_sinks` tells the metrics of the other sinks, through a buffer too."""
+    first, *_rest = sinks = open_sinks(["prometheus:127.0.0.1:0", f"csv:{tmp_path / 'out.csv'}"], spool=tmp_path / "spool")
+    try:
+        assert scraped(first)["edgecls_waiting_events", f"csv:{tmp_path / 'out.csv'}"] == 0
+    finally:
+        for sink in sinks:
+            sink.close()
+
+
+def test_two_of_them_have_nothing_in_common():
+    """Each has a registry and a server of its own."""
+    with PrometheusSink("127.0.0.1:0") as one, PrometheusSink("127.0.0.1:0") as other:
+        one.write(result(frame()))
+        assert ("edgecls_frames_total", "gate") in scraped(one)
+        assert ("edgecls_frames_total", "gate") not in scraped(other)
+
+
+def test_a_port_that_is_taken_is_named():
+    """The error says which address and why."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(SinkError, match=rf"prometheus:{where}: cannot be listened at \(Address already in use\)"):
+            PrometheusSink(where)
+
+
+@pytest.mark.parametrize("where", ["", "host", "host:", "host:x", "99999", "-1", "²"])
+def test_what_is_no_port_is_refused(where):
+    """The error shows how it is written."""
+    with pytest.raises(ConfigError, match=r"expected a port or HOST:PORT, such as prometheus:0\.0\.0\.0:9108"):
+        PrometheusSink(where)
+
+
+def test_without_the_client_the_error_is_the_command_that_installs_it(monkeypatch):
+    """The extra is named."""
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(MissingExtraError, match=r"Metrics for Prometheus needs .*: pip install 'edgecls\[metrics\]'"):
+        PrometheusSink("127.0.0.1:0")
