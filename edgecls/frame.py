@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgecls.packets import Packets
+
 Picture: TypeAlias = "NDArray[np.uint8]"
 """(H, W) gray or (H, W, 3) blue-green-red, uint8, full range 0..255."""
 
@@ -61,7 +63,8 @@ class Frame:
     `camera` is the source's name; `index` counts frames captured from 0, skipped ones included; `time_s` is media time,
     seconds from the start of the stream; `captured_at` is `time.monotonic()` when the frame left the source;
     `size_hw` is (height, width) in pixels; `file` names the picture where the source is a folder, else it is empty;
-    `limited` says that the levels of `plane` go from 16 to 235.
+    `limited` says that the levels of `plane` go from 16 to 235; `packets` are the last seconds of its stream as they came,
+    where the source was asked to keep them.
     """
 
     __slots__ = (
@@ -76,6 +79,7 @@ class Frame:
         "file",
         "index",
         "limited",
+        "packets",
         "size_hw",
         "time_s",
     )
@@ -103,6 +107,7 @@ class Frame:
         self.captured_at = captured_at
         self.size_hw = size_hw
         self.file = file
+        self.packets: Packets | None = None
         self._make_bgr = bgr
         self.limited = limited
         self._make_plane = plane

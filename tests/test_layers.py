@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "edgecls"
 ROWS = [
-    {"errors"},
+    {"errors", "event", "packets"},
     {"confidence", "extras", "files", "frame", "ladder", "processor", "settings", "vet"},
     {"card"},
     {"binding", "image", "metrics", "providers"},
