@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import io
     from fractions import Fraction
+    from typing import BinaryIO
 
     from edgecls.packets import Packet
 
@@ -34,7 +33,7 @@ class Template:
         self._size_hw = size_hw
         self._headers = headers
         self.codec: str = stream.codec_context.name
-        self.suffix = ".mp4" if self.codec in IN_MP4 else ".mkv"
+        self.kind, self.suffix = ("mp4", ".mp4") if self.codec in IN_MP4 else ("matroska", ".mkv")
 
     def add_to(self, container: Any) -> Any:
         """Add such a stream to an output container, and return it."""
@@ -49,12 +48,12 @@ class Template:
 class Remux:
     """A file that packets are copied to. Its time 0 is when the first of them is shown."""
 
-    def __init__(self, av: Any, file: Path | io.BytesIO, template: Template, tick: Fraction, *, kind: str = "") -> None:
-        """Open it; `kind` is FFmpeg's name of the format where no name tells it. Raises FFmpegError or ValueError where that
-        cannot be done.
+    def __init__(self, av: Any, file: BinaryIO, kind: str, template: Template, tick: Fraction) -> None:
+        """Write to `file`, in FFmpeg's format `kind`. The file stays with the caller, who closes it last: one that PyAV opens
+        by its name stays open for ever when there is no room for its first bytes. Raises FFmpegError or ValueError.
         """
         self._av = av
-        self._container = av.open(str(file) if isinstance(file, Path) else file, "w", format=kind or None)
+        self._container = av.open(file, "w", format=kind)
         self._stream = template.add_to(self._container)
         self._tick = tick
         self._first: int | None = None
@@ -64,7 +63,7 @@ class Remux:
 
     def write(self, packet: Packet) -> bool:
         """Copy a packet; the first must be a key frame. Returns False for one that cannot be decoded without what came before
-        the first. Raises FFmpegError where it cannot be written.
+        the first. Raises FFmpegError or OSError where it cannot be written.
         """
         if self._first is None:
             self._first = packet.pts
@@ -81,7 +80,7 @@ class Remux:
         return True
 
     def close(self) -> None:
-        """Write what a file ends with. Raises FFmpegError where that cannot be written; the file is closed all the same."""
+        """Write what a file ends with. Raises FFmpegError or OSError where that cannot be written."""
         self._container.close()
 
 

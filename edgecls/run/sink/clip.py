@@ -223,12 +223,13 @@ class _Clip:
         self._why = ""
         self._is_last = False
         self.record: dict[str, Any] = {}
-        self._file = Remux(av, self._part, packets.stream, packets.tick)
+        self._file = self._part.open("wb")
+        self._remux = Remux(av, self._file, packets.stream.kind, packets.stream, packets.tick)
 
     @property
     def bytes(self) -> int:
         """What has been written."""
-        return self._file.bytes
+        return self._remux.bytes
 
     def learn(self, event: Event) -> None:
         """Take what is known of the event by now."""
@@ -254,13 +255,14 @@ class _Clip:
         """Finish the file, give it its name, and let go of the packets; `record` then has what the sidecar says: the media
         times of the first and the last picture, and why the clip ends before it should.
         """
+        self._remux.close()
         self._file.close()
         self._part.replace(self.path)
         self.record = {
             "first_s": round(self._first_s, 3),
             "last_s": round(self._last_s, 3),
             "codec": self._packets.stream.codec,
-            "packets": self._file.packets,
+            "packets": self._remux.packets,
             "missing_packets": self._missing,
             "cut_short": self._why or None,
         }
@@ -269,6 +271,8 @@ class _Clip:
     def drop(self) -> None:
         """Remove what there is."""
         with contextlib.suppress(self._av.FFmpegError, OSError, ValueError):
+            self._remux.close()
+        with contextlib.suppress(OSError):
             self._file.close()
         with contextlib.suppress(OSError):
             self._part.unlink(missing_ok=True)
@@ -287,13 +291,13 @@ class _Clip:
         return due, reached
 
     def _copy(self, packet: Packet, room: Any) -> None:
-        if self._file.bytes + packet.size > self._granted:
+        if self._remux.bytes + packet.size > self._granted:
             more = max(packet.size, self._step)
             room(more)
-            self._granted = self._file.bytes + more
+            self._granted = self._remux.bytes + more
         self._missing += packet.number - self._next
         self._next = packet.number + 1
-        if self._file.write(packet):
+        if self._remux.write(packet):
             self._last_s = max(self._last_s, self._packets.time_s(packet.pts))
 
 

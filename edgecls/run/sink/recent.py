@@ -88,7 +88,7 @@ def decoded_again(packets: Packets, time_s: float) -> Frame | None:
 
 def _in_memory(av: object, packets: Packets, needed: list[Packet]) -> io.BytesIO:
     memory = io.BytesIO()
-    file = Remux(av, memory, packets.stream, packets.tick, kind="matroska")
+    file = Remux(av, memory, "matroska", packets.stream, packets.tick)
     for packet in needed:
         file.write(packet)
     file.close()

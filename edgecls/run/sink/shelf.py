@@ -101,7 +101,9 @@ class Shelf:
 
     def lose(self, error: BaseException) -> None:
         """Count one that cannot be kept. Why is said when it begins to be so."""
-        why = str(error) if isinstance(error, SinkError) else f"{self.folder}: {getattr(error, 'strerror', None) or error}"
+        system = error.__cause__ or error  # what the system says is the same for each file
+        reason = getattr(system, "strerror", None)
+        why = f"{self.folder}: {reason}" if reason else str(error)
         if self._outage is None or self._outage[0] != why:
             self._say(f"{self._what} cannot be kept, and those that are lost are counted: {why}")
             self._outage = (why, self._outage[1] if self._outage else self.lost)
