@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from edgecls import SinkError
+from edgecls import ConfigError, SinkError
 from edgecls.frame import Result, Timing
-from edgecls.run.sink import SINKS, ListSink, open_sink
+from edgecls.run.sink import SINKS, ListSink, keep_s, open_sink
 from tests.run.world import frame, result
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from edgecls.run.sink import Sink
 
 KINDS = {
+    "clip": "clip:.",
     "jsonl": "jsonl:out.jsonl",
     "jsonl stdout": "jsonl:-",
+    "snapshot": "snapshot:.",
     "video": "video:out.mp4",
     "video per camera": "video:out-{camera}.mp4",
     "window": "window",
@@ -180,7 +182,8 @@ class screen:  # noqa: N801 - used like a function
 def test_an_unknown_kind_lists_the_known_ones():
     """A sink that nobody knows is named, with those that there are and an example."""
     with pytest.raises(
-        ValueError, match=r"sink 'mqtt:x' is not known; expected one of jsonl, video, window, such as video:out.mp4"
+        ValueError,
+        match=r"sink 'mqtt:x' is not known; expected one of clip, jsonl, snapshot, video, window, such as video:out.mp4",
     ):
         open_sink("mqtt:x")
 
@@ -192,6 +195,21 @@ def test_a_file_is_needed_after_the_colon(spec, example):
     """A sink that writes a file says so when it gets none, with an example of its own kind."""
     with pytest.raises(ValueError, match=f"sink '{spec}': expected a file after the colon, such as {example}"):
         open_sink(spec)
+
+
+@pytest.mark.parametrize("spec", ["clip", "clip:", "snapshot:"])
+def test_a_folder_is_needed_after_the_colon(spec):
+    """A sink that writes to a folder says so when it gets none."""
+    kind = spec.partition(":")[0]
+    with pytest.raises(ConfigError, match=f"sink '{spec}': expected a folder after the colon, such as {kind}:{kind}s"):
+        open_sink(spec)
+
+
+def test_sinks_say_what_sources_must_keep():
+    """The packets that clips and snapshots are made of are kept where one of them is wanted, for the longest of them."""
+    assert keep_s(["jsonl:-", "window"]) == keep_s([]) == 0
+    assert keep_s(["jsonl:-", "snapshot:here"]) == 10
+    assert keep_s(["snapshot:here", "clip:there"]) == 15
 
 
 @pytest.mark.parametrize("spec", ["jsonl:missing/out.jsonl", "video:missing/out.mp4"])
