@@ -290,6 +290,32 @@ def test_a_clip_never_spans_two_sizes(tmp_path, clips):
         assert (container.streams.video[0].height, container.streams.video[0].width) == (96, 128)
 
 
+def test_a_clip_never_spans_a_clock_that_goes_back(tmp_path, clips):
+    """Where the times of a stream begin again, the clip ends; the next one has nothing of what was before."""
+    parts = [write_footage(tmp_path / f"{n}.ts", 60, first=60 * n).read_bytes() for n in (0, 1)]
+    path = tmp_path / "v.ts"
+    path.write_bytes(b"".join(parts))
+    sink = ClipSink(clips, CUT)
+    with sink, open_source(f"gate={path}", reading=KEEP) as source:
+        for one in source:
+            told(sink, one, {55: [event(50)]})
+            if one.index == 100:
+                start = moment(90)._replace(time_s=round(one.time_s - 0.4, 3))
+                sink.write_event(Event("state", "gate", "zone", "bus", 0.9, start, start))
+    truck, bus = (next(clips.glob(f"*-{label}.mp4")) for label in ("truck", "bus"))
+    assert json.loads(truck.with_suffix(".json").read_text())["clip"]["cut_short"] == "the stream began anew"
+    assert levels_of(truck) == pytest.approx([level(i) for i in range(25, 60)], abs=1)
+    shown = levels_of(bus)
+    assert shown == pytest.approx([level(60 + i) for i in range(len(shown))], abs=1)
+
+
+def test_with_key_frames_alone_a_clip_is_whole(tmp_path, clips):
+    """A run that decodes one picture a second still has all packets for its clips."""
+    path = write_footage(tmp_path / "v.mp4")
+    play(path, ClipSink(clips, CUT), {125: [event(100)], 175: [event(100, 150)]}, reading=Reading(keep_s=15, keyframes=True))
+    assert levels_of(only(clips)[0]) == levels_of(path)[75:176]
+
+
 def test_how_a_phone_was_held_is_in_its_clips(tmp_path, clips):
     """The clip of a turned video is turned as the video is."""
     from tests.run.source.test_pyav import hold
