@@ -146,6 +146,13 @@ class Frame:
         moved.index, moved.time_s = index, time_s
         return moved
 
+    def bare(self) -> Frame:
+        """Return the frame without its picture, which takes no memory to speak of: its place, its size and its packets."""
+        bare = copy.copy(self)
+        bare._make_bgr = bare._make_plane = _no_picture
+        bare._make_shrunk = bare._bgr = bare._luma = bare._plane = None
+        return bare
+
     def __repr__(self) -> str:
         """Name the camera, the index and the time."""
         height, width = self.size_hw
@@ -218,6 +225,10 @@ class Result:
     frame: Frame
     detections: tuple[Detection, ...]
     timing: Timing
+
+
+def _no_picture() -> Picture:
+    raise TypeError("this frame was made without its picture by bare()")
 
 
 def _read_only(picture: Picture) -> Picture:

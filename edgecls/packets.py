@@ -46,15 +46,18 @@ class Packets:
     """The packets of the last `keep_s` seconds and of at most `keep_bytes`, from a key frame on.
 
     `stream` is what a writer must know of the stream (see `edgecls.run.remux`), `tick` the seconds of a tick of its clock,
-    `usual` the ticks of a frame, `reordered` whether packets come in another order than their pictures.
+    `usual` the ticks of a frame, `reordered` whether packets come in another order than their pictures,
+    `live` whether they come whether they are taken or not.
     """
 
     def __init__(
-        self, stream: Any, tick: Fraction, *, keep_s: float, keep_bytes: int, usual: int, reordered: bool = False
+        self, stream: Any, tick: Fraction, *, keep_s: float, keep_bytes: int, usual: int,
+        reordered: bool = False, live: bool = False,
     ) -> None:  # fmt: skip
         """Keep nothing yet."""
         self.stream = stream
         self.tick = tick
+        self.live = live
         self._keep_s = keep_s
         self._keep_bytes = keep_bytes
         self._usual = usual
@@ -137,6 +140,7 @@ class Packets:
             keep_bytes=self._keep_bytes,
             usual=self._usual,
             reordered=self._reordered,
+            live=self.live,
         )
         fresh.shift(self._zero_s)
         return fresh

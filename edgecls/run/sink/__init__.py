@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecls.errors import ConfigError
+from edgecls.run.sink.aside import Aside
 from edgecls.run.sink.clip import ClipSink, Cut
 from edgecls.run.sink.contract import Sink
 from edgecls.run.sink.fake import ListSink
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SINKS",
+    "Aside",
     "ClipSink",
     "Cut",
     "JsonlSink",
@@ -34,9 +36,9 @@ __all__ = [
 ]
 
 SINKS: dict[str, Callable[[str], Sink]] = {
-    "clip": ClipSink,
+    "clip": lambda folder: Aside(ClipSink(folder), name=f"clip:{folder}"),
     "jsonl": JsonlSink,
-    "snapshot": SnapshotSink,
+    "snapshot": lambda folder: Aside(SnapshotSink(folder), name=f"snapshot:{folder}"),
     "video": VideoSink,
     "window": lambda _target: WindowSink(),
 }

@@ -3,7 +3,7 @@
 The frames of a source that was asked to keep its packets (`Reading(keep_s=...)`) carry them; see `edgecls.packets` for how they
 come from the thread that reads. A clip begins with the packets that are kept and grows with each frame that comes, so a long
 event takes no more memory than a short one. This sink has no thread: it writes where it is called, half a megabyte a second for
-a usual camera, and whoever fears a slow disk puts it behind a buffer. Packets wait for it as long as they are kept.
+a usual camera. `open_sink` puts it into a thread (`Aside`), where packets wait for a slow disk as long as they are kept.
 
 A camera that OpenCV reads by number has no packets. Encoding its frames instead would take a core of the processor for a 1080p
 camera, and some 100 MB of memory for the seconds before an event, all the time and for every such camera. So one line says that

@@ -80,7 +80,7 @@ class PyAVSource(Source):
         if context.name == "mjpeg":  # a JPEG can be decoded at a half, a quarter or an eighth, for a fraction of the time
             context.options = {"lowres": str(reading.halvings(context.height, context.width))}
         context.thread_type = "SLICE" if live else "AUTO"  # a thread a frame would hold as many live frames back
-        self._packets = _keep(av, self._stream, reading) if reading.keep_s else None
+        self._packets = _keep(av, self._stream, reading, live=live) if reading.keep_s else None
         self._size_hw: tuple[int, int] | None = None
         self._frames = self._decode()
         self._scaler = Scaler(av)
@@ -221,7 +221,7 @@ class PyAVSource(Source):
         return float(time_s - self._first_s)
 
 
-def _keep(av: Any, stream: Any, reading: Reading) -> Packets | None:
+def _keep(av: Any, stream: Any, reading: Reading, *, live: bool) -> Packets | None:
     """Empty packets of a stream; None for a codec that no file can hold."""
     try:
         template = remux.Template(av, stream)
@@ -230,7 +230,13 @@ def _keep(av: Any, stream: Any, reading: Reading) -> Packets | None:
     usual = max(1, round(1 / (stream.average_rate or 25) / stream.time_base))
     reordered = stream.codec_context.has_b_frames
     return Packets(
-        template, stream.time_base, keep_s=reading.keep_s, keep_bytes=reading.keep_bytes, usual=usual, reordered=reordered
+        template,
+        stream.time_base,
+        keep_s=reading.keep_s,
+        keep_bytes=reading.keep_bytes,
+        usual=usual,
+        reordered=reordered,
+        live=live,
     )
 
 
