@@ -83,7 +83,8 @@ def test_a_clip_of_an_rtsp_camera(tmp_path):
     with av.open(str(truck)) as container:
         shown = [float(f.time) for f in container.decode(video=0)]
     of_frames = [f.time_s - said["first_s"] for f in frames if said["first_s"] - 1e-3 <= f.time_s <= said["last_s"] + 1e-3]
-    assert shown == pytest.approx(of_frames, abs=2e-3)
+    assert len(shown) >= len(of_frames) > 20  # a frame that the run skipped is in the clip all the same
+    assert max(min(abs(time_s - at) for at in shown) for time_s in of_frames) <= 2e-3
     (picture,) = tmp_path.glob("*.jpg")
     assert cv2.imread(str(picture)).mean() == pytest.approx(began.bgr().mean(), abs=1)
     said = json.loads(bus.with_suffix(".json").read_text())["clip"]
