@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgecls.packets import Packets
+
 Picture: TypeAlias = "NDArray[np.uint8]"
 """(H, W) gray or (H, W, 3) blue-green-red, uint8, full range 0..255."""
 
@@ -62,7 +64,8 @@ class Frame:
     seconds from the start of the stream; `captured_at` is `time.monotonic()` when the frame left the source;
     `at_s` is that moment in seconds since 1970 (UTC) where the source is live, else None;
     `size_hw` is (height, width) in pixels; `file` names the picture where the source is a folder, else it is empty;
-    `limited` says that the levels of `plane` go from 16 to 235.
+    `limited` says that the levels of `plane` go from 16 to 235; `packets` are the last seconds of its stream as they came,
+    where the source was asked to keep them.
     """
 
     __slots__ = (
@@ -78,6 +81,7 @@ class Frame:
         "file",
         "index",
         "limited",
+        "packets",
         "size_hw",
         "time_s",
     )
@@ -106,6 +110,7 @@ class Frame:
         self.size_hw = size_hw
         self.file = file
         self.at_s: float | None = None
+        self.packets: Packets | None = None
         self._make_bgr = bgr
         self.limited = limited
         self._make_plane = plane
@@ -143,6 +148,13 @@ class Frame:
         moved = copy.copy(self)
         moved.index, moved.time_s, moved.at_s = index, time_s, at_s
         return moved
+
+    def bare(self) -> Frame:
+        """Return the frame without its picture, which takes no memory to speak of: its place, its size and its packets."""
+        bare = copy.copy(self)
+        bare._make_bgr = bare._make_plane = _no_picture
+        bare._make_shrunk = bare._bgr = bare._luma = bare._plane = None
+        return bare
 
     def __repr__(self) -> str:
         """Name the camera, the index and the time."""
@@ -216,6 +228,10 @@ class Result:
     frame: Frame
     detections: tuple[Detection, ...]
     timing: Timing
+
+
+def _no_picture() -> Picture:
+    raise TypeError("this frame was made without its picture by bare()")
 
 
 def _read_only(picture: Picture) -> Picture:

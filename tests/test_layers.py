@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "edgecls"
 ROWS = [
-    {"errors"},
+    {"errors", "packets"},
     {"confidence", "event", "extras", "files", "frame", "ladder", "processor", "settings", "toml_lines", "vet"},
     {"card"},
     {"binding", "image", "metrics", "providers"},

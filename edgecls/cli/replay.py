@@ -31,13 +31,13 @@ def replay(
     """
     from edgecls.run.config import read_config
     from edgecls.run.events import Events
-    from edgecls.run.sink import JsonlSink, open_sink
+    from edgecls.run.sink import JsonlSink, open_sinks
 
     settings = read_config(config)
     events = Events({camera.name: camera.rules for camera in settings.camera}, model=settings.model_name)
     frames = lines = 0
     with ExitStack() as stack:
-        sinks = [stack.enter_context(open_sink(text)) for text in sink or ()]
+        sinks = [stack.enter_context(one) for one in open_sinks(sink or (), say=say)]
         if not quiet:
             sinks.append(JsonlSink())
         for seen in chain(_seen(labels), (None,)):

@@ -6,6 +6,7 @@ import sys
 import time
 import warnings
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,7 +37,7 @@ def run(
     zone: Annotated[list[str] | None, typer.Option("--zone", "-z", metavar="NAME=X,Y,W,H",
         help="Classify this part of every frame, in fractions of its width and height; may be repeated.")] = None,
     sink: Annotated[list[str] | None, typer.Option("--sink", metavar="KIND[:FILE]",
-        help="video:out.mp4 (annotated; {camera} in the name for several cameras), jsonl:out.jsonl, or window; may be repeated.")] = None,
+        help="Where results and events go: video:out.mp4, jsonl:out.jsonl, window, clip:FOLDER, snapshot:FOLDER, csv:F, sqlite:F, mqtt://HOST/PREFIX, webhook:URL, prometheus:PORT; may be repeated.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml; what is asked for is used or the run stops.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads of one inference; left out: 1 for small pictures, else all cores.")] = None,
     on_mismatch: Annotated[str, typer.Option(metavar="WHAT", help="When the model gives other answers here than where it was exported: stop, warn or ignore.")] = "stop",
@@ -69,7 +70,7 @@ def run(
     from edgecls.run.events import Events
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.regions import by_camera, parse_zones, whole_frame, zones
-    from edgecls.run.sink import JsonlSink, open_sink
+    from edgecls.run.sink import DRAWN, JsonlSink, keep_s, open_sinks
     from edgecls.run.source import Reading, open_named, open_source
 
     settings = read_config(config) if config else None
@@ -85,12 +86,12 @@ def run(
         say(f"device {classifier.device} ({classifier.why})")
     spec = classifier.card.input
     texts = [*(settings.sinks if settings else ()), *(sink or ())]
-    draws = any(not text.startswith("jsonl") for text in texts)
+    draws = any(text.partition(":")[0] in DRAWN for text in texts)
     reading = Reading(
         decoder=decoder,  # type: ignore[arg-type]  # Reading checks it
         fast_decode=fast_decode, keyframes=keyframes, strict=strict, every=every, fps=fps,
         needed_hw=None if zone or draws else (spec.height, spec.width),
-        open_timeout_s=open_timeout, read_timeout_s=read_timeout, give_up_after_s=give_up_after,
+        open_timeout_s=open_timeout, read_timeout_s=read_timeout, give_up_after_s=give_up_after, keep_s=keep_s(texts),
     )  # fmt: skip
     sinks: list[Sink] = []
 
@@ -98,7 +99,7 @@ def run(
         interrupt = stack.enter_context(Interrupt())  # first in, last out: the sinks are closed under it
         on_state = partial(_tell, sinks, interrupt)
         if settings:
-            places = {one.name: (one.source, one.reading) for one in settings.camera}
+            places = {one.name: (one.source, replace(one.reading, keep_s=keep_s(texts))) for one in settings.camera}
             regions = by_camera({one.name: one.looks() for one in settings.camera})
             events = Events({one.name: one.rules for one in settings.camera}, model=settings.model_name)
             opened = interrupt.wait_for(lambda: open_named(places, say=say, on_state=on_state))
@@ -108,7 +109,7 @@ def run(
         if opened is None:
             raise typer.Exit(interrupt.exit_code)
         frames = stack.enter_context(opened)
-        sinks += [stack.enter_context(open_sink(text)) for text in texts]
+        sinks += [stack.enter_context(one) for one in open_sinks(texts, say=say)]
         if not quiet:
             sinks.append(JsonlSink())
         shared = not quiet and sys.stdout.isatty()

@@ -96,6 +96,11 @@ def encode_png(picture: Picture) -> bytes:
     return bytes(cv2.imencode(".png", picture)[1])
 
 
+def encode_jpeg(picture: Picture, quality: int) -> bytes:
+    """Encode a picture as a JPEG of a quality of 1 to 100."""
+    return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
+
+
 def decode_as_stored(data: bytes, where: str) -> Picture:
     """Decode what `encode_png` made: (H, W) or (H, W, 3) uint8."""
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None

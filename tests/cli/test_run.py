@@ -245,7 +245,7 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str, code: int = 1) 
         (["-s", "text.mp4"], ["text.mp4: not a video that can be decoded (15 bytes); is the file whole?"]),
         (["-s", "empty"], ["empty: the folder holds no picture that OpenCV reads"]),
         (["-c", "97", "--give-up-after", "0"], ["camera 97: cannot be opened", "check the number"]),
-        (["-s", "light.avi", "--sink", "mqtt:x"], ["sink 'mqtt:x' is not known; expected one of jsonl, video, window"]),
+        (["-s", "light.avi", "--sink", "smoke:x"], ["sink 'smoke:x' is not known; expected one of clip, jsonl, snapshot"]),
         (["-s", "light.avi", "--sink", "video:no/out.mp4"], ["no/out.mp4: the folder no does not exist"]),
         (["-s", "light.avi", "--sink", "jsonl:no/out.jsonl"], ["no/out.jsonl: cannot be written (No such file or directory)"]),
         (["-s", "light.avi", "-z", "gate=0.9,0,0.2,1"], ["zone gate: expected x,y,w,h as fractions", "found 0.9,0,0.2,1"]),

@@ -15,13 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecls.errors import ConfigError, redact
+from edgecls.run.sink.aside import Aside
 from edgecls.run.sink.buffered import Buffered
 from edgecls.run.sink.callback import CallbackSink
+from edgecls.run.sink.clip import ClipSink, Cut
 from edgecls.run.sink.contract import Backlog, Sink
 from edgecls.run.sink.fake import ListSink
 from edgecls.run.sink.jsonl import JsonlSink
 from edgecls.run.sink.mqtt import MqttSink
 from edgecls.run.sink.prometheus import PrometheusSink
+from edgecls.run.sink.quota import Quota
+from edgecls.run.sink.snapshot import Shot, SnapshotSink
 from edgecls.run.sink.spool import Spool
 from edgecls.run.sink.sqlite import SqliteSink
 from edgecls.run.sink.table import CsvSink
@@ -34,27 +38,37 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUFFERED",
+    "DRAWN",
     "SINKS",
+    "Aside",
     "Backlog",
     "Buffered",
     "CallbackSink",
+    "ClipSink",
     "CsvSink",
+    "Cut",
     "JsonlSink",
     "ListSink",
     "MqttSink",
     "PrometheusSink",
+    "Quota",
+    "Shot",
     "Sink",
+    "SnapshotSink",
     "Spool",
     "SqliteSink",
     "VideoSink",
     "WebhookSink",
     "WindowSink",
+    "keep_s",
     "open_sink",
     "open_sinks",
 ]
 
 SINKS: dict[str, Callable[[str], Sink]] = {
+    "clip": lambda folder: Aside(ClipSink(folder), name=f"clip:{folder}"),
     "jsonl": JsonlSink,
+    "snapshot": lambda folder: Aside(SnapshotSink(folder), name=f"snapshot:{folder}"),
     "video": VideoSink,
     "window": lambda _target: WindowSink(),
     "csv": CsvSink,
@@ -65,11 +79,15 @@ SINKS: dict[str, Callable[[str], Sink]] = {
     "prometheus": PrometheusSink,
 }
 """Each kind by the name it has before the colon; it gets what stands after."""
+DRAWN = ("video", "window", "snapshot")
+"""Those that show the picture, for which cameras must not be read at a fraction of their size."""
 BUFFERED = ("csv", "sqlite", "mqtt", "mqtts", "webhook")
 
 _TARGETS = {
     "jsonl": "a file after the colon, such as jsonl:out.jsonl",
     "video": "a file after the colon, such as video:out.mp4",
+    "clip": "a folder after the colon, such as clip:clips",
+    "snapshot": "a folder after the colon, such as snapshot:snapshots",
     "csv": "a file after the colon, such as csv:events.csv",
     "sqlite": "a file after the colon, such as sqlite:events.db",
     "mqtt": "a broker, such as mqtt://host/edgecls",
@@ -78,6 +96,7 @@ _TARGETS = {
     "prometheus": "a port, such as prometheus:9108",
 }
 """What must stand after the colon."""
+_KEEP_S = {"clip": Cut().keep_s, "snapshot": Shot().keep_s}
 
 
 def _say_on_stderr(line: str) -> None:
@@ -142,3 +161,8 @@ def _spool_folder(given: str | Path | None) -> Path:
         return (Path(state) if state else Path.home() / ".local" / "state") / "edgecls" / "spool"
     except RuntimeError as error:  # a user without a home
         raise ConfigError("no folder for events that wait: say one in the environment variable EDGECLS_SPOOL") from error
+
+
+def keep_s(specs: Sequence[str]) -> float:
+    """How many seconds of packets the sinks of these texts want sources to keep (`Reading.keep_s`); 0 where none needs any."""
+    return max((_KEEP_S.get(spec.partition(":")[0], 0.0) for spec in specs), default=0.0)

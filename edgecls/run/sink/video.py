@@ -6,7 +6,9 @@ PyAV writes it: OpenCV's wheels have no H.264 encoder and know one fixed frame r
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +17,16 @@ from edgecls.errors import ConfigError, SinkError
 from edgecls.run import ffmpeg
 from edgecls.run.draw import draw
 from edgecls.run.sink.contract import Sink
+from edgecls.run.sink.quota import write_sidecar
+from edgecls.settings import check
 
 if TYPE_CHECKING:
     from edgecls.frame import Result
+    from edgecls.run.sink.quota import Quota
 
 TICKS_A_SECOND = 90_000
 CAMERA = "{camera}"
+RETRY_S = 5.0
 
 
 class VideoSink(Sink):
@@ -28,13 +34,21 @@ class VideoSink(Sink):
 
     A video takes its name when it is whole: until then it grows as `.part` beside it, in fragments that can be played
     after a power cut. A camera that changes its resolution starts a new file, numbered from 2.
+
+    With a `quota` for its folder a video is cut into parts of `part_s` seconds, which have the date and time (UTC) in their
+    names and a .json beside them: the oldest parts make room for the newest. After an error, such as that of a full disk, the
+    results of the next seconds get the same one, and then a new file is begun: whoever catches it can go on.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, quota: Quota | None = None, part_s: float = 600.0) -> None:
         """Check that the folder can be written to. Raises SinkError, or MissingExtraError without PyAV."""
+        check("part_s", part_s, part_s > 0, "above 0 seconds")
+        self._quota = quota
+        self._part_s = part_s
         self._path = str(path)
         self._files: dict[str, _VideoFile] = {}
         self._count: dict[str, int] = {}
+        self._failed: dict[str, tuple[float, SinkError]] = {}  # by camera: until when it is not tried again, and why
         folder = Path(self._path).parent
         if not Path(self._path).suffix:
             raise ConfigError(f"video:{path}: expected a file name with an ending such as .mp4 or .mkv")
@@ -47,24 +61,61 @@ class VideoSink(Sink):
         camera = result.frame.camera
         if CAMERA not in self._path and self._files and camera not in self._files:
             raise SinkError(f"{self._path}: several cameras need {CAMERA} in the name of the video, such as out-{CAMERA}.mp4")
+        self._check_failed(camera)
         file = self._files.get(camera)
-        if file is not None and file.size_hw != result.frame.size_hw:
-            file.close()
+        if file is not None and (file.size_hw != result.frame.size_hw or self._is_long(file, result)):
+            self._end(camera)
             file = None
-        if file is None:
-            file = self._files[camera] = _VideoFile(self._av, self._next_path(camera), result.frame.size_hw)
-        file.write(result)
+        try:
+            if file is None:
+                file = self._files[camera] = _VideoFile(self._av, self._next_path(camera), result.frame.size_hw)
+            self._make_room(file)
+            file.write(result)
+        except SinkError as error:
+            self._failed[camera] = (time.monotonic() + RETRY_S, error)
+            with suppress(SinkError):  # the first error is the one to tell
+                self._end(camera)
+            raise
 
     def close(self) -> None:
         """Finish all files and give them their names; one that cannot be finished does not stop the others."""
-        files, self._files = list(self._files.values()), {}
         with ExitStack() as stack:
-            for file in reversed(files):
-                stack.callback(file.close)
+            for camera in reversed(list(self._files)):
+                stack.callback(self._end, camera)
+
+    def _end(self, camera: str) -> None:
+        file = self._files.pop(camera, None)
+        if file is None:
+            return
+        try:
+            is_whole = file.close()
+        finally:
+            self._count[camera] = self._count.get(camera, 0) + (file.bytes > 0)
+        if is_whole and self._quota is not None:
+            record = {"video": {"camera": camera, "first_s": round(file.first_s, 3), "last_s": round(file.last_s, 3)}}
+            write_sidecar(file.path.with_suffix(".json"), [file.path], time.time(), record)
+
+    def _check_failed(self, camera: str) -> None:
+        """Raise what failed a moment ago: opening a file and an encoder for each frame would take a core."""
+        until, error = self._failed.get(camera, (0.0, None))
+        if error is not None and time.monotonic() < until:
+            raise SinkError(str(error)) from error
+        self._failed.pop(camera, None)
+
+    def _is_long(self, file: _VideoFile, result: Result) -> bool:
+        return self._quota is not None and result.frame.time_s - file.first_s >= self._part_s
+
+    def _make_room(self, file: _VideoFile) -> None:
+        """Have room for a step more, before the first frame and whenever the file has grown by one."""
+        if self._quota is not None and file.bytes >= file.granted:
+            self._quota.make_room(self._quota.step, unfinished=sum(other.bytes for other in self._files.values()))
+            file.granted = file.bytes + self._quota.step
 
     def _next_path(self, camera: str) -> Path:
-        count = self._count[camera] = self._count.get(camera, 0) + 1
+        count = self._count.get(camera, 0) + 1
         path = Path(self._path.replace(CAMERA, camera))
+        if self._quota is not None:
+            return path.with_stem(f"{path.stem}-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S.%f')[:-3]}Z")
         return path if count == 1 else path.with_stem(f"{path.stem}-{count}")
 
 
@@ -77,16 +128,23 @@ class _VideoFile:
         if not (height and width):
             raise SinkError(f"{path}: expected frames of 2x2 pixels or more, found {size_hw[1]}x{size_hw[0]}")
         self.size_hw = size_hw
-        self._path = path
+        self.path = path
+        self.first_s = self.last_s = 0.0
+        self.bytes = self.granted = 0
         self._part = path.with_name(f".{path.stem}.part{path.suffix}")
         self._last = -1
         options = {"movflags": "+hybrid_fragmented"} if path.suffix.lower() in (".mp4", ".mov", ".m4v") else {}
         try:
-            self._container: Any = av.open(str(self._part), "w", options=options)
+            self._file = self._part.open("wb")
+        except OSError as error:
+            raise SinkError(f"{path}: cannot be written ({error.strerror})") from error
+        try:  # the file is opened here: one that PyAV opens stays open for ever when there is no room for its first bytes
+            self._container: Any = av.open(self._file, "w", options=options)
             self._stream: Any = self._container.add_stream(
                 "libx264", rate=30, options={"preset": "veryfast", "crf": "23", "bf": "0"}
             )  # no B-frames: a fragmented file cannot say their delay, and every time would be late by it
         except (av.FFmpegError, ValueError) as error:
+            self._file.close()
             self._part.unlink(missing_ok=True)
             raise SinkError(f"{path}: FFmpeg cannot write a video there ({error})") from error
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
@@ -96,27 +154,41 @@ class _VideoFile:
         av = self._av
         picture = draw(result)[: self._stream.height, : self._stream.width]
         frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+        self.last_s = result.frame.time_s
+        self.first_s = self.last_s if self._last < 0 else self.first_s
         self._last = max(self._last + 1, round(result.frame.time_s * TICKS_A_SECOND))
         frame.pts, frame.time_base = self._last, Fraction(1, TICKS_A_SECOND)
         try:
-            self._container.mux(self._stream.encode(frame))
-        except av.FFmpegError as error:
-            raise SinkError(f"{self._path}: the video cannot be written ({error})") from error
+            self._mux(self._container, frame)
+        except (av.FFmpegError, OSError) as error:
+            raise SinkError(f"{self.path}: the video cannot be written ({error})") from error
 
-    def close(self) -> None:
-        av = self._av
+    def close(self) -> bool:
+        """Finish the video and give it its name. Returns whether there is one: without a frame there is none."""
         container, self._container = self._container, None
         if container is None:
-            return
+            return False
         if self._last < 0:  # its first frame failed, and that error is the one to tell
             container.close()
+            self._file.close()
             self._part.unlink(missing_ok=True)
-            return
+            return False
         try:
-            container.mux(self._stream.encode(None))
+            self._mux(container, None)
             container.close()
-            self._part.replace(self._path)
-        except (av.FFmpegError, OSError) as error:
-            raise SinkError(
-                f"{self._path}: the video cannot be finished ({error}); what there is stands in {self._part}"
-            ) from error
+            self._file.close()
+            self._part.replace(self.path)
+        except (self._av.FFmpegError, OSError) as error:
+            with suppress(OSError):
+                self._file.close()
+            left = f"what there is stands in {self._part}" if self.bytes else "there is nothing of it"
+            if not self.bytes:
+                self._part.unlink(missing_ok=True)
+            raise SinkError(f"{self.path}: the video cannot be finished ({error}); {left}") from error
+        return True
+
+    def _mux(self, container: Any, frame: Any) -> None:
+        """Encode a frame (None: those that the encoder still holds) and write what comes of it."""
+        packets = self._stream.encode(frame)
+        container.mux(packets)
+        self.bytes += sum(packet.size for packet in packets)

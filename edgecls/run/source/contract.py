@@ -42,6 +42,9 @@ class Reading:
     A live source that does not open within `open_timeout_s`, or gives nothing for `read_timeout_s`, is lost and opened again;
     without a picture for `give_up_after_s` it has ended, which is an error (0: at the first failure; None: never). `strict`
     stops at a broken picture of a folder.
+
+    With `keep_s` each frame of PyAV's has `packets`, those of its stream's last seconds, of `keep_bytes` at most: clips are cut
+    from them. A camera that OpenCV reads by number has none.
     """
 
     decoder: Decoder = "auto"
@@ -54,17 +57,23 @@ class Reading:
     open_timeout_s: float = 10.0
     read_timeout_s: float = 10.0
     give_up_after_s: float | None = None
+    keep_s: float = 0.0
+    keep_bytes: int = 32 << 20
 
     def __post_init__(self) -> None:
         """Refuse what no decoder can do."""
         check("decoder", self.decoder, self.decoder in get_args(Decoder), f"one of {', '.join(get_args(Decoder))}")
         if self.decoder == "opencv" and (self.fast_decode or self.keyframes):
             raise ConfigError("fast decoding and key frames alone are done by PyAV; leave --decoder opencv out")
+        if self.decoder == "opencv" and self.keep_s:
+            raise ConfigError("the packets that clips are cut from are kept by PyAV; leave --decoder opencv out")
         check("every", self.every, self.every >= 1, "1 or more")
         check("fps", self.fps, self.fps is None or 0 < self.fps < inf, "more than 0")
         check("open_timeout_s", self.open_timeout_s, 0 < self.open_timeout_s < inf, "a number of seconds above 0")
         check("read_timeout_s", self.read_timeout_s, 0 < self.read_timeout_s < inf, "a number of seconds above 0")
         give_up = self.give_up_after_s
+        check("keep_s", self.keep_s, 0 <= self.keep_s < inf, "0 or more seconds")
+        check("keep_bytes", self.keep_bytes, self.keep_bytes > 0, "above 0")
         check("give_up_after_s", give_up, give_up is None or 0 <= give_up < inf, "0 or more seconds, or None")
 
     def halvings(self, height: int, width: int) -> int:

@@ -15,7 +15,8 @@ import numpy as np
 from edgecls import image
 from edgecls.errors import SourceError, redact
 from edgecls.frame import Frame
-from edgecls.run import ffmpeg
+from edgecls.packets import Packets
+from edgecls.run import ffmpeg, remux
 from edgecls.run.source.choice import Choice
 from edgecls.run.source.contract import (
     Reading,
@@ -79,6 +80,8 @@ class PyAVSource(Source):
         if context.name == "mjpeg":  # a JPEG can be decoded at a half, a quarter or an eighth, for a fraction of the time
             context.options = {"lowres": str(reading.halvings(context.height, context.width))}
         context.thread_type = "SLICE" if live else "AUTO"  # a thread a frame would hold as many live frames back
+        self._packets = _keep(av, self._stream, reading, live=live) if reading.keep_s else None
+        self._size_hw: tuple[int, int] | None = None
         self._frames = self._decode()
         self._scaler = Scaler(av)
 
@@ -121,7 +124,9 @@ class PyAVSource(Source):
             time_s = self._media_s(index, decoded)
             self._given += 1
             if self._choice.wants(time_s):
-                return _frame(decoded, self._scaler, self.name, index, time_s, now)
+                frame = _frame(decoded, self._scaler, self.name, index, time_s, now)
+                frame.packets = self._packets
+                return frame
         if self.live:
             raise lost(self._where, self._given)
         check_end(self._where, self._captured, self._announced)
@@ -156,6 +161,9 @@ class PyAVSource(Source):
         av = self._av
         index_of: dict[int | None, int] = {}  # of the packets that the decoder holds, by their time: it works ahead
         for packet in self._container.demux(self._stream):
+            if self._packets is not None and packet.size:
+                self._packets = self._packets.anew() if self._packets.goes_back(packet) else self._packets
+                self._packets.append(packet)
             if self._keyframes and packet.size:
                 self._captured += 1
                 if not packet.is_keyframe:
@@ -169,6 +177,7 @@ class PyAVSource(Source):
             whole = [self._is_whole(frame) for frame in frames]
             self._check_alive(any(whole))
             for frame, good in zip(frames, whole, strict=True):
+                self._check_size(frame)
                 self._captured += not self._keyframes
                 index = index_of.pop(frame.pts, self._captured - 1)
                 if good:
@@ -182,6 +191,16 @@ class PyAVSource(Source):
         """
         self._patched = frame.is_corrupt or (self._patched and not frame.key_frame)
         return not self._patched
+
+    def _check_size(self, frame: Any) -> None:
+        """Begin with other packets where the pictures come to be of another size: no file can hold both."""
+        before, self._size_hw = self._size_hw, (frame.height, frame.width)
+        if self._packets is None or before in (None, self._size_hw):
+            return
+        first = self._packets.key_packet(frame.pts)
+        headers = remux.headers(self._av, self._stream, first) if first is not None else b""
+        changed = remux.Template(self._av, self._stream, size_hw=self._size_hw, headers=headers)
+        self._packets = self._packets.split(frame.pts, changed)
 
     def _check_alive(self, alive: bool) -> None:
         """Raise StalledError for a camera that sends, but nothing that can be decoded, for the read timeout."""
@@ -197,7 +216,28 @@ class PyAVSource(Source):
             time_s = index / float(self._stream.average_rate or 25)
         if self._first_s is None:
             self._first_s = time_s
+            if self._packets is not None:
+                self._packets.shift(-time_s)
         return float(time_s - self._first_s)
+
+
+def _keep(av: Any, stream: Any, reading: Reading, *, live: bool) -> Packets | None:
+    """Empty packets of a stream; None for a codec that no file can hold."""
+    try:
+        template = remux.Template(av, stream)
+    except ValueError:
+        return None
+    usual = max(1, round(1 / (stream.average_rate or 25) / stream.time_base))
+    reordered = stream.codec_context.has_b_frames
+    return Packets(
+        template,
+        stream.time_base,
+        keep_s=reading.keep_s,
+        keep_bytes=reading.keep_bytes,
+        usual=usual,
+        reordered=reordered,
+        live=live,
+    )
 
 
 def _announced(container: Any, stream: Any) -> int:

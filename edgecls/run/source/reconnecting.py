@@ -130,6 +130,8 @@ class Reconnecting(Source):
             self._began_at = frame.captured_at
         self._opened_at = frame.captured_at
         self._place = (self._next_index, self._opened_at - self._began_at)
+        if frame.packets is not None:
+            frame.packets.shift(self._place[1])
         self._change("live", "")
 
     def _is_final(self, error: SourceError) -> bool:

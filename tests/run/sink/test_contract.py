@@ -20,7 +20,7 @@ import pytest
 
 from edgecls import CallbackSink, ConfigError, SinkError, StateChange
 from edgecls.frame import Result, Timing
-from edgecls.run.sink import BUFFERED, SINKS, Buffered, JsonlSink, ListSink, open_sink, open_sinks
+from edgecls.run.sink import BUFFERED, SINKS, Buffered, JsonlSink, ListSink, keep_s, open_sink, open_sinks
 from tests.run.world import event, frame, result
 
 if TYPE_CHECKING:
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from edgecls.run.sink import Sink
 
 KINDS = {
+    "clip": "clip:.",
     "jsonl": "jsonl:out.jsonl",
     "jsonl stdout": "jsonl:-",
+    "snapshot": "snapshot:.",
     "video": "video:out.mp4",
     "video per camera": "video:out-{camera}.mp4",
     "window": "window",
@@ -255,6 +257,13 @@ def test_what_is_needed_after_the_colon_is_said(kind):
     """Every kind but the window needs something there, and shows an example of itself."""
     with pytest.raises(ConfigError, match=rf"sink '{kind}:': expected .*, such as {kind}:.+"):
         open_sink(f"{kind}:")
+
+
+def test_sinks_say_what_sources_must_keep():
+    """The packets that clips and snapshots are made of are kept where one of them is wanted, for the longest of them."""
+    assert keep_s(["jsonl:-", "window"]) == keep_s([]) == 0
+    assert keep_s(["jsonl:-", "snapshot:here"]) == 10
+    assert keep_s(["snapshot:here", "clip:there"]) == 15
 
 
 @pytest.mark.parametrize(

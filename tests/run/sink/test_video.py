@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import av
@@ -13,7 +15,8 @@ import pytest
 from edgecls import ConfigError, MissingExtraError, SinkError, image
 from edgecls.frame import Box, Detection
 from edgecls.run.draw import draw
-from edgecls.run.sink import VideoSink
+from edgecls.run.sink import Quota, VideoSink
+from tests.run.disk import fill, small_disk
 from tests.run.world import frame, noise, result, said
 
 if TYPE_CHECKING:
@@ -223,3 +226,59 @@ def test_labels_of_zones_are_in_the_video(tmp_path):
     inside, border = picture[130, 150].astype(int), picture[130, 100].astype(int)
     assert np.abs(inside - 90).max() <= 12
     assert border[1] - border[2] > 40  # green against gray
+
+
+def test_with_a_quota_the_oldest_parts_make_room(tmp_path):
+    """Cut into parts of 2 s, a video of 30 s with room for a few of them leaves the newest, each whole and within the bound at
+    all times; what a person put there stays.
+    """
+    (tmp_path / "holiday.mp4").write_bytes(bytes(300_000))
+    quota = Quota(tmp_path, most_bytes=400_000)
+    largest = 0
+    with VideoSink(tmp_path / "out.mp4", quota=quota, part_s=2.0) as sink:
+        for i, picture in enumerate(noise(10, (48, 64)) * 75):
+            sink.write(result(image.as_frame(picture, "gate", i, time_s=i / 25, captured_at=0.0)))
+            largest = max(largest, sum(p.stat().st_size for p in tmp_path.iterdir() if p.name != "holiday.mp4"))
+    parts = sorted(tmp_path.glob("out-*.mp4"))
+    spans = [json.loads(part.with_suffix(".json").read_text())["video"] for part in parts]
+    assert quota.removed > 0
+    assert largest <= 400_000
+    assert spans[-1]["last_s"] == pytest.approx(749 / 25, abs=1e-3)
+    assert all(after["first_s"] - before["last_s"] == pytest.approx(0.04, abs=2e-3) for before, after in pairwise(spans))
+    assert [len(played(part)) for part in parts[:-1]] == [50] * (len(parts) - 1)
+    assert (tmp_path / "holiday.mp4").stat().st_size == 300_000
+
+
+def test_a_video_goes_on_after_a_full_disk(tmp_path, monkeypatch):
+    """On a disk of 300 kB that fills up, writing is an error until there is room again; then a new video begins, and is whole.
+    Nothing stays open: the disk can be taken away.
+    """
+    monkeypatch.setattr("edgecls.run.sink.video.RETRY_S", 0.0)
+    with small_disk(tmp_path / "disk", "300k") as disk:
+        sink = VideoSink(disk / "out.mp4")
+        failed, why = [], set()
+        for i, picture in enumerate(noise(10, (96, 128)) * 12):
+            if i == 20:
+                fill(disk / "somebody's")
+            if i == 80:
+                (disk / "somebody's").unlink()
+            try:
+                sink.write(result(image.as_frame(picture, "gate", i, time_s=i / 25, captured_at=0.0)))
+            except SinkError as error:
+                failed.append(i)
+                why.add(str(error).partition(": ")[2])
+        sink.close()
+        assert 20 <= min(failed) <= max(failed) < 80
+        assert all("No space left on device" in one for one in why)
+        (whole,) = disk.glob("out*.mp4")
+        assert len(played(whole)) == 120 - 1 - max(failed)
+
+
+def test_after_an_error_it_rests(tmp_path):
+    """What failed is not tried again with each frame: the next results get the same error at once."""
+    sink = VideoSink(tmp_path / "out.txt")
+    for _ in range(3):
+        with pytest.raises(SinkError, match=r"out\.txt: FFmpeg cannot write a video there"):
+            sink.write(at(0))
+    sink.close()
+    assert list(tmp_path.iterdir()) == []
