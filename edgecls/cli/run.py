@@ -16,7 +16,7 @@ from edgecls.cli.interrupt import Interrupt
 from edgecls.cli.talk import clear_status, say, status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from edgecls.event import Event
     from edgecls.frame import Result, StateChange
@@ -58,12 +58,6 @@ def run(
     lose nothing.
     """
     wheres: list[int | str] = [*(camera or ()), *(source or ())]
-    if config and (wheres or zone):
-        raise typer.BadParameter("--camera, --source and --zone stand in the file of --config; give one or the other")
-    if not (config or wheres):
-        raise typer.BadParameter("expected a --camera, a --source or a --config to read from")
-    if not (config or model):
-        raise typer.BadParameter("expected a --model to run")
     from edgecls import image
     from edgecls.classifier import Classifier
     from edgecls.run.config import read_config
@@ -73,6 +67,12 @@ def run(
     from edgecls.run.sink import DRAWN, JsonlSink, keep_s, open_sinks
     from edgecls.run.source import Reading, open_named, open_source
 
+    reading = Reading(
+        decoder=decoder,  # type: ignore[arg-type]  # Reading checks it
+        fast_decode=fast_decode, keyframes=keyframes, strict=strict, every=every, fps=fps,
+        open_timeout_s=open_timeout, read_timeout_s=read_timeout, give_up_after_s=give_up_after,
+    )  # fmt: skip
+    _check_usage(config=config, model=model, wheres=wheres, zones=zone or (), is_usual=reading == Reading())
     settings = read_config(config) if config else None
     if settings:
         model, device, threads = model or settings.model, _chosen(device, settings.device), threads or settings.threads
@@ -87,12 +87,7 @@ def run(
     spec = classifier.card.input
     texts = [*(settings.sinks if settings else ()), *(sink or ())]
     draws = any(text.partition(":")[0] in DRAWN for text in texts)
-    reading = Reading(
-        decoder=decoder,  # type: ignore[arg-type]  # Reading checks it
-        fast_decode=fast_decode, keyframes=keyframes, strict=strict, every=every, fps=fps,
-        needed_hw=None if zone or draws else (spec.height, spec.width),
-        open_timeout_s=open_timeout, read_timeout_s=read_timeout, give_up_after_s=give_up_after, keep_s=keep_s(texts),
-    )  # fmt: skip
+    reading = replace(reading, needed_hw=None if zone or draws else (spec.height, spec.width), keep_s=keep_s(texts))
     sinks: list[Sink] = []
 
     with ExitStack() as stack:
@@ -115,6 +110,20 @@ def run(
         shared = not quiet and sys.stdout.isatty()
         _loop(Pipeline(classifier, regions=regions), frames, sinks, interrupt, events=events, lines_on_screen=shared)
     raise typer.Exit(interrupt.exit_code)
+
+
+def _check_usage(
+    *, config: str | None, model: str | None, wheres: list[int | str], zones: Sequence[str], is_usual: bool
+) -> None:
+    """Refuse what says nothing to run on, and what says it twice; `is_usual`: no option says how to read."""
+    if config and (wheres or zones):
+        raise typer.BadParameter("--camera, --source and --zone stand in the file of --config; give one or the other")
+    if config and not is_usual:
+        raise typer.BadParameter("how cameras are read stands in [camera.reading] in the file of --config")
+    if not (config or wheres):
+        raise typer.BadParameter("expected a --camera, a --source or a --config to read from")
+    if not (config or model):
+        raise typer.BadParameter("expected a --model to run")
 
 
 def _chosen(asked: str, of_config: str) -> str:

@@ -129,4 +129,5 @@ def test_a_config_leaves_no_place_for_cameras_on_the_command_line(config):
     """One or the other."""
     done = call("run", "--config", config, "--camera", 0, code=2)
     assert "stand in the file of --config" in done.output
+    assert "stands in [camera.reading]" in call("run", "--config", config, "--fps", 5, code=2).output
     assert "expected a --model" in call("run", "--camera", 0, code=2).output
