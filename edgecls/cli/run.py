@@ -87,14 +87,15 @@ def run(
     spec = classifier.card.input
     texts = [*(settings.sinks if settings else ()), *(sink or ())]
     draws = any(text.partition(":")[0] in DRAWN for text in texts)
-    reading = replace(reading, needed_hw=None if zone or draws else (spec.height, spec.width), keep_s=keep_s(texts))
+    kept_s = keep_s(texts)
+    reading = replace(reading, needed_hw=None if zone or draws else (spec.height, spec.width), keep_s=kept_s)
     sinks: list[Sink] = []
 
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())  # first in, last out: the sinks are closed under it
         on_state = partial(_tell, sinks, interrupt)
         if settings:
-            places = {one.name: (one.source, replace(one.reading, keep_s=keep_s(texts))) for one in settings.camera}
+            places = {one.name: (one.source, replace(one.reading, keep_s=kept_s)) for one in settings.camera}
             regions = by_camera({one.name: one.looks() for one in settings.camera})
             events = Events({one.name: one.rules for one in settings.camera}, model=settings.model_name)
             opened = interrupt.wait_for(lambda: open_named(places, say=say, on_state=on_state))

@@ -85,7 +85,7 @@ class Camera:
     @property
     def follows(self) -> bool:
         """Whether what moves is classified and followed."""
-        return self.motion is not None or bool(self.line) or any(zone.look == "objects" for zone in self.zone)
+        return self.motion is not None or bool(self.line) or bool(self.rules.entered)
 
 
 @dataclass(frozen=True, slots=True)

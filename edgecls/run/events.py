@@ -76,7 +76,7 @@ class CameraEvents:
             events += self._end(track)
         for track in self._tracker.tracks:
             events += self._follow(track, size_hw)
-        counts = self._counts.step(moment, events, self._inside())
+        counts = self._counts.step(moment, events, self._inside()) if self._rules.count_every_s else []
         return events + [replace(self._blank, kind="count", **count) for count in counts]
 
     def close(self) -> list[Event]:
@@ -146,5 +146,5 @@ class CameraEvents:
     def _inside(self) -> dict[str, dict[int, str]]:
         """The label of each object in each zone, by its track."""
         labels = {track.id: track.label(self._rules.track.ignore) for track in self._tracker.tracks if track.id in self._told}
-        zones = [zone.name for zone in self._rules.zones if zone.look == "objects"]
-        return {name: {n: label for n, label in labels.items() if name in self._objects[n].zones} for name in zones}
+        names = [zone.name for zone in self._rules.entered]
+        return {name: {n: label for n, label in labels.items() if name in self._objects[n].zones} for name in names}

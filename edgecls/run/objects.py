@@ -39,10 +39,9 @@ class ObjectWatch:
     def __init__(self, rules: Rules, hold_s: float) -> None:
         """It has done nothing. `hold_s`: so long it may be unseen in a zone and still be in it."""
         self._gates = [(gate, _Side()) for gate in rules.gates]
-        watched = [zone for zone in rules.zones if zone.look == "objects"]
         self._zones = [
             (zone, StateMachine(StateRule(seconds=0.0, frames=FRAMES, share=SHARE, dwell_s=zone.dwell_s, hold_s=hold_s)))
-            for zone in watched
+            for zone in rules.entered
         ]
         self._news: list[News] = []
         self.zones: set[str] = set()
@@ -116,18 +115,16 @@ class Counts:
     """
 
     def __init__(self, rules: Rules) -> None:
-        """Count nothing yet; never, where the rules have no interval."""
+        """Count nothing yet. Where the rules have no interval, nobody calls `step`."""
         self._every_s = rules.count_every_s
         self._gates = [(gate.name, side) for gate in rules.gates for side in (gate.left, gate.right)]
-        self._zones = [zone.name for zone in rules.zones if zone.look == "objects"]
+        self._zones = [zone.name for zone in rules.entered]
         self._now: _Interval | None = None
 
     def step(self, moment: Moment, events: Iterable[Event], inside: Mapping[str, Mapping[int, str]]) -> list[dict[str, Any]]:
         """Take what happened in one frame, and who is in each zone, as label by track. Returns the counts of an interval that
         is over, as the fields of an event.
         """
-        if not self._every_s:
-            return []
         told = []
         if self._now and moment.time_s // self._every_s != self._now.first.time_s // self._every_s:
             told = self.close(())

@@ -68,6 +68,11 @@ class Rules:
     track: TrackRule = field(default_factory=TrackRule)
     count_every_s: float = 0.0
 
+    @property
+    def entered(self) -> tuple[Zone, ...]:
+        """The zones that objects are looked for in."""
+        return tuple(zone for zone in self.zones if zone.look == "objects")
+
     def __post_init__(self) -> None:
         """Refuse two of one name."""
         names = [zone.name for zone in self.zones] + [gate.name for gate in self.gates]

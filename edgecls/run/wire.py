@@ -168,7 +168,12 @@ def _moment(moment: Moment) -> dict[str, Any]:
 
 def as_line(record: Mapping[str, Any]) -> str:
     """Return a record as one line of JSON, without the line break."""
-    return json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
+    return in_utf8(json.dumps(record, ensure_ascii=False))
+
+
+def in_utf8(text: str) -> str:
+    """Escape what UTF-8 cannot hold, as in a name that is not Unicode."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _said(prediction: Prediction) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecls.errors import ConfigError, redact
+from edgecls.run.say import Say, say_on_stderr
 from edgecls.run.sink.aside import Aside
 from edgecls.run.sink.buffered import Buffered
 from edgecls.run.sink.callback import CallbackSink
@@ -99,11 +99,7 @@ _TARGETS = {
 _KEEP_S = {"clip": Cut().keep_s, "snapshot": Shot().keep_s}
 
 
-def _say_on_stderr(line: str) -> None:
-    print(line, file=sys.stderr)  # noqa: T201 - the default of a library call that has something to say
-
-
-def open_sink(spec: str, *, spool: str | Path | None = None, say: Callable[[str], None] = _say_on_stderr) -> Sink:
+def open_sink(spec: str, *, spool: str | Path | None = None, say: Say = say_on_stderr) -> Sink:
     """Open a sink from a text such as `video:out.mp4`, `jsonl:-` (stdout), `window` or `mqtt://host/edgecls`.
 
     `spool` is the folder for events that wait; left out, EDGECLS_SPOOL, or edgecls/spool in the user's folder for state. Each
@@ -126,9 +122,7 @@ def open_sink(spec: str, *, spool: str | Path | None = None, say: Callable[[str]
     return Buffered(sink, queue, name=redact(spec), say=say, most_results=0)
 
 
-def open_sinks(
-    specs: Sequence[str], *, spool: str | Path | None = None, say: Callable[[str], None] = _say_on_stderr
-) -> list[Sink]:
+def open_sinks(specs: Sequence[str], *, spool: str | Path | None = None, say: Say = say_on_stderr) -> list[Sink]:
     """Open several sinks of one run, which then know of one another. After an error none stays open."""
     twice = [name for name, count in Counter(map(redact, specs)).items() if count > 1]
     if twice:

@@ -13,8 +13,8 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from edgecls.run.say import Say, say_on_stderr
 from edgecls.run.sink.contract import Sink
-from edgecls.run.sink.shelf import Say, say_on_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Callable

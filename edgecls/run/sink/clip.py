@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from edgecls.errors import SinkError
 from edgecls.run import ffmpeg
 from edgecls.run.remux import Remux
+from edgecls.run.say import Say, say_on_stderr
 from edgecls.run.sink.contract import Sink
-from edgecls.run.sink.shelf import REMEMBERED, ROUNDED_S, SEEN, Say, Shelf, say_on_stderr
+from edgecls.run.sink.shelf import REMEMBERED, ROUNDED_S, SEEN, Shelf
 from edgecls.settings import check
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from edgecls import extras
 from edgecls.errors import ConfigError, SinkError, redact
 from edgecls.frame import State
 from edgecls.run.sink.contract import Sink
+from edgecls.run.wire import in_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,13 +66,13 @@ class PrometheusSink(Sink):
 
     def write(self, result: Result) -> None:
         """Count it."""
-        camera, timing = _text(result.frame.camera), result.timing
+        camera, timing = in_utf8(result.frame.camera), result.timing
         self._frames.labels(camera).inc()
         self._age.labels(camera).observe(timing.age_ms / 1e3)
         self._fit.labels(camera).observe(timing.fit_ms / 1e3)
         self._infer.labels(camera).observe(timing.infer_ms / 1e3)
         for found in result.detections:
-            self._detections.labels(camera, _text(found.region), _text(found.prediction.label)).inc()
+            self._detections.labels(camera, in_utf8(found.region), in_utf8(found.prediction.label)).inc()
 
     def write_event(self, event: Event) -> None:
         """Count it once, when it begins."""
@@ -80,11 +81,11 @@ class PrometheusSink(Sink):
             return
         if event.end is None:
             self._open.add(event.id)
-        self._events.labels(_text(event.camera), event.kind, _text(event.region), _text(event.label)).inc()
+        self._events.labels(in_utf8(event.camera), event.kind, in_utf8(event.region), in_utf8(event.label)).inc()
 
     def write_state(self, change: StateChange) -> None:
         """Keep it."""
-        self._states.labels(_text(change.camera)).state(change.state)
+        self._states.labels(in_utf8(change.camera)).state(change.state)
 
     def close(self) -> None:
         """End the server and its thread."""
@@ -110,7 +111,7 @@ class _Backlogs:
         for name, sink in self._sink.sinks.items():
             backlog = sink.backlog
             for family, value in zip((waiting, lost, dropped), backlog, strict=True):
-                family.add_metric([_text(redact(name))], value)
+                family.add_metric([in_utf8(redact(name))], value)
         yield from (waiting, lost, dropped)
 
 
@@ -119,8 +120,3 @@ def _address(where: str) -> tuple[str, int]:
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise ConfigError(f"prometheus:{where}: expected a port or HOST:PORT, such as prometheus:0.0.0.0:9108")
     return host.strip("[]") or HOST, int(port)
-
-
-def _text(text: str) -> str:
-    """Escape what UTF-8 cannot hold."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -10,13 +10,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from edgecls.errors import SinkError
 from edgecls.files import whole_file
@@ -27,9 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from edgecls.event import Event, Kind, Moment
+    from edgecls.run.say import Say
     from edgecls.run.sink.quota import Quota
-
-Say: TypeAlias = Callable[[str], None]
 
 SUFFIXES = (".mp4", ".mkv", ".jpg")
 LONGEST_NAME = 60
@@ -41,11 +38,6 @@ REMEMBERED = 1000
 """So many events are known by their ids, so that one that is told of twice is recorded once."""
 SEEN: tuple[Kind, ...] = ("state", "object", "presence", "crossing", "health")
 """The kinds of events that a picture can show: all but counts."""
-
-
-def say_on_stderr(line: str) -> None:
-    """Print a line on stderr."""
-    print(line, file=sys.stderr)  # noqa: T201 - the default of a library call that has something to say
 
 
 class Shelf:
@@ -143,4 +135,9 @@ def _when(moment: Moment) -> str:
     """The date and time (UTC) where they are known, else the seconds of media time; names sort by it."""
     if moment.at_s is None:
         return f"{moment.time_s:010.3f}s"
-    return datetime.fromtimestamp(moment.at_s, UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+    return stamp(datetime.fromtimestamp(moment.at_s, UTC))
+
+
+def stamp(when: datetime) -> str:
+    """A date and time (UTC) as a part of a file's name: 20251122T150307.250Z."""
+    return when.strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"

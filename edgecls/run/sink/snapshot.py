@@ -23,9 +23,10 @@ from edgecls import image
 from edgecls.errors import SinkError
 from edgecls.frame import Frame, Result, Timing
 from edgecls.run.draw import draw
+from edgecls.run.say import Say, say_on_stderr
 from edgecls.run.sink.contract import Sink
 from edgecls.run.sink.recent import Recent
-from edgecls.run.sink.shelf import REMEMBERED, SEEN, SIDECAR_BYTES, Say, Shelf, say_on_stderr
+from edgecls.run.sink.shelf import REMEMBERED, SEEN, SIDECAR_BYTES, Shelf
 from edgecls.settings import check
 
 if TYPE_CHECKING:

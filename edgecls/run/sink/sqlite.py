@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 from edgecls.errors import ConfigError, SinkError
 from edgecls.run.sink.contract import Sink
+from edgecls.run.wire import in_utf8
 
 if TYPE_CHECKING:
     from edgecls.event import Event
@@ -116,7 +117,7 @@ class SqliteSink(Sink):
 
     def write_state(self, change: StateChange) -> None:
         """Insert a change of a camera's state."""
-        values = (_text(change.camera), change.at_s, change.state, _text(change.why))
+        values = (in_utf8(change.camera), change.at_s, change.state, in_utf8(change.why))
         self._execute("INSERT OR IGNORE INTO states (camera, at_s, state, why) VALUES (?, ?, ?, ?)", values)
 
     def close(self) -> None:
@@ -163,15 +164,10 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
 def _row(event: Event) -> tuple[Any, ...]:
     start, end = event.start, event.end
     return (
-        *(event.id, event.kind, _text(event.camera), _text(event.region), _text(event.label), event.score),
+        *(event.id, event.kind, in_utf8(event.camera), in_utf8(event.region), in_utf8(event.label), event.score),
         start.time_s if start.at_s is None else start.at_s,
         None if end is None else end.time_s if end.at_s is None else end.at_s,
-        *(event.duration_s, event.track_id, _text(event.direction), json.dumps(dict(event.counts)), _text(event.model)),
+        *(event.duration_s, event.track_id, in_utf8(event.direction), json.dumps(dict(event.counts)), in_utf8(event.model)),
         *(start.frame, start.time_s, None if end is None else end.frame, None if end is None else end.time_s),
         time.time(),
     )
-
-
-def _text(text: str) -> str:
-    """Escape what UTF-8 cannot hold."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from edgecls.errors import SinkError
 from edgecls.run.sink.contract import Sink
+from edgecls.run.wire import DIGITS
 
 if TYPE_CHECKING:
     from edgecls.event import Event, Moment
@@ -107,7 +108,7 @@ class CsvSink(Sink):
 
 def _row(event: Event) -> tuple[object, ...]:
     return (
-        *(event.id, event.kind, event.camera, event.region, event.label, round(event.score, 7)),
+        *(event.id, event.kind, event.camera, event.region, event.label, round(event.score, DIGITS)),
         *(_time(event.start), "" if event.end is None else _time(event.end)),
         "" if event.duration_s is None else round(event.duration_s, 3),
         "" if event.track_id is None else event.track_id,

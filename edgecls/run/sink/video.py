@@ -18,6 +18,7 @@ from edgecls.run import ffmpeg
 from edgecls.run.draw import draw
 from edgecls.run.sink.contract import Sink
 from edgecls.run.sink.quota import write_sidecar
+from edgecls.run.sink.shelf import stamp
 from edgecls.settings import check
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class VideoSink(Sink):
         count = self._count.get(camera, 0) + 1
         path = Path(self._path.replace(CAMERA, camera))
         if self._quota is not None:
-            return path.with_stem(f"{path.stem}-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S.%f')[:-3]}Z")
+            return path.with_stem(f"{path.stem}-{stamp(datetime.now(UTC))}")
         return path if count == 1 else path.with_stem(f"{path.stem}-{count}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from edgecls.errors import ConfigError
 from edgecls.frame import StateChange
 from edgecls.run import ffmpeg
+from edgecls.run.say import Say, say_on_stderr
 from edgecls.run.source.contract import Reading, Source
 from edgecls.run.source.fake import FakeSource
 from edgecls.run.source.folder import FolderSource
@@ -21,7 +21,6 @@ from edgecls.run.source.pyav import PyAVSource
 from edgecls.run.source.reconnecting import Reconnecting
 from edgecls.run.source.threads import Threaded
 
-Say: TypeAlias = Callable[[str], None]
 OnState: TypeAlias = Callable[[StateChange], None]
 
 __all__ = [
@@ -41,10 +40,6 @@ __all__ = [
 
 _NAMED = re.compile(r"([A-Za-z0-9_-]+)=(.+)", re.DOTALL)
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-
-
-def _say_on_stderr(line: str) -> None:
-    print(line, file=sys.stderr)  # noqa: T201 - the default of a library call that has something to say
 
 
 def _camera(where: str, name: str, reading: Reading, _say: Say) -> Source:
@@ -78,7 +73,7 @@ SOURCES: dict[str, Callable[[str, str, Reading, Say], Source]] = {
 
 
 def open_source(
-    *wheres: int | str | Path, reading: Reading = Reading(), say: Say = _say_on_stderr, on_state: OnState | None = None
+    *wheres: int | str | Path, reading: Reading = Reading(), say: Say = say_on_stderr, on_state: OnState | None = None
 ) -> Source:
     """Open cameras (an int), video files, folders of pictures and network streams; several are merged into one.
 
@@ -101,7 +96,7 @@ def open_source(
 
 
 def open_named(
-    places: Mapping[str, tuple[int | str, Reading]], *, say: Say = _say_on_stderr, on_state: OnState | None = None
+    places: Mapping[str, tuple[int | str, Reading]], *, say: Say = say_on_stderr, on_state: OnState | None = None
 ) -> Source:
     """Open cameras by their names, each (where, how to read it), as `open_source` does."""
     opened: list[Source] = []
