@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 LARGEST_MOMENTUM = 0.998
 """Of the moving average of the weights: over the last 500 batches or so, or over an epoch where that is shorter."""
+NORMAL_MOMENTA = 0.9, 0.99
+"""Of the moving means and deviations that validation normalizes with: over an epoch, but over 10 batches at least, 100 at most.
+
+Keras takes 0.99 always. A hundred pictures are seven batches an epoch: for dozens of epochs validation would normalize with
+what the untrained network gave, and every picture would be of one class.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,6 +149,9 @@ def _compiled(keras: Any, config: TrainConfig, counts: list[int], batches: int, 
     row = architecture(config.arch)
     with _sums_in(keras, config.precision):
         model = build(config, len(counts))
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = min(max(1 - 1 / batches, NORMAL_MOMENTA[0]), NORMAL_MOMENTA[1])
     kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD,
             "rmsprop": keras.optimizers.RMSprop}[config.optimizer or row.optimizer]  # fmt: skip
     decay = row.weight_decay if config.weight_decay is None else config.weight_decay

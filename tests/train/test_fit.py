@@ -298,3 +298,13 @@ def test_more_epochs_stretch_the_schedule_of_a_resumed_run(shapes, tmp_path):
     fit(config(shapes, schedule="cosine", epochs=4), tmp_path / "run", resume=True)
     optimizer = folder.load_model(keras, tmp_path / "run" / "last.keras").optimizer
     assert optimizer.get_config()["learning_rate"]["config"]["falling"] == 4 * 6
+
+
+def test_few_pictures_are_normalized_as_the_trained_network_normalizes_them(shapes, tmp_path):
+    """Moving averages over a hundred batches would still be those of the untrained network: one class for every picture."""
+    few = replace(config(shapes, epochs=20), arch="edge", layers=Layers(width=0.25), batch=32, dropout=0.0)
+    model = keras.saving.load_model(fit(few, tmp_path / "run").out / "last.keras")
+    momenta = {layer.momentum for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)}
+    rows = list(csv.DictReader((tmp_path / "run" / "history.csv").open()))
+    assert momenta == {0.9}
+    assert max(float(row["val_accuracy"]) for row in rows[:12]) > 0.6
