@@ -305,6 +305,6 @@ def test_few_pictures_are_normalized_as_the_trained_network_normalizes_them(shap
     few = replace(config(shapes, epochs=20), arch="edge", layers=Layers(width=0.25), batch=32, dropout=0.0)
     model = keras.saving.load_model(fit(few, tmp_path / "run").out / "last.keras")
     momenta = {layer.momentum for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)}
-    rows = list(csv.DictReader((tmp_path / "run" / "history.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "run" / "history.csv").read_text().splitlines()))
     assert momenta == {0.9}
     assert max(float(row["val_accuracy"]) for row in rows[:12]) > 0.6
