@@ -8,6 +8,7 @@ brought to the exposure of the learned background, by the curve from level to le
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -161,18 +162,27 @@ def as_exposed(picture: Picture, like: Picture) -> Picture:
     from level to level. A thing that is in one of the pictures alone does not move a median, unless it covers half of the
     pixels of a level.
     """
-    order = np.argsort(like, axis=None, kind="stable")
-    before, now = like.ravel()[order].astype(np.float32), picture.ravel()[order]
-    parts = [slice(i[0], i[-1] + 1) for i in np.array_split(np.arange(len(order)), CURVE_POINTS) if len(i) >= FEWEST_PIXELS]
+    both = cv2.calcHist([like, picture], [0, 1], None, [256, 256], [0, 256, 0, 256])  # sorting the pixels takes 3 times as long
+    pixels = both.sum(axis=1)
+    middle = np.cumsum(pixels) - pixels / 2
+    ends = np.searchsorted(middle, np.arange(CURVE_POINTS + 1) * picture.size / CURVE_POINTS)
+    parts = [slice(a, b) for a, b in pairwise(ends.tolist()) if pixels[a:b].sum() >= FEWEST_PIXELS]
     if not parts:
         return picture
-    target = np.array([np.median(before[part]) for part in parts])
-    level = np.maximum.accumulate([float(np.median(now[part])) for part in parts])
+    target = np.array([part.start + _median(pixels[part]) for part in parts])
+    level = np.maximum.accumulate([float(_median(both[part].sum(axis=0))) for part in parts])
     if np.abs(target - level).max() < SAME:
         return picture
     levels, which = np.unique(level, return_inverse=True)
     targets = np.bincount(which, target) / np.bincount(which)
     white = max(targets[-1], 255 * (targets[-1] + 1) / (levels[-1] + 1))
-    ends = ([0.0] if levels[0] > 0 else [], [255.0] if levels[-1] < 255 else [])
-    curve = np.interp(np.arange(256), [*ends[0], *levels, *ends[1]], [*ends[0], *targets, *([white] if ends[1] else [])])
+    black, bright = ([0.0] if levels[0] > 0 else []), levels[-1] < 255
+    curve = np.interp(
+        np.arange(256), [*black, *levels, *([255.0] if bright else [])], [*black, *targets, *([white] if bright else [])]
+    )
     return cast("Picture", cv2.LUT(picture, np.clip(curve + 0.5, 0, 255).astype(np.uint8)))
+
+
+def _median(counts: NDArray[np.float32]) -> int:
+    """The level in the middle, of so many pixels of each level."""
+    return int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
