@@ -26,11 +26,14 @@ count      what crossed a line, or was in a zone, during an interval
 
 
 class Moment(NamedTuple):
-    """A frame as a point in time: its index, its media time in seconds, and, of a live source, seconds since 1970 (UTC)."""
+    """A frame as a point in time: its index, its media time in seconds, and either, of a live source, seconds since 1970 (UTC)
+    or the file that it is from.
+    """
 
     frame: int
     time_s: float
     at_s: float | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,8 @@ class Event:
     @property
     def id(self) -> str:
         """16 hexadecimal digits: of what it is and when it began, not of how it went on."""
-        began = self.start.frame if self.start.at_s is None else f"{self.start.frame}@{self.start.at_s:.3f}"
-        what = (self.camera, self.kind, self.region, self.direction, str(self.track_id), str(began))
+        where = self.start.file if self.start.at_s is None else f"{self.start.at_s:.3f}"
+        what = (self.camera, self.kind, self.region, self.direction, str(self.track_id), f"{self.start.frame}@{where}")
         return hashlib.sha256("\0".join(what).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     @property

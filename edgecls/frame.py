@@ -63,7 +63,8 @@ class Frame:
     `camera` is the source's name; `index` counts frames captured from 0, skipped ones included; `time_s` is media time,
     seconds from the start of the stream; `captured_at` is `time.monotonic()` when the frame left the source;
     `at_s` is that moment in seconds since 1970 (UTC) where the source is live, else None;
-    `size_hw` is (height, width) in pixels; `file` names the picture where the source is a folder, else it is empty;
+    `size_hw` is (height, width) in pixels; `file` names the video, or the picture of a folder, and is empty where the source
+    is live;
     `limited` says that the levels of `plane` go from 16 to 235; `packets` are the last seconds of its stream as they came,
     where the source was asked to keep them.
     """

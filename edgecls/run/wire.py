@@ -4,8 +4,8 @@
      "top": [["stop", 0.998], ["yield", 0.001], ...]}
 
 `label`, `score` and `top` are those of the first region, null and [] where there is none. Frames of a live source add "at_s",
-seconds since 1970 (UTC), those of a folder "file"; a frame with more than the whole of it adds "size", its width and height in
-pixels, and "detections", one for each region with its box.
+seconds since 1970 (UTC), those of a recording "file", the video or the picture; a frame with more than the whole of it
+adds "size", its width and height in pixels, and "detections", one for each region with its box.
 
 A change of a camera's state is a line too, between those of its frames:
 
@@ -15,8 +15,8 @@ So is an event, when it begins and again when it has ended; `end` and `duration_
 not belong to its kind is left out:
 
     {"event": "4c9d0e...", "kind": "crossing", "camera": "gate", "region": "entry", "label": "vehicle", "score": 0.9812,
-     "track_id": 3, "direction": "left", "start": {"frame": 61, "time_s": 4.88, "at_s": null}, "end": {...}, "duration_s": 0.0,
-     "model": "street"}
+     "track_id": 3, "direction": "left", "start": {"frame": 61, "time_s": 4.88, "at_s": 1763823787.123}, "end": {...},
+     "duration_s": 0.0, "model": "street"}
 
 What waits on a disk before it is delivered is such a record too, and `to_event` and `to_state` read it back.
 """
@@ -56,7 +56,7 @@ def observe(result: Result) -> Observation:
 def observed(record: dict[str, Any]) -> Observation:
     """Return what the record of a frame says. Raises KeyError, TypeError or ValueError for one that no frame gave."""
     width, height = record.get("size", (1, 1))
-    moment = Moment(int(record["frame"]), float(record["time_s"]), record.get("at_s"))
+    moment = Moment(int(record["frame"]), float(record["time_s"]), record.get("at_s"), record.get("file", ""))
     found = record.get("detections")
     if found is None:
         found = [{**record, "region": WHOLE_FRAME, "box": (0, 0, width, height)}]
@@ -163,7 +163,8 @@ def to_event(record: Mapping[str, Any]) -> Event:
 
 def _moment(moment: Moment) -> dict[str, Any]:
     at_s = None if moment.at_s is None else round(moment.at_s, 3)
-    return {"frame": moment.frame, "time_s": round(moment.time_s, 3), "at_s": at_s}
+    said = {"frame": moment.frame, "time_s": round(moment.time_s, 3), "at_s": at_s}
+    return {**said, "file": moment.file} if moment.file else said
 
 
 def as_line(record: Mapping[str, Any]) -> str:

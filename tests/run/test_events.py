@@ -208,6 +208,14 @@ def test_the_same_frames_give_the_same_events_and_ids():
     assert live[0][0].start.at_s == 1.7e9
 
 
+def test_two_films_of_one_camera_have_events_of_their_own():
+    """What happens at the same frame of another film has another id; of the same film it has the same."""
+    evening, again, night = (
+        Event("state", "gate", "frame", "open", 0.9, Moment(7, 0.28, file=film)) for film in ("1.mp4", "1.mp4", "2.mp4")
+    )
+    assert evening.id == again.id != night.id
+
+
 def test_ids_are_unique_but_for_begin_and_end():
     """Over many objects and states."""
     frames = together(

@@ -75,8 +75,9 @@ def test_an_event_comes_back_from_its_line(ended):
     again = to_event(json.loads(event_line(one)))
     assert again == one
     assert (again.id, again.phase) == (one.id, "end" if ended else "begin")
-    bare = Event("state", "gate", "frame", "open", 0.123456789, Moment(7, 0.2801))
+    bare = Event("state", "gate", "frame", "open", 0.123456789, Moment(7, 0.2801, file="night.mp4"))
     assert to_event(json.loads(event_line(bare))).id == bare.id
+    assert to_event(json.loads(event_line(bare))).start.file == "night.mp4"
 
 
 def test_a_change_of_state_comes_back_from_its_line():

@@ -41,13 +41,18 @@ MIGRATIONS = (
     );
     CREATE INDEX states_by_age ON states (at_s);
     """,
+    """
+    ALTER TABLE events ADD COLUMN occupancy REAL;
+    ALTER TABLE events ADD COLUMN file TEXT NOT NULL DEFAULT '';
+    """,
 )
 """What makes each version of the schema of the one before it; `user_version` says how many were done."""
 COLUMNS = (
     *("id", "kind", "camera", "region", "label", "score", "start", '"end"', "duration_s", "track_id", "direction"),
     *("counts", "model", "start_frame", "start_time_s", "end_frame", "end_time_s", "written_at"),
+    *("occupancy", "file"),
 )
-_UPDATED = ("label", "score", '"end"', "duration_s", "direction", "counts", "end_frame", "end_time_s")
+_UPDATED = ("label", "score", '"end"', "duration_s", "direction", "counts", "end_frame", "end_time_s", "occupancy")
 UPSERT = f"""
     INSERT INTO events ({", ".join(COLUMNS)}) VALUES ({", ".join("?" * len(COLUMNS))})
     ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _UPDATED)} WHERE events."end" IS NULL
@@ -60,9 +65,9 @@ DAY_S = 86_400.0
 class SqliteSink(Sink):
     """A row of `events` for each event, made when it begins and completed when it has ended; what comes twice changes nothing.
 
-    `start` and `end` are seconds since 1970 (UTC) where the camera is live, else media time; `counts` is JSON. The table
-    `states` has the changes of the cameras' states. `keep_days` is after how many days rows are deleted (None: never), an hour
-    late at most; their room in the file is used again.
+    `start` and `end` are seconds since 1970 (UTC) where the camera is live, else media time; `counts` is JSON, and `file` the
+    one that the first frame is from. The table `states` has the changes of the cameras' states. `keep_days` is after how many
+    days rows are deleted (None: never), an hour late at most; their room in the file is used again.
     """
 
     def __init__(self, path: str | Path, *, keep_days: float | None = None) -> None:
@@ -169,5 +174,5 @@ def _row(event: Event) -> tuple[Any, ...]:
         None if end is None else end.time_s if end.at_s is None else end.at_s,
         *(event.duration_s, event.track_id, in_utf8(event.direction), json.dumps(dict(event.counts)), in_utf8(event.model)),
         *(start.frame, start.time_s, None if end is None else end.frame, None if end is None else end.time_s),
-        time.time(),
+        *(time.time(), event.occupancy, in_utf8(start.file)),
     )

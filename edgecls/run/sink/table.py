@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("id", "kind", "camera", "region", "label", "score", "start", "end", "duration_s"),
-    *("track_id", "direction", "counts", "model"),
+    *("track_id", "direction", "counts", "occupancy", "model", "file"),
 )
 REMEMBERED = 1000
 TAIL_BYTES = 65_536
@@ -34,7 +34,9 @@ class CsvSink(Sink):
     """Appends a row to `path` for each event that has ended; the columns stand in the first line.
 
     `start` and `end` are UTC as 2025-11-22T15:03:07.000Z where the camera is live, else seconds of media time; `counts` is
-    JSON. A row is in the file whole or not at all, and an event that comes again is not written again.
+    JSON, and `file` the one that the first frame is from.
+
+    A row is in the file whole or not at all, and an event that comes again is not written again.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -114,7 +116,8 @@ def _row(event: Event) -> tuple[object, ...]:
         "" if event.track_id is None else event.track_id,
         event.direction,
         json.dumps(dict(event.counts), ensure_ascii=False) if event.counts else "",
-        event.model,
+        "" if event.occupancy is None else round(event.occupancy, 3),
+        *(event.model, event.start.file),
     )
 
 

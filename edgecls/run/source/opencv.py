@@ -99,7 +99,8 @@ class OpenCVSource(Source):
             index, self._index = self._index, self._index + 1
             time_s = now - self._first_at if self.live else self._media_s()
             if self._choice.wants(time_s) and (bgr := self._retrieve()) is not None:
-                return image.as_frame(bgr, self.name, index, time_s=time_s, captured_at=now)
+                file = "" if self.live else self._where
+                return image.as_frame(bgr, self.name, index, time_s=time_s, captured_at=now, file=file)
         if self.live:
             raise lost(self._where, self._index)
         check_end(self._where, self._index, self.announced)

@@ -125,6 +125,7 @@ class PyAVSource(Source):
             self._given += 1
             if self._choice.wants(time_s):
                 frame = _frame(decoded, self._scaler, self.name, index, time_s, now)
+                frame.file = "" if self.live else self._where
                 frame.packets = self._packets
                 return frame
         if self.live:

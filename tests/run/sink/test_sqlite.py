@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from edgecls import ConfigError, SinkError, StateChange
+from edgecls.event import Moment
 from edgecls.run.sink import SqliteSink, sqlite
 from tests.conftest import ROOT
 from tests.run.world import event
@@ -41,8 +42,9 @@ def test_an_event_is_inserted_and_then_completed(path):
     with SqliteSink(path) as sink:
         sink.write_event(event(3, ended=False, label="van", score=0.5))
         assert asked(path, 'SELECT id, label, "end", duration_s FROM events') == [(event(3).id, "van", None, None)]
-        sink.write_event(event(3, counts={"car": 2}))
-    ((*values, written_at),) = asked(path, "SELECT * FROM events")
+        sink.write_event(event(3, counts={"car": 2}, occupancy=0.5))
+    ((*values, written_at, occupancy, file),) = asked(path, "SELECT * FROM events")
+    assert (occupancy, file) == (0.5, "")
     assert values == [
         *(event(3).id, "crossing", "gate", "entry", "car", 0.98, 1763823790.0, 1763823790.5, 0.5, 3, "in"),
         *(json.dumps({"car": 2}), "street", 75, 3.0, 87, 3.5),
@@ -143,7 +145,7 @@ def test_a_newer_schema_is_refused(path):
         db.execute("PRAGMA user_version=9")
     with pytest.raises(
         SinkError,
-        match=r"events\.db: was written by a newer edgecls \(schema 9, expected 1 or less\); update edgecls, or name another",
+        match=r"events\.db: was written by a newer edgecls \(schema 9, expected 2 or less\); update edgecls, or name another",
     ):
         SqliteSink(path)
 
@@ -155,8 +157,22 @@ def test_an_older_schema_is_brought_up(path, monkeypatch):
     monkeypatch.setattr(sqlite, "MIGRATIONS", (*sqlite.MIGRATIONS, "ALTER TABLE events ADD COLUMN clip TEXT;"))
     with SqliteSink(path) as sink:
         sink.write_event(event(1))
-    assert asked(path, "PRAGMA user_version") == [(2,)]
+    assert asked(path, "PRAGMA user_version") == [(3,)]
     assert asked(path, "SELECT clip FROM events") == [(None,), (None,)]
+
+
+def test_a_file_of_the_first_schema_is_brought_up(path, monkeypatch):
+    """Its rows have no file and no occupancy; new ones do."""
+    with monkeypatch.context() as before, closing(sqlite3.connect(path)) as db:
+        before.setattr(sqlite, "MIGRATIONS", sqlite.MIGRATIONS[:1])
+        sqlite._prepare(db, path)
+        db.execute(
+            "INSERT INTO events VALUES ('a', 'state', 'gate', 'frame', 'open', 1, 0, 1, 1, NULL, '', '{}', 'm', 0, 0, 1, 1, 0)"
+        )
+        db.commit()
+    with SqliteSink(path) as sink:
+        sink.write_event(replace(event(1), start=Moment(25, 1.0, file="night.mp4"), occupancy=2.0))
+    assert asked(path, "SELECT file, occupancy FROM events ORDER BY written_at") == [("", None), ("night.mp4", 2.0)]
 
 
 def test_a_step_that_fails_leaves_the_old_schema(path, monkeypatch):
@@ -165,7 +181,7 @@ def test_a_step_that_fails_leaves_the_old_schema(path, monkeypatch):
     monkeypatch.setattr(sqlite, "MIGRATIONS", (*sqlite.MIGRATIONS, "CREATE TABLE more (a); CREATE TABLE events (a);"))
     with pytest.raises(SinkError, match="table events already exists"):
         SqliteSink(path)
-    assert asked(path, "PRAGMA user_version") == [(1,)]
+    assert asked(path, "PRAGMA user_version") == [(2,)]
     assert asked(path, "SELECT name FROM sqlite_master WHERE name = 'more'") == []
 
 

@@ -18,7 +18,7 @@ from tests.run.world import event
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEADER = "id,kind,camera,region,label,score,start,end,duration_s,track_id,direction,counts,model"
+HEADER = "id,kind,camera,region,label,score,start,end,duration_s,track_id,direction,counts,occupancy,model,file"
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -32,23 +32,23 @@ def test_an_event_is_a_row_when_it_has_ended(tmp_path):
     with CsvSink(tmp_path / "out.csv") as sink:
         sink.write_event(event(3, ended=False))
         assert rows(tmp_path / "out.csv") == []
-        sink.write_event(event(3, counts={"car": 2, "bus": 1}))
+        sink.write_event(event(3, counts={"car": 2, "bus": 1}, occupancy=0.25))
     assert (tmp_path / "out.csv").read_text().splitlines()[0] == HEADER == ",".join(COLUMNS)
     (row,) = rows(tmp_path / "out.csv")
     assert ",".join(row.values()) == (
         f"{event(3).id},crossing,gate,entry,car,0.98,2025-11-22T15:03:10.000Z,2025-11-22T15:03:10.500Z,0.5,"
-        '3,in,{"car": 2, "bus": 1},street'
+        '3,in,{"car": 2, "bus": 1},0.25,street,'
     )
 
 
 def test_of_a_file_the_times_are_media_time(tmp_path):
     """Where nobody knows what time it was, start and end are seconds from the beginning of the film."""
     one = event(2)
-    one = replace(one, start=one.start._replace(at_s=None), end=one.end._replace(at_s=None), track_id=None)
+    one = replace(one, start=one.start._replace(at_s=None, file="night.mp4"), end=one.end._replace(at_s=None), track_id=None)
     with CsvSink(tmp_path / "out.csv") as sink:
         sink.write_event(one)
     (row,) = rows(tmp_path / "out.csv")
-    assert (row["start"], row["end"], row["track_id"], row["counts"]) == ("2.000", "2.500", "", "")
+    assert (row["start"], row["end"], row["track_id"], row["counts"], row["file"]) == ("2.000", "2.500", "", "", "night.mp4")
 
 
 def test_a_second_run_goes_on_where_the_first_ended(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -18,7 +19,6 @@ from tests.run.world import FakeCapture, assert_only_main_thread, web_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from edgecls.run.source import Source
 
@@ -231,3 +231,10 @@ def test_frames_are_read_only_and_stay_as_they_are(kind, opened):
     with known_end(kind):
         list(opened)
     assert all((f.bgr() == picture).all() for f, picture in zip(frames, before, strict=True))
+
+
+def test_frames_of_a_recording_name_their_file_and_others_none(opened):
+    """A video its path as given, because recorders call the films of every hour alike; a picture its name in the folder."""
+    frame = opened.read()
+    assert bool(frame.file) == (frame.camera in {"video", "folder", "a"})
+    assert frame.camera == "folder" or not frame.file or Path(frame.file).is_file()
