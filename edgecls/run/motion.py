@@ -139,11 +139,16 @@ class Motion:
                 x, y = size_hw[1] / wide, size_hw[0] / high
                 box = Box(int(left * x), int(top * y), round((left + width) * x), round((top + height) * y))
                 regions.append(Region(MOTION, box))
-        return sorted(regions)
+        return sorted(one for one in regions if not any(_within(one.box, other.box) for other in regions if other is not one))
 
     def _wanted(self, point: tuple[float, float]) -> bool:
         inside = not self._within or any(area.holds(point) for area in self._within)
         return inside and not any(area.holds(point) for area in self._outside)
+
+
+def _within(one: Box, other: Box) -> bool:
+    """Whether a box lies in another: what is seen through the window of a van is a part of the van."""
+    return other.left <= one.left and other.top <= one.top and one.right <= other.right and one.bottom <= other.bottom
 
 
 def _only_lit(picture: Picture, background: NDArray[np.float32]) -> bool:

@@ -168,3 +168,14 @@ def test_rules_that_see_nothing(wrong, said):
     with pytest.raises(ConfigError) as error:
         MotionRule(**wrong)
     assert str(error.value) == said
+
+
+def test_what_is_seen_through_a_window_is_a_part_of_the_car():
+    """A car that is as light as the road in a ring about its middle is one box, not one within another."""
+    motion, seen = watched()
+    picture = with_car(120, 50, size=(100, 140))
+    picture[70:130, 145:235] = ROAD[70:130, 145:235]
+    picture[90:110, 170:210] = 240.0
+    (boxes,) = drive(motion, [picture], seen)
+    (box,) = boxes
+    assert overlap(box, Box(120, 50, 260, 150)) > 0.8

@@ -1,0 +1,131 @@
+"""A road that is drawn: vehicles of three kinds on three lanes, a lamp, light that jumps, noise. All that happens is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgecls.frame import Picture
+
+FPS = 12.5
+HIGH, WIDE = 270, 480
+LINE = 0.5
+"""Where the line crosses the road, from top to bottom, as a share of the width."""
+LAMP = (0.85, 0.03, 0.1, 0.2)
+"""x, y, width and height, in shares."""
+SIZES = {"car": (24, 44), "van": (32, 64), "truck": (38, 104)}
+COLORS = {"car": (120, 130, 255), "van": (120, 235, 120), "truck": (90, 15, 12), "background": (105, 105, 105)}
+"""Blue, green, red: lighter than the road or less than half as light, as what is darker by less is taken for a shadow. A lamp
+shows one of them, or none, as what `tests.tiny.color_model` calls it.
+"""
+LANES = ((95, 1, 75.0), (160, -1, 110.0), (225, 1, 160.0))
+"""The middle of each, which way it goes (1: to the right), and how many pixels a second."""
+LIGHTS = (0.55, 0.75, 1.0, 1.3)
+FASTEST_HEADWAY_S, SLOWEST_HEADWAY_S = 2.5, 7.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """One vehicle: where the middle of its lane is, and when its nose comes into the picture."""
+
+    kind: str
+    lane: int
+    enters_s: float
+
+    @property
+    def crosses_s(self) -> float:
+        """When its middle is on the line."""
+        _, way, speed = LANES[self.lane]
+        return self.enters_s + ((LINE if way > 0 else 1 - LINE) * WIDE + SIZES[self.kind][1] / 2) / speed
+
+    @property
+    def leaves_s(self) -> float:
+        """When nothing of it is in the picture any more."""
+        return self.enters_s + (WIDE + SIZES[self.kind][1]) / LANES[self.lane][2]
+
+    @property
+    def goes_to(self) -> str:
+        """The side that it goes to."""
+        return "east" if LANES[self.lane][1] > 0 else "west"
+
+    def left(self, time_s: float) -> float:
+        """The left edge, in pixels."""
+        _, way, speed = LANES[self.lane]
+        went = (time_s - self.enters_s) * speed
+        return went - SIZES[self.kind][1] if way > 0 else WIDE - went
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """A film: its vehicles, when the lamp comes to show what, and when the light becomes how bright."""
+
+    seconds: float
+    drives: tuple[Drive, ...]
+    lamp: tuple[tuple[float, str], ...]
+    light: tuple[tuple[float, float], ...]
+    seed: int
+
+    def pictures(self) -> Iterator[tuple[float, Picture]]:
+        """The seconds and the picture of each frame, (H, W, 3) blue-green-red."""
+        chance = np.random.default_rng(self.seed)
+        texture = 95 + 30 * np.sin(np.arange(WIDE) / 40) + chance.normal(0, 7, (HIGH, WIDE))
+        empty = np.repeat(texture[..., None], 3, 2).astype(np.float32)
+        grains = chance.normal(0, 3, (8, HIGH, WIDE, 3)).astype(np.float32)
+        for index in range(int(self.seconds * FPS)):
+            time_s = index / FPS
+            picture = empty.copy()
+            for drive in self.drives:
+                _draw_vehicle(picture, drive, time_s)
+            _draw_lamp(picture, _last(self.lamp, time_s))
+            picture *= _last(self.light, time_s)
+            grain = np.roll(grains[index % len(grains)], int(chance.integers(WIDE)), axis=1)
+            yield time_s, np.clip(picture + grain, 0, 255).astype(np.uint8)
+
+
+def road(seed: int, seconds: float = 90.0) -> Road:
+    """Draw a film by chance: nobody is in the picture during its first and last 3 s."""
+    chance = np.random.default_rng(seed)
+    drives = []
+    for lane in range(len(LANES)):
+        enters_s = 3 + chance.uniform(0, 3)
+        while True:
+            drive = Drive(str(chance.choice(list(SIZES))), lane, float(enters_s))
+            if drive.leaves_s > seconds - 3:
+                break
+            drives.append(drive)
+            enters_s += SIZES[drive.kind][1] / LANES[lane][2] + chance.uniform(FASTEST_HEADWAY_S, SLOWEST_HEADWAY_S)
+    return Road(seconds, tuple(drives), _steps(chance, seconds, tuple(COLORS)), _steps(chance, seconds, LIGHTS), seed)
+
+
+def _steps(chance: np.random.Generator, seconds: float, values: tuple) -> tuple:
+    """When which of the values comes, each for 4 to 10 s, never the same one twice."""
+    steps = [(0.0, values[2])]
+    while (at_s := steps[-1][0] + chance.uniform(4, 10)) < seconds - 4:
+        others = [value for value in values if value != steps[-1][1]]
+        steps.append((float(at_s), others[int(chance.integers(len(others)))]))
+    return tuple(steps)
+
+
+def _last(steps: tuple, time_s: float) -> float | str:
+    return [value for at_s, value in steps if at_s <= time_s][-1]
+
+
+def _draw_vehicle(picture: np.ndarray, drive: Drive, time_s: float) -> None:
+    high, wide = SIZES[drive.kind]
+    top, left = LANES[drive.lane][0] - high // 2, round(drive.left(time_s))
+    window = slice(max(0, left), max(0, left + wide))
+    picture[top : top + high, window] = COLORS[drive.kind]
+    picture[top + high - 5 : top + high, window] *= 0.4  # its wheels
+    glass = slice(max(0, left + wide // 4), max(0, left + wide // 2))
+    picture[top + 4 : top + high // 2, glass] *= 0.6
+
+
+def _draw_lamp(picture: np.ndarray, shows: float | str) -> None:
+    x, y, width, height = LAMP
+    box = slice(int(y * HIGH), int((y + height) * HIGH)), slice(int(x * WIDE), int((x + width) * WIDE))
+    picture[box] = COLORS[str(shows)]
