@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -37,6 +38,7 @@ def read_labels(path: str | Path, *, say: Say = say_on_stderr) -> Iterator[Obser
         try:
             text = _text(line, where)
             seen = read_line(text, where)
+            _check(seen, where)
         except DataError:
             if line.endswith(b"\n"):
                 raise
@@ -78,6 +80,17 @@ def _text(line: bytes, where: str) -> str:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"{where}: expected a line in UTF-8, found other bytes at {error.start}") from error
+
+
+def _check(seen: Observation | None, where: str) -> None:
+    """Refuse values that no frame has, before they are far from their line."""
+    if seen is None:
+        return
+    _, time_s, at_s = seen.moment
+    timed = isfinite(time_s) and (at_s is None or (isinstance(at_s, int | float) and isfinite(at_s)))
+    named = all(isinstance(d.prediction.label, str) and isinstance(d.region, str) for d in seen.detections)
+    if not (timed and named and isinstance(seen.camera, str)):
+        raise DataError(f"{where}: not a line of edgecls run (a time that is no number, or a name that is no text)")
 
 
 def _kind(line: str) -> str:
