@@ -31,18 +31,22 @@ if TYPE_CHECKING:
     )
     from edgecls.event import Event, Moment
     from edgecls.frame import Box, Detection, Frame, Prediction, Region, Result, StateChange, Timing
+    from edgecls.report.timeline import timeline
     from edgecls.run.config import read_config
     from edgecls.run.events import Events
     from edgecls.run.motion import Motion, MotionRule
     from edgecls.run.pipeline import Pipeline
+    from edgecls.run.recording import read_labels
     from edgecls.run.regions import whole_frame, zones
     from edgecls.run.rules import Gate, Rules, Zone
     from edgecls.run.shapes import Line, Polygon
-    from edgecls.run.sink import CallbackSink, Sink, open_sink, open_sinks
+    from edgecls.run.sink import CallbackSink, Sink, keep_s, open_sink, open_sinks
     from edgecls.run.source import Reading, Source, open_source
     from edgecls.run.states import StateRule
+    from edgecls.run.summary import Crossings, Summary, summarize
     from edgecls.run.track import TrackRule
-    from edgecls.run.wire import event_line, observe, to_line
+    from edgecls.run.wire import Observation, event_line, observe, to_line
+    from edgecls.stretch import Shown, Stretch, Total
 
 _HOMES = {
     "edgecls.card": ("InputSpec", "ModelCard"),
@@ -53,18 +57,22 @@ _HOMES = {
     ),
     "edgecls.event": ("Event", "Moment"),
     "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "StateChange", "Timing"),
+    "edgecls.report.timeline": ("timeline",),
     "edgecls.run.config": ("read_config",),
     "edgecls.run.events": ("Events",),
     "edgecls.run.motion": ("Motion", "MotionRule"),
     "edgecls.run.pipeline": ("Pipeline",),
+    "edgecls.run.recording": ("read_labels",),
     "edgecls.run.regions": ("whole_frame", "zones"),
     "edgecls.run.rules": ("Gate", "Rules", "Zone"),
     "edgecls.run.shapes": ("Line", "Polygon"),
-    "edgecls.run.sink": ("CallbackSink", "Sink", "open_sink", "open_sinks"),
+    "edgecls.run.sink": ("CallbackSink", "Sink", "keep_s", "open_sink", "open_sinks"),
     "edgecls.run.source": ("Reading", "Source", "open_source"),
     "edgecls.run.states": ("StateRule",),
+    "edgecls.run.summary": ("Crossings", "Summary", "summarize"),
     "edgecls.run.track": ("TrackRule",),
-    "edgecls.run.wire": ("event_line", "observe", "to_line"),
+    "edgecls.run.wire": ("Observation", "event_line", "observe", "to_line"),
+    "edgecls.stretch": ("Shown", "Stretch", "Total"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -75,6 +83,7 @@ __all__ = [
     "CallbackSink",
     "Classifier",
     "ConfigError",
+    "Crossings",
     "DataError",
     "Detection",
     "DeviceError",
@@ -92,6 +101,7 @@ __all__ = [
     "Moment",
     "Motion",
     "MotionRule",
+    "Observation",
     "Pipeline",
     "Polygon",
     "Prediction",
@@ -100,6 +110,7 @@ __all__ = [
     "Region",
     "Result",
     "Rules",
+    "Shown",
     "Sink",
     "SinkError",
     "Source",
@@ -107,17 +118,24 @@ __all__ = [
     "StalledError",
     "StateChange",
     "StateRule",
+    "Stretch",
+    "Summary",
     "Timing",
+    "Total",
     "TrackRule",
     "TrainError",
     "Zone",
     "__version__",
     "event_line",
+    "keep_s",
     "observe",
     "open_sink",
     "open_sinks",
     "open_source",
     "read_config",
+    "read_labels",
+    "summarize",
+    "timeline",
     "to_line",
     "whole_frame",
     "zones",

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "edgecls"
 ROWS = [
     {"errors", "packets"},
     {"confidence", "event", "extras", "files", "frame", "ladder", "processor", "settings", "toml_lines", "vet"},
-    {"card"},
+    {"card", "stretch"},
     {"binding", "image", "metrics", "providers"},
     {"golden"},
     {"dataset", "classifier"},

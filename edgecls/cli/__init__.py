@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 import typer
 
 import edgecls
-from edgecls.cli import adopt, bench, check_config, doctor, evaluate, export, info, predict, replay, run, train
+from edgecls.cli import adopt, bench, check_config, doctor, evaluate, export, info, predict, replay, run, summary, train
 from edgecls.cli.talk import data, say
 from edgecls.errors import EdgeclsError, redact
 
@@ -112,6 +112,7 @@ for _name, _command in (
     ("predict", predict.predict),
     ("run", run.run),
     ("replay", replay.replay),
+    ("summary", summary.summary),
     ("check-config", check_config.check_config),
     ("info", info.info),
     ("bench", bench.bench),

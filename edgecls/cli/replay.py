@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from itertools import chain
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from edgecls.cli.talk import say
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from edgecls.run.wire import Observation
 
 
 def replay(
@@ -31,6 +24,7 @@ def replay(
     """
     from edgecls.run.config import read_config
     from edgecls.run.events import Events
+    from edgecls.run.recording import read_labels
     from edgecls.run.sink import JsonlSink, open_sinks
 
     settings = read_config(config)
@@ -40,35 +34,10 @@ def replay(
         sinks = [stack.enter_context(one) for one in open_sinks(sink or (), say=say)]
         if not quiet:
             sinks.append(JsonlSink())
-        for seen in chain(_seen(labels), (None,)):
+        for seen in chain(read_labels(labels, say=say), (None,)):
             frames += seen is not None
             for event in events.close() if seen is None else events.step(seen):
                 lines += 1
                 for one in sinks:
                     one.write_event(event)
     say(f"{frames} frames, {lines} lines of events")
-
-
-def _seen(path: str) -> Iterator[Observation]:
-    """What the lines say of frames; other lines are passed over."""
-    from edgecls.run.wire import read_line
-
-    for number, line in enumerate(_lines(path), 1):
-        seen = read_line(line, f"{path}, line {number}") if line.strip() else None
-        if seen is not None:
-            yield seen
-
-
-def _lines(path: str) -> Iterator[str]:
-    from edgecls.errors import DataError
-
-    if path == "-":
-        yield from sys.stdin
-        return
-    try:
-        with Path(path).open(encoding="utf-8") as file:
-            yield from file
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: expected lines in UTF-8, found other bytes") from error

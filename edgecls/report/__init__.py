@@ -5,6 +5,7 @@ charts      learning curves, reliability, risk against coverage
 classes     confusion matrix, confused pairs, a row for each class
 mistakes    the surest wrong answers as pictures
 ladder      the schemes of an export
+timeline    a picture of its own: which labels a recording shows when
 facts       what is said about model and data
 markup, svg, style     HTML that escapes, shapes, looks
 """

@@ -1,0 +1,103 @@
+"""`edgecls summary`: which labels a recording shows, for how long and when."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgecls.cli.talk import data, say, table
+
+if TYPE_CHECKING:
+    from edgecls.run.summary import Crossings, Summary
+    from edgecls.stretch import Shown
+
+HEADER = ("label", "share", "time", "stretches", "longest", "first", "last", "score")
+
+
+def summary(
+    labels: Annotated[str, typer.Argument(metavar="LABELS.jsonl", help="Lines of edgecls run, or - for stdin.")],
+    config: Annotated[str | None, typer.Option("--config", metavar="CAMERAS.toml", help="The rules that stretches, objects and crossings are made by; left out: the usual ones.")] = None,
+    out: Annotated[str | None, typer.Option("--out", metavar="FILE.json", help="Write everything, with each stretch, as JSON.")] = None,
+    picture: Annotated[str | None, typer.Option("--picture", metavar="FILE.svg", help="Draw a timeline: a row for each label, a bar for each stretch.")] = None,
+    gap: Annotated[float, typer.Option("--gap", min=0.0, metavar="S", help="Stretches of one label that are at most so many seconds apart are one.")] = 0.0,
+    least: Annotated[float, typer.Option("--min", min=0.0, metavar="S", help="Leave out stretches that are shorter.")] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="The JSON of --out on stdout instead of the table.")] = False,
+) -> None:  # fmt: skip
+    """Sum up a recording of labels: which ones for how long and when, for each region of each camera.
+
+    It is made by the rules that events are made by, so a label that flickers for a frame is no stretch.
+    """
+    from edgecls.run.config import read_config
+    from edgecls.run.recording import read_labels
+    from edgecls.run.summary import summarize
+
+    json_place = None if out is None else _place(out, ".json")
+    picture_place = None if picture is None else _place(picture, ".svg")
+    rules = {camera.name: camera.rules for camera in read_config(config).camera} if config else {}
+    found = summarize(read_labels(labels, say=say), rules, gap_s=gap, least_s=least, say=say)
+    for name in dict.fromkeys(shown.camera for shown in found.regions) if config else ():
+        if name not in rules:
+            say(f"camera {name} is not in {config}: the usual rules hold")
+    record = json.dumps({"recording": labels, **found.to_record()}, ensure_ascii=False)
+    if json_place is not None:
+        _write(json_place, record + "\n")
+    if picture_place is not None:
+        from edgecls.report.timeline import timeline
+
+        _write(picture_place, timeline(found.regions, title=Path(labels).name))
+    data(record if as_json else _text(found))
+
+
+def _place(path: str, ending: str) -> Path:
+    """Refuse a place where nothing can be written, before the work."""
+    from edgecls.errors import ConfigError
+
+    place = Path(path)
+    if place.suffix.lower() != ending or place.is_dir():
+        raise ConfigError(f"{path}: expected a file that ends in {ending}")
+    if not place.parent.is_dir() or not os.access(place.parent, os.W_OK):
+        raise ConfigError(f"{path}: the folder {place.parent} does not exist or cannot be written to")
+    return place
+
+
+def _write(place: Path, content: str) -> None:
+    from edgecls.files import whole_file
+    from edgecls.run.wire import in_utf8
+
+    with whole_file(place) as beside:
+        beside.write_text(in_utf8(content), encoding="utf-8")
+    say(f"{place}: written")
+
+
+def _text(found: Summary) -> str:
+    blocks = [_region(shown) for shown in found.regions]
+    if found.crossings:
+        blocks.append(_crossings(found.crossings))
+    return "\n\n".join(blocks)
+
+
+def _region(shown: Shown) -> str:
+    from edgecls.frame import WHOLE_FRAME
+    from edgecls.stretch import clock, of_stream
+
+    dated = shown.first.at_s is not None and (shown.last.at_s or 0) - shown.first.at_s >= 86_400
+    name = "the whole frame" if shown.region == WHOLE_FRAME else shown.region
+    span = f"{clock(shown.first, dated=shown.first.at_s is not None)} to {clock(shown.last, dated=dated)}"
+    title = f"{shown.camera}, {name}: {span}, {shown.frames} frames"
+    rows = [
+        (
+            total.label, f"{total.share:.1%}", of_stream(total.seconds), str(total.stretches), of_stream(total.longest_s),
+            clock(total.first, dated=dated), clock(total.last, dated=dated), f"{total.score:.2f}",
+        )
+        for total in shown.totals
+    ]  # fmt: skip
+    return f"{title}\n{table(HEADER, rows)}" if rows else f"{title}\nno label lasted long enough"
+
+
+def _crossings(found: tuple[Crossings, ...]) -> str:
+    rows = [(f"{one.camera}, {one.line}", one.direction, one.label or "-", str(one.objects)) for one in found]
+    return table(("line", "to", "label", "objects"), rows)

@@ -1,0 +1,67 @@
+"""Tag a film: which scenes for how long and when, as a table, a timeline picture and chapters.
+
+python tag_film.py scenes.onnx film.mp4
+ffmpeg -i film.mp4 -i film.chapters.txt -map_metadata 1 -map_chapters 1 -codec copy with-chapters.mp4
+
+A scene that lasts shorter than --least is left out, and what interrupts one for less than --gap belongs to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import edgecls
+
+
+def tag(model: str, film: str, *, fps: float, gap_s: float, least_s: float) -> edgecls.Shown:
+    """Return what the film shows. So many frames a second are classified: a scene is the same from one to the next."""
+    pipeline = edgecls.Pipeline(edgecls.Classifier.load(model))
+    with edgecls.open_source(film, reading=edgecls.Reading(fps=fps)) as frames:
+        seen = map(edgecls.observe, pipeline.over(frames))  # one after the other, as they are read
+        (shown,) = edgecls.summarize(seen, gap_s=gap_s, least_s=least_s).regions
+    return shown
+
+
+def chapters(shown: edgecls.Shown) -> str:
+    """Write the stretches as chapters that FFmpeg reads (FFMETADATA), each up to the next one."""
+    ends = [stretch.start for stretch in shown.stretches[1:]] + [shown.last]
+    text = ";FFMETADATA1\n"
+    for stretch, end in zip(shown.stretches, ends, strict=True):
+        title = re.sub(r"([=;#\\\n])", r"\\\1", stretch.label)
+        text += (
+            f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={stretch.start.time_s * 1000:.0f}\nEND={end.time_s * 1000:.0f}\ntitle={title}\n"
+        )
+    return text
+
+
+def main() -> None:
+    """Read the command line, print the tables, write the picture and the chapters beside the film."""
+    parser = argparse.ArgumentParser(description="Tag the scenes of a film.")
+    parser.add_argument("model", help="an .onnx file of edgecls whose labels are scenes")
+    parser.add_argument("film", help="a video file")
+    parser.add_argument("--fps", type=float, default=5.0, metavar="N", help="frames to look at in a second (5)")
+    parser.add_argument("--gap", type=float, default=1.0, metavar="S", help="shorter interruptions are none (1)")
+    parser.add_argument("--least", type=float, default=2.0, metavar="S", help="shorter scenes are left out (2)")
+    asked = parser.parse_args()
+    film = Path(asked.film)
+    try:
+        shown = tag(asked.model, asked.film, fps=asked.fps, gap_s=asked.gap, least_s=asked.least)
+        for total in shown.totals:
+            seconds = timedelta(seconds=round(total.seconds))
+            print(f"{total.label:20} {total.share:6.1%}  {seconds}  in {total.stretches} scenes, up to {total.longest_s:.0f} s")
+        print()
+        for stretch in shown.stretches:
+            start, end = (timedelta(seconds=round(moment.time_s)) for moment in (stretch.start, stretch.end))
+            print(f"{start} to {end}  {stretch.label} (score {stretch.score:.2f})")
+        film.with_suffix(".timeline.svg").write_text(edgecls.timeline([shown], title=film.name), encoding="utf-8")
+        film.with_suffix(".chapters.txt").write_text(chapters(shown), encoding="utf-8")
+    except (edgecls.EdgeclsError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

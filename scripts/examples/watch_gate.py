@@ -1,0 +1,73 @@
+"""Watch a gate, a barrier or a parking bay: a function is called whenever it has changed for sure.
+
+python watch_gate.py gate.onnx rtsp://camera/1 --zone 0.4 0.2 0.1 0.3
+
+A label of one frame is a guess. A state begins when most frames of the last seconds say so with a score of 0.8 or more, and
+ends when most of them no longer do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import edgecls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def on_change(event: edgecls.Event) -> None:
+    """Act on a change: switch a relay, call a service, send a message. An event comes when a state begins, and when it ends."""
+    if event.end is None:
+        print(f"{when(event.start)}  {event.label}", flush=True)
+    else:
+        print(f"{when(event.end)}  {event.label} is over after {event.duration_s:.2f} s", flush=True)
+
+
+def watch(
+    model: str, source: str, rectangle: list[float], rule: edgecls.StateRule, call: Callable[[edgecls.Event], None]
+) -> None:
+    """Classify the zone in every frame and call `call` with each change, until the video ends or Ctrl-C.
+
+    While a camera is lost nothing is classified: stderr tells of it, and a state that was not seen for 10 s has ended.
+    """
+    x, y, width, height = rectangle
+    pipeline = edgecls.Pipeline(edgecls.Classifier.load(model), regions=edgecls.zones({"gate": (x, y, width, height)}))
+    zone = edgecls.Zone("gate", edgecls.Polygon.rectangle(x, y, width, height), state=rule)
+    with suppress(KeyboardInterrupt), edgecls.open_source(int(source) if source.isdigit() else source) as frames:
+        events = edgecls.Events({frames.name: edgecls.Rules(zones=(zone,))})
+        for result in pipeline.over(frames):
+            for event in events.step(edgecls.observe(result)):
+                call(event)
+        for event in events.close():
+            call(event)
+
+
+def when(moment: edgecls.Moment) -> str:
+    """The time of day of a camera, the seconds of a video."""
+    if moment.at_s is None:
+        return f"{moment.time_s:.2f}"
+    return datetime.fromtimestamp(moment.at_s).astimezone().isoformat(timespec="seconds")
+
+
+def main() -> None:
+    """Read the command line and watch."""
+    parser = argparse.ArgumentParser(description="Tell when a gate has changed.")
+    parser.add_argument("model", help="an .onnx file of edgecls whose labels are the states")
+    parser.add_argument("source", help="a video, an address or a camera's number")
+    parser.add_argument("--zone", nargs=4, type=float, required=True, metavar=("X", "Y", "W", "H"),
+                        help="where it is, in fractions of the frame")  # fmt: skip
+    parser.add_argument("--seconds", type=float, default=1.0, metavar="S", help="how long a state must be seen (1)")
+    asked = parser.parse_args()
+    try:
+        watch(asked.model, asked.source, asked.zone, edgecls.StateRule(enter=0.8, leave=0.5, seconds=asked.seconds), on_change)
+    except edgecls.EdgeclsError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

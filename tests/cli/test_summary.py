@@ -1,0 +1,111 @@
+"""`edgecls summary`: from lines to a table, JSON and a picture."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.test_replay import call
+from tests.report.made import Reader
+from tests.run.labels import lines, moving, runs, zoned
+
+LABELS = runs(("shut", 10), ("open", 5), ("unknown", 5), ("shut", 20))
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """A file's labels: 40 s."""
+    path = tmp_path / "day.jsonl"
+    path.write_text("\n".join(lines(LABELS)) + "\n")
+    return path
+
+
+def test_the_table_says_which_labels_for_how_long_and_when(recording):
+    """Longest first, unknown as what it is; nothing is said on stderr."""
+    done = call("summary", recording)
+    assert done.stdout.splitlines() == [
+        "gate, the whole frame: 0:00:00.0 to 0:00:40.0, 1000 frames",
+        "label    share       time  stretches    longest      first       last  score",
+        "shut     74.9%  0:00:29.9          2  0:00:20.0  0:00:00.0  0:00:40.0   0.90",
+        "open     12.4%  0:00:05.0          1  0:00:05.0  0:00:10.0  0:00:15.0   0.90",
+        "unknown  12.4%  0:00:05.0          1  0:00:05.0  0:00:15.0  0:00:20.0   0.90",
+    ]
+    assert done.stderr == ""
+
+
+def test_json_has_every_stretch(recording, tmp_path):
+    """The file of --out and what --json prints are the same; gap and min work on it."""
+    done = call("summary", recording, "--out", tmp_path / "day.json", "--json")
+    record = json.loads((tmp_path / "day.json").read_text())
+    assert record == json.loads(done.stdout)
+    assert (record["frames"], record["recording"]) == (1000, str(recording))
+    (region,) = record["regions"]
+    assert [(s["label"], s["start_s"], s["end_s"]) for s in region["stretches"]] == [
+        ("shut", 0.0, 9.96),
+        ("open", 10.0, 14.96),
+        ("unknown", 15.0, 19.96),
+        ("shut", 20.0, 39.96),
+    ]
+    joined = json.loads(call("summary", recording, "--json", "--gap", 11).stdout)["regions"][0]["stretches"]
+    assert [(s["label"], s["start_s"], s["end_s"]) for s in joined] == [("shut", 0.0, 39.96)]
+    longer = json.loads(call("summary", recording, "--json", "--min", 6).stdout)["regions"][0]["stretches"]
+    assert [s["label"] for s in longer] == ["shut", "shut"]
+    assert f"{tmp_path / 'day.json'}: written" in done.stderr
+
+
+def test_the_picture_is_a_whole_svg_file(recording, tmp_path):
+    """With the name of the recording and a row for each label."""
+    call("summary", recording, "--picture", tmp_path / "day.svg")
+    made = Reader((tmp_path / "day.svg").read_text())
+    assert made.tags[0] == "svg"
+    assert "day.jsonl" in made.text
+    assert len(set(made.of("rect", "y"))) == 3
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["day.jsonl", "day.svg"]
+
+
+def test_rules_objects_and_crossings_come_from_a_config(tmp_path):
+    """A car over a line; of a camera that the file does not know it says so."""
+    config, path = tmp_path / "cameras.toml", tmp_path / "r.jsonl"
+    config.write_text(
+        'model = "m.onnx"\n[[camera]]\nname = "road"\nsource = 0\n'
+        '[[camera.line]]\nname = "stop"\nline = [[0.5, 0.0], [0.5, 1.0]]\nleft = "out"\nright = "in"\n'
+    )
+    road = moving([(x, 50) for x in range(10, 90, 2)])
+    path.write_text("\n".join([*road, *zoned({"bar": runs(("shut", 2))})]) + "\n")
+    done = call("summary", path, "--config", config)
+    assert done.stdout.splitlines()[-3:] == [
+        "line         to  label  objects",
+        "road, stop  out    car        1",
+        "road, stop   in      -        0",
+    ]
+    assert "road, motion: " in done.stdout
+    assert done.stderr.splitlines() == [f"camera gate is not in {config}: the usual rules hold"]
+
+
+def test_what_cannot_be_summed_up_is_one_line(tmp_path, recording):
+    """Nothing is written; the place is refused before the work."""
+    cases = [
+        ((tmp_path / "none.jsonl",), "none.jsonl: cannot be read (No such file"),
+        ((recording, "--picture", "x.png"), "x.png: expected a file that ends in .svg"),
+        ((recording, "--out", tmp_path / "no" / "x.json"), "does not exist or cannot be written to"),
+    ]
+    (tmp_path / "empty.jsonl").touch()
+    cases.append(((tmp_path / "empty.jsonl", "--out", tmp_path / "x.json"), "the file is empty"))
+    for arguments, text in cases:
+        done = call("summary", *arguments, code=1)
+        assert text in done.stderr
+        assert done.stderr.startswith("error: ")
+        assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "x.json").exists()
+    assert "--gap" in call("summary", recording, "--gap", -1, code=2).output
+
+
+def test_a_killed_run_is_summed_up(recording):
+    """But for its half last line, of which it tells."""
+    recording.write_text(recording.read_text()[:-30])
+    done = call("summary", recording)
+    assert "999 frames" in done.stdout
+    assert done.stderr == (
+        f"{recording}, line 1000: the last line is not whole and was left out; the run was ended while it wrote it\n"
+    )
