@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from edgecls.frame import Detection
     from edgecls.run.shapes import Point
-    from edgecls.run.track import Place, Track
+    from edgecls.run.place import Place
+    from edgecls.run.track import Track
     from edgecls.run.wire import Observation
 
 

@@ -10,12 +10,13 @@ tracks whose expected boxes lie in one box go on as expected, for it says of nei
 from __future__ import annotations
 
 import itertools
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from edgecls.confidence import UNKNOWN
+from edgecls.run.place import Place, off_sides, overlap, place_of, share, union
 from edgecls.settings import check
 
 if TYPE_CHECKING:
@@ -28,6 +29,16 @@ ALPHA, BETA = 0.6, 0.3
 """How far a new box corrects the expected place, and the speed."""
 PART = 0.7
 """A box with so much of its area inside an expected one is a part of it."""
+WITHIN = 0.5
+"""An expected box with so much of its area inside a seen one is shown by it."""
+MORE = 1.7
+"""A box that from one frame to the next is so many times as large as expected shows something else besides."""
+APART = 1.3
+"""Parts of one thing that together are so many times as large as it are no parts."""
+SAME = 0.7
+"""What is said of a group holds for who leaves it as long as the group was at least so large as it is now."""
+REMEMBERED = 300
+"""Frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +66,6 @@ class TrackRule:
         check("lost_s", self.lost_s, 0 < self.lost_s < inf, "above 0 seconds")
 
 
-class Place(NamedTuple):
-    """A box as its middle and its size, in pixels."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-
 @dataclass(slots=True)
 class Track:
     """One thing that moves, from `first` to `last`. `place` is where it should be now, `path` where it was since the path was
@@ -77,6 +79,8 @@ class Track:
     seen: int = 0
     speed: tuple[float, float] = (0.0, 0.0)
     path: list[tuple[Moment, Place]] = field(default_factory=list)
+    trail: deque[tuple[Moment, Place]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    whole: Moment | None = None
     votes: dict[str, float] = field(default_factory=dict)
     voters: Counter[str] = field(default_factory=Counter)
 
@@ -116,19 +120,23 @@ class Tracker:
         """
         over = self._forget(moment)
         self._expect(moment)
-        places = [_place(detection) for detection in detections]
-        owner = self._assign(places)
-        grouped = self._groups(places)
+        places = [place_of(detection.box) for detection in detections]
+        owner = self._match(places)
+        shared = self._share_out(places, owner)
+        left = self._take_parts(moment, places, owner)
         for track in self._tracks:
-            own = [i for i, of in enumerate(owner) if of is track]
-            if any(track is one for one in grouped):
-                _seen(track, moment)
+            own = [i for i, of in enumerate(owner) if of is track and i not in shared]
+            if own and not self._shows_more(track, moment, union([places[i] for i in own])):
+                _correct(track, moment, [places[i] for i in own])
+                _vote(track, detections[max(own, key=lambda i: places[i].area)])
             elif own:
-                _correct(track, moment, _union([places[i] for i in own]))
-                _vote(track, detections[max(own, key=lambda i: places[i].width * places[i].height)])
+                _shift(track, moment, off_sides(track.place, places[own[0]], [track.place]))
+                _seen(track, moment)
+        for i, tracks in shared.items():
+            _correct_group(tracks, moment, places[i])
         for i, of in enumerate(owner):
             if of is None:
-                owner[i] = self._begin(moment, places[i], detections[i])
+                owner[i] = self._begin(moment, places[i], detections[i], left.get(i, []))
         for track in self._tracks:
             if not track.id and track.seen >= self._rule.frames:
                 track.id = next(self._ids)
@@ -155,89 +163,129 @@ class Tracker:
             x, y, width, height = track.place
             track.place = Place(x + track.speed[0] * passed_s, y + track.speed[1] * passed_s, width, height)
 
-    def _assign(self, places: Sequence[Place]) -> list[Track | None]:
-        """The track of each box: the best pairs first, then what is a part of a track."""
+    def _match(self, places: Sequence[Place]) -> list[Track | None]:
+        """The track of each box, one for each, the best pairs first."""
         owner: list[Track | None] = [None] * len(places)
-        pairs = [(_overlap(track.place, place), n, i) for n, track in enumerate(self._tracks) for i, place in enumerate(places)]
+        pairs = [(overlap(track.place, place), n, i) for n, track in enumerate(self._tracks) for i, place in enumerate(places)]
         taken: set[int] = set()
-        for overlap, n, i in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2])):
-            if overlap >= self._rule.overlap and n not in taken and owner[i] is None:
+        for common, n, i in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2])):
+            if common >= self._rule.overlap and n not in taken and owner[i] is None:
                 owner[i] = self._tracks[n]
                 taken.add(n)
-        for i, place in enumerate(places):
-            if owner[i] is None and self._tracks:
-                whole = max(self._tracks, key=lambda track: _share(place, track.place))
-                owner[i] = whole if _share(place, whole.place) >= PART else None
         return owner
 
-    def _groups(self, places: Sequence[Place]) -> list[Track]:
-        """The tracks that share a box with another one: it says of neither where it is, so they go on as expected."""
-        grouped: list[Track] = []
-        for place in places:
-            inside = [track for track in self.tracks if _share(track.place, place) >= PART]
-            grouped += inside if len(inside) > 1 else []
-        return grouped
+    def _share_out(self, places: Sequence[Place], owner: list[Track | None]) -> dict[int, list[Track]]:
+        """The tracks of each box that shows several: the one that it is most like, and those that are expected in it and have
+        no box of their own.
+        """
+        shared: dict[int, list[Track]] = {}
+        for track in self.tracks if places else ():
+            i = max(range(len(places)), key=lambda i: share(track.place, places[i]))
+            if not any(of is track for of in owner) and share(track.place, places[i]) >= WITHIN:
+                shared.setdefault(i, []).append(track)
+        for i, tracks in shared.items():
+            of = owner[i]
+            if of is not None and of.id:
+                tracks.insert(0, of)
+            owner[i] = tracks[0]
+        return {i: tracks for i, tracks in shared.items() if len(tracks) > 1}
 
-    def _begin(self, moment: Moment, place: Place, detection: Detection) -> Track:
-        track = Track(place, moment, moment)
+    def _take_parts(
+        self, moment: Moment, places: Sequence[Place], owner: list[Track | None]
+    ) -> dict[int, list[tuple[Moment, Place]]]:
+        """Give boxes that nobody has and that lie in an expected one to its track, as its parts. But where together they are
+        larger than it, or where it has been in parts for long, it was a group: returns where those that leave it have been.
+        """
+        parts: dict[int, list[int]] = {}
+        for i, place in enumerate(places):
+            if owner[i] is None and self._tracks:
+                n = max(range(len(self._tracks)), key=lambda n: share(place, self._tracks[n].place))
+                if share(place, self._tracks[n].place) >= PART:
+                    parts.setdefault(n, []).append(i)
+        left = {}
+        for n, boxes in parts.items():
+            track = self._tracks[n]
+            own = [i for i, of in enumerate(owner) if of is track] + boxes
+            together = union([places[i] for i in own])
+            if len(own) == 1 or not (self._lasts(track, moment) or together.area > APART * track.place.area):
+                for i in own:
+                    owner[i] = track
+                continue
+            owner[own[0]] = track
+            left |= {i: _been(track, places[i]) for i in own[1:]}
+            track.place, track.whole = places[own[0]], moment
+        return left
+
+    def _lasts(self, track: Track, moment: Moment) -> bool:
+        """Whether it is long ago that the track was seen as one box of its own."""
+        return track.whole is not None and moment.time_s - track.whole.time_s > self._rule.lost_s
+
+    def _shows_more(self, track: Track, moment: Moment, place: Place) -> bool:
+        """Whether a box suddenly is so much larger than the track that it shows something else besides. What lasts it is."""
+        known = track.seen >= self._rule.settle and not self._lasts(track, moment)
+        return known and place.area > MORE * track.place.area
+
+    def _begin(self, moment: Moment, place: Place, detection: Detection, been: list[tuple[Moment, Place]]) -> Track:
+        track = Track(place, been[0][0] if been else moment, moment, path=been, whole=moment)
         _seen(track, moment)
         _vote(track, detection)
         self._tracks.append(track)
         return track
 
 
-def _correct(track: Track, moment: Moment, seen: Place) -> None:
-    """Bring the expected place nearer to the seen one. The first step sets the speed; there is nothing to smooth yet."""
+def _been(track: Track, place: Place) -> list[tuple[Moment, Place]]:
+    """Where one that leaves a group at `place` has been: beside the middle of the group, as long as that was as large."""
+    been = []
+    for moment, whole in reversed(track.trail):
+        if not track.id or whole.area < SAME * track.place.area:
+            break
+        been.append((moment, place.at(whole.x + place.x - track.place.x, whole.y + place.y - track.place.y)))
+    return been[::-1]
+
+
+def _correct(track: Track, moment: Moment, seen: Sequence[Place]) -> None:
+    """Bring the expected place nearer to the seen one. What is seen in parts does not grow."""
+    box, expected = union(seen), track.place
+    _shift(track, moment, (box.x - expected.x, box.y - expected.y))
+    width, height = box.width, box.height
+    if len(seen) == 1:
+        track.whole = moment
+    else:
+        width, height = min(width, expected.width), min(height, expected.height)
+    track.place = track.place._replace(
+        width=expected.width + ALPHA * (width - expected.width), height=expected.height + ALPHA * (height - expected.height)
+    )
+    _seen(track, moment)
+
+
+def _correct_group(tracks: Sequence[Track], moment: Moment, seen: Place) -> None:
+    """Bring those that share a box nearer to its sides. Who is behind the first of them is not seen."""
+    expected = [track.place for track in tracks]
+    for track, place in zip(tracks, expected, strict=True):
+        _shift(track, moment, off_sides(place, seen, expected))
+        if track is tracks[0] or share(place, expected[0]) < PART:
+            _seen(track, moment)
+
+
+def _shift(track: Track, moment: Moment, off: tuple[float, float]) -> None:
+    """Move the expected place and change the speed by a part of what it is off. The first step sets the speed; there is nothing
+    to smooth yet.
+    """
     passed_s = moment.time_s - track.last.time_s
-    expected = track.place
-    off = seen.x - expected.x, seen.y - expected.y
     alpha, beta = (1.0, 1.0) if track.seen == 1 else (ALPHA, BETA)
     if passed_s > 0:
         track.speed = (track.speed[0] + beta * off[0] / passed_s, track.speed[1] + beta * off[1] / passed_s)
-    track.place = Place(
-        expected.x + alpha * off[0],
-        expected.y + alpha * off[1],
-        expected.width + ALPHA * (seen.width - expected.width),
-        expected.height + ALPHA * (seen.height - expected.height),
-    )
-    _seen(track, moment)
+    track.place = track.place.at(track.place.x + alpha * off[0], track.place.y + alpha * off[1])
 
 
 def _seen(track: Track, moment: Moment) -> None:
     track.last = moment
     track.seen += 1
     track.path.append((moment, track.place))
+    track.trail.append((moment, track.place))
 
 
 def _vote(track: Track, detection: Detection) -> None:
     prediction = detection.prediction
     track.votes[prediction.label] = track.votes.get(prediction.label, 0.0) + prediction.score
     track.voters[prediction.label] += 1
-
-
-def _place(detection: Detection) -> Place:
-    left, top, right, bottom = detection.box
-    return Place((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
-
-
-def _union(places: Sequence[Place]) -> Place:
-    left, right = min(p.x - p.width / 2 for p in places), max(p.x + p.width / 2 for p in places)
-    top, bottom = min(p.y - p.height / 2 for p in places), max(p.y + p.height / 2 for p in places)
-    return Place((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
-
-
-def _common(one: Place, two: Place) -> float:
-    wide = min(one.x + one.width / 2, two.x + two.width / 2) - max(one.x - one.width / 2, two.x - two.width / 2)
-    high = min(one.y + one.height / 2, two.y + two.height / 2) - max(one.y - one.height / 2, two.y - two.height / 2)
-    return max(0.0, wide) * max(0.0, high)
-
-
-def _overlap(one: Place, two: Place) -> float:
-    """Intersection over union."""
-    common = _common(one, two)
-    return common / (one.width * one.height + two.width * two.height - common)
-
-
-def _share(inner: Place, outer: Place) -> float:
-    """How much of `inner` is inside of `outer`, 0..1."""
-    return _common(inner, outer) / (inner.width * inner.height)
