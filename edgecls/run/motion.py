@@ -39,10 +39,14 @@ FEWEST_PIXELS = 50
 """Of a level range, for its median to be believed."""
 SAME = 3
 """Levels: medians that are no further apart are of the same exposure."""
-GAP = 1 / 40
-"""Parts of one thing may lie so far apart, as a share of the width."""
-PLAIN, ALIKE = 3.0, 0.85
+GAP_ABOVE, GAP_BESIDE = 1 / 40, 1 / 100
+"""Parts of one thing may lie so far above each other and so far beside each other, as shares of the width: who walks beside
+somebody is another one.
+"""
+PLAIN, ALIKE = 3.0, 0.75
 """The deviation of levels up to which a place is plain, and the correlation from which on two are the same place."""
+AROUND = 2
+"""Pixels around a box by which it is told whether the place looks as before: a box alone may hold half of a road marking."""
 EVERYTHING = 0.6
 """Where so much of the frame seems to move the light has changed, or the camera: the background is learned anew."""
 
@@ -126,14 +130,14 @@ class Motion:
     def _regions(self, small: Picture, moving: NDArray[np.bool_], size_hw: tuple[int, int]) -> list[Region]:
         rule = self._rule
         high, wide = moving.shape
-        gap = max(3, round(wide * GAP)) | 1
-        clean = cv2.morphologyEx(moving.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-        clean = cv2.morphologyEx(clean, cv2.MORPH_CLOSE, np.ones((gap, gap), np.uint8))
+        gap = [max(3, round(wide * share)) | 1 for share in (GAP_ABOVE, GAP_BESIDE)]
+        clean = cv2.medianBlur(moving.astype(np.uint8), 3)
+        clean = cv2.morphologyEx(clean, cv2.MORPH_CLOSE, np.ones(gap, np.uint8))
         found = cv2.connectedComponentsWithStats(clean)[2][1:]
         regions = []
         for left, top, width, height, _pixels in found.tolist():
             middle = (left + width / 2) / wide, (top + height / 2) / high
-            here = slice(top, top + height), slice(left, left + width)
+            here = tuple(slice(max(0, at - AROUND), at + long + AROUND) for at, long in ((top, height), (left, width)))
             in_size = rule.smallest <= width * height / (wide * high) <= rule.largest
             if in_size and self._wanted(middle) and not _only_lit(small[here], self._background[here]):
                 x, y = size_hw[1] / wide, size_hw[0] / high
@@ -152,12 +156,13 @@ def _within(one: Box, other: Box) -> bool:
 
 
 def _only_lit(picture: Picture, background: NDArray[np.float32]) -> bool:
-    """Whether a place looks as it did in another light: its levels go with those of the background. Of a plain place nobody can
-    tell.
+    """Whether a place looks as it did in another light, or a pixel aside: its levels go with those of the background. Of a plain
+    place nobody can tell.
     """
-    before, now = background - background.mean(), picture - picture.mean()
-    spread = float(np.sqrt((before**2).mean() * (now**2).mean()))
-    return float(before.std()) > PLAIN and spread > 0 and float((before * now).mean()) / spread > ALIKE
+    inner = background[1:-1, 1:-1]
+    if min(inner.shape) < 3 or float(inner.std()) <= PLAIN:
+        return False
+    return float(cv2.matchTemplate(picture.astype(np.float32), inner, cv2.TM_CCOEFF_NORMED).max()) > ALIKE
 
 
 def as_exposed(picture: Picture, like: Picture) -> Picture:
