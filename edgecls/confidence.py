@@ -18,7 +18,7 @@ import numpy as np
 from edgecls.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,6 +29,8 @@ REJECT_TEMPERATURE = 5.0
 """Of 1 to 1000 the share of foreign pictures that is found rises steeply up to here and then slowly, on signs and streets."""
 FEWEST_TO_FIT = 100
 """So many pictures it takes to fit a temperature and a threshold."""
+LEAST = 0.01
+"""What one of several looks says at least of each label, so that none alone rules it out."""
 _SMALLEST = 1e-30
 
 
@@ -69,6 +71,18 @@ def tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     tempered: NDArray[np.float32] = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
     return tempered
+
+
+def together(probabilities: NDArray[np.float32], looks: Sequence[int]) -> NDArray[np.float32]:
+    """Say one thing of several looks at it: (M, labels) probabilities, of which the first `looks[0]` are of the first thing, and
+    so on, to (N, labels). It is their geometric mean, scaled to a sum of 1: a sure look counts more than a doubtful one (Hinton
+    2002, of products of experts).
+    """
+    if len(looks) == len(probabilities):
+        return probabilities
+    logits = np.log(np.maximum(probabilities, LEAST))
+    firsts = np.cumsum([0, *looks[:-1]])
+    return tempered(np.exp(np.add.reduceat(logits, firsts) / np.asarray(looks)[:, None]), 1.0)
 
 
 def familiarity(probabilities: NDArray[np.float32], temperature: float = REJECT_TEMPERATURE) -> NDArray[np.float32]:

@@ -51,10 +51,13 @@ WHOLE_FRAME = "frame"
 
 
 class Region(NamedTuple):
-    """A named part of a frame to classify."""
+    """A named part of a frame to classify. Where there is a box `around` it, that is looked at too, and one label is said of
+    both.
+    """
 
     name: str
     box: Box
+    around: Box | None = None
 
 
 class Frame:

@@ -56,7 +56,9 @@ class MotionRule:
     """What counts as motion.
 
     Frames are looked at `width` pixels wide. A box takes from `smallest` to `largest` of the frame's area. The background is
-    what most of the last `history_s` looked like; during the first `warm_up_s` it is learned and nothing moves.
+    what most of the last `history_s` looked like; during the first `warm_up_s` it is learned and nothing moves. What moves is
+    classified twice, as tight as its box is and with `around` of the longer side added on all sides (0: tight alone): pictures
+    to learn from are cut tightly of some things, and with much around them of others.
     """
 
     method: Literal["mog2", "knn"] = "mog2"
@@ -65,6 +67,7 @@ class MotionRule:
     largest: float = 0.9
     history_s: float = 60.0
     warm_up_s: float = 2.0
+    around: float = 0.2
 
     def __post_init__(self) -> None:
         """Refuse what sees nothing."""
@@ -73,6 +76,7 @@ class MotionRule:
         check("largest", self.largest, 0 < self.largest <= 1, "a share of the frame, up to 1")
         check("history_s", self.history_s, 1 <= self.history_s < inf, "1 or more seconds")
         check("warm_up_s", self.warm_up_s, 0 <= self.warm_up_s < self.history_s, "0 or more seconds, below history_s")
+        check("around", self.around, 0 <= self.around <= 2, "from 0 to 2 times the longer side")
 
 
 class Motion:
@@ -142,12 +146,19 @@ class Motion:
             if in_size and self._wanted(middle) and not _only_lit(small[here], self._background[here]):
                 x, y = size_hw[1] / wide, size_hw[0] / high
                 box = Box(int(left * x), int(top * y), round((left + width) * x), round((top + height) * y))
-                regions.append(Region(MOTION, box))
+                regions.append(Region(MOTION, box, _grown(box, rule.around, size_hw) if rule.around else None))
         return sorted(one for one in regions if not any(_within(one.box, other.box) for other in regions if other is not one))
 
     def _wanted(self, point: tuple[float, float]) -> bool:
         inside = not self._within or any(area.holds(point) for area in self._within)
         return inside and not any(area.holds(point) for area in self._outside)
+
+
+def _grown(box: Box, around: float, size_hw: tuple[int, int]) -> Box:
+    """A box with so much of its longer side added on all sides, as far as the frame goes."""
+    left, top, right, bottom = box
+    more = round(around * max(right - left, bottom - top))
+    return Box(max(0, left - more), max(0, top - more), min(size_hw[1], right + more), min(size_hw[0], bottom + more))
 
 
 def _within(one: Box, other: Box) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecls import image
+from edgecls.confidence import together
 from edgecls.errors import ConfigError
 from edgecls.frame import Detection, Frame, Region, Result, Timing
 from edgecls.providers import LARGEST_BATCH
@@ -48,16 +49,20 @@ class Pipeline:
         """Classify some frames together, of one camera or of several. One result for each frame, in order."""
         found: list[tuple[Frame, Sequence[Region]]] = []
         inputs: list[Picture] = []
+        looks: list[int] = []
         fit_ms: list[float] = []
         spec = self._classifier.card.input
         for frame in frames:
             began = time.perf_counter()
             regions = self._regions(frame)
-            inputs += [image.fit_region(frame, region.box, spec) for region in regions]
+            for region in regions:
+                boxes = [region.box] if region.around is None else [region.box, region.around]
+                inputs += [image.fit_region(frame, box, spec) for box in boxes]
+                looks.append(len(boxes))
             found.append((frame, regions))
             fit_ms.append((time.perf_counter() - began) * 1e3)
         began = time.perf_counter()
-        predictions = iter(self._predict(inputs))
+        predictions = iter(self._predict(inputs, looks))
         infer_ms = (time.perf_counter() - began) * 1e3 / max(1, len(frames))
         now = time.monotonic()
         return [
@@ -69,9 +74,9 @@ class Pipeline:
             for (frame, regions), fit in zip(found, fit_ms, strict=True)
         ]
 
-    def _predict(self, inputs: Sequence[Picture]) -> list[Prediction]:
-        predictions: list[Prediction] = []
-        for start in range(0, len(inputs), LARGEST_BATCH):
-            batch = np.stack(inputs[start : start + LARGEST_BATCH])
-            predictions += self._classifier.predictions(self._classifier.probabilities(batch))
-        return predictions
+    def _predict(self, inputs: Sequence[Picture], looks: Sequence[int]) -> list[Prediction]:
+        if not inputs:
+            return []
+        batches = [np.stack(inputs[start : start + LARGEST_BATCH]) for start in range(0, len(inputs), LARGEST_BATCH)]
+        probabilities = np.concatenate([self._classifier.probabilities(batch) for batch in batches])
+        return self._classifier.predictions(together(probabilities, looks))
