@@ -74,7 +74,7 @@ def tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[
 
 
 def together(probabilities: NDArray[np.float32], looks: Sequence[int]) -> NDArray[np.float32]:
-    """Say one thing of several looks at it: (M, labels) probabilities, of which the first `looks[0]` are of the first thing, and
+    """Say one thing of several looks at it: (M, labels) probabilities, of which the first `looks[0]` are of the first thing and
     so on, to (N, labels). It is their geometric mean, scaled to a sum of 1: a sure look counts more than a doubtful one (Hinton
     2002, of products of experts).
     """

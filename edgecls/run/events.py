@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from edgecls.frame import Detection
-    from edgecls.run.shapes import Point
     from edgecls.run.place import Place
+    from edgecls.run.shapes import Point
     from edgecls.run.track import Track
     from edgecls.run.wire import Observation
 

@@ -167,8 +167,8 @@ def _within(one: Box, other: Box) -> bool:
 
 
 def _only_lit(picture: Picture, background: NDArray[np.float32]) -> bool:
-    """Whether a place looks as it did in another light, or a pixel aside: its levels go with those of the background. Of a plain
-    place nobody can tell.
+    """Whether a place looks as it did, in another light or a pixel aside: its levels go with those of the background. Of a
+    plain place nobody can tell.
     """
     inner = background[1:-1, 1:-1]
     if min(inner.shape) < 3 or float(inner.std()) <= PLAIN:

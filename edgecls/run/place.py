@@ -57,9 +57,9 @@ def share(inner: Place, outer: Place) -> float:
 
 
 def off_sides(place: Place, seen: Place, of: Sequence[Place]) -> tuple[float, float]:
-    """How far one of several places is off, along x and y, when the box around all of them is seen: each side of that box is the
-    side of the one that reaches farthest there. Where it reaches farthest on both sides the smaller distance counts, where on
-    none it is not off.
+    """How far one of several places is off, along x and y, when the box around all of them is seen: each side of that box is
+    the side of the one that reaches farthest there. Where it reaches farthest on both sides the smaller distance counts, where
+    on none it is not off.
     """
     off = []
     for axis in (0, 1):

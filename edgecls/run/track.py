@@ -3,14 +3,18 @@
 A short tracker in the manner of SORT (Bewley et al. 2016): each track says where its box should be now, boxes go to the track
 they overlap most, and what nobody claims begins a track. Instead of a Kalman filter an alpha-beta filter, which is what it
 comes to with constant noise; instead of the Hungarian method the greedy one, as boxes of moving things hardly overlap. Boxes
-come from motion, not from a detector, so two things are added: several boxes within one expected box are its parts, and
-tracks whose expected boxes lie in one box go on as expected, for it says of neither where it is.
+come from motion, not from a detector, so they merge and split (McKenna et al. 2000 follow people as such groups):
+
+- several boxes within one expected box are its parts, until they have been apart for long: then they are several
+- tracks that have no box of their own and are expected in another one's share it: they go on as expected, and the sides of the
+  box correct those that reach farthest there
+- a box that suddenly is much larger than the track in it shows something else besides, and is taken in the same way
 """
 
 from __future__ import annotations
 
 import itertools
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Literal
@@ -27,18 +31,14 @@ if TYPE_CHECKING:
 
 ALPHA, BETA = 0.6, 0.3
 """How far a new box corrects the expected place, and the speed."""
+SIZE_GAIN = 0.3
+"""How far a new box corrects the size of a track that counts: arms, legs and shadows come and go."""
 PART = 0.7
-"""A box with so much of its area inside an expected one is a part of it."""
+"""A box with so much of its area inside an expected one is a part of it; who is so much behind another one is not seen."""
 WITHIN = 0.5
-"""An expected box with so much of its area inside a seen one is shown by it."""
-MORE = 1.7
-"""A box that from one frame to the next is so many times as large as expected shows something else besides."""
-APART = 1.3
-"""Parts of one thing that together are so many times as large as it are no parts."""
-SAME = 0.7
-"""What is said of a group holds for who leaves it as long as the group was at least so large as it is now."""
-REMEMBERED = 300
-"""Frames."""
+"""A track that is expected with so much of its area inside a box is in it."""
+MORE = 2.0
+"""A box that is so many times as large as it should be shows something else besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +69,18 @@ class TrackRule:
 @dataclass(slots=True)
 class Track:
     """One thing that moves, from `first` to `last`. `place` is where it should be now, `path` where it was since the path was
-    last taken. Its id is 0 until it counts.
+    last taken; `whole` is when it last had a box of its own in one piece. Its id is 0 until it
+    counts.
     """
 
     place: Place
     first: Moment
     last: Moment
+    whole: Moment
     id: int = 0
     seen: int = 0
     speed: tuple[float, float] = (0.0, 0.0)
     path: list[tuple[Moment, Place]] = field(default_factory=list)
-    trail: deque[tuple[Moment, Place]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    whole: Moment | None = None
     votes: dict[str, float] = field(default_factory=dict)
     voters: Counter[str] = field(default_factory=Counter)
 
@@ -123,9 +123,11 @@ class Tracker:
         places = [place_of(detection.box) for detection in detections]
         owner = self._match(places)
         shared = self._share_out(places, owner)
-        left = self._take_parts(moment, places, owner)
-        for track in self._tracks:
-            own = [i for i, of in enumerate(owner) if of is track and i not in shared]
+        grouped = [track for tracks in shared.values() for track in tracks]
+        alone = [track for track in self._tracks if not any(track is one for one in grouped)]
+        self._take_parts(moment, places, owner, alone)
+        for track in alone:
+            own = [i for i, of in enumerate(owner) if of is track]
             if own and not self._shows_more(track, moment, union([places[i] for i in own])):
                 _correct(track, moment, [places[i] for i in own])
                 _vote(track, detections[max(own, key=lambda i: places[i].area)])
@@ -136,7 +138,7 @@ class Tracker:
             _correct_group(tracks, moment, places[i])
         for i, of in enumerate(owner):
             if of is None:
-                owner[i] = self._begin(moment, places[i], detections[i], left.get(i, []))
+                owner[i] = self._begin(moment, places[i], detections[i])
         for track in self._tracks:
             if not track.id and track.seen >= self._rule.frames:
                 track.id = next(self._ids)
@@ -190,57 +192,40 @@ class Tracker:
             owner[i] = tracks[0]
         return {i: tracks for i, tracks in shared.items() if len(tracks) > 1}
 
-    def _take_parts(
-        self, moment: Moment, places: Sequence[Place], owner: list[Track | None]
-    ) -> dict[int, list[tuple[Moment, Place]]]:
-        """Give boxes that nobody has and that lie in an expected one to its track, as its parts. But where together they are
-        larger than it, or where it has been in parts for long, it was a group: returns where those that leave it have been.
+    def _take_parts(self, moment: Moment, places: Sequence[Place], owner: list[Track | None], alone: Sequence[Track]) -> None:
+        """Give boxes that nobody has and that lie in an expected one to its track, as its parts. Where it has been in parts for
+        long, one of them is the track and the others are others.
         """
         parts: dict[int, list[int]] = {}
         for i, place in enumerate(places):
-            if owner[i] is None and self._tracks:
-                n = max(range(len(self._tracks)), key=lambda n: share(place, self._tracks[n].place))
-                if share(place, self._tracks[n].place) >= PART:
+            if owner[i] is None and alone:
+                n = max(range(len(alone)), key=lambda n: share(place, alone[n].place))
+                if share(place, alone[n].place) >= PART:
                     parts.setdefault(n, []).append(i)
-        left = {}
         for n, boxes in parts.items():
-            track = self._tracks[n]
+            track = alone[n]
             own = [i for i, of in enumerate(owner) if of is track] + boxes
-            together = union([places[i] for i in own])
-            if len(own) == 1 or not (self._lasts(track, moment) or together.area > APART * track.place.area):
-                for i in own:
-                    owner[i] = track
-                continue
-            owner[own[0]] = track
-            left |= {i: _been(track, places[i]) for i in own[1:]}
-            track.place, track.whole = places[own[0]], moment
-        return left
+            if len(own) > 1 and self._lasts(track, moment):
+                own = own[:1]
+                track.place = places[own[0]]
+            for i in own:
+                owner[i] = track
 
     def _lasts(self, track: Track, moment: Moment) -> bool:
         """Whether it is long ago that the track was seen as one box of its own."""
-        return track.whole is not None and moment.time_s - track.whole.time_s > self._rule.lost_s
+        return moment.time_s - track.whole.time_s > self._rule.lost_s
 
     def _shows_more(self, track: Track, moment: Moment, place: Place) -> bool:
         """Whether a box suddenly is so much larger than the track that it shows something else besides. What lasts it is."""
         known = track.seen >= self._rule.settle and not self._lasts(track, moment)
         return known and place.area > MORE * track.place.area
 
-    def _begin(self, moment: Moment, place: Place, detection: Detection, been: list[tuple[Moment, Place]]) -> Track:
-        track = Track(place, been[0][0] if been else moment, moment, path=been, whole=moment)
+    def _begin(self, moment: Moment, place: Place, detection: Detection) -> Track:
+        track = Track(place, moment, moment, moment)
         _seen(track, moment)
         _vote(track, detection)
         self._tracks.append(track)
         return track
-
-
-def _been(track: Track, place: Place) -> list[tuple[Moment, Place]]:
-    """Where one that leaves a group at `place` has been: beside the middle of the group, as long as that was as large."""
-    been = []
-    for moment, whole in reversed(track.trail):
-        if not track.id or whole.area < SAME * track.place.area:
-            break
-        been.append((moment, place.at(whole.x + place.x - track.place.x, whole.y + place.y - track.place.y)))
-    return been[::-1]
 
 
 def _correct(track: Track, moment: Moment, seen: Sequence[Place]) -> None:
@@ -252,8 +237,9 @@ def _correct(track: Track, moment: Moment, seen: Sequence[Place]) -> None:
         track.whole = moment
     else:
         width, height = min(width, expected.width), min(height, expected.height)
+    gain = SIZE_GAIN if track.id else ALPHA
     track.place = track.place._replace(
-        width=expected.width + ALPHA * (width - expected.width), height=expected.height + ALPHA * (height - expected.height)
+        width=expected.width + gain * (width - expected.width), height=expected.height + gain * (height - expected.height)
     )
     _seen(track, moment)
 
@@ -282,7 +268,6 @@ def _seen(track: Track, moment: Moment) -> None:
     track.last = moment
     track.seen += 1
     track.path.append((moment, track.place))
-    track.trail.append((moment, track.place))
 
 
 def _vote(track: Track, detection: Detection) -> None:
