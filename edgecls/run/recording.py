@@ -86,10 +86,10 @@ def _check(seen: Observation | None, where: str) -> None:
     """Refuse values that no frame has, before they are far from their line."""
     if seen is None:
         return
-    _, time_s, at_s = seen.moment
+    _, time_s, at_s, file = seen.moment
     timed = isfinite(time_s) and (at_s is None or (isinstance(at_s, int | float) and isfinite(at_s)))
-    named = all(isinstance(d.prediction.label, str) and isinstance(d.region, str) for d in seen.detections)
-    if not (timed and named and isinstance(seen.camera, str)):
+    names = [seen.camera, file, *(name for d in seen.detections for name in (d.prediction.label, d.region))]
+    if not (timed and all(isinstance(name, str) for name in names)):
         raise DataError(f"{where}: not a line of edgecls run (a time that is no number, or a name that is no text)")
 
 
