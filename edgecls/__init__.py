@@ -30,9 +30,10 @@ if TYPE_CHECKING:
         TrainError,
     )
     from edgecls.event import Event, Moment
-    from edgecls.frame import Box, Detection, Frame, Prediction, Region, Result, StateChange, Timing
+    from edgecls.frame import Box, Detection, Frame, Prediction, Region, Result, StateChange, Timing, Unfit
     from edgecls.run.config import read_config
     from edgecls.run.events import Events
+    from edgecls.run.health import Health, HealthRule
     from edgecls.run.motion import Motion, MotionRule
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.regions import whole_frame, zones
@@ -52,9 +53,10 @@ _HOMES = {
         *("MissingExtraError", "ModelError", "RefusedError", "SinkError", "SourceError", "StalledError", "TrainError"),
     ),
     "edgecls.event": ("Event", "Moment"),
-    "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "StateChange", "Timing"),
+    "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "StateChange", "Timing", "Unfit"),
     "edgecls.run.config": ("read_config",),
     "edgecls.run.events": ("Events",),
+    "edgecls.run.health": ("Health", "HealthRule"),
     "edgecls.run.motion": ("Motion", "MotionRule"),
     "edgecls.run.pipeline": ("Pipeline",),
     "edgecls.run.regions": ("whole_frame", "zones"),
@@ -84,6 +86,8 @@ __all__ = [
     "ExportError",
     "Frame",
     "Gate",
+    "Health",
+    "HealthRule",
     "InputSpec",
     "Line",
     "MissingExtraError",
@@ -110,6 +114,7 @@ __all__ = [
     "Timing",
     "TrackRule",
     "TrainError",
+    "Unfit",
     "Zone",
     "__version__",
     "event_line",

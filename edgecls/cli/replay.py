@@ -15,6 +15,9 @@ from edgecls.cli.talk import say
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from edgecls.event import Event
+    from edgecls.frame import StateChange
+    from edgecls.run.events import Events
     from edgecls.run.wire import Observation
 
 
@@ -32,6 +35,7 @@ def replay(
     from edgecls.run.config import read_config
     from edgecls.run.events import Events
     from edgecls.run.sink import JsonlSink, open_sinks
+    from edgecls.run.wire import Observation
 
     settings = read_config(config)
     events = Events({camera.name: camera.rules for camera in settings.camera}, model=settings.model_name)
@@ -41,16 +45,25 @@ def replay(
         if not quiet:
             sinks.append(JsonlSink())
         for seen in chain(_seen(labels), (None,)):
-            frames += seen is not None
-            for event in events.close() if seen is None else events.step(seen):
+            frames += isinstance(seen, Observation)
+            for event in _events_of(events, seen):
                 lines += 1
                 for one in sinks:
                     one.write_event(event)
     say(f"{frames} frames, {lines} lines of events")
 
 
-def _seen(path: str) -> Iterator[Observation]:
-    """What the lines say of frames; other lines are passed over."""
+def _events_of(events: Events, seen: Observation | StateChange | None) -> list[Event]:
+    """What begins or ends with a line; None is the end."""
+    from edgecls.frame import StateChange
+
+    if seen is None:
+        return events.close()
+    return events.change(seen) if isinstance(seen, StateChange) else events.step(seen)
+
+
+def _seen(path: str) -> Iterator[Observation | StateChange]:
+    """What the lines say of frames, and of changes of state; other lines are passed over."""
     from edgecls.run.wire import read_line
 
     for number, line in enumerate(_lines(path), 1):
