@@ -30,10 +30,11 @@ if TYPE_CHECKING:
         TrainError,
     )
     from edgecls.event import Event, Moment
-    from edgecls.frame import Box, Detection, Frame, Prediction, Region, Result, StateChange, Timing
+    from edgecls.frame import Box, Detection, Frame, Prediction, Region, Result, StateChange, Timing, Unfit
     from edgecls.report.timeline import timeline
     from edgecls.run.config import read_config
     from edgecls.run.events import Events
+    from edgecls.run.health import Health, HealthRule
     from edgecls.run.motion import Motion, MotionRule
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.recording import read_labels
@@ -56,10 +57,11 @@ _HOMES = {
         *("MissingExtraError", "ModelError", "RefusedError", "SinkError", "SourceError", "StalledError", "TrainError"),
     ),
     "edgecls.event": ("Event", "Moment"),
-    "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "StateChange", "Timing"),
+    "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "StateChange", "Timing", "Unfit"),
     "edgecls.report.timeline": ("timeline",),
     "edgecls.run.config": ("read_config",),
     "edgecls.run.events": ("Events",),
+    "edgecls.run.health": ("Health", "HealthRule"),
     "edgecls.run.motion": ("Motion", "MotionRule"),
     "edgecls.run.pipeline": ("Pipeline",),
     "edgecls.run.recording": ("read_labels",),
@@ -93,6 +95,8 @@ __all__ = [
     "ExportError",
     "Frame",
     "Gate",
+    "Health",
+    "HealthRule",
     "InputSpec",
     "Line",
     "MissingExtraError",
@@ -124,6 +128,7 @@ __all__ = [
     "Total",
     "TrackRule",
     "TrainError",
+    "Unfit",
     "Zone",
     "__version__",
     "event_line",

@@ -12,8 +12,8 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "edgecls"
 ROWS = [
-    {"errors", "packets"},
-    {"confidence", "event", "extras", "files", "frame", "ladder", "processor", "settings", "toml_lines", "vet"},
+    {"errors", "event", "packets"},
+    {"confidence", "extras", "files", "frame", "ladder", "processor", "settings", "toml_lines", "vet"},
     {"card", "stretch"},
     {"binding", "image", "metrics", "providers"},
     {"golden"},

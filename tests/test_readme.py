@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from edgecls.cli import app
 from edgecls.run.config import Camera, Config, read_config
+from edgecls.run.health import HealthRule
 from edgecls.run.motion import MotionRule
 from edgecls.run.rules import Gate, Zone
 from edgecls.run.states import StateRule
@@ -49,7 +50,7 @@ def test_the_cameras_toml_of_the_readme_is_one(tmp_path):
     (tmp_path / "cameras.toml").write_text(text, encoding="utf-8")
     north, gate = read_config(tmp_path / "cameras.toml", {"CAMERA_USER": "u", "CAMERA_PASSWORD": "p"}).camera
     assert (north.follows, gate.follows) == (True, False)
-    for settings in (Config, Camera, StateRule, TrackRule, MotionRule, Zone, Gate):
+    for settings in (Config, Camera, StateRule, TrackRule, MotionRule, HealthRule, Zone, Gate):
         for field in dataclasses.fields(settings):
             assert re.search(rf"\b{field.name}\b", README), f"{settings.__name__}.{field.name} is not in README.md"
 

@@ -25,6 +25,7 @@ def check_config(
             "source": redact(str(camera.source)),
             "when": camera.when,
             "follows": camera.follows,
+            "health": not camera.health.off,
             "zones": [zone.name for zone in camera.zone],
             "lines": [gate.name for gate in camera.line],
         }
@@ -39,6 +40,7 @@ def check_config(
         looks = [f"zone {zone.name}" for zone in camera.zone] + [f"line {gate.name}" for gate in camera.line]
         looks += ["what moves"] if camera.follows else []
         when = "" if camera.when == "always" else ", while something moves"
+        when += ", its health is not watched" if camera.health.off else ""
         data(f"  {camera.name}: {redact(str(camera.source))}: {', '.join(looks) or 'the whole frame'}{when}")
     for sink in sinks:
         data(f"  to {sink}")

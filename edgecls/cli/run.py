@@ -49,6 +49,7 @@ def run(
     open_timeout: Annotated[float, typer.Option(metavar="S", help="Seconds for a live source to open.")] = 10.0,
     read_timeout: Annotated[float, typer.Option(metavar="S", help="Seconds without a picture after which a live source is opened again.")] = 10.0,
     give_up_after: Annotated[float | None, typer.Option(metavar="S", help="Seconds without a picture after which a live source has ended; left out: never.")] = None,
+    health: Annotated[bool, typer.Option("--health", help="Watch the cameras' pictures: while one is frozen, black, covered, defocused ... its lines say so and have no labels.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No lines on stdout; for runs with other sinks.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at a broken picture of a folder instead of leaving it out.")] = False,
 ) -> None:  # fmt: skip
@@ -62,6 +63,7 @@ def run(
     from edgecls.classifier import Classifier
     from edgecls.run.config import read_config
     from edgecls.run.events import Events
+    from edgecls.run.health import Health
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.regions import by_camera, parse_zones, whole_frame, zones
     from edgecls.run.sink import DRAWN, JsonlSink, keep_s, open_sinks
@@ -72,7 +74,7 @@ def run(
         fast_decode=fast_decode, keyframes=keyframes, strict=strict, every=every, fps=fps,
         open_timeout_s=open_timeout, read_timeout_s=read_timeout, give_up_after_s=give_up_after,
     )  # fmt: skip
-    _check_usage(config=config, model=model, wheres=wheres, zones=zone or (), is_usual=reading == Reading())
+    _check_usage(config=config, model=model, wheres=wheres, zones=zone or (), is_usual=reading == Reading(), health=health)
     settings = read_config(config) if config else None
     if settings:
         model, device, threads = model or settings.model, _chosen(device, settings.device), threads or settings.threads
@@ -93,14 +95,15 @@ def run(
 
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())  # first in, last out: the sinks are closed under it
-        on_state = partial(_tell, sinks, interrupt)
+        events = Events({one.name: one.rules for one in settings.camera}, model=settings.model_name) if settings else None
+        watch = Health({one.name: one.health for one in settings.camera} if settings else {}) if settings or health else None
+        on_state = partial(_tell, sinks, interrupt, events)
         if settings:
             places = {one.name: (one.source, replace(one.reading, keep_s=kept_s)) for one in settings.camera}
             regions = by_camera({one.name: one.looks() for one in settings.camera})
-            events = Events({one.name: one.rules for one in settings.camera}, model=settings.model_name)
             opened = interrupt.wait_for(lambda: open_named(places, say=say, on_state=on_state))
         else:
-            regions, events = zones(parse_zones(zone)) if zone else whole_frame, None
+            regions = zones(parse_zones(zone)) if zone else whole_frame
             opened = interrupt.wait_for(lambda: open_source(*wheres, reading=reading, say=say, on_state=on_state))
         if opened is None:
             raise typer.Exit(interrupt.exit_code)
@@ -109,18 +112,23 @@ def run(
         if not quiet:
             sinks.append(JsonlSink())
         shared = not quiet and sys.stdout.isatty()
-        _loop(Pipeline(classifier, regions=regions), frames, sinks, interrupt, events=events, lines_on_screen=shared)
+        pipeline = Pipeline(classifier, regions=regions, health=watch)
+        _loop(pipeline, frames, sinks, interrupt, events=events, lines_on_screen=shared)
     raise typer.Exit(interrupt.exit_code)
 
 
 def _check_usage(
-    *, config: str | None, model: str | None, wheres: list[int | str], zones: Sequence[str], is_usual: bool
+    *, config: str | None, model: str | None, wheres: list[int | str], zones: Sequence[str], is_usual: bool, health: bool
 ) -> None:
     """Refuse what says nothing to run on, and what says it twice; `is_usual`: no option says how to read."""
     if config and (wheres or zones):
         raise typer.BadParameter("--camera, --source and --zone stand in the file of --config; give one or the other")
     if config and not is_usual:
         raise typer.BadParameter("how cameras are read stands in [camera.reading] in the file of --config")
+    if config and health:
+        raise typer.BadParameter(
+            "what is looked at for health stands in [camera.health] in the file of --config; it is on without"
+        )
     if not (config or wheres):
         raise typer.BadParameter("expected a --camera, a --source or a --config to read from")
     if not (config or model):
@@ -132,12 +140,19 @@ def _chosen(asked: str, of_config: str) -> str:
     return of_config if asked == "auto" else asked
 
 
-def _tell(sinks: list[Sink], interrupt: Interrupt, change: StateChange) -> None:
-    """Show a change of a camera's state and write it to every sink."""
+def _tell(sinks: list[Sink], interrupt: Interrupt, events: Events | None, change: StateChange) -> None:
+    """Show a change of a camera's state and write it, and what that makes happen, to every sink."""
     if change.state != "ended":  # of that its error tells, or it was a file
         say(str(change))
+    happened = events.change(change) if events else ()
     for sink in sinks:
-        interrupt.undisturbed(partial(sink.write_state, change))
+        interrupt.undisturbed(partial(_write_change, sink, change, happened))
+
+
+def _write_change(sink: Sink, change: StateChange, events: Iterable[Event]) -> None:
+    sink.write_state(change)
+    for event in events:
+        sink.write_event(event)
 
 
 def _loop(

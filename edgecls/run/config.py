@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgecls.errors import ConfigError
+from edgecls.run.health.rule import HealthRule
 from edgecls.run.motion import Motion, MotionRule
 from edgecls.run.regions import Regions, gated, together, whole_frame, zones
 from edgecls.run.rules import Gate, Rules, Zone
@@ -46,7 +47,7 @@ class Camera:
     With zones that are looked at for their state these are classified, without any the whole frame; with lines, with zones that
     are looked at for objects, or with a table `motion`, what moves is classified and followed, but not what moves in one of
     the areas `ignore`. `when` "motion" classifies nothing while nothing moves. The other settings are those of `Reading`,
-    `StateRule` (of the whole frame), `TrackRule`, `MotionRule` and `Rules`.
+    `StateRule` (of the whole frame), `TrackRule`, `MotionRule`, `HealthRule` and `Rules`.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Camera:
     state: StateRule = field(default_factory=StateRule)
     track: TrackRule = field(default_factory=TrackRule)
     motion: MotionRule | None = None
+    health: HealthRule = field(default_factory=HealthRule)
     reading: Reading = field(default_factory=Reading)
 
     def __post_init__(self) -> None:
@@ -70,7 +72,7 @@ class Camera:
     @property
     def rules(self) -> Rules:
         """What the events are made by."""
-        return Rules(self.zone, self.line, self.state, self.track, self.count_every_s)
+        return Rules(self.zone, self.line, self.state, self.track, self.count_every_s, not self.health.off)
 
     def looks(self) -> Regions:
         """Where to look in its frames. It keeps the background of what moves, so it is made once for each camera."""

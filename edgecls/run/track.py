@@ -114,7 +114,7 @@ class Tracker:
         """Take the boxes of one frame. Returns the id of the track of each, None where none counts yet, and the tracks that are
         over.
         """
-        over = self._forget(moment)
+        over = self.skip(moment)
         self._expect(moment)
         places = [_place(detection) for detection in detections]
         owner = self._assign(places)
@@ -139,7 +139,10 @@ class Tracker:
         over, self._tracks = self.tracks, []
         return over
 
-    def _forget(self, moment: Moment) -> list[Track]:
+    def skip(self, moment: Moment) -> list[Track]:
+        """Pass over a frame of which nothing can be said. Returns the tracks that are over, because they were lost for too
+        long.
+        """
         tracks, self._tracks = self._tracks, []
         over: list[Track] = []
         for track in tracks:

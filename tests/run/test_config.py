@@ -8,6 +8,7 @@ import pytest
 
 from edgecls.errors import ConfigError
 from edgecls.run.config import read_config
+from edgecls.run.health import HealthRule
 from edgecls.run.motion import MotionRule
 from edgecls.run.shapes import Line, Polygon
 from edgecls.toml_lines import line_of
@@ -93,6 +94,14 @@ def test_what_moves_is_followed_where_it_is_needed(read):
     assert alone.motion == MotionRule(smallest=0.01)
 
 
+def test_health_is_watched_unless_it_is_off(read):
+    """Of each camera by its own rule; one that is off has no events of it either."""
+    text = wrong("[camera.reading]", "[camera.health]\noff = true\n[camera.reading]")
+    north, gate = read(text + "[camera.health]\nblack_s = 5\nignore = ['moved']\nclassify_anyway = true\n").camera
+    assert (north.health, north.rules.health) == (HealthRule(off=True), False)
+    assert (gate.health, gate.rules.health) == (HealthRule(black_s=5.0, ignore=("moved",), classify_anyway=True), True)
+
+
 def wrong(old, new):
     """The whole text with one line changed."""
     assert old in WHOLE
@@ -126,6 +135,18 @@ def test_mistakes_are_said_with_their_line(read, text, at, said):
     line = f", line {text[: text.index(at)].count(chr(10)) + 1}" if at else ""
     assert f"cameras.toml{line}: {said}" in str(error.value)
     assert "s3cret" not in str(error.value)
+
+
+def test_mistakes_about_health_are_said_with_their_line(read):
+    """A setting that is none, and a fault that is none."""
+    start = WHOLE[: WHOLE.index("[[camera.line]]")]
+    for setting, said in (
+        ("black = 3", "line 15: unknown setting camera[0].health.black; did you mean camera[0].health.black_s?"),
+        ("ignore = ['blur']", "line 14: ignore: 'blur' is no fault of pictures; expected some of black, overexposed"),
+    ):
+        with pytest.raises(ConfigError) as error:
+            read(f"{start}[camera.health]\n{setting}\n")
+        assert said in str(error.value)
 
 
 def test_a_file_that_is_none(tmp_path):
