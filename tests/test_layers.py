@@ -12,8 +12,8 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "edgecls"
 ROWS = [
-    {"errors", "packets"},
-    {"confidence", "event", "extras", "files", "frame", "ladder", "processor", "settings", "toml_lines", "vet"},
+    {"errors", "packets", "toml_lines"},
+    {"confidence", "event", "extras", "files", "frame", "ladder", "processor", "settings", "vet"},
     {"card"},
     {"binding", "image", "metrics", "providers"},
     {"golden"},

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -32,8 +31,7 @@ from edgecls.run.shapes import Polygon  # noqa: TC001 - `settings.build` reads t
 from edgecls.run.source.contract import Reading
 from edgecls.run.states import StateRule
 from edgecls.run.track import TrackRule
-from edgecls.settings import build, check
-from edgecls.toml_lines import line_of
+from edgecls.settings import build, check, read_toml_with_lines
 
 When = Literal["always", "motion"]
 _VARIABLE = re.compile(r"\$\{(\w*)\}")
@@ -118,21 +116,7 @@ def read_config(path: str | Path, environment: dict[str, str] | None = None) -> 
 
     Raises ConfigError with the file, the line, what is wrong and what is expected.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: expected a text in UTF-8, found other bytes at {error.start}") from error
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML ({error})") from error
-
-    def place(setting: str) -> str:
-        line = line_of(text, table, setting.rstrip("."))
-        return f"{path}, line {line}" if line else str(path)
-
+    table, place = read_toml_with_lines(path)
     variables = dict(os.environ) if environment is None else environment
     return build(Config, _filled(table, variables, place), place)
 
