@@ -21,7 +21,7 @@ from edgecls.run.states import Change, StateMachine
 from edgecls.run.track import Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from edgecls.frame import Detection
     from edgecls.run.shapes import Point
@@ -42,13 +42,25 @@ class Events:
         """Take one frame of any of the cameras. Returns what begins or ends with it."""
         camera = self._cameras.get(seen.camera)
         if camera is None:
-            rules = self._rules.get(seen.camera, Rules())
-            camera = self._cameras[seen.camera] = CameraEvents(seen.camera, rules, model=self._model)
+            camera = CameraEvents(seen.camera, self._of(seen.camera), model=self._model)
+            self._cameras[seen.camera] = camera
         return camera.step(seen.moment, seen.size_hw, seen.detections)
+
+    def change(self, rules: Mapping[str, Rules], *, model: str | None = None, anew: Collection[str] = ()) -> list[Event]:
+        """Go on with these rules, and with labels of another model if one is named. Returns what ends by it: whatever goes on
+        at cameras whose rules are others now, and at those in `anew`, whose frames are; with another model at all of them.
+        """
+        others = model is not None and model != self._model
+        over = [name for name in self._cameras if others or name in anew or self._of(name) != rules.get(name, Rules())]
+        self._rules, self._model = rules, self._model if model is None else model
+        return [event for name in over for event in self._cameras.pop(name).close()]
 
     def close(self) -> list[Event]:
         """No more frames come."""
         return [event for camera in self._cameras.values() for event in camera.close()]
+
+    def _of(self, camera: str) -> Rules:
+        return self._rules.get(camera, Rules())
 
 
 class CameraEvents:
