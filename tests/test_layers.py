@@ -14,6 +14,7 @@ PACKAGE = ROOT / "edgecls"
 ROWS = [
     {"errors", "packets", "toml_lines"},
     {"confidence", "event", "extras", "files", "frame", "ladder", "processor", "settings", "vet"},
+    {"schema"},
     {"card"},
     {"binding", "image", "metrics", "providers"},
     {"golden"},
