@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from edgecls.run.rules import Gate, Rules, Zone
     from edgecls.run.shapes import Line, Polygon
     from edgecls.run.sink import CallbackSink, Sink, open_sink, open_sinks
+    from edgecls.run.site import Site, open_cameras
     from edgecls.run.source import Reading, Source, open_source
     from edgecls.run.states import StateRule
     from edgecls.run.track import TrackRule
@@ -61,6 +62,7 @@ _HOMES = {
     "edgecls.run.rules": ("Gate", "Rules", "Zone"),
     "edgecls.run.shapes": ("Line", "Polygon"),
     "edgecls.run.sink": ("CallbackSink", "Sink", "open_sink", "open_sinks"),
+    "edgecls.run.site": ("Site", "open_cameras"),
     "edgecls.run.source": ("Reading", "Source", "open_source"),
     "edgecls.run.states": ("StateRule",),
     "edgecls.run.track": ("TrackRule",),
@@ -102,6 +104,7 @@ __all__ = [
     "Rules",
     "Sink",
     "SinkError",
+    "Site",
     "Source",
     "SourceError",
     "StalledError",
@@ -114,6 +117,7 @@ __all__ = [
     "__version__",
     "event_line",
     "observe",
+    "open_cameras",
     "open_sink",
     "open_sinks",
     "open_source",

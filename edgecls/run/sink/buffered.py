@@ -13,7 +13,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from edgecls.errors import BusyError, EdgeclsError, RefusedError, SinkError
+from edgecls.errors import BusyError, RefusedError, SinkError
 from edgecls.run.sink.contract import Backlog, Sink
 from edgecls.run.wire import event_record, state_record, to_event, to_state
 
@@ -213,8 +213,8 @@ class Buffered(Sink):
         self._close_sink()
         try:
             self._sink = open_it()
-        except EdgeclsError as error:
-            raise SinkError(f"{self._name}: {error}") from error
+        except Exception as error:  # an error of the sink would cost the event that it is opened for
+            raise SinkError(f"{self._name}: {error or type(error).__name__}") from error
         with self._bell:
             self._next = None if self._next is open_it else self._next
 
