@@ -46,7 +46,7 @@ class Events:
             self._cameras[seen.camera] = camera
         return camera.step(seen.moment, seen.size_hw, seen.detections)
 
-    def change(self, rules: Mapping[str, Rules], *, model: str | None = None, anew: Collection[str] = ()) -> list[Event]:
+    def use(self, rules: Mapping[str, Rules], *, model: str | None = None, anew: Collection[str] = ()) -> list[Event]:
         """Go on with these rules, and with labels of another model if one is named. Returns what ends by it: whatever goes on
         at cameras whose rules are others now, and at those in `anew`, whose frames are; with another model at all of them.
         """

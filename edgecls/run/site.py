@@ -177,7 +177,7 @@ class Site:
         another thread.
         """
         config = plan.config
-        self._write_events(self.events.change(_rules(config), model=config.model_name, anew=(*plan.gone, *plan.reopened)))
+        self._write_events(self.events.use(_rules(config), model=config.model_name, anew=(*plan.gone, *plan.reopened)))
         for name in plan.gone:
             self.write_state(StateChange(name, "ended", GONE, time.time()))
             del self._looks[name]

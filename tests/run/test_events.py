@@ -11,12 +11,12 @@ import pytest
 from edgecls.errors import ConfigError
 from edgecls.event import Event, Moment
 from edgecls.frame import Box, Detection, Prediction
-from edgecls.run.events import CameraEvents
+from edgecls.run.events import CameraEvents, Events
 from edgecls.run.rules import Gate, Rules, Zone
 from edgecls.run.shapes import Line, Polygon
 from edgecls.run.states import StateRule
 from edgecls.run.track import TrackRule
-from edgecls.run.wire import event_line
+from edgecls.run.wire import Observation, event_line
 
 FPS = 25
 WIDE, HIGH = 400, 200
@@ -249,3 +249,27 @@ def test_rules_that_contradict_themselves(make, said):
     with pytest.raises(ConfigError) as error:
         make()
     assert str(error.value) == said
+
+
+def test_other_rules_and_models_end_what_goes_on():
+    """At cameras whose rules are others, whose frames are, or, with another model, at all; elsewhere nothing is touched."""
+    rule, model = Rules(state=StateRule(seconds=0.0)), "street"
+
+    def lit(camera, frame):
+        detections = (Detection(Box(0, 0, WIDE, HIGH), says("lit"), "frame"),)
+        return Observation(camera, Moment(frame, frame / FPS), (HIGH, WIDE), detections)
+
+    events = Events(dict.fromkeys("abc", rule), model=model)
+    for frame in range(10):
+        for camera in "abc":
+            events.step(lit(camera, frame))
+    assert events.use(dict.fromkeys("abc", rule), model=model) == []
+    (b,) = events.use({"a": rule, "b": Rules(), "c": rule})
+    assert (b.camera, b.label, b.end.frame, b.model) == ("b", "lit", 9, "street")
+    (c,) = events.use({"a": rule}, anew=["c"])
+    assert c.camera == "c"
+    assert events.step(lit("a", 10)) == []  # it goes on
+    (a,) = events.use({"a": rule}, model="other")
+    assert (a.camera, a.start.frame, a.end.frame, a.model) == ("a", 0, 10, "street")
+    begun = [event for frame in range(11, 20) for event in events.step(lit("a", frame))]
+    assert [(event.start.frame, event.model) for event in begun] == [(11, "other")]
