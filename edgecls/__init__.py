@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from edgecls.run.rules import Gate, Rules, Zone
     from edgecls.run.shapes import Line, Polygon
     from edgecls.run.sink import CallbackSink, Sink, keep_s, open_sink, open_sinks
+    from edgecls.run.site import Site, open_cameras
     from edgecls.run.source import Reading, Source, open_source
     from edgecls.run.states import StateRule
     from edgecls.run.summary import Crossings, Summary, summarize
@@ -69,6 +70,7 @@ _HOMES = {
     "edgecls.run.rules": ("Gate", "Rules", "Zone"),
     "edgecls.run.shapes": ("Line", "Polygon"),
     "edgecls.run.sink": ("CallbackSink", "Sink", "keep_s", "open_sink", "open_sinks"),
+    "edgecls.run.site": ("Site", "open_cameras"),
     "edgecls.run.source": ("Reading", "Source", "open_source"),
     "edgecls.run.states": ("StateRule",),
     "edgecls.run.summary": ("Crossings", "Summary", "summarize"),
@@ -117,6 +119,7 @@ __all__ = [
     "Shown",
     "Sink",
     "SinkError",
+    "Site",
     "Source",
     "SourceError",
     "StalledError",
@@ -134,6 +137,7 @@ __all__ = [
     "event_line",
     "keep_s",
     "observe",
+    "open_cameras",
     "open_sink",
     "open_sinks",
     "open_source",

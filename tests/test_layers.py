@@ -12,8 +12,9 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "edgecls"
 ROWS = [
-    {"errors", "event", "packets"},
-    {"confidence", "extras", "files", "frame", "ladder", "processor", "settings", "toml_lines", "vet"},
+    {"errors", "event", "packets", "toml_lines"},
+    {"confidence", "extras", "files", "frame", "ladder", "processor", "settings", "vet"},
+    {"schema"},
     {"card", "stretch"},
     {"binding", "image", "metrics", "providers"},
     {"golden"},

@@ -22,7 +22,7 @@ from edgecls.run.states import Change, StateMachine
 from edgecls.run.track import Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from edgecls.frame import Detection, StateChange, Unfit
     from edgecls.run.shapes import Point
@@ -47,6 +47,15 @@ class Events:
         """Take a change of the state of any of the cameras, in order with its frames. Returns what begins or ends with it."""
         return self._camera(change.camera).change(change)
 
+    def use(self, rules: Mapping[str, Rules], *, model: str | None = None, anew: Collection[str] = ()) -> list[Event]:
+        """Go on with these rules, and with labels of another model if one is named. Returns what ends by it: whatever goes on
+        at cameras whose rules are others now, and at those in `anew`, whose frames are; with another model at all of them.
+        """
+        others = model is not None and model != self._model
+        over = [name for name in self._cameras if others or name in anew or self._of(name) != rules.get(name, Rules())]
+        self._rules, self._model = rules, self._model if model is None else model
+        return [event for name in over for event in self._cameras.pop(name).close()]
+
     def close(self) -> list[Event]:
         """No more frames come."""
         return [event for camera in self._cameras.values() for event in camera.close()]
@@ -54,8 +63,11 @@ class Events:
     def _camera(self, name: str) -> CameraEvents:
         camera = self._cameras.get(name)
         if camera is None:
-            camera = self._cameras[name] = CameraEvents(name, self._rules.get(name, Rules()), model=self._model)
+            camera = self._cameras[name] = CameraEvents(name, self._of(name), model=self._model)
         return camera
+
+    def _of(self, camera: str) -> Rules:
+        return self._rules.get(camera, Rules())
 
 
 class CameraEvents:

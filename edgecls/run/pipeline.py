@@ -49,6 +49,10 @@ class Pipeline:
         self._health = health
         self._frames = frames
 
+    def use(self, classifier: Classifier) -> None:
+        """Classify with another model from the next step on."""
+        self._classifier = classifier
+
     def over(self, source: Source) -> Iterator[Result]:
         """Classify every frame that a source gives, in the order it gives them. The source stays open."""
         while frames := source.take(self._frames):

@@ -126,6 +126,36 @@ def test_a_config_is_checked_without_a_camera(tmp_path):
     assert f"{path}, line 8: camera[0].zone[0].area: (0.5, 5.5) is outside of the frame" in done.stderr
 
 
+def test_sinks_of_tables_are_checked_and_shown(tmp_path):
+    """As the text that would ask for the same, without password."""
+    path = tmp_path / "cameras.toml"
+    path.write_text(
+        'model = "m.onnx"\n[[camera]]\nname = "a"\nsource = 0\n[[sink]]\nkind = "clip"\npath = "clips"\n'
+        'quota = {most_gb = 20}\n[[sink]]\nkind = "webhook"\nto = "https://u:secret@h/"\n'
+    )
+    assert call("check-config", path).stdout.splitlines()[2:] == ["  to clip:clips?most_gb=20", "  to webhook:https://***@h/"]
+
+
+def test_the_schema_is_printed():
+    """With no file; without either the usage is shown."""
+    assert json.loads(call("check-config", "--schema").stdout)["title"] == "cameras.toml of edgecls"
+    assert "expected a CAMERAS.toml to check, or --schema" in call("check-config", code=2).output
+
+
+def test_what_the_command_line_can_say_the_file_can_say(config, tmp_path):
+    """quiet, sinks, device and threads of the file are those of the run; the command line goes over them."""
+    text = config.read_text().replace("[[camera]]", "QUIET\ndevice = 'cpu'\nthreads = 1\non_mismatch = 'ignore'\n[[camera]]")
+    config.write_text(text.replace("QUIET", f"quiet = true\nsinks = ['jsonl:{tmp_path}/out.jsonl']"))
+    done = call("run", "--config", config)
+    assert done.stdout == ""
+    assert "device" not in done.stderr  # said of auto alone
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 84
+    assert "device 'tpu' is not known" in call("run", "--config", config, "--device", "tpu", code=1).stderr
+    config.write_text(text.replace("QUIET", "").replace("'cpu'", "'tpu'"))
+    assert "device 'tpu' is not known" in call("run", "--config", config, code=1).stderr
+    assert len(call("run", "--config", config, "--device", "cpu", "--sink", "jsonl:-").stdout.splitlines()) == 84
+
+
 def test_a_config_leaves_no_place_for_cameras_on_the_command_line(config):
     """One or the other."""
     done = call("run", "--config", config, "--camera", 0, code=2)

@@ -341,3 +341,27 @@ def test_a_camera_whose_health_is_off_has_no_such_events():
     told = events.change(StateChange("gate", "lost", "", 1.0))
     told += events.step(Observation("gate", Moment(50, 2.0), (HIGH, WIDE), (), BLACK))
     assert told + events.close() == []
+
+
+def test_other_rules_and_models_end_what_goes_on():
+    """At cameras whose rules are others, whose frames are, or, with another model, at all; elsewhere nothing is touched."""
+    rule, model = Rules(state=StateRule(seconds=0.0)), "street"
+
+    def lit(camera, frame):
+        detections = (Detection(Box(0, 0, WIDE, HIGH), says("lit"), "frame"),)
+        return Observation(camera, Moment(frame, frame / FPS), (HIGH, WIDE), detections)
+
+    events = Events(dict.fromkeys("abc", rule), model=model)
+    for frame in range(10):
+        for camera in "abc":
+            events.step(lit(camera, frame))
+    assert events.use(dict.fromkeys("abc", rule), model=model) == []
+    (b,) = events.use({"a": rule, "b": Rules(), "c": rule})
+    assert (b.camera, b.label, b.end.frame, b.model) == ("b", "lit", 9, "street")
+    (c,) = events.use({"a": rule}, anew=["c"])
+    assert c.camera == "c"
+    assert events.step(lit("a", 10)) == []  # it goes on
+    (a,) = events.use({"a": rule}, model="other")
+    assert (a.camera, a.start.frame, a.end.frame, a.model) == ("a", 0, 10, "street")
+    begun = [event for frame in range(11, 20) for event in events.step(lit("a", frame))]
+    assert [(event.start.frame, event.model) for event in begun] == [(11, "other")]

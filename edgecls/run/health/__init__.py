@@ -39,7 +39,7 @@ from edgecls.run.health.tone import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from typing import TypeAlias
 
     from edgecls.frame import Frame, Picture
@@ -82,6 +82,13 @@ class Health:
         if camera is None:
             camera = self._cameras[frame.camera] = CameraHealth(self._rules.get(frame.camera, HealthRule()))
         return camera.step(frame)
+
+    def use(self, rules: Mapping[str, HealthRule], *, anew: Collection[str] = ()) -> None:
+        """Go on with these rules. Cameras whose rule is another one now, and those in `anew`, are learned anew."""
+        was, self._rules = self._rules, rules
+        over = [name for name in self._cameras if name in anew or was.get(name, HealthRule()) != rules.get(name, HealthRule())]
+        for name in over:
+            del self._cameras[name]
 
 
 class CameraHealth:

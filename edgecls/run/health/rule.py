@@ -36,7 +36,7 @@ class HealthRule:
     clear_s: float = 1.0
     warm_up_s: float = 5.0
     learn_s: float = 60.0
-    ignore: tuple[str, ...] = ()
+    ignore: tuple[PictureFault, ...] = ()
     classify_anyway: bool = False
     off: bool = False
 

@@ -67,7 +67,7 @@ class MqttSink(Sink):
         """Begin to connect; a broker that is not there is an error of the writes. Raises ConfigError, or MissingExtraError
         without paho-mqtt.
         """
-        parts, self._prefix, self._discovery = _parsed(url)
+        parts, self._prefix, self._discovery = broker_of(url)
         paho = extras.load("paho.mqtt.client", extra="mqtt", purpose="MQTT")
         self._name = redact(f"{parts.scheme}://{parts.netloc}")
         self._answer_wait_s = answer_wait_s
@@ -245,8 +245,8 @@ class MqttSink(Sink):
             self._bell.notify_all()
 
 
-def _parsed(url: str) -> tuple[SplitResult, str, str]:
-    """The address, the prefix of all topics, the prefix of discovery."""
+def broker_of(url: str) -> tuple[SplitResult, str, str]:
+    """The address of a broker, the prefix of all topics, the prefix of discovery. Raises ConfigError for what is none."""
     parts = urlsplit(url)
     expected = "expected mqtt://[USER:PASSWORD@]HOST[:PORT]/PREFIX, odd characters of a password percent-encoded"
     try:

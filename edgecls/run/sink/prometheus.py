@@ -32,7 +32,7 @@ class PrometheusSink(Sink):
         """Start to answer. Raises ConfigError, SinkError where the port is taken, MissingExtraError without
         prometheus-client.
         """
-        host, port = _address(where)
+        host, port = host_and_port(where)
         client = extras.load("prometheus_client", extra="metrics", purpose="Metrics for Prometheus")
         registry = client.CollectorRegistry()
 
@@ -129,7 +129,8 @@ class _Backlogs:
         yield from (waiting, lost, dropped)
 
 
-def _address(where: str) -> tuple[str, int]:
+def host_and_port(where: str) -> tuple[str, int]:
+    """Read `9108` or `HOST:9108`. Raises ConfigError."""
     host, _, port = where.rpartition(":")
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise ConfigError(f"prometheus:{where}: expected a port or HOST:PORT, such as prometheus:0.0.0.0:9108")
