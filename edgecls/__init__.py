@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from edgecls.card import InputSpec, ModelCard
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
         TrainError,
     )
     from edgecls.event import Event, Moment
-    from edgecls.frame import Box, Detection, Frame, Prediction, Region, Result, StateChange, Timing
+    from edgecls.frame import Box, Detection, Frame, Prediction, Region, Result, StateChange, Timing, Unfit
     from edgecls.report.timeline import timeline
     from edgecls.run.config import read_config
     from edgecls.run.events import Events
+    from edgecls.run.health import Health, HealthRule
     from edgecls.run.motion import Motion, MotionRule
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.recording import read_labels
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from edgecls.run.rules import Gate, Rules, Zone
     from edgecls.run.shapes import Line, Polygon
     from edgecls.run.sink import CallbackSink, Sink, keep_s, open_sink, open_sinks
+    from edgecls.run.site import Site, open_cameras
     from edgecls.run.source import Reading, Source, open_source
     from edgecls.run.states import StateRule
     from edgecls.run.summary import Crossings, Summary, summarize
@@ -56,10 +58,11 @@ _HOMES = {
         *("MissingExtraError", "ModelError", "RefusedError", "SinkError", "SourceError", "StalledError", "TrainError"),
     ),
     "edgecls.event": ("Event", "Moment"),
-    "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "StateChange", "Timing"),
+    "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "StateChange", "Timing", "Unfit"),
     "edgecls.report.timeline": ("timeline",),
     "edgecls.run.config": ("read_config",),
     "edgecls.run.events": ("Events",),
+    "edgecls.run.health": ("Health", "HealthRule"),
     "edgecls.run.motion": ("Motion", "MotionRule"),
     "edgecls.run.pipeline": ("Pipeline",),
     "edgecls.run.recording": ("read_labels",),
@@ -67,6 +70,7 @@ _HOMES = {
     "edgecls.run.rules": ("Gate", "Rules", "Zone"),
     "edgecls.run.shapes": ("Line", "Polygon"),
     "edgecls.run.sink": ("CallbackSink", "Sink", "keep_s", "open_sink", "open_sinks"),
+    "edgecls.run.site": ("Site", "open_cameras"),
     "edgecls.run.source": ("Reading", "Source", "open_source"),
     "edgecls.run.states": ("StateRule",),
     "edgecls.run.summary": ("Crossings", "Summary", "summarize"),
@@ -93,6 +97,8 @@ __all__ = [
     "ExportError",
     "Frame",
     "Gate",
+    "Health",
+    "HealthRule",
     "InputSpec",
     "Line",
     "MissingExtraError",
@@ -113,6 +119,7 @@ __all__ = [
     "Shown",
     "Sink",
     "SinkError",
+    "Site",
     "Source",
     "SourceError",
     "StalledError",
@@ -124,11 +131,13 @@ __all__ = [
     "Total",
     "TrackRule",
     "TrainError",
+    "Unfit",
     "Zone",
     "__version__",
     "event_line",
     "keep_s",
     "observe",
+    "open_cameras",
     "open_sink",
     "open_sinks",
     "open_source",

@@ -20,7 +20,7 @@ state      a region showed a label
 object     something moved, from the first frame that it was followed in to the last
 presence   an object was in a zone
 crossing   an object crossed a line
-health     the camera's pictures could not be trusted
+health     the camera was lost, or its pictures could not be trusted
 count      what crossed a line, or was in a zone, during an interval
 """
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgecls.event import Moment
     from edgecls.packets import Packets
 
 Picture: TypeAlias = "NDArray[np.uint8]"
@@ -67,9 +68,10 @@ class Frame:
     seconds from the start of the stream; `captured_at` is `time.monotonic()` when the frame left the source;
     `at_s` is that moment in seconds since 1970 (UTC) where the source is live, else None;
     `size_hw` is (height, width) in pixels; `file` names the video, or the picture of a folder, and is empty where the source
-    is live;
+    is live; `single` says that it is a picture by itself, which has nothing to do with the frame before it;
     `limited` says that the levels of `plane` go from 16 to 235; `packets` are the last seconds of its stream as they came,
-    where the source was asked to keep them.
+    where the source was asked to keep them; `overviews` the small gray pictures of all of it that were made so far, by their
+    width (`edgecls.image.overview`).
     """
 
     __slots__ = (
@@ -85,7 +87,9 @@ class Frame:
         "file",
         "index",
         "limited",
+        "overviews",
         "packets",
+        "single",
         "size_hw",
         "time_s",
     )
@@ -113,8 +117,10 @@ class Frame:
         self.captured_at = captured_at
         self.size_hw = size_hw
         self.file = file
+        self.single = False
         self.at_s: float | None = None
         self.packets: Packets | None = None
+        self.overviews: dict[int, Picture] = {}
         self._make_bgr = bgr
         self.limited = limited
         self._make_plane = plane
@@ -158,6 +164,7 @@ class Frame:
         bare = copy.copy(self)
         bare._make_bgr = bare._make_plane = _no_picture
         bare._make_shrunk = bare._bgr = bare._luma = bare._plane = None
+        bare.overviews = {}
         return bare
 
     def __repr__(self) -> str:
@@ -216,8 +223,8 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long one frame took, in milliseconds: shrinking its regions, its share of the batch's inference, and its age
-    (from leaving the source to having its labels).
+    """How long one frame took, in milliseconds: looking at it and shrinking its regions, its share of the batch's inference,
+    and its age (from leaving the source to having its labels).
     """
 
     fit_ms: float
@@ -225,13 +232,40 @@ class Timing:
     age_ms: float
 
 
+PictureFault = Literal["black", "overexposed", "covered", "frozen", "defocused", "moved"]
+"""What may be wrong with the pictures of a camera.
+
+black         nothing but dark
+overexposed   nearly all of it white
+covered       something right before the lens: one tone, nothing stands out, and the usual scene is gone
+frozen        the same pictures again and again while frames come
+defocused     far less sharp than this camera usually is
+moved         another scene than usual, or the same one in another place; after a while that is the usual one
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """That a camera's pictures cannot be trusted: which fault they show, since which frame, and the last frame so far in which
+    that was seen. `classified` says that they are classified all the same.
+    """
+
+    fault: PictureFault
+    since: Moment
+    last: Moment
+    classified: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """A frame with everything said about it: what every sink and script receives. No regions, no detections."""
+    """A frame with everything said about it: what every sink and script receives. No regions, no detections; and none of a
+    camera that is `unfit`, unless it was asked for them.
+    """
 
     frame: Frame
     detections: tuple[Detection, ...]
     timing: Timing
+    unfit: Unfit | None = None
 
 
 def _no_picture() -> Picture:

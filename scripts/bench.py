@@ -15,6 +15,10 @@ rgb     rgb_fps        the 1080p clip to the labels of a 224x224 RGB classifier 
                        that one would write; ultralytics_fps in Ultralytics' streaming predict, where PYTHON has it
 fit     fit_ms         1080p gray to 32x32, on one thread, beside area_ms by INTER_AREA; fit_rgb_ms a decoded 1080p frame to
                        224x224 RGB, beside area_rgb_ms by conversion and INTER_AREA
+events  event_cores    the share of one core that events of 1080p at 25 frames a second take beyond decoding and inference:
+                       motion, three zones, a line (see scripts/bench_events.py)
+        open_fps       the clip to labels and an event a frame, with a sink behind a buffer; blocked_fps with one that is
+                       blocked for 30 s; open_age_ms and blocked_age_ms the age of a frame when all was written
 live    `edgecls run` on RTSP cameras that a server on this machine sends, 25 frames a second each: skipped frames, age of the
         labels, cores of the run and of the server, memory. Needs GStreamer's RTSP server (see tests/live/rtsp.py).
 """
@@ -36,6 +40,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
+import bench_events
 import bench_models
 import cv2
 import numpy as np
@@ -53,7 +58,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 SIGNS = ROOT / "models" / "signs.onnx"
 EDGECLS = (sys.executable, "-m", "edgecls")
-GROUPS = ("start", "file", "rgb", "fit", "live")
+STREET = ROOT / "models" / "street.onnx"
+GROUPS = ("start", "file", "rgb", "fit", "events", "live")
 WARM_UP_S = 6.0  # the cameras are connected by then, and their decoders have seen a key frame
 LIVE_S = 20.0
 SERVERS = 8
@@ -73,7 +79,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         clips = Clips(Path(folder), arguments.clip)
         measures: Measures = {}
-        for name, make in {"start": start, "file": file, "rgb": rgb, "fit": fit}.items():
+        for name, make in {"start": start, "file": file, "rgb": rgb, "fit": fit, "events": events}.items():
             if name in arguments.only:
                 measures |= make(clips, arguments.ultralytics)
         medians = in_turns(measures, arguments.runs)
@@ -199,6 +205,18 @@ def fit(clips: Clips, _python: str) -> Measures:
     }
 
 
+def events(clips: Clips, _python: str) -> Measures:
+    """Events, and the sinks that they go to."""
+    hd, run = clips.hd, bench_events.SinkRun(SIGNS, clips.hd)
+    return {
+        "event_cores": lambda: bench_events.event_cores(STREET, hd),
+        "open_fps": lambda: run.fps(0.0),
+        "open_age_ms": lambda: run.age_ms[0.0],
+        "blocked_fps": lambda: run.fps(bench_events.BLOCKED_S),
+        "blocked_age_ms": lambda: run.age_ms[bench_events.BLOCKED_S],
+    }
+
+
 def live(clips: Clips) -> Iterator[dict[str, Any]]:
     """Cameras on the network, one row after the other."""
     for name, count, clip, options in (
@@ -278,6 +296,8 @@ def say_medians(medians: Mapping[str, float]) -> None:
         ("labels_fps", "plain_fps", "times the plain loop in float"),
         ("labels_fps", "plain_int8_fps", "times the plain loop with the same file"),
         ("rgb_fps", "plain_rgb_fps", "times the plain loop, 224x224 RGB"),
+        ("blocked_fps", "open_fps", "of the speed while a sink is blocked"),
+        ("blocked_age_ms", "open_age_ms", "of the age while a sink is blocked"),
         ("rgb_fps", "ultralytics_fps", "times Ultralytics, 224x224 RGB"),
     ):
         if name in medians and other in medians:

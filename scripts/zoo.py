@@ -15,7 +15,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgecls import extras
 from edgecls.classifier import Classifier
@@ -26,6 +26,9 @@ from edgecls.export.build import build as export
 from edgecls.files import whole_file
 from edgecls.settings import build, read_toml
 from edgecls.train.config import NO_AUGMENT, TrainConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RECIPES, RUNS, MODELS = Path("scripts/recipes"), Path("runs/zoo"), Path("models")
 FIGURES = MODELS / "zoo.json"
@@ -61,7 +64,7 @@ def main(arguments: list[str]) -> int:
         if name not in known:
             print(f"error: there is no recipe {name!r}; expected some of {', '.join(known)}", file=sys.stderr)
             return 2
-    for name in names or known:
+    for name in after_teachers(names or known, known, data):
         recipe = read(name, data)
         if not Path(recipe.config.data.path).exists():
             print(f"{name}: left out, {recipe.config.data.path} is not there", flush=True)
@@ -69,6 +72,16 @@ def main(arguments: list[str]) -> int:
         print(f"== {name}", flush=True)
         note(name, make(recipe))
     return 0
+
+
+def after_teachers(names: Sequence[str], known: Sequence[str], data: Path) -> list[str]:
+    """What to make in what order: before each model the teachers that it needs and that are not there."""
+    order: list[str] = []
+    for name in names:
+        teachers = [Path(teacher) for teacher in read(name, data).config.teachers]
+        missing = [teacher.stem for teacher in teachers if teacher.stem in known and not teacher.exists()]
+        order += [one for one in (*after_teachers(missing, known, data), name) if one not in order]
+    return order
 
 
 def read(name: str, data: Path) -> Recipe:

@@ -12,8 +12,9 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "edgecls"
 ROWS = [
-    {"errors", "packets"},
-    {"confidence", "event", "extras", "files", "frame", "ladder", "processor", "settings", "toml_lines", "vet"},
+    {"errors", "event", "packets", "toml_lines"},
+    {"confidence", "extras", "files", "frame", "ladder", "processor", "settings", "vet"},
+    {"schema"},
     {"card", "stretch"},
     {"binding", "image", "metrics", "providers"},
     {"golden"},

@@ -14,8 +14,11 @@ from typer.main import get_command
 
 from edgecls.cli import app
 from edgecls.run.config import Camera, Config, read_config
+from edgecls.run.health import HealthRule
 from edgecls.run.motion import MotionRule
 from edgecls.run.rules import Gate, Zone
+from edgecls.run.sink import SINKS, Cut, QuotaRule, Shot
+from edgecls.run.source import Reading
 from edgecls.run.states import StateRule
 from edgecls.run.track import TrackRule
 from tests.conftest import ROOT
@@ -44,12 +47,16 @@ def test_the_readme_has_python():
 
 
 def test_the_cameras_toml_of_the_readme_is_one(tmp_path):
-    """As written; its tables name every setting that there is."""
-    (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
-    (tmp_path / "cameras.toml").write_text(text, encoding="utf-8")
-    north, gate = read_config(tmp_path / "cameras.toml", {"CAMERA_USER": "u", "CAMERA_PASSWORD": "p"}).camera
+    """As written, the table of a sink behind it; its tables name every setting that there is."""
+    text, sink = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "cameras.toml").write_text(text + sink, encoding="utf-8")
+    config = read_config(tmp_path / "cameras.toml", {"CAMERA_USER": "u", "CAMERA_PASSWORD": "p"})
+    north, gate = config.camera
     assert (north.follows, gate.follows) == (True, False)
-    for settings in (Config, Camera, StateRule, TrackRule, MotionRule, Zone, Gate):
+    assert config.sink[0].quota == QuotaRule(20.0, 5.0)
+    sinks = {row.settings for row in SINKS.values()}
+    rules = (StateRule, TrackRule, MotionRule, HealthRule, Zone, Gate)
+    for settings in (Config, Camera, Reading, *rules, Cut, Shot, QuotaRule, *sinks):
         for field in dataclasses.fields(settings):
             assert re.search(rf"\b{field.name}\b", README), f"{settings.__name__}.{field.name} is not in README.md"
 

@@ -1,4 +1,4 @@
-"""`edgecls check-config`: whether cameras.toml is as it should be."""
+"""`edgecls check-config`: whether cameras.toml is as it should be, and the schema that says so to editors."""
 
 from __future__ import annotations
 
@@ -11,12 +11,19 @@ from edgecls.cli.talk import data
 
 
 def check_config(
-    config: Annotated[str, typer.Argument(metavar="CAMERAS.toml", help="The file to check.")],
+    config: Annotated[str | None, typer.Argument(metavar="CAMERAS.toml", help="The file to check.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
-) -> None:
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of such files, for editors, and check nothing.")] = False,
+) -> None:  # fmt: skip
     """Read a cameras.toml and say what would run, or which line is wrong and what is expected there. Opens no camera."""
+    if schema:
+        _print_schema()
+        return
+    if config is None:
+        raise typer.BadParameter("expected a CAMERAS.toml to check, or --schema")
     from edgecls.errors import redact
     from edgecls.run.config import read_config
+    from edgecls.run.sink import as_text
 
     found = read_config(config)
     cameras = [
@@ -25,12 +32,13 @@ def check_config(
             "source": redact(str(camera.source)),
             "when": camera.when,
             "follows": camera.follows,
+            "health": not camera.health.off,
             "zones": [zone.name for zone in camera.zone],
             "lines": [gate.name for gate in camera.line],
         }
         for camera in found.camera
     ]
-    sinks = [redact(sink) for sink in found.sinks]
+    sinks = [redact(as_text(out)) for out in found.outputs]
     if as_json:
         data(json.dumps({"model": found.model, "device": found.device, "cameras": cameras, "sinks": sinks}, ensure_ascii=False))
         return
@@ -39,6 +47,14 @@ def check_config(
         looks = [f"zone {zone.name}" for zone in camera.zone] + [f"line {gate.name}" for gate in camera.line]
         looks += ["what moves"] if camera.follows else []
         when = "" if camera.when == "always" else ", while something moves"
+        when += ", its health is not watched" if camera.health.off else ""
         data(f"  {camera.name}: {redact(str(camera.source))}: {', '.join(looks) or 'the whole frame'}{when}")
     for sink in sinks:
         data(f"  to {sink}")
+
+
+def _print_schema() -> None:
+    from edgecls.run.config import Config
+    from edgecls.schema import schema_of
+
+    data(json.dumps(schema_of(Config, title="cameras.toml of edgecls"), indent=1, ensure_ascii=False))

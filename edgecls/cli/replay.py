@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from itertools import chain
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgecls.cli.talk import say
+
+if TYPE_CHECKING:
+    from edgecls.event import Event
+    from edgecls.frame import StateChange
+    from edgecls.run.events import Events
+    from edgecls.run.wire import Observation
 
 
 def replay(
@@ -24,8 +30,9 @@ def replay(
     """
     from edgecls.run.config import read_config
     from edgecls.run.events import Events
-    from edgecls.run.recording import read_labels
+    from edgecls.run.recording import read_lines
     from edgecls.run.sink import JsonlSink, open_sinks
+    from edgecls.run.wire import Observation
 
     settings = read_config(config)
     events = Events({camera.name: camera.rules for camera in settings.camera}, model=settings.model_name)
@@ -34,10 +41,19 @@ def replay(
         sinks = [stack.enter_context(one) for one in open_sinks(sink or (), say=say)]
         if not quiet:
             sinks.append(JsonlSink())
-        for seen in chain(read_labels(labels, say=say), (None,)):
-            frames += seen is not None
-            for event in events.close() if seen is None else events.step(seen):
+        for seen in chain(read_lines(labels, say=say), (None,)):
+            frames += isinstance(seen, Observation)
+            for event in _events_of(events, seen):
                 lines += 1
                 for one in sinks:
                     one.write_event(event)
     say(f"{frames} frames, {lines} lines of events")
+
+
+def _events_of(events: Events, seen: Observation | StateChange | None) -> list[Event]:
+    """What begins or ends with a line; None is the end."""
+    from edgecls.frame import StateChange
+
+    if seen is None:
+        return events.close()
+    return events.change(seen) if isinstance(seen, StateChange) else events.step(seen)

@@ -8,24 +8,28 @@ import warnings
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgecls.cli.interrupt import Interrupt
+from edgecls.cli.reload import Hangup, Reload
 from edgecls.cli.talk import clear_status, say, status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from edgecls.classifier import Classifier
     from edgecls.event import Event
     from edgecls.frame import Result, StateChange
+    from edgecls.run.config import Config
     from edgecls.run.events import Events
     from edgecls.run.pipeline import Pipeline
-    from edgecls.run.sink import Sink
-    from edgecls.run.source import Source
+    from edgecls.run.sink import Out, Sink
+    from edgecls.run.source import Reading, Source
 
 STATUS_EVERY_S = 0.25
+STDOUT = "jsonl:-"
 
 
 def run(
@@ -38,9 +42,9 @@ def run(
         help="Classify this part of every frame, in fractions of its width and height; may be repeated.")] = None,
     sink: Annotated[list[str] | None, typer.Option("--sink", metavar="KIND[:FILE]",
         help="Where results and events go: video:out.mp4, jsonl:out.jsonl, window, clip:FOLDER, snapshot:FOLDER, csv:F, sqlite:F, mqtt://HOST/PREFIX, webhook:URL, prometheus:PORT; may be repeated.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml; what is asked for is used or the run stops.")] = "auto",
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml; what is asked for is used or the run stops. Left out: that of --config, else auto.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads of one inference; left out: 1 for small pictures, else all cores.")] = None,
-    on_mismatch: Annotated[str, typer.Option(metavar="WHAT", help="When the model gives other answers here than where it was exported: stop, warn or ignore.")] = "stop",
+    on_mismatch: Annotated[str | None, typer.Option(metavar="WHAT", help="When the model gives other answers here than where it was exported: stop, warn or ignore. Left out: that of --config, else stop.")] = None,
     decoder: Annotated[str, typer.Option(metavar="NAME", help="auto, opencv or pyav; auto is pyav but for cameras by number.")] = "auto",
     fast_decode: Annotated[bool, typer.Option("--fast-decode", help="Leave out the loop filter of H.264 and HEVC: a fifth faster, a little blockier.")] = False,
     keyframes: Annotated[bool, typer.Option("--keyframes", help="Decode key frames only: a fraction of the work, a picture every second or so.")] = False,
@@ -49,6 +53,7 @@ def run(
     open_timeout: Annotated[float, typer.Option(metavar="S", help="Seconds for a live source to open.")] = 10.0,
     read_timeout: Annotated[float, typer.Option(metavar="S", help="Seconds without a picture after which a live source is opened again.")] = 10.0,
     give_up_after: Annotated[float | None, typer.Option(metavar="S", help="Seconds without a picture after which a live source has ended; left out: never.")] = None,
+    health: Annotated[bool, typer.Option("--health", help="Watch the cameras' pictures: while one is frozen, black, covered, defocused ... its lines say so and have no labels.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No lines on stdout; for runs with other sinks.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at a broken picture of a folder instead of leaving it out.")] = False,
 ) -> None:  # fmt: skip
@@ -58,101 +63,162 @@ def run(
     lose nothing.
     """
     wheres: list[int | str] = [*(camera or ()), *(source or ())]
-    from edgecls import image
-    from edgecls.classifier import Classifier
-    from edgecls.run.config import read_config
-    from edgecls.run.events import Events
-    from edgecls.run.pipeline import Pipeline
-    from edgecls.run.regions import by_camera, parse_zones, whole_frame, zones
-    from edgecls.run.sink import DRAWN, JsonlSink, keep_s, open_sinks
-    from edgecls.run.source import Reading, open_named, open_source
+    from edgecls.run.source import Reading
 
     reading = Reading(
         decoder=decoder,  # type: ignore[arg-type]  # Reading checks it
         fast_decode=fast_decode, keyframes=keyframes, strict=strict, every=every, fps=fps,
         open_timeout_s=open_timeout, read_timeout_s=read_timeout, give_up_after_s=give_up_after,
     )  # fmt: skip
-    _check_usage(config=config, model=model, wheres=wheres, zones=zone or (), is_usual=reading == Reading())
-    settings = read_config(config) if config else None
-    if settings:
-        model, device, threads = model or settings.model, _chosen(device, settings.device), threads or settings.threads
+    _check_usage(config=config, model=model, wheres=wheres, zones=zone or (), is_usual=reading == Reading(), health=health)
+    given = {"model": model, "device": device, "threads": threads, "on_mismatch": on_mismatch, "quiet": quiet or None}
+    over = {name: value for name, value in given.items() if value is not None}
+    with ExitStack() as stack:
+        if config:
+            hangup = stack.enter_context(Hangup())  # before anything takes its time: the signal would end the run
+            code = _run_config(partial(_read, config, over, sink or ()), hangup)
+        else:
+            code = _run_sources(wheres, reading=reading, zone_texts=zone or (), sinks=sink or (), health=health, given=over)
+    raise typer.Exit(code)
+
+
+def _read(path: str, over: dict[str, Any], sinks: Sequence[str]) -> Config:
+    """The configuration, with what the command line says over it, and lines on stdout unless it is to be quiet."""
+    from edgecls.run.config import read_config
+
+    found = read_config(path)
+    found = replace(found, **over, sinks=(*found.sinks, *sinks))
+    return found if found.quiet else replace(found, sinks=_with_lines(found.sinks, found.outputs))
+
+
+def _with_lines(texts: Sequence[str], outs: Sequence[Out]) -> tuple[str, ...]:
+    """The sinks, and lines on stdout, which may be among them already."""
+    from edgecls.run.sink import parse_sink
+
+    return tuple(texts) if parse_sink(STDOUT) in outs else (*texts, STDOUT)
+
+
+def _load(model: str, *, device: str = "auto", threads: int | None = None, on_mismatch: Any = "stop") -> Classifier:
+    """Load the model, say what it warns of and, where nobody asked for one, on which device it runs."""
+    from edgecls import image
+    from edgecls.classifier import Classifier
+
     image.keep_opencv_to_one_thread()
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        classifier = Classifier.load(str(model), device=device, threads=threads, on_mismatch=on_mismatch)  # type: ignore[arg-type]
+        classifier = Classifier.load(model, device=device, threads=threads, on_mismatch=on_mismatch)
     for warning in warned:
         say(f"warning: {warning.message}")
     if device == "auto":
         say(f"device {classifier.device} ({classifier.why})")
-    spec = classifier.card.input
-    texts = [*(settings.sinks if settings else ()), *(sink or ())]
-    draws = any(text.partition(":")[0] in DRAWN for text in texts)
-    kept_s = keep_s(texts)
-    reading = replace(reading, needed_hw=None if zone or draws else (spec.height, spec.width), keep_s=kept_s)
-    sinks: list[Sink] = []
+    return classifier
 
+
+def _load_of(config: Config) -> Classifier:
+    return _load(config.model, device=config.device, threads=config.threads, on_mismatch=config.on_mismatch)
+
+
+def _run_config(read: Callable[[], Config], hangup: Hangup) -> int:
+    """Run the cameras of a configuration, which is read again at SIGHUP. Returns the exit code."""
+    from edgecls.run.pipeline import Pipeline
+    from edgecls.run.site import Site, open_cameras
+
+    config = read()
+    classifier = _load_of(config)
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())  # first in, last out: the sinks are closed under it
-        on_state = partial(_tell, sinks, interrupt)
-        if settings:
-            places = {one.name: (one.source, replace(one.reading, keep_s=kept_s)) for one in settings.camera}
-            regions = by_camera({one.name: one.looks() for one in settings.camera})
-            events = Events({one.name: one.rules for one in settings.camera}, model=settings.model_name)
-            opened = interrupt.wait_for(lambda: open_named(places, say=say, on_state=on_state))
-        else:
-            regions, events = zones(parse_zones(zone)) if zone else whole_frame, None
-            opened = interrupt.wait_for(lambda: open_source(*wheres, reading=reading, say=say, on_state=on_state))
+        opened = interrupt.wait_for(lambda: open_cameras(config, say=say))
         if opened is None:
-            raise typer.Exit(interrupt.exit_code)
+            return interrupt.exit_code
         frames = stack.enter_context(opened)
-        sinks += [stack.enter_context(one) for one in open_sinks(texts, say=say)]
-        if not quiet:
-            sinks.append(JsonlSink())
-        shared = not quiet and sys.stdout.isatty()
-        _loop(Pipeline(classifier, regions=regions), frames, sinks, interrupt, events=events, lines_on_screen=shared)
-    raise typer.Exit(interrupt.exit_code)
+        site = stack.enter_context(Site(config, frames, say=say))
+        frames.on_state(partial(_tell, site.sinks, interrupt, site.events))
+        pipeline = Pipeline(classifier, regions=site.regions, health=site.health)
+        reload = Reload(read, _load_of, site, frames=frames, pipeline=pipeline, interrupt=interrupt)
+        stack.enter_context(hangup.serving(reload))
+        _loop(pipeline, frames, site.sinks, interrupt, events=site.events, has_lines=lambda: not site.config.quiet)
+    return interrupt.exit_code
+
+
+def _run_sources(
+    wheres: list[int | str], *, reading: Reading, zone_texts: Sequence[str], sinks: Sequence[str], health: bool,
+    given: dict[str, Any],
+) -> int:  # fmt: skip
+    """Run the cameras, files and streams of the command line: labels, without events. Returns the exit code."""
+    from edgecls.run.health import Health
+    from edgecls.run.pipeline import Pipeline
+    from edgecls.run.regions import parse_zones, whole_frame, zones
+    from edgecls.run.sink import SINKS, keep_s, open_sinks, parse_sink
+    from edgecls.run.source import open_source
+
+    is_quiet = given.pop("quiet", False)
+    classifier = _load(**given)
+    spec = classifier.card.input
+    outs = list(map(parse_sink, sinks))
+    outs = outs if is_quiet else list(map(parse_sink, _with_lines(sinks, outs)))
+    is_seen = bool(zone_texts) or any(SINKS[out.kind].draws for out in outs)
+    reading = replace(reading, needed_hw=None if is_seen else (spec.height, spec.width), keep_s=keep_s(outs))
+    with ExitStack() as stack:
+        interrupt = stack.enter_context(Interrupt())  # first in, last out: the sinks are closed under it
+        regions = zones(parse_zones(zone_texts)) if zone_texts else whole_frame
+        opened = interrupt.wait_for(lambda: open_source(*wheres, reading=reading, say=say))
+        if opened is None:
+            return interrupt.exit_code
+        frames = stack.enter_context(opened)
+        opened_sinks = [stack.enter_context(one) for one in open_sinks(outs, say=say)]
+        frames.on_state(partial(_tell, opened_sinks, interrupt, None))
+        pipeline = Pipeline(classifier, regions=regions, health=Health() if health else None)
+        _loop(pipeline, frames, opened_sinks, interrupt, events=None, has_lines=lambda: not is_quiet)
+    return interrupt.exit_code
 
 
 def _check_usage(
-    *, config: str | None, model: str | None, wheres: list[int | str], zones: Sequence[str], is_usual: bool
+    *, config: str | None, model: str | None, wheres: list[int | str], zones: Sequence[str], is_usual: bool, health: bool
 ) -> None:
     """Refuse what says nothing to run on, and what says it twice; `is_usual`: no option says how to read."""
     if config and (wheres or zones):
         raise typer.BadParameter("--camera, --source and --zone stand in the file of --config; give one or the other")
     if config and not is_usual:
         raise typer.BadParameter("how cameras are read stands in [camera.reading] in the file of --config")
+    if config and health:
+        raise typer.BadParameter(
+            "what is looked at for health stands in [camera.health] in the file of --config; it is on without"
+        )
     if not (config or wheres):
         raise typer.BadParameter("expected a --camera, a --source or a --config to read from")
     if not (config or model):
         raise typer.BadParameter("expected a --model to run")
 
 
-def _chosen(asked: str, of_config: str) -> str:
-    """The device of the command line, unless that is auto."""
-    return of_config if asked == "auto" else asked
-
-
-def _tell(sinks: list[Sink], interrupt: Interrupt, change: StateChange) -> None:
-    """Show a change of a camera's state and write it to every sink."""
+def _tell(sinks: list[Sink], interrupt: Interrupt, events: Events | None, change: StateChange) -> None:
+    """Show a change of a camera's state and write it, and what that makes happen, to every sink."""
     if change.state != "ended":  # of that its error tells, or it was a file
         say(str(change))
+    happened = events.change(change) if events else ()
     for sink in sinks:
-        interrupt.undisturbed(partial(sink.write_state, change))
+        interrupt.undisturbed(partial(_write_change, sink, change, happened))
+
+
+def _write_change(sink: Sink, change: StateChange, events: Iterable[Event]) -> None:
+    sink.write_state(change)
+    for event in events:
+        sink.write_event(event)
 
 
 def _loop(
-    pipeline: Pipeline, source: Source, sinks: list[Sink], interrupt: Interrupt, *, events: Events | None, lines_on_screen: bool
-) -> None:
+    pipeline: Pipeline, source: Source, sinks: list[Sink], interrupt: Interrupt, *, events: Events | None, has_lines: Callable[[], bool],
+) -> None:  # fmt: skip
     """Write every result and what happened to every sink, until the end or a signal. Lines that go to the same screen as the status line stand
     above it.
     """
     from edgecls.run.meter import Meter
     from edgecls.run.wire import observe
 
-    meter, began, shown = Meter(), time.perf_counter(), 0.0
+    meter, began, shown, is_screen = Meter(), time.perf_counter(), 0.0, sys.stdout.isatty()
     results = pipeline.over(source)
     try:
         while (result := interrupt.wait_for(lambda: next(results, None))) is not None:
+            lines_on_screen = is_screen and has_lines()
             if lines_on_screen:
                 clear_status()
             _write(sinks, result, events.step(observe(result)) if events else ())

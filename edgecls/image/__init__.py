@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from edgecls.card import InputSpec
 from edgecls.errors import DataError
 from edgecls.frame import FULL_RANGE, Box, Frame, Picture
 from edgecls.image.opencv import cv2
@@ -22,8 +23,6 @@ from edgecls.image.shrink import in_whole_columns, shrink
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from edgecls.card import InputSpec
 
 SUFFIXES = frozenset(
     [
@@ -145,6 +144,20 @@ def fit_region(frame: Frame, box: Box, spec: InputSpec) -> Picture:
     if gray_model:
         return fit(crop(frame.plane(), box), spec, limited=frame.limited)
     return fit(crop(frame.bgr(), box), spec)
+
+
+def overview(frame: Frame, width: int) -> Picture:
+    """Return all of a frame in gray, shrunk to `width` pixels if it is wider: (H, W) uint8, full range, read-only. It is made
+    once for a frame, whoever asks.
+    """
+    picture = frame.overviews.get(width)
+    if picture is None:
+        high, wide = frame.size_hw
+        small = min(wide, width)
+        picture = fit_region(frame, Box(0, 0, wide, high), InputSpec(max(1, round(high * small / wide)), small))[..., 0]
+        picture.flags.writeable = False
+        frame.overviews[width] = picture
+    return picture
 
 
 def as_frame(bgr: Picture, camera: str, index: int, *, time_s: float, captured_at: float, file: str = "") -> Frame:

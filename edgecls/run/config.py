@@ -3,6 +3,11 @@
     model = "street.onnx"
     sinks = ["sqlite:events.db", "mqtt://${MQTT_USER}:${MQTT_PASSWORD}@broker/traffic"]
 
+    [[sink]]
+    kind = "clip"
+    path = "clips"
+    quota = { most_gb = 20 }
+
     [[camera]]
     name = "north"
     source = "rtsp://${CAMERA_USER}:${CAMERA_PASSWORD}@10.0.0.7/1"
@@ -19,21 +24,22 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from edgecls.errors import ConfigError
+from edgecls.golden import OnMismatch  # noqa: TC001 - `settings.build` reads the types of the fields
+from edgecls.run.health.rule import HealthRule
 from edgecls.run.motion import Motion, MotionRule
 from edgecls.run.regions import Regions, gated, together, whole_frame, zones
 from edgecls.run.rules import Gate, Rules, Zone
 from edgecls.run.shapes import Polygon  # noqa: TC001 - `settings.build` reads the types of the fields
+from edgecls.run.sink import Out, check_places, parse_sink
 from edgecls.run.source.contract import Reading
 from edgecls.run.states import StateRule
 from edgecls.run.track import TrackRule
-from edgecls.settings import build, check
-from edgecls.toml_lines import line_of
+from edgecls.settings import Where, build, check, read_toml_with_lines
 
 When = Literal["always", "motion"]
 _VARIABLE = re.compile(r"\$\{(\w*)\}")
@@ -46,7 +52,7 @@ class Camera:
     With zones that are looked at for their state these are classified, without any the whole frame; with lines, with zones that
     are looked at for objects, or with a table `motion`, what moves is classified and followed, but not what moves in one of
     the areas `ignore`. `when` "motion" classifies nothing while nothing moves. The other settings are those of `Reading`,
-    `StateRule` (of the whole frame), `TrackRule`, `MotionRule` and `Rules`.
+    `StateRule` (of the whole frame), `TrackRule`, `MotionRule`, `HealthRule` and `Rules`.
     """
 
     name: str
@@ -59,6 +65,7 @@ class Camera:
     state: StateRule = field(default_factory=StateRule)
     track: TrackRule = field(default_factory=TrackRule)
     motion: MotionRule | None = None
+    health: HealthRule = field(default_factory=HealthRule)
     reading: Reading = field(default_factory=Reading)
 
     def __post_init__(self) -> None:
@@ -70,7 +77,7 @@ class Camera:
     @property
     def rules(self) -> Rules:
         """What the events are made by."""
-        return Rules(self.zone, self.line, self.state, self.track, self.count_every_s)
+        return Rules(self.zone, self.line, self.state, self.track, self.count_every_s, not self.health.off)
 
     def looks(self) -> Regions:
         """Where to look in its frames. It keeps the background of what moves, so it is made once for each camera."""
@@ -90,13 +97,26 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All of cameras.toml: the model and what it runs on, the cameras, and the sinks as on the command line."""
+    """All of cameras.toml: the `model` and what it runs on, each `camera`, and where results and events go.
+
+    `sinks` are texts as on the command line, each `sink` is a table with its settings. `device` is "auto", or what is used or
+    the run stops; `threads` are those of one inference (left out: 1 for small pictures, else all cores); `on_mismatch` says
+    what to do with a model that gives other answers here than where it was exported. With `quiet` no lines go to stdout.
+    """
 
     model: str
     camera: tuple[Camera, ...]
     sinks: tuple[str, ...] = ()
+    sink: tuple[Out, ...] = ()
     device: str = "auto"
     threads: int | None = None
+    on_mismatch: OnMismatch = "stop"
+    quiet: bool = False
+
+    @property
+    def outputs(self) -> tuple[Out, ...]:
+        """All sinks as settings. Raises ConfigError for a text that is none."""
+        return (*map(parse_sink, self.sinks), *self.sink)
 
     @property
     def model_name(self) -> str:
@@ -111,6 +131,7 @@ class Config:
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"{names.count(name)} cameras are called {name!r}; expected a name of its own for each")
+        check("threads", self.threads, self.threads is None or self.threads >= 1, "1 or more")
 
 
 def read_config(path: str | Path, environment: dict[str, str] | None = None) -> Config:
@@ -118,23 +139,24 @@ def read_config(path: str | Path, environment: dict[str, str] | None = None) -> 
 
     Raises ConfigError with the file, the line, what is wrong and what is expected.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: expected a text in UTF-8, found other bytes at {error.start}") from error
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML ({error})") from error
-
-    def place(setting: str) -> str:
-        line = line_of(text, table, setting.rstrip("."))
-        return f"{path}, line {line}" if line else str(path)
-
+    table, place = read_toml_with_lines(path)
     variables = dict(os.environ) if environment is None else environment
-    return build(Config, _filled(table, variables, place), place)
+    config = build(Config, _filled(table, variables, place), place)
+    _check_sinks(config, place)
+    return config
+
+
+def _check_sinks(config: Config, place: Where) -> None:
+    """Raise ConfigError for a text that is no sink, with its line, and for two sinks that write to one place."""
+    for i, text in enumerate(config.sinks):
+        try:
+            parse_sink(text)
+        except ConfigError as error:
+            raise ConfigError(f"{place(f'sinks[{i}]')}: {error}") from error
+    try:
+        check_places(config.outputs)
+    except ConfigError as error:
+        raise ConfigError(f"{place('sinks')}: {error}") from error
 
 
 def _filled(value: Any, variables: dict[str, str], place: Any, path: str = "") -> Any:

@@ -1,4 +1,4 @@
-"""Draw a result on a copy of its frame: each region's box with its label and score."""
+"""Draw a result on a copy of its frame: each region's box with its label and score, or what is wrong with the camera."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 INK = (255, 255, 255)
-SURE, UNSURE, STAMP = (60, 140, 20), (30, 90, 220), (40, 40, 40)
+SURE, UNSURE, STAMP, FAULT = (60, 140, 20), (30, 90, 220), (40, 40, 40), (20, 20, 190)
 UNSURE_BELOW = 0.5
 
 
@@ -22,6 +22,8 @@ def draw(result: Result) -> Picture:
     scale = max(0.4, picture.shape[0] / 900)
     for detection in result.detections:
         _draw_detection(picture, detection, scale)
+    if result.unfit is not None:
+        _plate(picture, f"camera unfit: {result.unfit.fault}", picture.shape[1], 0, FAULT, scale)
     stamp = _drawable(f"{result.frame.camera}  {result.frame.time_s:.2f} s")
     _plate(picture, stamp, 0, picture.shape[0], STAMP, scale)
     return picture

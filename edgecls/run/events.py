@@ -15,15 +15,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgecls.event import Event, Moment
+from edgecls.run.faults import Faults
 from edgecls.run.objects import Counts, ObjectWatch
 from edgecls.run.rules import MOTION, Rules
 from edgecls.run.states import Change, StateMachine
 from edgecls.run.track import Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from edgecls.frame import Detection
+    from edgecls.frame import Detection, StateChange, Unfit
     from edgecls.run.place import Place
     from edgecls.run.shapes import Point
     from edgecls.run.track import Track
@@ -41,15 +42,33 @@ class Events:
 
     def step(self, seen: Observation) -> list[Event]:
         """Take one frame of any of the cameras. Returns what begins or ends with it."""
-        camera = self._cameras.get(seen.camera)
-        if camera is None:
-            rules = self._rules.get(seen.camera, Rules())
-            camera = self._cameras[seen.camera] = CameraEvents(seen.camera, rules, model=self._model)
-        return camera.step(seen.moment, seen.size_hw, seen.detections)
+        return self._camera(seen.camera).step(seen.moment, seen.size_hw, seen.detections, unfit=seen.unfit)
+
+    def change(self, change: StateChange) -> list[Event]:
+        """Take a change of the state of any of the cameras, in order with its frames. Returns what begins or ends with it."""
+        return self._camera(change.camera).change(change)
+
+    def use(self, rules: Mapping[str, Rules], *, model: str | None = None, anew: Collection[str] = ()) -> list[Event]:
+        """Go on with these rules, and with labels of another model if one is named. Returns what ends by it: whatever goes on
+        at cameras whose rules are others now, and at those in `anew`, whose frames are; with another model at all of them.
+        """
+        others = model is not None and model != self._model
+        over = [name for name in self._cameras if others or name in anew or self._of(name) != rules.get(name, Rules())]
+        self._rules, self._model = rules, self._model if model is None else model
+        return [event for name in over for event in self._cameras.pop(name).close()]
 
     def close(self) -> list[Event]:
         """No more frames come."""
         return [event for camera in self._cameras.values() for event in camera.close()]
+
+    def _camera(self, name: str) -> CameraEvents:
+        camera = self._cameras.get(name)
+        if camera is None:
+            camera = self._cameras[name] = CameraEvents(name, self._of(name), model=self._model)
+        return camera
+
+    def _of(self, camera: str) -> Rules:
+        return self._rules.get(camera, Rules())
 
 
 class CameraEvents:
@@ -64,9 +83,30 @@ class CameraEvents:
         self._objects: dict[int, ObjectWatch] = {}
         self._told: set[int] = set()
         self._counts = Counts(rules)
+        self._faults = Faults()
 
-    def step(self, moment: Moment, size_hw: tuple[int, int], detections: Sequence[Detection]) -> list[Event]:
-        """Take one frame. Returns what begins or ends with it."""
+    def step(
+        self, moment: Moment, size_hw: tuple[int, int], detections: Sequence[Detection], *, unfit: Unfit | None = None
+    ) -> list[Event]:
+        """Take one frame, and whether its camera was unfit. Returns what begins or ends with it."""
+        faults = [replace(self._blank, **fault) for fault in self._faults.step(moment, unfit)] if self._rules.health else []
+        if unfit and not unfit.classified:
+            return faults + self._skip(moment)
+        return faults + self._show(moment, size_hw, detections)
+
+    def change(self, change: StateChange) -> list[Event]:
+        """Take a change of the camera's state. Returns what begins or ends with it."""
+        return [replace(self._blank, **fault) for fault in self._faults.change(change)] if self._rules.health else []
+
+    def _skip(self, moment: Moment) -> list[Event]:
+        """Pass over a frame that says nothing: no state begins or goes on, no object moves, nobody is counted."""
+        events = [self._of_state(name, change) for name, machine in self._states.items() for change in machine.skip(moment)]
+        for track in self._tracker.skip(moment):
+            events += self._end(track)
+        self._counts.skip(events)
+        return events
+
+    def _show(self, moment: Moment, size_hw: tuple[int, int], detections: Sequence[Detection]) -> list[Event]:
         seen = {d.region for d in detections}
         events = [event for d in detections if d.region != MOTION for event in self._state(moment, d)]
         for name, machine in self._states.items():
@@ -85,7 +125,8 @@ class CameraEvents:
         events = [self._of_state(name, change) for name, machine in self._states.items() for change in machine.close()]
         for track in self._tracker.close():
             events += self._end(track)
-        return events + [replace(self._blank, kind="count", **count) for count in self._counts.close(events)]
+        events += [replace(self._blank, kind="count", **count) for count in self._counts.close(events)]
+        return events + [replace(self._blank, **fault) for fault in self._faults.close()]
 
     def _state(self, moment: Moment, detection: Detection) -> list[Event]:
         name, prediction = detection.region, detection.prediction

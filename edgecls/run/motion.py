@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 
 from edgecls import image
-from edgecls.card import InputSpec
 from edgecls.frame import Box, Region
 from edgecls.image.opencv import cv2
 from edgecls.run.rules import MOTION
@@ -96,7 +95,7 @@ class Motion:
 
     def __call__(self, frame: Frame) -> list[Region]:
         """Return the boxes of what moves in this frame, in pixels of the frame, from left to right."""
-        small = self._shrunk(frame)
+        small = image.overview(frame, self._rule.width)
         if self._learner is None or small.shape != self._background.shape or frame.size_hw != self._size_hw:
             self._start(frame, small)
         exposed = as_exposed(small, self._background.astype(np.uint8))
@@ -124,12 +123,6 @@ class Motion:
         """How much of the background this frame is: as much as each of those before at first, later by its time."""
         watched_s, step_s = time_s - self._began_s, time_s - self._last_s
         return min(1.0, step_s / max(step_s, min(watched_s, self._rule.history_s), 1e-3)) if watched_s else 1.0
-
-    def _shrunk(self, frame: Frame) -> Picture:
-        height, width = frame.size_hw
-        small = min(width, self._rule.width)
-        spec = InputSpec(max(1, round(height * small / width)), small)
-        return image.fit_region(frame, Box(0, 0, width, height), spec)[..., 0]
 
     def _regions(self, small: Picture, moving: NDArray[np.bool_], size_hw: tuple[int, int]) -> list[Region]:
         rule = self._rule

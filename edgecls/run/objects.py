@@ -136,6 +136,11 @@ class Counts:
             now.visitors.setdefault(zone, {}).update(tracks)
         return told
 
+    def skip(self, events: Iterable[Event]) -> None:
+        """Pass over a frame that says nothing but that these events were over: they count in the interval that there is."""
+        if self._now:
+            self._count(self._now, events)
+
     def close(self, events: Iterable[Event]) -> list[dict[str, Any]]:
         """Return the counts of the interval so far, and these last events in them."""
         now, self._now = self._now, None

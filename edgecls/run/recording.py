@@ -12,19 +12,26 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from edgecls.errors import DataError
 from edgecls.run.say import Say, say_on_stderr
-from edgecls.run.wire import read_line
+from edgecls.run.wire import Observation, read_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edgecls.run.wire import Observation
+    from edgecls.frame import StateChange
 
 LONGEST_LINE = 4 << 20
 """Bytes: a line with hundreds of boxes has a tenth of it; so a file that is something else does not fill the memory."""
 
 
 def read_labels(path: str | Path, *, say: Say = say_on_stderr) -> Iterator[Observation]:
-    """Give what the lines of a file (`-`: of stdin) say of frames, and pass over those of events and of cameras' states.
+    """Give what the lines of a file (`-`: of stdin) say of frames, and pass over those of events and of cameras' states. As
+    `read_lines`.
+    """
+    return (seen for seen in read_lines(path, say=say) if isinstance(seen, Observation))
+
+
+def read_lines(path: str | Path, *, say: Say = say_on_stderr) -> Iterator[Observation | StateChange]:
+    """Give what the lines of a file (`-`: of stdin) say of frames and of cameras' states, and pass over those of events.
 
     A last line that was cut off, as by a run that was killed, is left out, and `say` hears of it. Raises DataError for a line
     that no run wrote, with its number, and at the end for a file without labels.
@@ -44,11 +51,12 @@ def read_labels(path: str | Path, *, say: Say = say_on_stderr) -> Iterator[Obser
                 raise
             say(f"{where}: the last line is not whole and was left out; the run was ended while it wrote it")
             continue
-        if seen is None:
+        if isinstance(seen, Observation):
+            frames += 1
+        else:
             others[_kind(text)] += 1
-            continue
-        frames += 1
-        yield seen
+        if seen is not None:
+            yield seen
     if not frames:
         found = ", ".join(f"{count} of {kind}" for kind, count in others.items())
         raise DataError(
@@ -82,14 +90,14 @@ def _text(line: bytes, where: str) -> str:
         raise DataError(f"{where}: expected a line in UTF-8, found other bytes at {error.start}") from error
 
 
-def _check(seen: Observation | None, where: str) -> None:
+def _check(seen: Observation | StateChange | None, where: str) -> None:
     """Refuse values that no frame has, before they are far from their line."""
-    if seen is None:
+    if not isinstance(seen, Observation):
         return
-    _, time_s, at_s = seen.moment
+    _, time_s, at_s, file = seen.moment
     timed = isfinite(time_s) and (at_s is None or (isinstance(at_s, int | float) and isfinite(at_s)))
-    named = all(isinstance(d.prediction.label, str) and isinstance(d.region, str) for d in seen.detections)
-    if not (timed and named and isinstance(seen.camera, str)):
+    names = [seen.camera, file, *(name for d in seen.detections for name in (d.prediction.label, d.region))]
+    if not (timed and all(isinstance(name, str) for name in names)):
         raise DataError(f"{where}: not a line of edgecls run (a time that is no number, or a name that is no text)")
 
 

@@ -59,7 +59,7 @@ class Gate:
 @dataclass(frozen=True, slots=True)
 class Rules:
     """All that is watched for at one camera. `state` is of the whole frame, where no zone is looked at; `count_every_s` the
-    length of the intervals that are counted (0: none).
+    length of the intervals that are counted (0: none). With `health` its faults are told of.
     """
 
     zones: tuple[Zone, ...] = ()
@@ -67,6 +67,7 @@ class Rules:
     state: StateRule = field(default_factory=StateRule)
     track: TrackRule = field(default_factory=TrackRule)
     count_every_s: float = 0.0
+    health: bool = True
 
     @property
     def entered(self) -> tuple[Zone, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from edgecls.errors import ConfigError
 
@@ -19,6 +19,14 @@ SLACK = 1e-4
 """So far out of the frame counts as its edge: what was typed as 0.3333 + 0.6667."""
 SHORTEST = 1e-3
 """Of the frame; a shorter line is a point."""
+
+
+def _list_of(items: dict[str, Any], fewest: int, most: int | None = None) -> dict[str, Any]:
+    """The JSON Schema of a list."""
+    return {"type": "array", "items": items, "minItems": fewest, **({} if most is None else {"maxItems": most})}
+
+
+_POINT = _list_of({"type": "number", "minimum": -SLACK, "maximum": 1 + SLACK}, 2, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,13 @@ class Polygon:
         if numbers is not None and len(numbers) == 4:
             return cls.rectangle(*numbers)
         return cls(_points(value, "[x, y, width, height] or the corners [[x, y], [x, y], [x, y], ...]"))
+
+    @classmethod
+    def setting_schema(cls) -> dict[str, Any]:
+        """What `from_setting` reads, as JSON Schema."""
+        rectangle = {"description": "[x, y, width, height]", **_list_of({"type": "number"}, 4, 4)}
+        corners = {"description": "the corners in their order", **_list_of(_POINT, 3)}
+        return {"anyOf": [rectangle, corners]}
 
     @property
     def area(self) -> float:
@@ -107,6 +122,11 @@ class Line:
         if len(points) != 2:
             raise ConfigError(f"expected two points [[x, y], [x, y]], found {value!r}")
         return cls(*points)
+
+    @classmethod
+    def setting_schema(cls) -> dict[str, Any]:
+        """What `from_setting` reads, as JSON Schema."""
+        return {"description": "two points [x, y] in fractions of the frame", **_list_of(_POINT, 2, 2)}
 
     def side(self, point: Point) -> float:
         """Above 0 on the left, below 0 on the right, seen from its start in a picture, whose y goes down; 0 on it. The value is

@@ -124,6 +124,12 @@ class StateMachine:
         gap_s, self._last_s = moment.time_s - self._last_s, moment.time_s
         return self.close() if gap_s > self._rule.hold_s else []
 
+    def skip(self, moment: Moment) -> list[Change]:
+        """Pass over a frame of which nothing can be said, as if it had not come; only that a gap has become too long is told at
+        once, not when it is over.
+        """
+        return self.close() if moment.time_s - self._last_s > self._rule.hold_s else []
+
     def close(self) -> list[Change]:
         """No more frames follow these, so the state has ended with the last that showed it."""
         changes = self._end(len(self._window))

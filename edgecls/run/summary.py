@@ -7,7 +7,7 @@ frame is none of them. Frames come one by one and are forgotten; what is kept ar
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgecls.errors import DataError
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from edgecls.event import Event, Moment
     from edgecls.run.wire import Observation
 
-LASTING = ("state", "object", "presence")
+LASTING = ("state", "object", "presence", "health")
 """The kinds of events that are stretches of a region."""
+HEALTH = "camera health"
+"""What is written where a region stands, of stretches in which the pictures could not be trusted."""
 
 
 class Crossings(NamedTuple):
@@ -115,7 +117,9 @@ class _Camera:
         if seen.moment.frame <= self._last_frame:
             self._begin_anew(seen.moment)
         self._last_frame = seen.moment.frame
-        moment = seen.moment._replace(time_s=seen.moment.time_s + self._after_s) if self._after_s else seen.moment
+        moment, unfit = self._counted_on(seen.moment), seen.unfit
+        if unfit:
+            unfit = replace(unfit, since=self._counted_on(unfit.since), last=self._counted_on(unfit.last))
         passed_s = moment.time_s - self._last.time_s
         self._watched_s += passed_s if 0 < passed_s <= self._hold_s else 0.0
         self._last = moment
@@ -123,7 +127,7 @@ class _Camera:
         for detection in seen.detections:
             if detection.region not in self._regions:
                 self._regions[detection.region] = []
-        self._take(self._events.step(moment, seen.size_hw, seen.detections))
+        self._take(self._events.step(moment, seen.size_hw, seen.detections, unfit=unfit))
 
     def close(self) -> None:
         """No more frames come."""
@@ -149,6 +153,9 @@ class _Camera:
         stretches = sorted((s for s in self._regions[name] if s.seconds >= least_s), key=lambda s: s.start.time_s)
         return Shown(self.name, name, self._first, self._last, self.frames, self._watched_s, tuple(stretches))
 
+    def _counted_on(self, moment: Moment) -> Moment:
+        return moment._replace(time_s=moment.time_s + self._after_s) if self._after_s else moment
+
     def _begin_anew(self, moment: Moment) -> None:
         self.close()
         self._events = CameraEvents(self.name, self._rules)
@@ -163,7 +170,8 @@ class _Camera:
                 self._crossed[event.region, event.direction, event.label] += 1
             elif event.kind in LASTING:
                 gap_s = self._gap_s if event.kind == "state" else 0.0
-                self._lay(event.region, Stretch(event.label, event.start, event.end, event.score), gap_s)
+                region = HEALTH if event.kind == "health" else event.region
+                self._lay(region, Stretch(event.label, event.start, event.end, event.score), gap_s)
 
     def _lay(self, region: str, stretch: Stretch, gap_s: float) -> None:
         """Lay a stretch behind the others of its region, or join it to the last of its label where the gap is small."""

@@ -118,7 +118,7 @@ class Tracker:
         """Take the boxes of one frame. Returns the id of the track of each, None where none counts yet, and the tracks that are
         over.
         """
-        over = self._forget(moment)
+        over = self.skip(moment)
         self._expect(moment)
         places = [place_of(detection.box) for detection in detections]
         owner = self._match(places)
@@ -149,7 +149,10 @@ class Tracker:
         over, self._tracks = self.tracks, []
         return over
 
-    def _forget(self, moment: Moment) -> list[Track]:
+    def skip(self, moment: Moment) -> list[Track]:
+        """Pass over a frame of which nothing can be said. Returns the tracks that are over, because they were lost for too
+        long.
+        """
         tracks, self._tracks = self._tracks, []
         over: list[Track] = []
         for track in tracks:

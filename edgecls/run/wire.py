@@ -5,7 +5,11 @@
 
 `label`, `score` and `top` are those of the first region, null and [] where there is none. Frames of a live source add "at_s",
 seconds since 1970 (UTC), those of a recording "file", the video or the picture; a frame with more than the whole of it
-adds "size", its width and height in pixels, and "detections", one for each region with its box.
+adds "size", its width and height in pixels, and "detections", one for each region with its box. A frame of a camera that is
+not fit adds why, since when, and when that was last seen; it has no labels, unless "classified" says that it was looked at all
+the same:
+
+    "unfit": {"fault": "black", "since": {"frame": 90, "time_s": 3.6, "at_s": null}, "last": {"frame": 140, ...}}
 
 A change of a camera's state is a line too, between those of its frames:
 
@@ -28,7 +32,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgecls.errors import DataError
 from edgecls.event import Event, Moment
-from edgecls.frame import WHOLE_FRAME, Box, Detection, Prediction, StateChange
+from edgecls.frame import WHOLE_FRAME, Box, Detection, Prediction, StateChange, Unfit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +50,7 @@ class Observation(NamedTuple):
     moment: Moment
     size_hw: tuple[int, int]
     detections: tuple[Detection, ...]
+    unfit: Unfit | None = None
 
 
 def observe(result: Result) -> Observation:
@@ -61,16 +66,18 @@ def observed(record: dict[str, Any]) -> Observation:
     if found is None:
         found = [{**record, "region": WHOLE_FRAME, "box": (0, 0, width, height)}]
     detections = tuple(Detection(Box(*one["box"]), _heard(one), one["region"]) for one in found)
-    return Observation(record["camera"], moment, (height, width), detections)
+    return Observation(record["camera"], moment, (height, width), detections, _unfit(record.get("unfit")))
 
 
-def read_line(line: str, where: str) -> Observation | None:
-    """Return what a line says of a frame; None where it speaks of something else. Raises DataError, whose text begins with
-    `where`, for what is no line of a run.
+def read_line(line: str, where: str) -> Observation | StateChange | None:
+    """Return what a line says of a frame, or of a change of a camera's state; None where it speaks of something else. Raises
+    DataError, whose text begins with `where`, for what is no line of a run.
     """
     try:
         record = json.loads(line)
-        return observed(record) if "frame" in record else None
+        if "frame" in record:
+            return observed(record)
+        return to_state(record) if "state" in record else None
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{where}: not a line of edgecls run ({type(error).__name__}: {error})") from error
 
@@ -93,6 +100,8 @@ def to_record(result: Result) -> dict[str, Any]:
     if [d.region for d in detections] != [WHOLE_FRAME]:
         record["size"] = [frame.size_hw[1], frame.size_hw[0]]
         record["detections"] = [{"region": d.region, "box": list(d.box), **_said(d.prediction)} for d in detections]
+    if result.unfit is not None:
+        record["unfit"] = _unfit_record(result.unfit)
     return record
 
 
@@ -175,6 +184,19 @@ def as_line(record: Mapping[str, Any]) -> str:
 def in_utf8(text: str) -> str:
     """Escape what UTF-8 cannot hold, as in a name that is not Unicode."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _unfit_record(unfit: Unfit) -> dict[str, Any]:
+    record = {"fault": unfit.fault, "since": _moment(unfit.since), "last": _moment(unfit.last)}
+    return {**record, "classified": True} if unfit.classified else record
+
+
+def _unfit(record: Mapping[str, Any] | None) -> Unfit | None:
+    """The inverse of `_unfit_record`."""
+    if record is None:
+        return None
+    since, last = (Moment(**record[name]) for name in ("since", "last"))
+    return Unfit(record["fault"], since, last, record.get("classified", False))
 
 
 def _said(prediction: Prediction) -> dict[str, Any]:

@@ -26,7 +26,10 @@ OVERLAP = 0.999
 """Of the effective number: how much of what a further picture shows, those before it have shown already."""
 FOCUS = 2.0
 """The exponent of the focal loss."""
-_SMALLEST = 1e-7
+_SMALLEST = 1e-30
+"""Keras takes 1e-7 where its backend is not TensorFlow. Below it nothing is learned any more, so a network whose first steps
+made it sure that all pictures are of the commonest class would stay so for good.
+"""
 
 
 def class_weights(counts: Sequence[int]) -> NDArray[np.float64]:
@@ -54,13 +57,10 @@ def balanced_order(class_ids: NDArray[np.int64], chance: np.random.Generator) ->
     return chance.permutation(shared)
 
 
-def loss(balance: Balance, counts: Sequence[int], *, soft: bool = False) -> Any:
-    """The keras loss of classes with so many training pictures each, for probabilities and class ids; with `soft` for
-    probabilities and (N, classes) shares of the classes.
+def loss(balance: Balance, counts: Sequence[int]) -> Any:
+    """The keras loss of classes with so many training pictures each, for probabilities and either class ids or (N, classes)
+    shares of the classes.
     """
-    keras = extras.load("keras", extra="train", purpose="Training")
-    if balance in ("none", "sampler"):
-        return keras.losses.CategoricalCrossentropy() if soft else keras.losses.SparseCategoricalCrossentropy()
     shares = np.maximum(1, np.asarray(counts, np.float64))
     return _loss_kind()(balance, (shares / shares.sum()).tolist(), class_weights(counts).tolist())
 

@@ -101,7 +101,7 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, room: R
     keras = backend.load(config.seed)
     told = targets(config, dataset.labels)
     batches = Batches(train, dataset.labels, config, told)
-    model = _compiled(keras, config, counts, batches.per_epoch, soft=told.soft)
+    model = _compiled(keras, config, counts, batches.per_epoch)
     history: list[dict[str, float]] = []
     if resume:
         model = _last(keras, out, model)
@@ -142,9 +142,9 @@ def _decode(items: Sequence[Item], config: TrainConfig, watcher: Watcher, room: 
     return pictures
 
 
-def _compiled(keras: Any, config: TrainConfig, counts: list[int], batches: int, *, soft: bool) -> Any:
+def _compiled(keras: Any, config: TrainConfig, counts: list[int], batches: int) -> Any:
     """The network with its optimizer and loss; `counts` are the training pictures of each class, `batches` an epoch are what
-    the weights are averaged over, and `soft` targets are shares of classes.
+    the weights are averaged over.
     """
     row = architecture(config.arch)
     with _sums_in(keras, config.precision):
@@ -162,7 +162,7 @@ def _compiled(keras: Any, config: TrainConfig, counts: list[int], batches: int, 
             use_ema=row.average if config.average is None else config.average,
             ema_momentum=min(LARGEST_MOMENTUM, 1 - 1 / max(2, batches)),
         ),
-        loss=balance.loss(config.balance, counts, soft=soft),
+        loss=balance.loss(config.balance, counts),
         metrics=["accuracy", *balance.recalls(len(counts))],
     )
     return model

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from edgecls.cli import app
 from tests.drawn import gray_levels, write_video
+from tests.run.watched import street_with
 
 LEVELS = [20] * 40 + [235] * 40
 """A video at 25 frames a second: dark for 1.6 s, then bright."""
@@ -125,9 +126,103 @@ def test_a_config_is_checked_without_a_camera(tmp_path):
     assert f"{path}, line 8: camera[0].zone[0].area: (0.5, 5.5) is outside of the frame" in done.stderr
 
 
+def test_sinks_of_tables_are_checked_and_shown(tmp_path):
+    """As the text that would ask for the same, without password."""
+    path = tmp_path / "cameras.toml"
+    path.write_text(
+        'model = "m.onnx"\n[[camera]]\nname = "a"\nsource = 0\n[[sink]]\nkind = "clip"\npath = "clips"\n'
+        'quota = {most_gb = 20}\n[[sink]]\nkind = "webhook"\nto = "https://u:secret@h/"\n'
+    )
+    assert call("check-config", path).stdout.splitlines()[2:] == ["  to clip:clips?most_gb=20", "  to webhook:https://***@h/"]
+
+
+def test_the_schema_is_printed():
+    """With no file; without either the usage is shown."""
+    assert json.loads(call("check-config", "--schema").stdout)["title"] == "cameras.toml of edgecls"
+    assert "expected a CAMERAS.toml to check, or --schema" in call("check-config", code=2).output
+
+
+def test_what_the_command_line_can_say_the_file_can_say(config, tmp_path):
+    """quiet, sinks, device and threads of the file are those of the run; the command line goes over them."""
+    text = config.read_text().replace("[[camera]]", "QUIET\ndevice = 'cpu'\nthreads = 1\non_mismatch = 'ignore'\n[[camera]]")
+    config.write_text(text.replace("QUIET", f"quiet = true\nsinks = ['jsonl:{tmp_path}/out.jsonl']"))
+    done = call("run", "--config", config)
+    assert done.stdout == ""
+    assert "device" not in done.stderr  # said of auto alone
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 84
+    assert "device 'tpu' is not known" in call("run", "--config", config, "--device", "tpu", code=1).stderr
+    config.write_text(text.replace("QUIET", "").replace("'cpu'", "'tpu'"))
+    assert "device 'tpu' is not known" in call("run", "--config", config, code=1).stderr
+    assert len(call("run", "--config", config, "--device", "cpu", "--sink", "jsonl:-").stdout.splitlines()) == 84
+
+
 def test_a_config_leaves_no_place_for_cameras_on_the_command_line(config):
     """One or the other."""
     done = call("run", "--config", config, "--camera", 0, code=2)
     assert "stand in the file of --config" in done.output
     assert "stands in [camera.reading]" in call("run", "--config", config, "--fps", 5, code=2).output
     assert "expected a --model" in call("run", "--camera", 0, code=2).output
+
+
+@pytest.fixture
+def street(tmp_path, light_model):
+    """cameras.toml over a video of a street whose camera is black from 8 s to 12 s."""
+    seen = street_with("black", 8, 12, 16)
+    video = write_video(tmp_path / "street.avi", [np.dstack([picture] * 3) for picture in seen], fps=10)
+    path = tmp_path / "cameras.toml"
+    path.write_text(f"model = {str(light_model)!r}\n[[camera]]\nname = 'gate'\nsource = {str(video)!r}\n")
+    return path
+
+
+def test_a_run_says_why_it_gives_no_labels_and_is_replayed(street, tmp_path):
+    """No label from the third black second to the second after the last, an event of it, and byte for byte the same again."""
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text(call("run", "--config", street).stdout)
+    lines = [json.loads(line) for line in labels.read_text().splitlines() if '"frame"' in line and '"event"' not in line]
+    unfit = [line["frame"] for line in lines if line.get("unfit")]
+    assert unfit == list(range(unfit[0], unfit[-1] + 1))
+    assert (unfit[0], unfit[-1]) == (pytest.approx(100, abs=3), pytest.approx(129, abs=3))
+    assert {line["label"] for line in lines if line["frame"] in unfit} == {None}
+    assert all(line["label"] for line in lines if line["frame"] not in unfit)
+    told = [json.loads(line) for line in events(labels.read_text())]
+    ends = [(e["label"], e["start"]["frame"], e["end"]["frame"]) for e in told if e["kind"] == "health" and e["end"]]
+    assert ends == [("black", 80, 118)]
+    assert events(call("replay", labels, "--config", street).stdout) == events(labels.read_text())
+    street.write_text(street.read_text() + "[camera.health]\noff = true\n")
+    assert "health" not in call("replay", labels, "--config", street).stdout
+    assert "its health is not watched" in call("check-config", street).stdout
+    assert '"unfit"' not in call("run", "--config", street).stdout
+
+
+def test_a_run_classifies_anyway_if_it_is_asked(street, tmp_path):
+    """Every frame has a label, and what is wrong is still said and replayed."""
+    street.write_text(street.read_text() + "[camera.health]\nclassify_anyway = true\n")
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text(call("run", "--config", street).stdout)
+    assert '"label": null' not in labels.read_text()
+    assert labels.read_text().count('"classified": true') == pytest.approx(30, abs=4)
+    assert events(call("replay", labels, "--config", street).stdout) == events(labels.read_text())
+
+
+def test_a_lost_camera_is_replayed(config, tmp_path):
+    """From the lines of its states, in order with those of its frames."""
+    states = [("connecting", 1.0), ("live", 2.0), ("lost", 4.0), ("live", 9.0)]
+    lines = [json.dumps({"camera": "lamp", "state": state, "why": "", "at_s": at_s}) for state, at_s in states]
+    frames = [
+        json.dumps({"camera": "lamp", "frame": frame, "time_s": time_s, "at_s": at_s, "detections": []})
+        for frame, time_s, at_s in ((5, 1.0, 3.0), (6, 7.5, 9.5))
+    ]
+    (tmp_path / "labels.jsonl").write_text("\n".join([*lines[:2], frames[0], *lines[2:], frames[1]]))
+    begin, end = (
+        json.loads(line) for line in call("replay", tmp_path / "labels.jsonl", "--config", config).stdout.splitlines()
+    )
+    assert (begin["label"], begin["start"]) == ("lost", {"frame": 5, "time_s": 1.0, "at_s": 4.0})
+    assert (end["event"], end["end"], end["duration_s"]) == (begin["event"], {"frame": 6, "time_s": 7.5, "at_s": 9.5}, 6.5)
+
+
+def test_health_on_the_command_line(street, light_model):
+    """A plain run watches if it is asked to; with --config that stands in the file."""
+    video = street.parent / "street.avi"
+    assert '"unfit"' not in call("run", "--model", light_model, "--source", video).stdout
+    assert '"unfit": {"fault": "black"' in call("run", "--model", light_model, "--source", video, "--health").stdout
+    assert "stands in [camera.health]" in call("run", "--config", street, "--health", code=2).output

@@ -281,10 +281,10 @@ def test_a_broken_picture_is_left_out_or_stops(call, tmp_path):
         (("--epochs", 0), "error: settings: epochs must be above 0, not 0"),
         (("--kernels", "8,8,8,8,8"), "leave nothing of a picture of 16x16; take fewer, smaller ones or a larger size"),
         (("--group", "("), "error: --group (: not a regular expression"),
-        (("--config", "none.toml"), "error: none.toml: the settings cannot be read (No such file or directory)"),
+        (("--config", "none.toml"), "error: none.toml: cannot be read (No such file or directory)"),
         (("--memory", -1), "error: --memory must be a number of GB, 0 or above, not -1.0"),
         (("--labels", "none.txt"), "error: none.txt: the labels cannot be read"),
-        (("--resume",), "the settings cannot be read"),
+        (("--resume",), "cannot be read"),
     ],
 )
 def test_a_bad_option_is_one_line_and_exit_code_1(call, shapes, tmp_path, options, message):

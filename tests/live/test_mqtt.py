@@ -156,17 +156,20 @@ def test_what_is_retained_is_there_for_whoever_comes_later(tmp_path):
             sink.write_event(event(1, camera="gate 1", region="a/b", kind="state", label="open", ended=False))
             sink.write_event(event(2, camera="gate 1", region="line", kind="count", counts={"car": 3}))
             with listener(running.port) as ears:
-                ears.until(lambda came: len(came) >= 9)
+                ears.until(lambda came: len(came) >= 11)
                 assert all(retained for _, _, retained in ears.came)
                 assert ears.last("home/cams/status") == "online"
                 assert ears.last("home/cams/gate%201/available") == "online"
                 assert json.loads(ears.last("home/cams/gate%201/state"))["state"] == "live"
+                assert json.loads(ears.last("home/cams/gate%201/health")) == {"fault": None, "since": None}
                 shown = json.loads(ears.last("home/cams/gate%201/a%2Fb/state"))
                 state = event(1, camera="gate 1", region="a/b", kind="state")
                 assert shown == {"label": "open", "score": 0.98, "since": 1763823788.0, "event": state.id}
                 assert json.loads(ears.last("home/cams/gate%201/line/count"))["counts"] == {"car": 3}
                 found = [topic for topic, _, _ in ears.came if topic.startswith("homeassistant/")]
-                assert sorted(topic.split("/")[1] for topic in found) == ["binary_sensor", "event", "sensor", "sensor"]
+                assert sorted(topic.split("/")[1] for topic in found) == [
+                    *("binary_sensor", "binary_sensor", "event", "sensor", "sensor")
+                ]
                 sink.write_state(StateChange("gate 1", "lost", "cut", 6.0))
                 ears.until(lambda _: ears.last("home/cams/gate%201/available") == "offline")
         with listener(running.port) as ears:
@@ -192,6 +195,26 @@ def test_the_label_of_a_region_is_that_of_the_state_that_holds(tmp_path):
     assert [json.loads(payload)["label"] for _, payload, _ in ears.came] == ["open", "ajar", None, None]
 
 
+def test_what_is_wrong_with_a_camera_is_the_fault_that_goes_on(tmp_path):
+    """The end of one does not hide another that began meanwhile; a new run of the camera begins with none."""
+    of = {"kind": "health", "region": "frame"}
+    with broker(tmp_path) as running, listener(running.port, "edgecls/gate/health") as ears:
+        with MqttSink(f"mqtt://127.0.0.1:{running.port}/edgecls") as sink:
+            for one in (
+                event(1, label="black", ended=False, **of),
+                event(2, label="lost", ended=False, **of),
+                event(1, label="black", **of),
+                event(2, label="lost", **of),
+                event(3, label="moved", ended=False, **of),
+            ):
+                sink.write_event(one)
+            sink.write_state(StateChange("gate", "connecting", "", 9.0))
+        ears.until(lambda came: len(came) == 7)
+    shown = [json.loads(payload) for _, payload, _ in ears.came]
+    assert [one["fault"] for one in shown] == [None, "black", "lost", "lost", None, "moved", None]
+    assert (shown[1]["event"], shown[1]["since"]) == (event(1, **of).id, 1763823788.0)
+
+
 def test_a_broker_that_forgot_is_told_again(tmp_path):
     """A broker that was killed and lost what was retained has it again when it is back."""
     with broker(tmp_path) as running, MqttSink(f"mqtt://127.0.0.1:{running.port}/edgecls") as sink:
@@ -200,7 +223,7 @@ def test_a_broker_that_forgot_is_told_again(tmp_path):
         running.start()
         with listener(running.port) as ears:
             ears.until(lambda _: ears.last("edgecls/gate/available") == "online" and ears.last("edgecls/status") == "online")
-            assert len([topic for topic, _, _ in ears.came if topic.startswith("homeassistant/")]) == 2
+            assert len([topic for topic, _, _ in ears.came if topic.startswith("homeassistant/")]) == 3
 
 
 def test_a_broker_that_is_silent_is_said(tmp_path):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 
 import pytest
+from typer.main import get_command
 
+from edgecls.cli import app
 from edgecls.errors import ConfigError
-from edgecls.run.config import read_config
+from edgecls.run.config import Camera, Config, read_config
+from edgecls.run.health import HealthRule
 from edgecls.run.motion import MotionRule
 from edgecls.run.shapes import Line, Polygon
+from edgecls.run.sink import ClipOut, CsvOut, Cut, MqttOut, QuotaRule, SqliteOut
+from edgecls.run.source import Reading
 from edgecls.toml_lines import line_of
 
 WHOLE = """\
@@ -54,6 +60,7 @@ area = [0.2, 0.2, 0.1, 0.3]
 enter = 0.8
 leave = 0.5
 """
+PLAIN = 'model = "m.onnx"\n[[camera]]\nname = "a"\nsource = 0\n'
 ENVIRONMENT = {"USER": "anna", "PASSWORD": "s3cret"}
 
 
@@ -93,6 +100,39 @@ def test_what_moves_is_followed_where_it_is_needed(read):
     assert alone.motion == MotionRule(smallest=0.01)
 
 
+def test_health_is_watched_unless_it_is_off(read):
+    """Of each camera by its own rule; one that is off has no events of it either."""
+    text = wrong("[camera.reading]", "[camera.health]\noff = true\n[camera.reading]")
+    north, gate = read(text + "[camera.health]\nblack_s = 5\nignore = ['moved']\nclassify_anyway = true\n").camera
+    assert (north.health, north.rules.health) == (HealthRule(off=True), False)
+    assert (gate.health, gate.rules.health) == (HealthRule(black_s=5.0, ignore=("moved",), classify_anyway=True), True)
+
+
+SINKS = """
+[[sink]]
+kind = "clip"
+path = "clips"
+cut = { pre_s = 3 }
+
+[sink.quota]
+most_gb = 20
+
+[[sink]]
+kind = "sqlite"
+path = "events.db"
+keep_days = 30
+"""
+
+
+def test_sinks_are_texts_and_tables(read):
+    """Both in one file; what they write is one list of settings."""
+    config = read(WHOLE.replace("sqlite:events.db", "csv:events.csv") + SINKS)
+    assert config.sinks == ("csv:events.csv", "mqtt://anna:s3cret@broker/traffic")
+    clips = ClipOut("clips", cut=Cut(pre_s=3.0), quota=QuotaRule(20.0))
+    assert config.sink == (clips, SqliteOut("events.db", keep_days=30.0))
+    assert config.outputs == (CsvOut("events.csv"), MqttOut(config.sinks[1]), *config.sink)
+
+
 def wrong(old, new):
     """The whole text with one line changed."""
     assert old in WHOLE
@@ -117,6 +157,19 @@ def wrong(old, new):
         (wrong("${PASSWORD}@10", "${PASSWRD}@10"), "source", "camera[0].source needs the variable PASSWRD, which is not set"),
         ('model = "m.onnx"\ncamera = []\n', "", "there is no [[camera]]; expected one or more"),
         ('model = "m.onnx\n', "", "not valid TOML"),
+        (wrong("sqlite:ev", "sqlit:ev"), "sinks", "sink 'sqlit:events.db' is not known; expected one of clip, jsonl"),
+        (wrong("mqtt://", "mqt://"), "sinks", "sink 'mqt://***@broker/traffic' is not known"),
+        (WHOLE + SINKS, "sinks", "sink 'sqlite:events.db' is named twice"),
+        (PLAIN + SINKS.replace("pre_s", "pre"), "cut", "unknown setting sink[0].cut.pre; did you mean sink[0].cut.pre_s?"),
+        (PLAIN + SINKS.replace("= 3 ", "= '3' "), "cut", "sink[0].cut.pre_s must be float, found '3'"),
+        (PLAIN + SINKS.replace("= 20", "= 0"), "[sink.quota]", "most_gb must be more than 0, not 0.0"),
+        (PLAIN + SINKS.replace("sqlite", "sqllite"), 'kind = "sqll', "sink[1].kind must be one of jsonl, video, window"),
+        (PLAIN + SINKS.replace('kind = "sqlite"', ""), "[[sink]]\n\npath", "sink[1].kind is missing: jsonl, video, window"),
+        (PLAIN + SINKS.replace("keep_days = 30", "keep_days = -1"), '[[sink]]\nkind = "sql', "keep_days must be more than 0"),
+        (wrong("source = 0", "source = 0\nreading = { needed_hw = [32] }"), "reading = {", "camera[1].reading.needed_hw must "
+         "be a list of 2 whole numbers, found [32]"),
+        (PLAIN.replace("model", "threads = 0\nmodel", 1), "", "threads must be 1 or more, not 0"),
+        (PLAIN.replace("model", "on_mismatch = 'go'\nmodel", 1), "on_mismatch", "on_mismatch must be one of stop, warn"),
     ],
 )  # fmt: skip
 def test_mistakes_are_said_with_their_line(read, text, at, said):
@@ -126,6 +179,18 @@ def test_mistakes_are_said_with_their_line(read, text, at, said):
     line = f", line {text[: text.index(at)].count(chr(10)) + 1}" if at else ""
     assert f"cameras.toml{line}: {said}" in str(error.value)
     assert "s3cret" not in str(error.value)
+
+
+def test_mistakes_about_health_are_said_with_their_line(read):
+    """A setting that is none, and a fault that is none."""
+    start = WHOLE[: WHOLE.index("[[camera.line]]")]
+    for setting, said in (
+        ("black = 3", "line 15: unknown setting camera[0].health.black; did you mean camera[0].health.black_s?"),
+        ("ignore = ['blur']", "line 15: camera[0].health.ignore[0] must be one of black, overexposed"),
+    ):
+        with pytest.raises(ConfigError) as error:
+            read(f"{start}[camera.health]\n{setting}\n")
+        assert said in str(error.value)
 
 
 def test_a_file_that_is_none(tmp_path):
@@ -160,3 +225,16 @@ def test_what_looks_like_a_setting_in_a_text_is_none():
     text = 'a = """\n[b]\nc = 1\n"""\n[b]\nc = 2\n'
     assert line_of(text, tomllib.loads(text), "b.c") in (3, 6)
     assert line_of(text, tomllib.loads(text), "a") == 1
+
+
+EXCEPTIONS = {"config": "is the file itself"}
+
+
+def test_every_option_of_a_run_has_its_place_in_the_file():
+    """As a setting of the file, of a camera, or of how a camera is read, by the option's name, seconds with their unit, lists
+    in the singular or plural; the exceptions have their reason, and none is there in vain.
+    """
+    places = {field.name for table in (Config, Camera, Reading) for field in dataclasses.fields(table)}
+    options = {parameter.name for parameter in get_command(app).commands["run"].params}
+    homeless = {name for name in options if not {name, f"{name}_s", f"{name}s"} & places}
+    assert homeless == set(EXCEPTIONS)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecls.frame import Box, Detection, Result, Timing
-from edgecls.run.draw import SURE, UNSURE, draw
+from edgecls.event import Moment
+from edgecls.frame import Box, Detection, Result, Timing, Unfit
+from edgecls.run.draw import FAULT, SURE, UNSURE, draw
 from tests.run.world import frame, result, said
 
 
@@ -76,3 +77,11 @@ def test_accents_are_dropped_not_lost():
     pictures = [draw(result(one, Detection(box, said(label), "gate"))) for label in ("Größe", "Gro?e", "Grosse")]
     assert (pictures[0] == pictures[1]).all()
     assert (pictures[0] != pictures[2]).any()
+
+
+def test_the_fault_of_a_camera_stands_in_the_picture():
+    """At the top right, in a colour of its own; with its labels or without."""
+    one, now = frame(level=100, size_hw=(240, 320)), Moment(0, 0.0)
+    picture = draw(Result(one, (), Timing(0, 0, 0), Unfit("covered", now, now)))
+    assert (picture[:20, 200:] == FAULT).all(axis=2).any()
+    assert (picture[30:200] == 100).all()

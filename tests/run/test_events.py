@@ -10,13 +10,13 @@ import pytest
 
 from edgecls.errors import ConfigError
 from edgecls.event import Event, Moment
-from edgecls.frame import Box, Detection, Prediction
-from edgecls.run.events import CameraEvents
+from edgecls.frame import Box, Detection, Prediction, StateChange, Unfit
+from edgecls.run.events import CameraEvents, Events
 from edgecls.run.rules import Gate, Rules, Zone
 from edgecls.run.shapes import Line, Polygon
 from edgecls.run.states import StateRule
 from edgecls.run.track import TrackRule
-from edgecls.run.wire import event_line
+from edgecls.run.wire import Observation, event_line
 
 FPS = 25
 WIDE, HIGH = 400, 200
@@ -257,3 +257,111 @@ def test_rules_that_contradict_themselves(make, said):
     with pytest.raises(ConfigError) as error:
         make()
     assert str(error.value) == said
+
+
+BLACK = Unfit("black", Moment(20, 0.8), Moment(49, 1.96))
+
+
+def goes_dark(frames, first, last, *, classified=False, close=True):
+    """All events of frames of which some are black: those have no detections, unless they are classified anyway."""
+    camera, events = CameraEvents("gate", Rules(zones=(BAY,), gates=(DOWN,), count_every_s=100.0)), []
+    for index, detections in enumerate(frames):
+        now = Moment(index, round(index / FPS, 3))
+        unfit = Unfit("black", Moment(first, first / FPS), now, classified=classified) if first <= index < last else None
+        seen = () if unfit and not classified else detections
+        events += [(index, event) for event in camera.step(now, (HIGH, WIDE), seen, unfit=unfit)]
+    return events + [(None, event) for event in camera.close() if close]
+
+
+def test_a_fault_is_an_event_and_nothing_else_happens_in_it():
+    """It begins and ends once; the state that was there ends when it is held no longer, and not with what nobody saw."""
+    frames = [[zone("open")]] * 1000
+    told = goes_dark(frames, 100, 800)
+    faults = [(i, e.label, e.region, e.start.frame, e.end and e.end.frame) for i, e in told if e.kind == "health"]
+    assert faults == [(100, "black", "frame", 100, None), (800, "black", "frame", 100, 799)]
+    states = [(i, e.start.frame, e.end and e.end.frame) for i, e in told if e.kind == "state"]
+    assert [s[1:] for s in states] == [(0, None), (0, 99), (800, None), (800, 999)]
+    assert states[1][0] == pytest.approx(100 + 10 * FPS, abs=1)
+
+
+def test_an_object_is_lost_in_black_frames_and_not_counted_twice():
+    """A car that crosses while nobody sees it is no crossing; one that goes on after a short fault is one object."""
+    car = drive(20, 380, 50, 100)
+    told = goes_dark(car + [[]] * 100, 45, 90)
+    assert [e for _, e in told if e.kind == "crossing" and e.end] == []
+    assert len([e for _, e in told if e.kind == "object" and e.end]) == 2
+    (first, *_) = [i for i, e in told if e.kind == "object" and e.end]
+    assert 45 + FPS <= first <= 47 + FPS  # a second after it was last seen, in the dark
+    told = goes_dark(car + [[]] * 100, 20, 30)
+    assert [len([e for _, e in told if e.kind == kind and e.end]) for kind in ("object", "crossing")] == [1, 1]
+    (out, _) = [e for _, e in told if e.kind == "count" and e.region == "stop line"]
+    assert dict(out.counts) == {"car": 1}
+
+
+def test_what_is_classified_anyway_counts():
+    """The same states and objects as without the fault, and the fault."""
+    frames = together(drive(20, 380, 50, 100), [[zone("on")]] * 150)
+    plain, anyway = goes_dark(frames, 0, 0), goes_dark(frames, 30, 90, classified=True)
+    assert [e for _, e in anyway if e.kind != "health"] == [e for _, e in plain]
+    assert len([e for _, e in anyway if e.kind == "health"]) == 2
+
+
+def test_a_fault_may_follow_another():
+    """The first ends before the second begins; the one that goes on at the close ends with the last frame that showed it."""
+    camera, events = CameraEvents("gate", Rules()), []
+    for index in range(40):
+        since, fault = (Moment(10, 0.4), "black") if index < 20 else (Moment(20, 0.8), "moved")
+        unfit = Unfit(fault, since, Moment(min(index, 30), 0.0)) if index >= 10 else None
+        events += camera.step(Moment(index, index / FPS), (HIGH, WIDE), (), unfit=unfit)
+    told = [(e.label, e.start.frame, e.end and e.end.frame) for e in events + camera.close()]
+    assert told == [("black", 10, None), ("black", 10, 19), ("moved", 20, None), ("moved", 20, 30)]
+
+
+def test_a_camera_is_lost_until_its_next_frame():
+    """Told once, however often it is opened in vain; one that never came back was lost as long as it was heard of."""
+    events = Events({"gate": Rules()})
+    told = events.change(StateChange("gate", "connecting", "", 100.0))
+    told += events.step(Observation("gate", Moment(7, 0.28, 100.28), (HIGH, WIDE), ()))
+    for state, at_s in (("lost", 101.0004), ("lost", 103.0), ("stalled", 105.0), ("live", 106.0)):
+        told += events.change(StateChange("gate", state, "why", at_s))
+    (lost,) = told
+    assert (lost.kind, lost.label, lost.start, lost.end) == ("health", "lost", Moment(7, 0.28, 101.0), None)
+    (found,) = events.step(Observation("gate", Moment(8, 6.1, 106.2), (HIGH, WIDE), ()))
+    assert (found.id, found.end) == (lost.id, Moment(8, 6.1, 106.2))
+    (begin,) = events.change(StateChange("gate", "stalled", "", 110.0))
+    assert events.change(StateChange("gate", "ended", "given up", 115.5)) == []
+    (end,) = events.close()
+    assert (end.id, end.duration_s) == (begin.id, pytest.approx(5.5))
+    assert begin.id != lost.id
+
+
+def test_a_camera_whose_health_is_off_has_no_such_events():
+    """Though a recording of it says that it was unfit, or lost."""
+    events = Events({"gate": Rules(health=False)})
+    told = events.change(StateChange("gate", "lost", "", 1.0))
+    told += events.step(Observation("gate", Moment(50, 2.0), (HIGH, WIDE), (), BLACK))
+    assert told + events.close() == []
+
+
+def test_other_rules_and_models_end_what_goes_on():
+    """At cameras whose rules are others, whose frames are, or, with another model, at all; elsewhere nothing is touched."""
+    rule, model = Rules(state=StateRule(seconds=0.0)), "street"
+
+    def lit(camera, frame):
+        detections = (Detection(Box(0, 0, WIDE, HIGH), says("lit"), "frame"),)
+        return Observation(camera, Moment(frame, frame / FPS), (HIGH, WIDE), detections)
+
+    events = Events(dict.fromkeys("abc", rule), model=model)
+    for frame in range(10):
+        for camera in "abc":
+            events.step(lit(camera, frame))
+    assert events.use(dict.fromkeys("abc", rule), model=model) == []
+    (b,) = events.use({"a": rule, "b": Rules(), "c": rule})
+    assert (b.camera, b.label, b.end.frame, b.model) == ("b", "lit", 9, "street")
+    (c,) = events.use({"a": rule}, anew=["c"])
+    assert c.camera == "c"
+    assert events.step(lit("a", 10)) == []  # it goes on
+    (a,) = events.use({"a": rule}, model="other")
+    assert (a.camera, a.start.frame, a.end.frame, a.model) == ("a", 0, 10, "street")
+    begun = [event for frame in range(11, 20) for event in events.step(lit("a", frame))]
+    assert [(event.start.frame, event.model) for event in begun] == [(11, "other")]

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from edgecls import Classifier, ConfigError, Pipeline, image
-from edgecls.frame import WHOLE_FRAME, Box, Region
+from edgecls.event import Moment
+from edgecls.frame import WHOLE_FRAME, Box, Region, Unfit
 from edgecls.run.bench import rss_mb
 from edgecls.run.pipeline import LARGEST_BATCH
-from edgecls.run.regions import zones
+from edgecls.run.regions import whole_frame, zones
 from edgecls.run.sink import JsonlSink
 from edgecls.run.source import FakeSource, FolderSource, Merged, open_source
 from tests.drawn import gray_levels, write_video
@@ -102,6 +103,20 @@ def test_no_regions_give_a_result_without_detections(classifier):
     pipeline = Pipeline(Stumbling(classifier), regions=lambda _frame: ())
     results = list(pipeline.over(FakeSource(gray_levels(DARK_DIM_BRIGHT))))
     assert [(result.frame.index, result.detections) for result in results] == [(0, ()), (1, ()), (2, ())]
+
+
+def test_what_is_unfit_is_not_classified(classifier):
+    """It is not even looked for regions in, and its result says why; with `classified` it has its label too."""
+    now = Moment(1, 0.04)
+    verdicts = [None, Unfit("black", now, now), Unfit("black", now, now, classified=True)]
+    looked = []
+    pipeline = Pipeline(
+        classifier, regions=lambda f: looked.append(f.index) or whole_frame(f), health=lambda f: verdicts[f.index]
+    )
+    results = list(pipeline.over(FakeSource(gray_levels(DARK_DIM_BRIGHT))))
+    assert [result.unfit for result in results] == verdicts
+    assert [[d.prediction.label for d in result.detections] for result in results] == [["dark"], [], ["bright"]]
+    assert looked == [0, 2]
 
 
 def test_a_region_outside_of_the_frame_is_refused(classifier):

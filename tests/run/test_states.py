@@ -125,6 +125,21 @@ def test_a_gap_ends_a_state():
     assert states([*frames, *[None] * 110, *frames]) == [("a", 0, 19), ("a", 130, 149)]
 
 
+@pytest.mark.parametrize("skipped", [50, 110])
+def test_frames_that_say_nothing_are_as_no_frames(skipped):
+    """A state neither begins nor goes on in them; but one that they have cut is told of at once."""
+    frames = ["a"] * 20
+    machine, told = StateMachine(THREE_OF_FIVE), []
+    for index, label in enumerate([*frames, *[None] * skipped, *frames]):
+        moment = Moment(index, index / FPS)
+        changes = machine.skip(moment) if label is None else machine.step(moment, label, 0.9)
+        told += [(index, c.label, c.start.frame, None if c.end is None else c.end.frame) for c in changes]
+    told += [(None, c.label, c.start.frame, c.end.frame) for c in machine.close()]
+    assert [t[1:] for t in told] == watch([*frames, *[None] * skipped, *frames])
+    assert [t[0] for t in told] == ([2, None] if skipped == 50 else [2, 120, 132, None])
+    assert StateMachine(THREE_OF_FIVE).skip(Moment(0, 0.0)) == []
+
+
 def test_unknown_is_a_state_of_its_own_or_none():
     """Its score is that of a label that it is not, and does not matter."""
     frames = [*["a"] * 10, *[("unknown", 0.1)] * 10]

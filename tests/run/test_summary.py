@@ -9,7 +9,7 @@ import pytest
 
 from edgecls import Events, Gate, Line, Polygon, Rules, StateRule, Zone, observe, read_labels, summarize
 from edgecls.errors import ConfigError, DataError
-from edgecls.frame import WHOLE_FRAME, Detection
+from edgecls.frame import WHOLE_FRAME, Detection, Unfit
 from edgecls.run.wire import read_line
 from tests.run.labels import lines, moving, runs, seen, zoned
 from tests.run.world import frame, result, said
@@ -167,3 +167,19 @@ def test_memory_does_not_grow_with_the_recording(tmp_path):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 50_000
+
+
+def test_time_in_which_the_camera_was_black_is_a_stretch_of_its_own():
+    """From the first frame that was black to the last, in a second recording of the same file too; no label goes on in it."""
+    labels = seen(runs(("a", 20)))
+    since, last = labels[100].moment, labels[399].moment
+    dark = [
+        one._replace(detections=(), unfit=Unfit("black", since, min(one.moment, last))) if 150 <= i < 420 else one
+        for i, one in enumerate(labels)
+    ]
+    told = summarize([*dark, *dark], say=lambda _: None)
+    whole, health = told.regions
+    assert health.region == "camera health"
+    assert spans(health) == [("black", 100, 399)] * 2
+    assert [round(s.start.time_s, 2) for s in health.stretches] == [4.0, 23.96]
+    assert [s.label for s in whole.stretches] == ["a"] * 4

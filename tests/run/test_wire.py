@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
+from edgecls.errors import DataError
 from edgecls.event import Event, Moment
-from edgecls.frame import WHOLE_FRAME, Box, Detection, Prediction, Result, StateChange, Timing
-from edgecls.run.wire import event_line, state_line, to_event, to_line, to_record, to_state
+from edgecls.frame import WHOLE_FRAME, Box, Detection, Prediction, Result, StateChange, Timing, Unfit
+from edgecls.run.wire import event_line, observe, read_line, state_line, to_event, to_line, to_record, to_state
 from tests.run.world import event, frame, result, said
 
 
@@ -66,6 +67,29 @@ def test_scores_keep_what_a_comparison_to_1e_6_needs():
     record = json.loads(to_line(result(frame(), Detection(Box(0, 0, 64, 48), prediction, WHOLE_FRAME))))
     assert record["score"] == 0.1234568
     assert record["top"] == [["stop", 0.1234568]]
+
+
+@pytest.mark.parametrize("anyway", [False, True])
+def test_a_line_says_why_there_is_no_label(anyway):
+    """The fault, since when and when it was last seen, to a millisecond; and that it was classified anyway. It comes back."""
+    unfit = Unfit("black", Moment(1, 0.0401, 12.00049), Moment(2, 0.08), classified=anyway)
+    one = Result(frame(3), (), Timing(0, 0, 0), unfit)
+    since = {"frame": 1, "time_s": 0.04, "at_s": 12.0}
+    said = {"fault": "black", "since": since, "last": {"frame": 2, "time_s": 0.08, "at_s": None}}
+    record = json.loads(to_line(one))
+    assert record["unfit"] == said | ({"classified": True} if anyway else {})
+    assert observe(one) == read_line(to_line(one), "line 1")
+    assert observe(one).unfit == Unfit("black", Moment(1, 0.04, 12.0), Moment(2, 0.08), classified=anyway)
+    assert "unfit" not in to_record(result(frame()))
+
+
+def test_lines_of_states_are_read_too():
+    """A change of a camera's state, and nothing for an event, even of the kind state."""
+    change = StateChange("gate", "lost", "cut", 12.345)
+    assert read_line(state_line(change), "line 1") == change
+    assert read_line(event_line(event(kind="state")), "line 1") is None
+    with pytest.raises(DataError, match=r"line 7: not a line of edgecls run \(KeyError: 'why'\)"):
+        read_line('{"camera": "gate", "state": "lost"}', "line 7")
 
 
 @pytest.mark.parametrize("ended", [False, True])

@@ -44,7 +44,7 @@ def test_every_application_has_its_models():
     for name in NAMES:
         of[zoo.read(name, Path("x")).application].add(name)
     assert of == {
-        "traffic": {"signs", "signs-tiny", "street", "lights"},
+        "traffic": {"signs", "signs-tiny", "signs-normalized", "street", "lights"},
         "security": {"plate-chars", "faces", "face-mask"},
         "medicine": {"blood-cells", "brain-mri", "pneumonia"},
         "entertainment": {"scenes"},
@@ -68,6 +68,18 @@ def test_the_group_of_a_street_is_a_person_or_a_hundred_frames():
     assert key["vehicle/02416_image0000.jpg"] == key["vehicle/02417_image0099.jpg"] != key["vehicle/03355_image0135.jpg"]
     assert key["vehicle/07245_4042.jpg"] == key["vehicle/07246_4043.jpg"] == "vehicle/40"
     assert len(set(key.values())) == len(key) - 3
+
+
+def test_teachers_are_made_before_those_that_learn_from_them(tmp_path, monkeypatch):
+    """Once, and only where they are not there yet."""
+    recipe = (ROOT / "scripts" / "recipes" / "lights.toml").read_text()
+    for name, teachers in {"a": [], "b": ["a"], "c": ["b", "a"]}.items():
+        files = [str(tmp_path / f"{teacher}.onnx") for teacher in teachers]
+        (tmp_path / f"{name}.toml").write_text(f"teachers = {json.dumps(files)}\n{recipe}")
+    monkeypatch.setattr(zoo, "RECIPES", tmp_path)
+    assert zoo.after_teachers(["c", "a"], ["a", "b", "c"], tmp_path) == ["a", "b", "c"]
+    (tmp_path / "b.onnx").write_bytes(b"")
+    assert zoo.after_teachers(["c"], ["a", "b", "c"], tmp_path) == ["a", "c"]
 
 
 def test_what_is_held_out_is_a_share_of_the_groups(tmp_path):

@@ -1,4 +1,5 @@
-"""Where results and events go. A new kind is a final `Sink` in a file of its own and a row in `SINKS`.
+"""Where results and events go. A new kind is a final `Sink` in a file of its own, and its settings with a row in
+`SINKS`, in `kinds.py`.
 
 Those that write to a disk, a database or a network, and take events only, stand behind a buffer with a spool on the disk
 (`BUFFERED`): they may be slow or dead without the run being so, and lose no event. The others are the run's own output, in its
@@ -13,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecls.errors import ConfigError, redact
+from edgecls.errors import ConfigError
 from edgecls.run.say import Say, say_on_stderr
 from edgecls.run.sink.aside import Aside
 from edgecls.run.sink.buffered import Buffered
@@ -22,6 +23,21 @@ from edgecls.run.sink.clip import ClipSink, Cut
 from edgecls.run.sink.contract import Backlog, Sink
 from edgecls.run.sink.fake import ListSink
 from edgecls.run.sink.jsonl import JsonlSink
+from edgecls.run.sink.kinds import (
+    SINKS,
+    ClipOut,
+    CsvOut,
+    JsonlOut,
+    MqttOut,
+    Out,
+    PrometheusOut,
+    QuotaRule,
+    SnapshotOut,
+    SqliteOut,
+    VideoOut,
+    WebhookOut,
+    WindowOut,
+)
 from edgecls.run.sink.mqtt import MqttSink
 from edgecls.run.sink.prometheus import PrometheusSink
 from edgecls.run.sink.quota import Quota
@@ -29,12 +45,13 @@ from edgecls.run.sink.snapshot import Shot, SnapshotSink
 from edgecls.run.sink.spool import Spool
 from edgecls.run.sink.sqlite import SqliteSink
 from edgecls.run.sink.table import CsvSink
+from edgecls.run.sink.texts import as_text, parse_sink, place_of
 from edgecls.run.sink.video import VideoSink
 from edgecls.run.sink.webhook import WebhookSink
 from edgecls.run.sink.window import WindowSink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 __all__ = [
     "BUFFERED",
@@ -44,93 +61,78 @@ __all__ = [
     "Backlog",
     "Buffered",
     "CallbackSink",
+    "ClipOut",
     "ClipSink",
+    "CsvOut",
     "CsvSink",
     "Cut",
+    "JsonlOut",
     "JsonlSink",
     "ListSink",
+    "MqttOut",
     "MqttSink",
+    "Out",
+    "PrometheusOut",
     "PrometheusSink",
     "Quota",
+    "QuotaRule",
     "Shot",
     "Sink",
+    "SnapshotOut",
     "SnapshotSink",
     "Spool",
+    "SqliteOut",
     "SqliteSink",
+    "VideoOut",
     "VideoSink",
+    "WebhookOut",
     "WebhookSink",
+    "WindowOut",
     "WindowSink",
+    "as_text",
+    "check_places",
     "keep_s",
     "open_sink",
     "open_sinks",
+    "parse_sink",
+    "place_of",
+    "spool_name",
 ]
 
-SINKS: dict[str, Callable[[str], Sink]] = {
-    "clip": lambda folder: Aside(ClipSink(folder), name=f"clip:{folder}"),
-    "jsonl": JsonlSink,
-    "snapshot": lambda folder: Aside(SnapshotSink(folder), name=f"snapshot:{folder}"),
-    "video": VideoSink,
-    "window": lambda _target: WindowSink(),
-    "csv": CsvSink,
-    "sqlite": SqliteSink.from_text,
-    "mqtt": lambda target: MqttSink(f"mqtt:{target}"),
-    "mqtts": lambda target: MqttSink(f"mqtts:{target}"),
-    "webhook": WebhookSink,
-    "prometheus": PrometheusSink,
-}
-"""Each kind by the name it has before the colon; it gets what stands after."""
-DRAWN = ("video", "window", "snapshot")
+DRAWN = tuple(kind for kind, row in SINKS.items() if row.draws)
 """Those that show the picture, for which cameras must not be read at a fraction of their size."""
-BUFFERED = ("csv", "sqlite", "mqtt", "mqtts", "webhook")
-
-_TARGETS = {
-    "jsonl": "a file after the colon, such as jsonl:out.jsonl",
-    "video": "a file after the colon, such as video:out.mp4",
-    "clip": "a folder after the colon, such as clip:clips",
-    "snapshot": "a folder after the colon, such as snapshot:snapshots",
-    "csv": "a file after the colon, such as csv:events.csv",
-    "sqlite": "a file after the colon, such as sqlite:events.db",
-    "mqtt": "a broker, such as mqtt://host/edgecls",
-    "mqtts": "a broker, such as mqtts://host/edgecls",
-    "webhook": "an address, such as webhook:https://host/path",
-    "prometheus": "a port, such as prometheus:9108",
-}
-"""What must stand after the colon."""
-_KEEP_S = {"clip": Cut().keep_s, "snapshot": Shot().keep_s}
+BUFFERED = tuple(kind for kind, row in SINKS.items() if row.buffered)
 
 
-def open_sink(spec: str, *, spool: str | Path | None = None, say: Say = say_on_stderr) -> Sink:
-    """Open a sink from a text such as `video:out.mp4`, `jsonl:-` (stdout), `window` or `mqtt://host/edgecls`.
+def open_sink(spec: str | Out, *, spool: str | Path | None = None, say: Say = say_on_stderr) -> Sink:
+    """Open a sink from a text such as `video:out.mp4`, `jsonl:-` (stdout), `window` or `mqtt://host/edgecls`, or from settings
+    such as `ClipOut("clips", quota=QuotaRule(most_gb=20))`.
 
     `spool` is the folder for events that wait; left out, EDGECLS_SPOOL, or edgecls/spool in the user's folder for state. Each
     place that is written to has a file there, whatever the password and the options. `say` hears in one line what goes wrong
     behind a buffer.
     """
-    kind, _, target = spec.partition(":")
-    if kind not in SINKS:
-        raise ConfigError(f"sink {spec!r} is not known; expected one of {', '.join(SINKS)}, such as video:out.mp4")
-    if kind in _TARGETS and not target:
-        raise ConfigError(f"sink {spec!r}: expected {_TARGETS[kind]}")
-    sink = SINKS[kind](target)
-    if kind not in BUFFERED:
+    out = _settings(spec)
+    row = SINKS[out.kind]
+    sink = row.open(out, say)
+    if not row.buffered:
         return sink
     try:
-        queue = Spool(_spool_folder(spool) / _spool_name(kind, target), say=say)
+        queue = Spool(_spool_folder(spool) / spool_name(out), say=say)
     except BaseException:
         sink.close()
         raise
-    return Buffered(sink, queue, name=redact(spec), say=say, most_results=0)
+    return Buffered(sink, queue, name=place_of(out), say=say, most_results=0)
 
 
-def open_sinks(specs: Sequence[str], *, spool: str | Path | None = None, say: Say = say_on_stderr) -> list[Sink]:
+def open_sinks(specs: Sequence[str | Out], *, spool: str | Path | None = None, say: Say = say_on_stderr) -> list[Sink]:
     """Open several sinks of one run, which then know of one another. After an error none stays open."""
-    twice = [name for name, count in Counter(map(redact, specs)).items() if count > 1]
-    if twice:
-        raise ConfigError(f"sink {twice[0]!r} is named twice")
+    outs = [_settings(spec) for spec in specs]
+    check_places(outs)
     sinks: dict[str, Sink] = {}
     try:
-        for spec in specs:
-            sinks[redact(spec)] = open_sink(spec, spool=spool, say=say)
+        for out in outs:
+            sinks[place_of(out)] = open_sink(out, spool=spool, say=say)
     except BaseException:
         for sink in sinks.values():
             sink.close()
@@ -140,11 +142,31 @@ def open_sinks(specs: Sequence[str], *, spool: str | Path | None = None, say: Sa
     return list(sinks.values())
 
 
-def _spool_name(kind: str, target: str) -> str:
-    without_options = target if kind == "webhook" else target.partition("?")[0]  # of a webhook they are part of the address
-    is_file = kind in ("csv", "sqlite")
-    place = str(Path(without_options).absolute()) if is_file else redact(f"{kind}:{without_options}")
+def check_places(outs: Sequence[Out]) -> None:
+    """Raise ConfigError where two write to one place."""
+    twice = [name for name, count in Counter(map(place_of, outs)).items() if count > 1]
+    if twice:
+        raise ConfigError(f"sink {twice[0]!r} is named twice")
+
+
+def keep_s(specs: Sequence[str | Out]) -> float:
+    """How many seconds of packets these sinks want sources to keep (`Reading.keep_s`); 0 where none needs any."""
+    return max((SINKS[out.kind].keep_s(out) for out in map(_settings, specs)), default=0.0)
+
+
+def spool_name(out: Out) -> str:
+    """The file for what waits for this sink: the same for the same place, whatever its other settings are."""
+    row = SINKS[out.kind]
+    target = str(getattr(out, row.target))
+    place = str(Path(target).absolute()) if row.target == "path" else place_of(out)
+    kind: str = out.kind
+    if row.is_address:  # its options stand behind the ?; of a webhook they are part of the address
+        kind, place = target.partition(":")[0], place.partition("?")[0]
     return f"{kind}-{hashlib.sha256(place.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}.spool"
+
+
+def _settings(spec: str | Out) -> Out:
+    return parse_sink(spec) if isinstance(spec, str) else spec
 
 
 def _spool_folder(given: str | Path | None) -> Path:
@@ -155,8 +177,3 @@ def _spool_folder(given: str | Path | None) -> Path:
         return (Path(state) if state else Path.home() / ".local" / "state") / "edgecls" / "spool"
     except RuntimeError as error:  # a user without a home
         raise ConfigError("no folder for events that wait: say one in the environment variable EDGECLS_SPOOL") from error
-
-
-def keep_s(specs: Sequence[str]) -> float:
-    """How many seconds of packets the sinks of these texts want sources to keep (`Reading.keep_s`); 0 where none needs any."""
-    return max((_KEEP_S.get(spec.partition(":")[0], 0.0) for spec in specs), default=0.0)

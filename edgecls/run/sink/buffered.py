@@ -77,6 +77,8 @@ class Buffered(Sink):
         self._asked_until = 0.0  # the sink itself wants no try before
         self._synced_at = time.monotonic()
         self._close_by: float | None = None
+        self._next: Callable[[], Sink] | None = None  # opens the sink to go on with
+        self._is_due = False  # it has not been tried yet
         self._thread = threading.Thread(target=self._work, name=f"{WRITER}{name}", daemon=True)
         self._thread.start()
 
@@ -118,6 +120,16 @@ class Buffered(Sink):
         """Pass it on."""
         self._sink.beside(sinks)
 
+    def replace(self, open_it: Callable[[], Sink]) -> None:
+        """Have the thread close the sink, open another one for the same place and go on with that. What is written meanwhile
+        waits in the spool; an error of the opening is one of the writing, after which it is tried again.
+        """
+        with self._bell:
+            before = self._sink
+            self._next, self._is_due = open_it, True
+            self._bell.notify_all()
+        before.stop()
+
     def close(self) -> None:
         """Deliver what waits, for as long as that goes well and `close_wait_s` at most; the rest stays in the spool."""
         with self._bell:
@@ -150,13 +162,14 @@ class Buffered(Sink):
         """Wait until there is something to deliver and the sink may be tried; False when it is over."""
         while True:
             with self._bell:
-                now, has_work = time.monotonic(), bool(self._results) or self._spool.waiting > 0
+                now, has_work = time.monotonic(), bool(self._results or self._next) or self._spool.waiting > 0
                 if self._close_by is not None:
                     return has_work and self._asked_until <= now < self._close_by
-                if has_work and self._retry_at <= now:
+                if has_work and (self._retry_at <= now or self._is_due):
                     return True
-                if has_work:  # what comes meanwhile changes nothing: only a close does
-                    self._bell.wait_for(lambda: self._close_by is not None, min(self._retry_at - now, SYNC_EVERY_S))
+                if has_work:  # what comes meanwhile changes nothing: only a close does, and another sink
+                    over = min(self._retry_at - now, SYNC_EVERY_S)
+                    self._bell.wait_for(lambda: self._close_by is not None or self._is_due, over)
                 else:
                     self._bell.wait()
             self._sync()
@@ -171,6 +184,7 @@ class Buffered(Sink):
         """Give the sink the first event, or a result where no event waits."""
         result = None
         try:
+            self._open_next()
             record = self._spool.peek()
             if record is None:
                 with self._bell:
@@ -189,6 +203,26 @@ class Buffered(Sink):
         else:
             self._spool.done()
             self._recover()
+
+    def _open_next(self) -> None:
+        """Put the sink of `replace` in the place of the one that there is. Raises SinkError."""
+        with self._bell:
+            open_it, self._is_due = self._next, False
+        if open_it is None:
+            return
+        self._close_sink()
+        try:
+            self._sink = open_it()
+        except Exception as error:  # an error of the sink would cost the event that it is opened for
+            raise SinkError(f"{self._name}: {error or type(error).__name__}") from error
+        with self._bell:
+            self._next = None if self._next is open_it else self._next
+
+    def _close_sink(self) -> None:
+        try:
+            self._sink.close()
+        except Exception as error:  # noqa: BLE001 - whatever it is, there is nobody to raise it to
+            self._say(f"{self._name}: cannot be closed ({error})")
 
     def _give(self, record: dict[str, Any] | None, result: Result | None) -> None:
         if record is not None and "event" in record:
@@ -233,10 +267,7 @@ class Buffered(Sink):
             self._say(f"{self._name}: works again, {self._spool.waiting} events wait, {self.lost} were lost")
 
     def _finish(self) -> None:
-        try:
-            self._sink.close()
-        except Exception as error:  # noqa: BLE001 - as above: there is nobody to raise it to
-            self._say(f"{self._name}: cannot be closed ({error})")
+        self._close_sink()
         if self._spool.waiting:
             count, path = self._spool.waiting, self._spool.path
             self._say(f"{self._name}: {count} events were not delivered; the next run does, from {path}")

@@ -20,6 +20,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgecls.errors import SinkError
+from edgecls.event import Kind  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.run import ffmpeg
 from edgecls.run.remux import Remux
 from edgecls.run.say import Say, say_on_stderr
@@ -30,7 +31,7 @@ from edgecls.settings import check
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgecls.event import Event, Kind
+    from edgecls.event import Event
     from edgecls.frame import Result, StateChange
     from edgecls.packets import Packet, Packets
     from edgecls.run.sink.quota import Quota

@@ -1,8 +1,9 @@
 """What Home Assistant is told about a camera, so that it shows it by itself (MQTT discovery).
 
-A camera is a device with a sensor of its connection, an entity for its events, and one sensor for each region that shows states
-or is counted in. Each is available while both edgecls and the camera are. The fields are those of
-https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery and of the pages of the three kinds of entity there.
+A camera is a device with a sensor of its connection, one of whether it has a problem, an entity for its events, and one sensor
+for each region that shows states or is counted in. Events and regions are available while both edgecls and the camera are. The
+fields are those of https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery and of the pages of the three kinds of
+entity there.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ ONLINE, OFFLINE = "online", "offline"
 def of_camera(camera: str, topics: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The entities that each camera has, by the place of their configuration under the prefix of discovery.
 
-    `topics` are those of `status` (edgecls itself), `available`, `state` and `event` (the camera).
+    `topics` are those of `status` (edgecls itself), `available`, `state`, `health` and `event` (the camera).
     """
     connected = {
         "name": "Connected",
@@ -33,6 +34,15 @@ def of_camera(camera: str, topics: Mapping[str, str]) -> dict[str, dict[str, Any
         "json_attributes_topic": topics["state"],
         "availability": [{"topic": topics["status"]}],  # of edgecls alone: that a camera is lost is what this one tells
     }
+    problem = {
+        "name": "Problem",
+        "device_class": "problem",
+        "entity_category": "diagnostic",
+        "state_topic": topics["health"],
+        "value_template": "{{ 'ON' if value_json.fault else 'OFF' }}",
+        "json_attributes_topic": topics["health"],
+        "availability": [{"topic": topics["status"]}],  # one that is lost has a problem too
+    }
     events = {
         "name": "Event",
         "state_topic": topics["event"],
@@ -42,6 +52,7 @@ def of_camera(camera: str, topics: Mapping[str, str]) -> dict[str, dict[str, Any
     }
     return {
         **_entity("binary_sensor", "connected", connected, camera, topics["status"]),
+        **_entity("binary_sensor", "problem", problem, camera, topics["status"]),
         **_entity("event", "event", events, camera, topics["status"]),
     }
 

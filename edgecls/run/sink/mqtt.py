@@ -4,6 +4,7 @@ itself.
     PREFIX/status                     online or offline (the last will)             retained
     PREFIX/CAMERA/available           online while its pictures come, else offline  retained
     PREFIX/CAMERA/state               the last change of its state, as JSON         retained
+    PREFIX/CAMERA/health              what is wrong with it: fault (null: nothing), since, event  retained
     PREFIX/CAMERA/event               each event when it begins and when it has ended, as JSON
     PREFIX/CAMERA/REGION/state        what the region shows: label (null: nothing), score, since, event  retained
     PREFIX/CAMERA/REGION/count        the counts of the last interval: counts, since, event              retained
@@ -47,6 +48,7 @@ RECONNECT_S = (1, 10)
 """The shortest and the longest wait before the next connection."""
 ANSWER_WAIT_S = 10.0
 CLOSE_WAIT_S = 1.0
+NO_FAULT: dict[str, Any] = {"fault": None, "since": None}
 NOT_LET_IN = ("Bad user name or password", "Not authorized", "Bad authentication method", "Banned")
 
 
@@ -65,7 +67,7 @@ class MqttSink(Sink):
         """Begin to connect; a broker that is not there is an error of the writes. Raises ConfigError, or MissingExtraError
         without paho-mqtt.
         """
-        parts, self._prefix, self._discovery = _parsed(url)
+        parts, self._prefix, self._discovery = broker_of(url)
         paho = extras.load("paho.mqtt.client", extra="mqtt", purpose="MQTT")
         self._name = redact(f"{parts.scheme}://{parts.netloc}")
         self._answer_wait_s = answer_wait_s
@@ -103,7 +105,8 @@ class MqttSink(Sink):
         told = _Message(self._topic(event.camera, "event"), event_line(event), retain=False)
         available = _Message(self._topic(event.camera, "available"), ONLINE)
         seen = [] if available.topic in self._retained else [available]  # of a file no change of state tells it
-        self._deliver((event.id, event.phase), [*self._discovered(event.camera), *seen, told, *self._region(event)])
+        shown = [self._health(event)] if event.kind == "health" else self._region(event)
+        self._deliver((event.id, event.phase), [*self._discovered(event.camera), *seen, told, *shown])
         region = self._topic(event.camera, event.region, "state")
         if event.kind == "state" and event.end is None:
             self._showing[region] = event.id
@@ -117,6 +120,8 @@ class MqttSink(Sink):
             _Message(self._topic(change.camera, "state"), state_line(change)),
             _Message(self._topic(change.camera, "available"), available),
         ]
+        if change.state == "connecting":  # a run begins; what an earlier one left there is over
+            messages.append(_Message(self._topic(change.camera, "health"), as_line(NO_FAULT)))
         self._deliver((change.camera, change.state, change.at_s), [*self._discovered(change.camera), *messages])
 
     def stop(self) -> None:
@@ -159,6 +164,16 @@ class MqttSink(Sink):
         mid: int = self._client.publish(message.topic, message.text.encode(), qos=1, retain=message.retain).mid
         return mid
 
+    def _health(self, event: Event) -> _Message:
+        """What is wrong with the camera after this event. A fault that begins while another goes on takes its place."""
+        topic = self._topic(event.camera, "health")
+        if event.end is None:
+            since = event.start.time_s if event.start.at_s is None else event.start.at_s
+            return _Message(topic, as_line({"fault": event.label, "since": round(since, 3), "event": event.id}))
+        other = self._retained.get(topic, "")
+        goes_on = '"event"' in other and event.id not in other
+        return _Message(topic, other if goes_on else as_line(NO_FAULT))
+
     def _region(self, event: Event) -> list[_Message]:
         """What the region shows after this event, and, the first time, what it is."""
         topic = self._topic(event.camera, event.region, event.kind)
@@ -178,7 +193,10 @@ class MqttSink(Sink):
         return [*self._configured(entities), _Message(topic, as_line(shown))]
 
     def _discovered(self, camera: str) -> list[_Message]:
-        return self._configured(homeassistant.of_camera(camera, self._topics(camera)))
+        """What the broker does not know yet of a camera; before its first fault it has none."""
+        health = _Message(self._topic(camera, "health"), as_line(NO_FAULT))
+        known = [] if health.topic in self._retained else [health]
+        return [*self._configured(homeassistant.of_camera(camera, self._topics(camera))), *known]
 
     def _configured(self, entities: Mapping[str, Mapping[str, Any]]) -> list[_Message]:
         """The configurations that the broker was not sent yet."""
@@ -188,7 +206,7 @@ class MqttSink(Sink):
         return [message for message in all_of_them if message.topic not in self._retained]
 
     def _topics(self, camera: str) -> dict[str, str]:
-        own = {name: self._topic(camera, name) for name in ("available", "state", "event")}
+        own = {name: self._topic(camera, name) for name in ("available", "state", "health", "event")}
         return {"status": self._topic("status"), **own}
 
     def _topic(self, *names: str) -> str:
@@ -227,8 +245,8 @@ class MqttSink(Sink):
             self._bell.notify_all()
 
 
-def _parsed(url: str) -> tuple[SplitResult, str, str]:
-    """The address, the prefix of all topics, the prefix of discovery."""
+def broker_of(url: str) -> tuple[SplitResult, str, str]:
+    """The address of a broker, the prefix of all topics, the prefix of discovery. Raises ConfigError for what is none."""
     parts = urlsplit(url)
     expected = "expected mqtt://[USER:PASSWORD@]HOST[:PORT]/PREFIX, odd characters of a password percent-encoded"
     try:

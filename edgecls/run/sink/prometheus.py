@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from edgecls import extras
 from edgecls.errors import ConfigError, SinkError, redact
 from edgecls.frame import State
+from edgecls.run.faults import LOST
 from edgecls.run.sink.contract import Sink
 from edgecls.run.wire import in_utf8
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from edgecls.event import Event
-    from edgecls.frame import Result, StateChange
+    from edgecls.frame import PictureFault, Result, StateChange
 
 HOST = "127.0.0.1"
 SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -31,7 +32,7 @@ class PrometheusSink(Sink):
         """Start to answer. Raises ConfigError, SinkError where the port is taken, MissingExtraError without
         prometheus-client.
         """
-        host, port = _address(where)
+        host, port = host_and_port(where)
         client = extras.load("prometheus_client", extra="metrics", purpose="Metrics for Prometheus")
         registry = client.CollectorRegistry()
 
@@ -45,6 +46,8 @@ class PrometheusSink(Sink):
         self._detections = made(client.Counter, "detections", "Labels that were given", "camera", "region", "label")
         self._events = made(client.Counter, "events", "Events that began", "camera", "kind", "region", "label")
         self._states = made(client.Enum, "camera_state", "How a camera is", "camera", states=list(get_args(State)))
+        self._unfit = made(client.Gauge, "camera_unfit", "1 while a camera has this fault", "camera", "fault")
+        self._faults: dict[str, PictureFault] = {}  # of the cameras whose pictures show one
         self._open: set[str] = set()  # the ids of events that were counted when they began
         self._sinks: Mapping[str, Sink] = {}
         registry.register(_Backlogs(client, self))
@@ -67,6 +70,7 @@ class PrometheusSink(Sink):
     def write(self, result: Result) -> None:
         """Count it."""
         camera, timing = in_utf8(result.frame.camera), result.timing
+        self._show_fault(camera, None if result.unfit is None else result.unfit.fault)
         self._frames.labels(camera).inc()
         self._age.labels(camera).observe(timing.age_ms / 1e3)
         self._fit.labels(camera).observe(timing.fit_ms / 1e3)
@@ -75,7 +79,9 @@ class PrometheusSink(Sink):
             self._detections.labels(camera, in_utf8(found.region), in_utf8(found.prediction.label)).inc()
 
     def write_event(self, event: Event) -> None:
-        """Count it once, when it begins."""
+        """Count it once, when it begins; a lost camera is unfit until its next frame."""
+        if event.kind == "health" and event.label == LOST:
+            self._unfit.labels(in_utf8(event.camera), LOST).set(event.end is None)
         if event.end is not None and event.id in self._open:
             self._open.discard(event.id)
             return
@@ -86,6 +92,14 @@ class PrometheusSink(Sink):
     def write_state(self, change: StateChange) -> None:
         """Keep it."""
         self._states.labels(in_utf8(change.camera)).state(change.state)
+
+    def _show_fault(self, camera: str, fault: PictureFault | None) -> None:
+        before = self._faults.pop(camera, None)
+        if before is not None and before != fault:
+            self._unfit.labels(camera, before).set(0)
+        if fault is not None:
+            self._faults[camera] = fault
+            self._unfit.labels(camera, fault).set(1)
 
     def close(self) -> None:
         """End the server and its thread."""
@@ -115,7 +129,8 @@ class _Backlogs:
         yield from (waiting, lost, dropped)
 
 
-def _address(where: str) -> tuple[str, int]:
+def host_and_port(where: str) -> tuple[str, int]:
+    """Read `9108` or `HOST:9108`. Raises ConfigError."""
     host, _, port = where.rpartition(":")
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise ConfigError(f"prometheus:{where}: expected a port or HOST:PORT, such as prometheus:0.0.0.0:9108")

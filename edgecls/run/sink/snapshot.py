@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from edgecls import image
 from edgecls.errors import SinkError
+from edgecls.event import Kind  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.frame import Frame, Result, Timing
 from edgecls.run.draw import draw
 from edgecls.run.say import Say, say_on_stderr
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from edgecls.event import Event, Kind
+    from edgecls.event import Event
     from edgecls.frame import Box, Detection, Picture
     from edgecls.run.sink.quota import Quota
 

@@ -13,7 +13,6 @@ import sqlite3
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from edgecls.errors import ConfigError, SinkError
 from edgecls.run.sink.contract import Sink
@@ -95,21 +94,6 @@ class SqliteSink(Sink):
         except SinkError:
             self._db.close()
             raise
-
-    @classmethod
-    def from_text(cls, text: str) -> SqliteSink:
-        """Open what stands behind `sqlite:`, such as `events.db` or `events.db?keep_days=30`."""
-        path, _, query = text.partition("?")
-        options = dict(parse_qsl(query, keep_blank_values=True))
-        days = options.pop("keep_days", None)
-        if options:
-            raise ConfigError(f"sqlite:{text}: {next(iter(options))} is not known; expected keep_days")
-        try:
-            return cls(path, keep_days=None if days is None else float(days))
-        except ValueError as error:
-            if isinstance(error, ConfigError):
-                raise
-            raise ConfigError(f"sqlite:{text}: keep_days must be a number, not {days!r}") from error
 
     def write(self, result: Result) -> None:
         """Nothing: labels of single frames go to `jsonl`."""

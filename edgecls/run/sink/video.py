@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 TICKS_A_SECOND = 90_000
 CAMERA = "{camera}"
 RETRY_S = 5.0
+PART_S = 600.0
 
 
 class VideoSink(Sink):
@@ -41,7 +42,7 @@ class VideoSink(Sink):
     results of the next seconds get the same one, and then a new file is begun: whoever catches it can go on.
     """
 
-    def __init__(self, path: str | Path, *, quota: Quota | None = None, part_s: float = 600.0) -> None:
+    def __init__(self, path: str | Path, *, quota: Quota | None = None, part_s: float = PART_S) -> None:
         """Check that the folder can be written to. Raises SinkError, or MissingExtraError without PyAV."""
         check("part_s", part_s, part_s > 0, "above 0 seconds")
         self._quota = quota

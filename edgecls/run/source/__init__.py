@@ -34,6 +34,7 @@ __all__ = [
     "Reconnecting",
     "Source",
     "Threaded",
+    "open_each",
     "open_named",
     "open_source",
 ]
@@ -74,8 +75,8 @@ SOURCES: dict[str, Callable[[str, str, Reading, Say], Source]] = {
 
 def open_source(
     *wheres: int | str | Path, reading: Reading = Reading(), say: Say = say_on_stderr, on_state: OnState | None = None
-) -> Source:
-    """Open cameras (an int), video files, folders of pictures and network streams; several are merged into one.
+) -> Merged:
+    """Open cameras (an int), video files, folders of pictures and network streams; they come as one.
 
     A text may carry a name for the camera, as in `gate=rtsp://host/stream`. Each source is read in a thread of its own:
     of live ones the newest frame is given, of files every frame. `reading` says by which decoder and how; `say` hears in one
@@ -97,8 +98,15 @@ def open_source(
 
 def open_named(
     places: Mapping[str, tuple[int | str, Reading]], *, say: Say = say_on_stderr, on_state: OnState | None = None
-) -> Source:
+) -> Merged:
     """Open cameras by their names, each (where, how to read it), as `open_source` does."""
+    frames = Merged(open_each(places, say=say), say=say)
+    frames.on_state(on_state or (lambda change: say(str(change))))
+    return frames
+
+
+def open_each(places: Mapping[str, tuple[int | str, Reading]], *, say: Say = say_on_stderr) -> list[Source]:
+    """Open cameras by their names, without reading them. After an error none stays open."""
     opened: list[Source] = []
     try:
         for name, (where, reading) in places.items():
@@ -108,9 +116,7 @@ def open_named(
         for source in opened:
             source.close()
         raise
-    frames = Threaded(opened[0]) if len(opened) == 1 else Merged(opened, say=say)
-    frames.on_state(on_state or (lambda change: say(str(change))))
-    return frames
+    return opened
 
 
 def recognize(where: int | str | Path) -> tuple[str, str, str]:

@@ -60,7 +60,9 @@ class FolderSource(Source):
                 self._say(f"left out: {error}")
                 continue
             name = file.relative_to(self._root).as_posix()
-            return image.as_frame(bgr, self.name, index, time_s=float(index), captured_at=time.monotonic(), file=name)
+            frame = image.as_frame(bgr, self.name, index, time_s=float(index), captured_at=time.monotonic(), file=name)
+            frame.single = True
+            return frame
         return None
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 from edgecls.errors import SourceError
@@ -10,7 +11,7 @@ from edgecls.run.source.contract import Source
 from edgecls.run.source.threads import Threaded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from edgecls.frame import Frame, StateChange
 
@@ -18,17 +19,26 @@ if TYPE_CHECKING:
 class Merged(Source):
     """Reads every source in a thread of its own. Each keeps its order; a slow or dead one does not stop the others.
 
-    The failure of one is told to `say` when it happens; once the others have ended too, SourceError is raised.
+    The failure of one is told to `say` when it happens; once the others have ended too, SourceError is raised. That of an only
+    source is raised as it is. Sources may come and go: see `change`.
     """
 
     def __init__(self, sources: Sequence[Source], *, say: Callable[[str], None]) -> None:
         """Start reading all of them."""
         self._bell = threading.Condition()
         self.sources = [Threaded(source, self._bell) for source in sources]
-        self.name = "+".join(source.name for source in sources)
         self._say = say
-        self._failed: list[Exception] = []
+        self._tell: Callable[[StateChange], None] = lambda _: None
+        self._calls: deque[Callable[[], None]] = deque()
+        self._leaving: list[Threaded] = []  # taken out, and maybe still inside a read
+        self._skipped_before = 0  # by sources that have left
+        self._failed: dict[str, Exception] = {}
         self._first = 0
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # sources come and go
+        """The names of all."""
+        return "+".join(source.name for source in self.sources)
 
     @property
     def live(self) -> bool:  # type: ignore[override]  # an address tells only when it is open
@@ -38,7 +48,7 @@ class Merged(Source):
     @property
     def skipped(self) -> int:
         """The frames that were skipped, all sources together."""
-        return sum(source.skipped for source in self.sources)
+        return self._skipped_before + sum(source.skipped for source in (*self.sources, *self._leaving))
 
     def read(self) -> Frame | None:
         """Wait for the next frame of any source; None when all have ended."""
@@ -48,10 +58,13 @@ class Merged(Source):
         """Wait for a frame of any source, and return what is ready: round after round one of each, `most` at most."""
         while True:
             with self._bell:
-                self._bell.wait_for(lambda: any(s.pending for s in self.sources) or all(s.ended for s in self.sources))
+                self._bell.wait_for(self._has_news)
+                calls = [self._calls.popleft() for _ in range(len(self._calls))]
                 changes = [(source, of_source) for source in self.sources if (of_source := source.changes())]
-                frames = [] if changes else self._round_robin(most)
-                ended = all(source.ended for source in self.sources)
+                frames = [] if changes or calls else self._round_robin(most)
+                ended = not calls and all(source.ended for source in self.sources)
+            for call in calls:
+                call()
             for source, of_source in changes:
                 source.tell(of_source)
             if frames or most < 1:
@@ -59,21 +72,51 @@ class Merged(Source):
             if ended:
                 break
         if self._failed:
-            failed, self._failed = self._failed, []
+            failed, self._failed = list(self._failed.values()), {}
             raise SourceError(f"{len(failed)} of {len(self.sources)} sources failed, the first: {failed[0]}") from failed[0]
         return []
 
+    def between(self, call: Callable[[], None]) -> None:
+        """Have `call` called by the thread that takes the frames, when it has dealt with those that it took, without a wait for
+        the next ones. Another thread may call this.
+        """
+        with self._bell:
+            self._calls.append(call)
+            self._bell.notify_all()
+
+    def change(self, gone: Collection[str], new: Sequence[Source]) -> None:
+        """Let sources go, by their names, and read `new` ones, which may have these names again. The others notice nothing.
+
+        Call it in the thread that takes the frames. A device that does not answer is not waited for.
+        """
+        left = [source for source in self.sources if source.name in gone]
+        for source in left:
+            source.stop()
+            self._failed.pop(source.name, None)
+        over = [source for source in self._leaving if source.let_go]
+        self._skipped_before += sum(source.skipped for source in over)
+        self._leaving = [*(source for source in self._leaving if source not in over), *left]
+        last = {source.name: source for source in self._leaving}
+        fresh = [Threaded(source, self._bell, after=last.get(source.name)) for source in new]
+        for source in fresh:
+            source.on_state(self._tell)
+        self.sources = [*(source for source in self.sources if source.name not in gone), *fresh]
+
     def on_state(self, tell: Callable[[StateChange], None]) -> None:
         """Tell `tell` of each change of state of each source, in the thread that takes the frames."""
+        self._tell = tell
         for source in self.sources:
             source.on_state(tell)
 
     def close(self) -> None:
         """Close every source. All are told to stop before one is waited for."""
-        for source in self.sources:
+        for source in (*self.sources, *self._leaving):
             source.stop()
-        for source in self.sources:
+        for source in (*self.sources, *self._leaving):
             source.close()
+
+    def _has_news(self) -> bool:
+        return bool(self._calls) or any(s.pending for s in self.sources) or all(s.ended for s in self.sources)
 
     def _round_robin(self, most: int) -> list[Frame]:
         """Take one of each in turn; who comes first changes from call to call."""
@@ -84,7 +127,8 @@ class Merged(Source):
         while len(frames) < most:
             before = len(frames)
             for source in order[: most - len(frames)]:
-                frames += self._one_of(source)
+                if source.has_frames or not frames:  # an error must not cost the frames that were taken before it
+                    frames += self._one_of(source)
             if len(frames) == before:
                 break
         return frames
@@ -93,6 +137,8 @@ class Merged(Source):
         try:
             return source.ready(1)
         except SourceError as error:
+            if len(self.sources) == 1:
+                raise
             self._say(str(error))
-            self._failed.append(error)
+            self._failed[source.name] = error
             return []

@@ -29,11 +29,12 @@ EXIT_WAIT_S = 20.0
 class Threaded(Source):
     """Reads `source` in a thread. That thread alone reads and closes `source`; its error comes up at `take`.
 
-    `bell` is rung whenever there is something to take: sources that are waited for together share one.
+    `bell` is rung whenever there is something to take: sources that are waited for together share one. The reader begins when
+    that of `after`, which shares the bell, has let go of its device: most devices can be opened once.
     """
 
-    def __init__(self, source: Source, bell: threading.Condition | None = None) -> None:
-        """Start reading at once."""
+    def __init__(self, source: Source, bell: threading.Condition | None = None, *, after: Threaded | None = None) -> None:
+        """Start reading at once, or after another one."""
         self.name = source.name
         self._source = source
         self._bell = bell or threading.Condition()
@@ -43,6 +44,7 @@ class Threaded(Source):
         self._dropped = 0
         self._ended = False
         self._closing = False
+        self._after = after
         source.on_state(self._post)
         self._thread = threading.Thread(target=self._work, name=f"{READER}{source.name}", daemon=True)
         self._thread.start()
@@ -84,9 +86,19 @@ class Threaded(Source):
         return bool(self._queue) or (self._error is not None and self._ended)
 
     @property
+    def has_frames(self) -> bool:
+        """Whether `ready` returns something."""
+        return bool(self._queue)
+
+    @property
     def ended(self) -> bool:
         """Whether nothing is left and nothing will come."""
         return self._ended and not self.pending
+
+    @property
+    def let_go(self) -> bool:
+        """Whether the reader has closed the source."""
+        return self._ended
 
     @property
     def skipped(self) -> int:
@@ -158,8 +170,15 @@ class Threaded(Source):
             self._queue.remove(old)
         self._dropped += len(frames)
 
+    def _wait_for_device(self) -> None:
+        before, self._after = self._after, None
+        if before is not None:
+            with self._bell:
+                self._bell.wait_for(lambda: before.let_go or self._closing, EXIT_WAIT_S)
+
     def _work(self) -> None:
         try:
+            self._wait_for_device()
             while not self._closing and (frame := self._source.read()) is not None:
                 with self._bell:
                     self._store(frame)

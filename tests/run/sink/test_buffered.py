@@ -398,3 +398,57 @@ def test_done_is_that_of_the_sink(behind):
 
     with behind(Enough()) as buffer:
         assert buffer.done
+
+
+def test_a_sink_is_replaced_while_events_come(behind, told):
+    """The one gets what came before, the other what came since, in order, none is lost; both are closed by the one thread."""
+    one, other = Rough(), Rough()
+    with behind(one) as buffer:
+        for i in range(100):
+            if i == 50:
+                buffer.replace(lambda: other)
+            buffer.write_event(event(i))
+        soon(lambda: buffer.backlog.waiting == 0)
+        assert one.closed_by == ["write x"]
+    assert other.closed_by == ["write x"]
+    assert one.events + other.events == [event(i) for i in range(100)]
+    assert other.events
+    assert told == []
+
+
+def test_a_sink_that_is_in_the_way_is_stopped_for_the_next(behind, told):
+    """One that fails and waits for minutes is replaced at once; what it has not delivered the next one gets."""
+    one, other = Rough(then=BusyError("not now", 600.0)), Rough()
+    with behind(one) as buffer:
+        buffer.write_event(event(0))
+        soon(lambda: bool(told))
+        buffer.replace(lambda: other)
+        soon(lambda: other.events == [event(0)])
+    assert told[-1] == "x: works again, 0 events wait, 0 were lost"
+
+
+def test_a_sink_that_cannot_be_opened_is_tried_again(behind, told):
+    """Whatever its error is: it is said, and events wait meanwhile."""
+    other, tries = ListSink(), []
+
+    def open_it():
+        tries.append(1)
+        if len(tries) < 4:
+            raise (SinkError, KeyError, OSError)[len(tries) - 1]("the port is taken")
+        return other
+
+    with behind(ListSink()) as buffer:
+        buffer.replace(open_it)
+        buffer.write_event(event(0))
+        soon(lambda: other.events == [event(0)])
+    assert len(tries) == 4
+    assert told[0].startswith("x: the port is taken; events are kept in ")
+    assert told[-1] == "x: works again, 0 events wait, 0 were lost"
+
+
+def test_a_buffer_may_be_closed_before_the_next_sink_is_opened(behind, told):
+    """What waits stays in the spool, and the thread ends."""
+    with behind(ListSink()) as buffer:
+        buffer.replace(lambda: (_ for _ in ()).throw(SinkError("away")))
+        buffer.write_event(event(0))
+    assert "1 events were not delivered" in told[-1]

@@ -17,6 +17,7 @@ TOPICS = {
     "status": "edgecls/status",
     "available": "edgecls/gate/available",
     "state": "edgecls/gate/state",
+    "health": "edgecls/gate/health",
     "event": "edgecls/gate/event",
     "region": "edgecls/gate/entry/state",
 }
@@ -33,7 +34,7 @@ EVERY_ENTITY: dict[str, Any] = {
     "value_template": str,
 }
 DOCUMENTED: dict[str, dict[str, Any]] = {
-    "binary_sensor": {**EVERY_ENTITY, "device_class": {"connectivity"}},
+    "binary_sensor": {**EVERY_ENTITY, "device_class": {"connectivity", "problem"}},
     "sensor": {**EVERY_ENTITY, "state_class": {"measurement", "total", "total_increasing"}},
     "event": {**EVERY_ENTITY, "event_types": list},
 }
@@ -63,7 +64,7 @@ def every_entity(camera: str = "gate", region: str = "entry") -> dict[str, dict[
 def test_each_entity_is_as_documented(camera):
     """Place, fields, values, device and availability are those of the documentation, whatever the camera is called."""
     entities = every_entity(camera, camera)
-    assert [place.split("/")[0] for place in entities] == ["binary_sensor", "event", "sensor", "sensor"]
+    assert [place.split("/")[0] for place in entities] == ["binary_sensor", "binary_sensor", "event", "sensor", "sensor"]
     for place, config in entities.items():
         component = place.split("/")[0]
         assert re.fullmatch(r"[a-z_]+/[a-zA-Z0-9_-]+/[a-zA-Z0-9_-]+/config", place)
@@ -90,7 +91,7 @@ def test_a_camera_is_one_device_and_its_entities_differ():
 
 
 def test_what_is_shown_is_available_while_edgecls_and_the_camera_are():
-    """Both must be online; of the connection itself edgecls alone, or it could not tell that the camera is lost."""
+    """Both must be online; of the connection and the problem edgecls alone, or they could not tell that the camera is lost."""
     for place, config in every_entity().items():
         topics = [one["topic"] for one in config["availability"]]
         if place.startswith("binary_sensor"):
@@ -107,10 +108,12 @@ def rendered(template: str, payload: str) -> str:
 
 
 def test_the_templates_give_what_the_entities_show():
-    """ON and OFF of the connection, the label of a region, the sum of a count, an event with its type."""
-    connected, events, state, count = [config["value_template"] for config in every_entity().values()]
+    """ON and OFF of the connection and the problem, the label of a region, the sum of a count, an event with its type."""
+    connected, problem, events, state, count = [config["value_template"] for config in every_entity().values()]
     assert rendered(connected, '{"state": "live"}') == "ON"
     assert rendered(connected, '{"state": "lost"}') == "OFF"
+    assert rendered(problem, '{"fault": "covered", "since": 1.0, "event": "a"}') == "ON"
+    assert rendered(problem, '{"fault": null, "since": null}') == "OFF"
     assert rendered(state, '{"label": "open"}') == "open"
     assert rendered(state, '{"label": null}') == "None"  # which Home Assistant takes for unknown
     assert rendered(count, '{"counts": {"car": 3, "bus": 2}}') == "5"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import socket
 import sys
 import urllib.request
+from dataclasses import replace
 
 import pytest
 
 from edgecls import ConfigError, MissingExtraError, SinkError, StateChange
-from edgecls.frame import Box, Detection
+from edgecls.event import Moment
+from edgecls.frame import Box, Detection, Unfit
 from edgecls.run.sink import Backlog, ListSink, PrometheusSink, open_sinks
 from tests.run.world import event, frame, result, said
 
@@ -72,6 +74,20 @@ def test_the_state_of_a_camera_is_the_one_that_is_1(sink):
     sink.write_state(StateChange("gate", "live", "", 2.0))
     states = {key[2]: value for key, value in scraped(sink).items() if key[0] == "edgecls_camera_state"}
     assert states == {"connecting": 0, "live": 1, "stalled": 0, "lost": 0, "ended": 0}
+
+
+def test_a_fault_of_a_camera_is_1_while_it_has_it(sink):
+    """Of its pictures by its results, with events or without; that it is lost by the event."""
+    now = Moment(1, 0.04)
+    for unfit in (None, Unfit("black", now, now), Unfit("covered", now, now)):
+        sink.write(replace(result(frame()), unfit=unfit))
+    sink.write_event(event(1, kind="health", label="lost", ended=False))
+    faults = {key[2]: value for key, value in scraped(sink).items() if key[0] == "edgecls_camera_unfit"}
+    assert faults == {"black": 0, "covered": 1, "lost": 1}
+    sink.write(result(frame()))
+    sink.write_event(event(1, kind="health", label="lost"))
+    faults = {key[2]: value for key, value in scraped(sink).items() if key[0] == "edgecls_camera_unfit"}
+    assert faults == {"black": 0, "covered": 0, "lost": 0}
 
 
 @pytest.mark.parametrize("name", ['a "quoted" \\ name\nof two lines', "Größe 停 🚗", "caf\udce9", ""])

@@ -17,7 +17,7 @@ import pytest
 
 from edgecls import ConfigError, SinkError, StateChange
 from edgecls.event import Moment
-from edgecls.run.sink import SqliteSink, sqlite
+from edgecls.run.sink import SqliteSink, open_sink, sqlite
 from tests.conftest import ROOT
 from tests.run.world import event
 
@@ -109,10 +109,10 @@ def test_old_rows_are_deleted(path, monkeypatch):
         sink.write_event(event(0))
         sink.write_state(StateChange("gate", "live", "", now - 10 * 86_400))
     monkeypatch.setattr(sqlite.time, "time", lambda: now)
-    with SqliteSink.from_text(str(path)) as sink:
+    with SqliteSink(path) as sink:
         sink.write_event(event(1))
     assert asked(path, "SELECT COUNT(*) FROM events") == [(2,)]
-    with SqliteSink.from_text(f"{path}?keep_days=7") as sink:
+    with SqliteSink(path, keep_days=7) as sink:
         assert asked(path, "SELECT id FROM events") == [(event(1).id,)]
         assert asked(path, "SELECT * FROM states") == []
         monkeypatch.setattr(sqlite.time, "time", lambda: now + 8 * 86_400)
@@ -126,16 +126,16 @@ def test_old_rows_are_deleted(path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("?keep_days=soon", "keep_days must be a number, not 'soon'"),
-        ("?keep_days=0", "keep_days must be more than 0, not 0"),
+        ("?keep_days=soon", "keep_days must be float, found 'soon'"),
+        ("?keep_days=0", "keep_days must be more than 0, not 0.0"),
         ("?keep_days=nan", "keep_days must be more than 0, not nan"),
-        ("?keep=3", "keep is not known; expected keep_days"),
+        ("?keep=3", r"unknown setting keep; did you mean keep_days\?"),
     ],
 )
 def test_a_wrong_option_is_named(path, text, message):
     """The option, what was expected, what was found."""
     with pytest.raises(ConfigError, match=message):
-        SqliteSink.from_text(f"{path}{text}")
+        open_sink(f"sqlite:{path}{text}")
 
 
 def test_a_newer_schema_is_refused(path):

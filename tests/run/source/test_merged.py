@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
-from edgecls import SourceError
+from edgecls import AccessError, SourceError
 from edgecls.run.source import FakeSource, Merged, PyAVSource, open_source
 from edgecls.run.source.contract import Source
 from tests.drawn import gray_levels, write_video
@@ -15,6 +16,10 @@ from tests.run.world import assert_only_main_thread, cut_in_half, noise
 
 def fakes(*counts: int, **options) -> list[FakeSource]:
     return [FakeSource(gray_levels(range(n)), name=f"cam{i}", **options) for i, n in enumerate(counts)]
+
+
+def long_fakes(*names: str) -> list[FakeSource]:
+    return [FakeSource(gray_levels([128]) * 4000, name=name) for name in names]
 
 
 def by_camera(frames) -> dict[str, list[int]]:
@@ -163,3 +168,100 @@ def test_a_source_that_cannot_be_opened_closes_the_others(tmp_path, monkeypatch)
         open_source(video, tmp_path / "missing.mp4")
     assert closed == ["a"]
     assert_only_main_thread()
+
+
+def test_an_only_source_fails_with_its_own_error():
+    """Not as one of one, nothing is told before, and what came before it comes first, in one batch too."""
+    with Merged([FakeSource(gray_levels([1, 2]), name="a", error=AccessError("a: refused"))], say=pytest.fail) as source:
+        with source._bell:
+            source._bell.wait_for(lambda: source.sources[0].let_go, timeout=20)
+        assert [frame.index for frame in source.take(8)] == [0, 1]
+        with pytest.raises(AccessError, match=r"^a: refused$"):
+            source.take(8)
+
+
+def test_sources_come_and_go_under_load():
+    """One of three is read through it all; the others are taken out and put in again 20 times, and each time begin anew."""
+    with Merged(long_fakes("cam0", "cam1", "cam2"), say=pytest.fail) as source:
+        kept: list[int] = []
+        for _ in range(20):
+            source.change(["cam1", "cam2"], long_fakes("cam1", "cam2"))
+            taken = by_camera(source.read() for _ in range(60))
+            kept += taken.pop("cam0", [])
+            assert all(indices == list(range(len(indices))) for indices in taken.values())
+        assert kept == list(range(len(kept)))
+        assert len(kept) > 100
+        assert len(source._leaving) < 40  # those that have let go are forgotten
+    assert_only_main_thread()
+
+
+def test_a_device_is_let_go_before_it_is_opened_again():
+    """The reader of the new source begins when the old one has closed its own, however long that takes."""
+    order: list[str] = []
+
+    class Slow(FakeSource):
+        def close(self):
+            time.sleep(0.3)
+            order.append("closed")
+            super().close()
+
+    class Next(FakeSource):
+        def read(self):
+            order.append("read")
+            return super().read()
+
+    with Merged([Slow(gray_levels(range(9)), name="a"), *fakes(50)], say=pytest.fail) as source:
+        source.read()
+        began = time.monotonic()
+        source.change(["a"], [Next(gray_levels([1, 2]), name="a")])
+        assert time.monotonic() - began < 0.2  # and nobody waits for it here
+        found = by_camera(source)
+    assert found["a"][-2:] == [0, 1]
+    assert order[:2] == ["closed", "read"]
+
+
+def test_what_is_skipped_by_sources_that_left_still_counts():
+    """A camera that was skipped and taken out."""
+    live = FakeSource(gray_levels([1] * 60), name="live", live=True, fps=1000)
+    with Merged([live, *fakes(5)], say=pytest.fail) as source:
+        with source._bell:
+            source._bell.wait_for(lambda: source.sources[0].let_go, timeout=20)
+        skipped = source.skipped
+        assert skipped == 59
+        source.change(["live"], [])
+        source.change([], [])
+        assert source.skipped == 60
+        assert len(list(source)) == 5
+
+
+def test_a_failure_that_was_taken_out_is_forgotten():
+    """The others end well."""
+    told: list[str] = []
+    bad = FakeSource([], name="bad", error=SourceError("bad: unplugged"))
+    with Merged([bad, *fakes(20, 20)], say=told.append) as source:
+        while not told:
+            assert source.read() is not None
+        source.change(["bad"], [])
+        assert source.take(100)
+        while source.read() is not None:
+            pass
+    assert told == ["bad: unplugged"]
+
+
+def test_calls_from_another_thread_come_between_frames():
+    """In the thread that takes, in their order, also while it waits, and also after the last frame."""
+    calls: list[str] = []
+    with Merged(fakes(3), say=pytest.fail) as source:
+        thread = threading.Thread(
+            target=lambda: [
+                source.between(lambda i=i: calls.append(f"{i} {threading.current_thread().name}")) for i in range(3)
+            ]
+        )
+        thread.start()
+        thread.join()
+        assert calls == []
+        assert len(list(source)) == 3
+        assert calls == [f"{i} MainThread" for i in range(3)]
+        source.between(lambda: calls.append("last"))
+        assert source.read() is None
+    assert calls[-1] == "last"

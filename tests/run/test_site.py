@@ -1,0 +1,278 @@
+"""The cameras of a configuration, and how they become those of another one."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from edgecls import Classifier, ConfigError, Line, Pipeline, SinkError, SourceError, image
+from edgecls.run.config import Camera, Config
+from edgecls.run.motion import MotionRule
+from edgecls.run.rules import Gate
+from edgecls.run.sink import ClipOut, CsvOut, JsonlOut, ListSink, SqliteOut
+from edgecls.run.site import Site, open_cameras
+from edgecls.run.source import FakeSource, Merged
+from edgecls.run.source.contract import Reading
+from edgecls.run.states import StateRule
+from tests.drawn import gray_levels, write_video
+from tests.run.world import assert_only_main_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RULE = StateRule(seconds=0.2)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    """After each test only the main thread is left."""
+    yield
+    assert_only_main_thread()
+
+
+@pytest.fixture
+def lamp(tmp_path) -> str:
+    """A video: dark for 100 frames, then bright for 100."""
+    return str(write_video(tmp_path / "lamp.avi", gray_levels([0] * 100 + [255] * 100)))
+
+
+@pytest.fixture
+def site(lamp, light_model, tmp_path):
+    """Two cameras on the video and a file of lines: (pipeline's results, the site, what it said)."""
+    config = Config(str(light_model), tuple(Camera(name, lamp, state=RULE) for name in ("a", "b")))
+    config = replace(config, sink=(JsonlOut(str(tmp_path / "out.jsonl")),))
+    told: list[str] = []
+    with open_cameras(config, say=told.append) as frames, Site(config, frames, spool=tmp_path / "spool", say=told.append) as it:
+        it.seen = []
+        it.results = Pipeline(Classifier.load(light_model), regions=it.regions).over(frames)
+        yield it
+
+
+def take(site: Site, count: int) -> None:
+    """Write so many results; `site.seen` are all (camera, index) so far."""
+    for result in islice(site.results, count):
+        site.write(result)
+        site.seen.append((result.frame.camera, result.frame.index))
+
+
+def changed(site: Site, config: Config) -> str:
+    """Change it, with the first frame after that, and return what is different."""
+    plan = site.prepare(config)
+    left = []
+    site._frames.between(lambda: left.append(site.change(plan)))
+    while not left:
+        take(site, 1)
+    for sink in left[0]:
+        sink.close()
+    return str(plan)
+
+
+def rest(site: Site) -> dict[str, list[int]]:
+    """Write all results that are left; returns the indices of each camera."""
+    before = len(site.seen)
+    take(site, 10_000)
+    site.finish()
+    return by_camera(site.seen[before:])
+
+
+def by_camera(seen: list[tuple[str, int]]) -> dict[str, list[int]]:
+    """The indices of each camera."""
+    return {camera: [i for n, i in seen if n == camera] for camera in dict(seen)}
+
+
+def with_camera(config: Config, name: str, **fields) -> Config:
+    return replace(config, camera=tuple(replace(c, **fields) if c.name == name else c for c in config.camera))
+
+
+def test_what_is_the_same_is_not_touched(site):
+    """The same file read again: the same sources, backgrounds, states and sinks; every frame comes once."""
+    take(site, 60)
+    before = ([*site._frames.sources], dict(site._looks), dict(site.events._cameras), [*site.sinks])
+    assert changed(site, replace(site.config)) == "nothing is different"
+    assert before == ([*site._frames.sources], site._looks, site.events._cameras, site.sinks)
+    rest(site)
+    assert by_camera(site.seen) == {"a": list(range(200)), "b": list(range(200))}
+
+
+def test_a_camera_that_is_gone_ends_and_the_other_goes_on(site, lamp):
+    """Its events end with its last frame that was seen, and its state is told; of the other all frames come."""
+    heard = ListSink()
+    site.sinks.append(heard)
+    take(site, 60)
+    state = site.events._cameras["a"]
+    said = changed(site, replace(site.config, camera=site.config.camera[:1]))
+    assert said == "gone: b"
+    last = max(by_camera(site.seen)["b"])
+    assert [(e.camera, e.label, e.end.frame) for e in heard.events if e.end] == [("b", "dark", last)]
+    assert [(c.camera, c.state, c.why) for c in heard.changes] == [("b", "ended", "it was taken out of the configuration")]
+    assert site.events._cameras["a"] is state
+    rest(site)
+    assert by_camera(site.seen) == {"a": list(range(200)), "b": list(range(last + 1))}
+
+
+def test_a_new_camera_is_opened(site, lamp):
+    """It begins with its first frame; the others notice nothing."""
+    take(site, 60)
+    assert changed(site, replace(site.config, camera=(*site.config.camera, Camera("c", lamp)))) == "new: c"
+    rest(site)
+    assert by_camera(site.seen) == {name: list(range(200)) for name in "abc"}
+
+
+@pytest.mark.parametrize("fields", [{"reading": Reading(every=2)}, {"source": ""}])
+def test_another_source_or_reading_opens_the_camera_again(site, lamp, tmp_path, fields):
+    """It begins anew, with events of its own; the other goes on."""
+    if "source" in fields:
+        fields = {"source": str(write_video(tmp_path / "other.avi", gray_levels([128] * 10)))}
+    take(site, 60)
+    kept = site.events._cameras["a"]
+    assert changed(site, with_camera(site.config, "b", **fields)) == "reopened: b"
+    rest(site)
+    found = by_camera(site.seen)["b"]
+    anew = found[found.index(0, 1) :]
+    assert anew == (list(range(0, 200, 2)) if "reading" in fields else list(range(10)))
+    assert site.events._cameras["a"] is kept
+
+
+def test_other_rules_keep_the_source_and_the_background(site):
+    """What goes on there ends, and begins anew by the new rules; not one frame is left out. A line needs motion; the next one
+    goes on with its background.
+    """
+    heard = ListSink()
+    site.sinks.append(heard)
+    take(site, 60)
+    sources = [*site._frames.sources]
+    assert changed(site, with_camera(site.config, "a", motion=MotionRule())) == "other settings: a"
+    take(site, 20)
+    assert not [e for e in heard.events if e.end]  # what is looked at is no rule of events
+    looks = site._looks["a"]
+    gate = Gate("line", Line((0.1, 0.5), (0.9, 0.5)))
+    assert changed(site, with_camera(site.config, "a", line=(gate,), state=StateRule(seconds=0.4))) == "other settings: a"
+    assert [e.camera for e in heard.events if e.end] == ["a"]
+    assert site._looks["a"] is looks
+    assert site._frames.sources == sources
+    rest(site)
+
+
+def test_other_rules_of_health_are_learned_anew_and_nothing_else_is(site):
+    """A camera that is black is told of by its new rule, and again only after its seconds; the other one's goes on."""
+    black = image.as_frame(np.zeros((48, 64, 3), np.uint8), "a", 0, time_s=0.0, captured_at=0.0)
+    unfit = {name: [] for name in "ab"}
+    for index in range(60):
+        if index == 30:
+            a, b = site.config.camera
+            site.health.use({"a": replace(a.health, black_s=1.0), "b": b.health})
+        for name, found in unfit.items():
+            frame = black.at(index, index / 10)
+            frame.camera = name
+            found.append(site.health(frame) is not None)
+    assert unfit["b"].index(True) == 20
+    assert all(unfit["b"][20:])
+    assert unfit["a"][30:].index(True) == 10
+
+
+def test_sinks_come_and_go(site, tmp_path):
+    """One that is the same goes on in its file; a new one gets what comes from now on; one that is gone is whole."""
+    take(site, 30)
+    csv, lines = CsvOut(str(tmp_path / "events.csv")), site.config.sink[0]
+    assert changed(site, replace(site.config, sink=(lines, csv))) == f"sinks opened: csv:{tmp_path / 'events.csv'}"
+    take(site, 30)
+    assert changed(site, replace(site.config, sink=(csv,))) == f"sinks closed: jsonl:{tmp_path / 'out.jsonl'}"
+    written = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert len(site.seen) - len([line for line in written if '"event"' not in line]) == 1  # the first one after it
+    rest(site)
+    site.close()
+    rows = (tmp_path / "events.csv").read_text().splitlines()[1:]
+    assert sorted(row.split(",")[2:5:2] for row in rows) == [["a", "bright"], ["a", "dark"], ["b", "bright"], ["b", "dark"]]
+
+
+def test_a_sink_with_other_settings_keeps_its_place_and_its_events(site, tmp_path):
+    """A database that forgets sooner, while events come: the one is closed, the other opened, and every event is in it."""
+    path = str(tmp_path / "events.db")
+    assert changed(site, replace(site.config, sink=(SqliteOut(path),))).endswith(
+        f"sinks closed: jsonl:{tmp_path / 'out.jsonl'}"
+    )
+    take(site, 150)
+    buffer = site.sinks[0]
+    assert changed(site, replace(site.config, sink=(SqliteOut(path, keep_days=30),))) == f"sinks changed: sqlite:{path}"
+    rest(site)
+    site.close()
+    assert site.sinks == [buffer]
+    assert buffer._sink._keep_days == 30
+
+    with closing(sqlite3.connect(path)) as db:
+        told = db.execute('SELECT camera, label, "end" IS NULL FROM events ORDER BY camera, start').fetchall()
+    assert told == [("a", "dark", 0), ("a", "bright", 0), ("b", "dark", 0), ("b", "bright", 0)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "said"),
+    [
+        (lambda c: with_camera(c, "b", source="missing.mp4"), SourceError, "missing.mp4: no such file"),
+        (lambda c: replace(c, sink=(*c.sink, CsvOut("missing/e.csv"))), SinkError, "missing/e.csv: cannot be written"),
+        (
+            lambda c: replace(c, sink=(*c.sink, CsvOut("x.csv"), CsvOut("x.csv"))),
+            ConfigError,
+            "sink 'csv:x.csv' is named twice",
+        ),
+    ],
+)
+def test_what_cannot_be_opened_changes_nothing(site, lamp, tmp_path, monkeypatch, bad, error, said):
+    """The error says what; what was opened for it is closed again, and all goes on."""
+    monkeypatch.chdir(tmp_path)
+    config = bad(replace(site.config, camera=(*site.config.camera, Camera("new", lamp))))
+    take(site, 30)
+    with pytest.raises(error, match=said):
+        site.prepare(config)
+    after = rest(site)
+    assert sorted(after) == ["a", "b"]
+
+
+def test_a_plan_that_is_dropped_leaves_nothing_open(site, lamp, tmp_path):
+    """A run that ends before it is put in place closes what was opened for it."""
+    plan = site.prepare(
+        replace(site.config, camera=(*site.config.camera, Camera("c", lamp)), sink=(CsvOut(str(tmp_path / "e.csv")),))
+    )
+    plan.drop()
+    assert plan.new == ("c",)
+    assert plan.sources[0].read() is None
+    rest(site)
+
+
+def test_clips_need_packets_so_cameras_are_opened_again(site, tmp_path):
+    """A first sink of clips has all cameras keep their packets; when it is gone they are left alone."""
+    take(site, 30)
+    plain = site.config
+    said = changed(site, replace(plain, sink=(*plain.sink, ClipOut(str(tmp_path)))))
+    assert said == f"reopened: a, b; sinks opened: clip:{tmp_path}"
+    take(site, 30)
+    assert changed(site, plain) == f"sinks closed: clip:{tmp_path}"
+    rest(site)
+
+
+def test_a_source_of_the_library_is_changed_while_it_waits():
+    """`between` is heard by a thread that waits for frames of a camera that gives none."""
+
+    class Silent(FakeSource):
+        def __init__(self, name):
+            super().__init__([], name=name, live=True)
+            self.gone = threading.Event()
+
+        def read(self):
+            self.gone.wait()
+
+        def stop(self):
+            self.gone.set()
+
+    with Merged([Silent("a"), Silent("b")], say=pytest.fail) as source:
+        new = FakeSource(gray_levels([1, 2, 3]), name="b")
+        threading.Timer(0.1, source.between, [lambda: source.change(["b"], [new])]).start()
+        assert (frame := source.read()).camera == "b"
+        assert frame.index == 0
+        assert source.name == "a+b"
