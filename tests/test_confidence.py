@@ -15,6 +15,7 @@ from edgecls.confidence import (
     fit,
     risk_coverage,
     tempered,
+    together,
 )
 
 
@@ -111,3 +112,15 @@ def test_what_gives_no_probabilities_is_refused(numbers):
     """A card that was edited by hand is found out."""
     with pytest.raises(ModelError, match="expected temperatures above 0"):
         Confidence(**numbers)
+
+
+def test_several_looks_say_one_thing():
+    """Their geometric mean, so that the surer one leads; one look is what it is; none alone rules a label out."""
+    sure, doubtful = [0.98, 0.01, 0.01], [0.4, 0.5, 0.1]
+    looks = np.array([sure, doubtful, doubtful, [1.0, 0.0, 0.0], [0.0, 0.999, 0.001], [0.0, 0.999, 0.001]], np.float32)
+    both, one, three = together(looks, [2, 1, 3])
+    mean = np.sqrt(np.multiply(sure, doubtful))
+    assert both == pytest.approx(mean / mean.sum(), abs=1e-5)
+    assert one == pytest.approx(doubtful)
+    assert three.argmax() == 1
+    assert together(looks, [1] * 6) is looks

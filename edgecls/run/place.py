@@ -68,6 +68,12 @@ def off_sides(place: Place, seen: Place, of: Sequence[Place]) -> tuple[float, fl
     return off[0], off[1]
 
 
+def off_inside(place: Place, seen: Place) -> tuple[float, float]:
+    """How far a place is off, along x and y, of which no more is seen than that it lies in a box: as far as it reaches out."""
+    off = [sum(sign * min(0.0, seen.reach(axis, sign) - place.reach(axis, sign)) for sign in (-1, 1)) for axis in (0, 1)]
+    return off[0], off[1]
+
+
 def _common(one: Place, two: Place) -> float:
     wide = min(one.x + one.width / 2, two.x + two.width / 2) - max(one.x - one.width / 2, two.x - two.width / 2)
     high = min(one.y + one.height / 2, two.y + two.height / 2) - max(one.y - one.height / 2, two.y - two.height / 2)

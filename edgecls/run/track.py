@@ -8,7 +8,7 @@ come from motion, not from a detector, so they merge and split (McKenna et al. 2
 - several boxes within one expected box are its parts, until they have been apart for long: then they are several
 - tracks that have no box of their own and are expected in another one's share it: they go on as expected, and the sides of the
   box correct those that reach farthest there
-- a box that suddenly is much larger than the track in it shows something else besides, and is taken in the same way
+- a box that suddenly is much larger than the track in it shows something else besides: the track goes on as expected in it
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from math import inf
 from typing import TYPE_CHECKING, Literal
 
 from edgecls.confidence import UNKNOWN
-from edgecls.run.place import Place, off_sides, overlap, place_of, share, union
+from edgecls.run.place import Place, off_inside, off_sides, overlap, place_of, share, union
 from edgecls.settings import check
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Tracker:
                 _correct(track, moment, [places[i] for i in own])
                 _vote(track, detections[max(own, key=lambda i: places[i].area)])
             elif own:
-                _shift(track, moment, off_sides(track.place, places[own[0]], [track.place]))
+                _shift(track, moment, off_inside(track.place, places[own[0]]))
                 _seen(track, moment)
         for i, tracks in shared.items():
             _correct_group(tracks, moment, places[i])

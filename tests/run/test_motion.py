@@ -160,6 +160,7 @@ def test_the_exposure_of_another_picture():
         ({"smallest": 0.95}, "smallest must be from 0 to below largest (0.9), not 0.95"),
         ({"largest": 1.5}, "largest must be a share of the frame, up to 1, not 1.5"),
         ({"history_s": 0.0}, "history_s must be 1 or more seconds, not 0.0"),
+        ({"around": -0.1}, "around must be from 0 to 2 times the longer side, not -0.1"),
         ({"warm_up_s": 90.0}, "warm_up_s must be 0 or more seconds, below history_s, not 90.0"),
     ],
 )
@@ -179,3 +180,50 @@ def test_what_is_seen_through_a_window_is_a_part_of_the_car():
     (boxes,) = drive(motion, [picture], seen)
     (box,) = boxes
     assert overlap(box, Box(120, 50, 260, 150)) > 0.8
+
+
+def test_what_is_around_a_box_is_looked_at_too():
+    """A fifth of its longer side on all sides, as far as the frame goes; with 0 the box alone."""
+    motion, first = watched()
+    (region,) = motion(frame(first, with_car(100)))
+    left, top, right, bottom = region.box
+    assert region.around == Box(left - 14, top - 14, right + 14, bottom + 14)
+    (region,) = motion(frame(first + 1, with_car(0)))
+    assert region.around.left == 0
+    motion, first = watched(MotionRule(around=0.0))
+    (region,) = motion(frame(first, with_car(100)))
+    assert region.around is None
+
+
+def test_who_walks_beside_somebody_is_another_one():
+    """Eight pixels apart; what is eight pixels above it is a part of it, as what stands upright falls into parts."""
+    motion, first = watched()
+    beside = ROAD.copy()
+    beside[60:100, 100:112] = beside[60:100, 120:132] = 220
+    assert len(motion(frame(first, beside))) == 2
+    above = ROAD.copy()
+    above[60:76, 100:120] = above[84:100, 100:120] = 220
+    (region,) = motion(frame(first + 1, above))
+    assert overlap(region.box, Box(100, 60, 120, 100)) > 0.8
+
+
+def test_thin_legs_are_seen():
+    """What is two pixels wide, and no speck of one."""
+    motion, first = watched(MotionRule(smallest=0.0005))
+    legs = ROAD.copy()
+    legs[60:100, 100:102] = 220
+    legs[20:160:12, 200] = 220
+    (region,) = motion(frame(first, legs))
+    assert overlap(region.box, Box(100, 60, 102, 100)) > 0.6
+
+
+def test_a_camera_that_moves_by_a_pixel_sees_no_motion():
+    """A road marking is a pixel aside: it looks as before."""
+    marked = ROAD.copy()
+    for i in range(40):
+        marked[60 + i, 100 + i : 106 + i] = 250
+    motion = Motion(USUAL)
+    boxes = drive(motion, [marked] * 50 + [np.roll(marked, 1, axis=1)] * 3)
+    assert boxes[-3:] == [[]] * 3
+    gone = drive(motion, [ROAD] * 3, 53)
+    assert [len(found) for found in gone] == [1] * 3

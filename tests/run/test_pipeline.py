@@ -98,6 +98,21 @@ def test_the_regions_may_differ_from_frame_to_frame(classifier):
     assert found == [[("left", "dark"), ("right", "bright")], [], [("right", "bright")]]
 
 
+def test_a_region_with_something_around_it_is_looked_at_twice(classifier):
+    """One detection comes of both looks, with the tight box: what is surely bright with what is around it, and hardly dim
+    without, is bright.
+    """
+    tight, around = Box(0, 0, 32, 48), Box(0, 0, 64, 48)
+    picture = np.full((48, 64, 3), 185, np.uint8)
+    picture[:, 32:] = 255
+    looks = [[Region("a", tight), Region("b", tight, around), Region("c", around)]]
+    (result,) = Pipeline(classifier, regions=lambda f: looks[f.index]).step(list(FakeSource([picture])))
+    alone, both, wide = result.detections
+    assert (both.box, both.region) == (tight, "b")
+    assert [d.prediction.label for d in result.detections] == ["dim", "bright", "bright"]
+    assert alone.prediction.top != both.prediction.top != wide.prediction.top
+
+
 def test_no_regions_give_a_result_without_detections(classifier):
     """Nothing to look at is normal: no inference runs, and the frame still comes out."""
     pipeline = Pipeline(Stumbling(classifier), regions=lambda _frame: ())

@@ -92,6 +92,60 @@ def test_two_that_melt_into_one_box_come_out_as_two():
     assert [track.label() for track in tracks] == ["car", "car"]
 
 
+def around(*boxes):
+    """One box around several."""
+    left, top, right, bottom = zip(*(one.box for one in boxes), strict=True)
+    return Detection(Box(min(left), min(top), max(right), max(bottom)), boxes[0].prediction, "motion")
+
+
+def test_two_in_one_box_are_moved_by_its_sides():
+    """One stops and one goes on while they share a box: its sides say so, their old speeds do not."""
+    first = [20 + 6 * min(i, 26) for i in range(60)]
+    second = [260 - 3 * i for i in range(60)]
+    frames = [[seen(x, 50, 20, 40, "first"), seen(z, 60, 20, 40, "second")] for x, z in zip(first, second, strict=True)]
+    frames = [[around(*boxes)] if i > 22 and abs(first[i] - second[i]) < 24 else boxes for i, boxes in enumerate(frames)]
+    assert sum(len(boxes) == 1 for boxes in frames) > 10
+    ids, tracks = follow(frames)
+    assert ids[-1] == [1, 2]
+    assert [track.label() for track in tracks] == ["first", "second"]
+
+
+def test_a_box_that_is_suddenly_twice_as_large_shows_somebody_else_too():
+    """Who stood and was taken for background moves as another passes: the one that passes keeps its size and its way."""
+    frames = [[seen(20 + 6 * i, 50, 20, 40)] for i in range(40)]
+    for i in range(20, 27):
+        frames[i] = [around(*frames[i], seen(20 + 6 * 23, 70, 40, 60))]
+    ids, (track,) = follow(frames)
+    assert ids[-1] == [1]
+    path = {moment.frame: place for moment, place in track.path}
+    assert max(abs(path[i].x - (20 + 6 * i)) for i in range(20, 40)) < 20
+    assert max(path[i].height for i in range(20, 40)) < 55
+
+
+def test_what_has_become_larger_is_so_after_a_second():
+    """A box that stays twice as large shows one that is."""
+    _, (track,) = follow([[seen(20 + 3 * i, 50, 20, 20) if i < 20 else seen(20 + 3 * i, 50, 30, 40)] for i in range(50)])
+    assert track.place.area > 0.9 * 30 * 40
+
+
+def test_parts_that_stay_apart_are_several():
+    """Two who came as one box and stand beside each other for more than a second."""
+    frames = [[seen(20 + 6 * min(i, 10), 50, 44, 40)] for i in range(20)]
+    frames += [[seen(67, 50, 18, 40), seen(93, 50, 18, 40)] for _ in range(30)]
+    ids, tracks = follow(frames)
+    assert ids[22] == [1, 1]
+    assert ids[-1] == [1, 2]
+    assert len(tracks) == 2
+
+
+def test_who_is_behind_another_for_long_is_gone():
+    """Two tracks are not kept alive by one that is seen."""
+    frames = [[seen(20 + 6 * i, 40, 20, 40), seen(320 - 6 * i, 50, 24, 44)] for i in range(25)]
+    frames += [[seen(320 - 6 * i, 50, 24, 44)] for i in range(25, 45)]
+    _, tracks = follow(frames)
+    assert sorted(track.last.frame // 10 for track in tracks) == [2, 4]
+
+
 def test_the_label_is_a_vote_weighed_by_score():
     """Many doubtful frames do not outvote few sure ones; a few wrong ones change nothing."""
     said = [("bus", 0.2)] * 8 + [("truck", 0.95)] * 3
