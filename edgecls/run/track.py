@@ -232,17 +232,15 @@ class Tracker:
 
 
 def _correct(track: Track, moment: Moment, seen: Sequence[Place]) -> None:
-    """Bring the expected place nearer to the seen one. What is seen in parts does not grow."""
+    """Bring the expected place nearer to the seen one, of which these are the parts."""
     box, expected = union(seen), track.place
     _shift(track, moment, (box.x - expected.x, box.y - expected.y))
-    width, height = box.width, box.height
     if len(seen) == 1:
         track.whole = moment
-    else:
-        width, height = min(width, expected.width), min(height, expected.height)
     gain = SIZE_GAIN if track.id else ALPHA
     track.place = track.place._replace(
-        width=expected.width + gain * (width - expected.width), height=expected.height + gain * (height - expected.height)
+        width=expected.width + gain * (box.width - expected.width),
+        height=expected.height + gain * (box.height - expected.height),
     )
     _seen(track, moment)
 

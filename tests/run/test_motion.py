@@ -208,11 +208,11 @@ def test_who_walks_beside_somebody_is_another_one():
 
 
 def test_thin_legs_are_seen():
-    """What is two pixels wide, and no speck of one."""
+    """What is two pixels wide, and no specks of one."""
     motion, first = watched(MotionRule(smallest=0.0005))
     legs = ROAD.copy()
     legs[60:100, 100:102] = 220
-    legs[20:160:12, 200] = 220
+    legs[20:160:6, 200] = 220
     (region,) = motion(frame(first, legs))
     assert overlap(region.box, Box(100, 60, 102, 100)) > 0.6
 

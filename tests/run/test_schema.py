@@ -86,7 +86,7 @@ when = "motion"
 ignore = [[0.0, 0.0, 1.0, 0.1], [[0, 0], [1, 0], [1, 1]]]
 count_every_s = 60
 track = {overlap = 0.3, frames = 3, settle = 6, lost_s = 2, anchor = "bottom", ignore = ["background"]}
-motion = {method = "knn", width = 200, smallest = 0.01, largest = 0.8, history_s = 30, warm_up_s = 1}
+motion = {method = "knn", width = 200, smallest = 0.01, largest = 0.8, history_s = 30, warm_up_s = 1, around = 0.1}
 
 [camera.health]
 frozen_s = 20

@@ -139,11 +139,18 @@ def test_parts_that_stay_apart_are_several():
 
 
 def test_who_is_behind_another_for_long_is_gone():
-    """Two tracks are not kept alive by one that is seen."""
-    frames = [[seen(20 + 6 * i, 40, 20, 40), seen(320 - 6 * i, 50, 24, 44)] for i in range(25)]
-    frames += [[seen(320 - 6 * i, 50, 24, 44)] for i in range(25, 45)]
+    """Two who go the same way: from the 25th frame on one box is all that is seen, and no more than one is followed in it."""
+    frames = [[seen(20 + 6 * i, 50, 24, 44), *([seen(24 + 6 * i, 48, 20, 40)] if i < 25 else [])] for i in range(50)]
     _, tracks = follow(frames)
-    assert sorted(track.last.frame // 10 for track in tracks) == [2, 4]
+    assert sorted(track.last.frame for track in tracks) == [24, 49]
+
+
+def test_legs_that_come_and_go_do_not_change_the_size_at_once():
+    """Nor the middle by much, which is what crosses lines."""
+    frames = [[seen(20 + 6 * i, 50, 20, 40) if i % 8 < 6 else seen(20 + 6 * i, 43, 20, 26)] for i in range(60)]
+    _, (track,) = follow(frames)
+    heights = [place.height for moment, place in track.path if moment.frame > 8]
+    assert min(heights) > 32
 
 
 def test_the_label_is_a_vote_weighed_by_score():
