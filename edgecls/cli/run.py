@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     from edgecls.classifier import Classifier
     from edgecls.event import Event
-    from edgecls.frame import Result, StateChange
+    from edgecls.frame import StateChange
     from edgecls.run.config import Config
     from edgecls.run.events import Events
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.sink import Out, Sink
+    from edgecls.run.site import Site
     from edgecls.run.source import Reading, Source
 
 STATUS_EVERY_S = 0.25
@@ -136,7 +137,7 @@ def _run_config(read: Callable[[], Config], hangup: Hangup) -> int:
         pipeline = Pipeline(classifier, regions=site.regions, health=site.health)
         reload = Reload(read, _load_of, site, frames=frames, pipeline=pipeline, interrupt=interrupt)
         stack.enter_context(hangup.serving(reload))
-        _loop(pipeline, frames, site.sinks, interrupt, events=site.events, has_lines=lambda: not site.config.quiet)
+        _loop(pipeline, frames, site.sinks, interrupt, site=site, has_lines=lambda: not site.config.quiet)
     return interrupt.exit_code
 
 
@@ -168,7 +169,7 @@ def _run_sources(
         opened_sinks = [stack.enter_context(one) for one in open_sinks(outs, say=say)]
         frames.on_state(partial(_tell, opened_sinks, interrupt, None))
         pipeline = Pipeline(classifier, regions=regions, health=Health() if health else None)
-        _loop(pipeline, frames, opened_sinks, interrupt, events=None, has_lines=lambda: not is_quiet)
+        _loop(pipeline, frames, opened_sinks, interrupt, site=None, has_lines=lambda: not is_quiet)
     return interrupt.exit_code
 
 
@@ -206,13 +207,18 @@ def _write_change(sink: Sink, change: StateChange, events: Iterable[Event]) -> N
 
 
 def _loop(
-    pipeline: Pipeline, source: Source, sinks: list[Sink], interrupt: Interrupt, *, events: Events | None, has_lines: Callable[[], bool],
-) -> None:  # fmt: skip
-    """Write every result and what happened to every sink, until the end or a signal. Lines that go to the same screen as the status line stand
-    above it.
+    pipeline: Pipeline,
+    source: Source,
+    sinks: list[Sink],
+    interrupt: Interrupt,
+    *,
+    site: Site | None,
+    has_lines: Callable[[], bool],
+) -> None:
+    """Write every result to every sink, and what happened where there is a site, until the end or a signal. Lines that go to the
+    same screen as the status line stand above it.
     """
     from edgecls.run.meter import Meter
-    from edgecls.run.wire import observe
 
     meter, began, shown, is_screen = Meter(), time.perf_counter(), 0.0, sys.stdout.isatty()
     results = pipeline.over(source)
@@ -221,7 +227,11 @@ def _loop(
             lines_on_screen = is_screen and has_lines()
             if lines_on_screen:
                 clear_status()
-            _write(sinks, result, events.step(observe(result)) if events else ())
+            if site:
+                site.write(result)
+            else:
+                for sink in sinks:
+                    sink.write(result)
             now = time.perf_counter()
             meter.add(result, now)
             if lines_on_screen or now - shown >= STATUS_EVERY_S:
@@ -229,16 +239,8 @@ def _loop(
                 status(meter.line(source.skipped))
             if any(sink.done for sink in sinks):
                 break
-        for event in events.close() if events else ():
-            for sink in sinks:
-                sink.write_event(event)
+        if site:
+            site.finish()
     finally:
         frames, seconds = sum(meter.frames.values()), time.perf_counter() - began
         say(f"{frames} frames in {seconds:.1f} s ({frames / max(seconds, 1e-9):.1f} fps), {source.skipped} skipped")
-
-
-def _write(sinks: list[Sink], result: Result, events: Iterable[Event]) -> None:
-    for sink in sinks:
-        sink.write(result)
-        for event in events:
-            sink.write_event(event)

@@ -12,7 +12,7 @@ recording of labels gives the very events that the cameras gave.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgecls.event import Event, Moment
 from edgecls.run.faults import Faults
@@ -89,14 +89,14 @@ class CameraEvents:
         self, moment: Moment, size_hw: tuple[int, int], detections: Sequence[Detection], *, unfit: Unfit | None = None
     ) -> list[Event]:
         """Take one frame, and whether its camera was unfit. Returns what begins or ends with it."""
-        faults = [replace(self._blank, **fault) for fault in self._faults.step(moment, unfit)] if self._rules.health else []
+        faults = self._of_faults(self._faults.step(moment, unfit)) if self._rules.health else []
         if unfit and not unfit.classified:
             return faults + self._skip(moment)
         return faults + self._show(moment, size_hw, detections)
 
     def change(self, change: StateChange) -> list[Event]:
         """Take a change of the camera's state. Returns what begins or ends with it."""
-        return [replace(self._blank, **fault) for fault in self._faults.change(change)] if self._rules.health else []
+        return self._of_faults(self._faults.change(change)) if self._rules.health else []
 
     def _skip(self, moment: Moment) -> list[Event]:
         """Pass over a frame that says nothing: no state begins or goes on, no object moves, nobody is counted."""
@@ -126,7 +126,7 @@ class CameraEvents:
         for track in self._tracker.close():
             events += self._end(track)
         events += [replace(self._blank, kind="count", **count) for count in self._counts.close(events)]
-        return events + [replace(self._blank, **fault) for fault in self._faults.close()]
+        return events + self._of_faults(self._faults.close())
 
     def _state(self, moment: Moment, detection: Detection) -> list[Event]:
         name, prediction = detection.region, detection.prediction
@@ -135,6 +135,9 @@ class CameraEvents:
             rule = next((zone.state for zone in self._rules.zones if zone.name == name), self._rules.state)
             machine = self._states[name] = StateMachine(rule)
         return [self._of_state(name, change) for change in machine.step(moment, prediction.label, prediction.score)]
+
+    def _of_faults(self, faults: Sequence[Mapping[str, Any]]) -> list[Event]:
+        return [replace(self._blank, **fault) for fault in faults]
 
     def _of_state(self, region: str, change: Change) -> Event:
         return replace(self._blank, region=region, label=change.label, score=change.score, start=change.start, end=change.end)

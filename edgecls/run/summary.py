@@ -15,7 +15,7 @@ from edgecls.run.events import CameraEvents
 from edgecls.run.rules import MOTION, Rules
 from edgecls.run.say import Say, say_on_stderr
 from edgecls.settings import check
-from edgecls.stretch import Shown, Stretch
+from edgecls.stretch import SHORTEST_S, Shown, Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -188,6 +188,6 @@ class _Camera:
 
 def _joined(one: Stretch, two: Stretch) -> Stretch:
     """Both and what was between them; the score is that of their own frames, weighed by their length."""
-    weights = (one.seconds or 1e-3, two.seconds or 1e-3)
+    weights = max(SHORTEST_S, one.seconds), max(SHORTEST_S, two.seconds)
     score = (weights[0] * one.score + weights[1] * two.score) / sum(weights)
     return Stretch(one.label, one.start, two.end, score)

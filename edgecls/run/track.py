@@ -69,8 +69,7 @@ class TrackRule:
 @dataclass(slots=True)
 class Track:
     """One thing that moves, from `first` to `last`. `place` is where it should be now, `path` where it was since the path was
-    last taken; `whole` is when it last had a box of its own in one piece. Its id is 0 until it
-    counts.
+    last taken; `whole` is when it last had a box of its own in one piece. Its id is 0 until it counts.
     """
 
     place: Place

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from edgecls.dataset import Item
     from edgecls.train.config import TrainConfig
 
-LARGEST_MOMENTUM = 0.998
-"""Of the moving average of the weights: over the last 500 batches or so, or over an epoch where that is shorter."""
-NORMAL_MOMENTA = 0.9, 0.99
-"""Of the moving means and deviations that validation normalizes with: over an epoch, but over 10 batches at least, 100 at most.
+AVERAGED = 2, 500
+"""Batches that the moving average of the weights is over, at least and at most: an epoch where that lies between."""
+NORMALIZED = 10, 100
+"""Batches, as above, that the moving means and deviations are over that validation normalizes with.
 
 Keras takes 0.99 always. A hundred pictures are seven batches an epoch: for dozens of epochs validation would normalize with
 what the untrained network gave, and every picture would be of one class.
@@ -151,7 +151,7 @@ def _compiled(keras: Any, config: TrainConfig, counts: list[int], batches: int) 
         model = build(config, len(counts))
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = min(max(1 - 1 / batches, NORMAL_MOMENTA[0]), NORMAL_MOMENTA[1])
+            layer.momentum = _momentum(batches, NORMALIZED)
     kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD,
             "rmsprop": keras.optimizers.RMSprop}[config.optimizer or row.optimizer]  # fmt: skip
     decay = row.weight_decay if config.weight_decay is None else config.weight_decay
@@ -160,12 +160,17 @@ def _compiled(keras: Any, config: TrainConfig, counts: list[int], batches: int) 
             learning_rate=learning_rate(config, batches),
             weight_decay=decay or (0.0 if kind is keras.optimizers.AdamW else None),  # AdamW takes no None
             use_ema=row.average if config.average is None else config.average,
-            ema_momentum=min(LARGEST_MOMENTUM, 1 - 1 / max(2, batches)),
+            ema_momentum=_momentum(batches, AVERAGED),
         ),
         loss=balance.loss(config.balance, counts),
         metrics=["accuracy", *balance.recalls(len(counts))],
     )
     return model
+
+
+def _momentum(batches: int, limits: tuple[int, int]) -> float:
+    """Of a moving average over an epoch of so many batches, within limits."""
+    return 1 - 1 / min(max(batches, limits[0]), limits[1])
 
 
 @contextlib.contextmanager

@@ -182,8 +182,8 @@ Out: TypeAlias = (
 class SinkKind:
     """A row of `SINKS`: the settings, how they are opened, the setting that stands after the colon, and what to say when it
     does not. `draws`: it shows the picture. `buffered`: it stands behind a buffer with a spool. `aside`: it writes in a thread
-    of its own, for which its closing waits. `is_address`: its target holds the
-    name of the kind. `keep_s`: how many seconds of packets sources must keep for it.
+    of its own, for which its closing waits. `is_address`: its target holds the name of the kind. `keep_s`: how many seconds of
+    packets sources must keep for it.
     """
 
     settings: type[Any]
