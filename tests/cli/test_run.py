@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -48,6 +49,20 @@ def start(tmp_path) -> Iterator:
     for process in running:
         process.kill()
         process.communicate()
+
+
+def rest_of(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What it still writes, to both outputs, until it has ended. `communicate` would lose the lines that `readline` has taken
+    from the pipe and not given yet.
+    """
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    try:
+        rest, err = process.stdout.read(), process.stderr.read()
+        process.wait()
+    finally:
+        watchdog.cancel()
+    return rest, err
 
 
 def records(text: str) -> list[dict]:
@@ -340,7 +355,7 @@ def test_a_signal_ends_a_run_with_whole_files(start, light_model, tmp_path, numb
         process = start("run", "-m", light_model, "-s", url, "--sink", "video:out.mp4", "--sink", "jsonl:out.jsonl")
         first = [process.stdout.readline() for _ in range(20)]
         process.send_signal(number)
-        rest, err = process.communicate(timeout=60)
+        rest, err = rest_of(process)
     assert process.returncode == code, err
     written = records("".join(first) + rest)
     assert written == records((tmp_path / "out.jsonl").read_text())
@@ -358,7 +373,7 @@ def test_a_signal_ends_a_long_file(start, light_model, tmp_path, number, code):
     process = start("run", "-m", light_model, "-s", source, "--sink", "video:out.mp4")
     first = [process.stdout.readline() for _ in range(20)]
     process.send_signal(number)
-    rest, err = process.communicate(timeout=60)
+    rest, err = rest_of(process)
     assert process.returncode == code, err
     lines = records("".join(first) + rest)
     assert [line["frame"] for line in lines] == list(range(len(lines)))
@@ -378,7 +393,7 @@ def test_a_signal_ends_the_wait_for_a_silent_camera(start, light_model, tmp_path
             first.append(process.stdout.readline())
         time.sleep(0.3)
         process.send_signal(number)
-        rest, err = process.communicate(timeout=60)
+        rest, err = rest_of(process)
     assert process.returncode == code, err
     lines = [line for line in records("".join(first) + rest) if "label" in line]
     assert len(frame_times(tmp_path / "out.mp4")) == len(lines)
