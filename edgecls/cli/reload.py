@@ -97,6 +97,8 @@ class Reload:
 
     def __call__(self, ended: threading.Event) -> None:
         """Do it; in a thread. Says in one line what it did, or why the run goes on as it was."""
+        from edgecls.run.sink import close_sink
+
         try:
             config = self._read()
             model = _model_of(config)
@@ -119,7 +121,7 @@ class Reload:
         self._loaded = model
         say(f"reloaded: {plan}{f'; model: {config.model}' if classifier else ''}")
         for sink in leaving:
-            _close(sink)
+            close_sink(sink, say)
 
     def _change(self, plan: Plan, classifier: Classifier | None, leaving: list[Sink], done: threading.Event) -> None:
         """Put all of it in place; in the thread of the run."""
@@ -127,13 +129,6 @@ class Reload:
             self._pipeline.use(classifier)
         leaving += self._site.change(plan)
         done.set()
-
-
-def _close(sink: Sink) -> None:
-    try:
-        sink.close()
-    except (EdgeclsError, OSError) as error:
-        say(str(error))
 
 
 def _model_of(config: Config) -> tuple[object, ...]:

@@ -17,17 +17,15 @@ from edgecls.cli.reload import Hangup, Reload
 from edgecls.cli.talk import clear_status, say, status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from edgecls.classifier import Classifier
-    from edgecls.event import Event
     from edgecls.frame import StateChange
     from edgecls.run.config import Config
-    from edgecls.run.events import Events
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.sink import Out, Sink
     from edgecls.run.site import Site
-    from edgecls.run.source import Reading, Source
+    from edgecls.run.source import Merged, Reading
 
 STATUS_EVERY_S = 0.25
 STDOUT = "jsonl:-"
@@ -133,7 +131,7 @@ def _run_config(read: Callable[[], Config], hangup: Hangup) -> int:
             return interrupt.exit_code
         frames = stack.enter_context(opened)
         site = stack.enter_context(Site(config, frames, say=say))
-        frames.on_state(partial(_tell, site.sinks, interrupt, site.events))
+        frames.on_state(lambda change: interrupt.undisturbed(partial(site.write_state, change)))
         pipeline = Pipeline(classifier, regions=site.regions, health=site.health)
         reload = Reload(read, _load_of, site, frames=frames, pipeline=pipeline, interrupt=interrupt)
         stack.enter_context(hangup.serving(reload))
@@ -167,7 +165,7 @@ def _run_sources(
             return interrupt.exit_code
         frames = stack.enter_context(opened)
         opened_sinks = [stack.enter_context(one) for one in open_sinks(outs, say=say)]
-        frames.on_state(partial(_tell, opened_sinks, interrupt, None))
+        frames.on_state(partial(_tell, opened_sinks, interrupt))
         pipeline = Pipeline(classifier, regions=regions, health=Health() if health else None)
         _loop(pipeline, frames, opened_sinks, interrupt, site=None, has_lines=lambda: not is_quiet)
     return interrupt.exit_code
@@ -191,24 +189,17 @@ def _check_usage(
         raise typer.BadParameter("expected a --model to run")
 
 
-def _tell(sinks: list[Sink], interrupt: Interrupt, events: Events | None, change: StateChange) -> None:
-    """Show a change of a camera's state and write it, and what that makes happen, to every sink."""
+def _tell(sinks: list[Sink], interrupt: Interrupt, change: StateChange) -> None:
+    """Show a change of a camera's state and write it to every sink."""
     if change.state != "ended":  # of that its error tells, or it was a file
         say(str(change))
-    happened = events.change(change) if events else ()
     for sink in sinks:
-        interrupt.undisturbed(partial(_write_change, sink, change, happened))
-
-
-def _write_change(sink: Sink, change: StateChange, events: Iterable[Event]) -> None:
-    sink.write_state(change)
-    for event in events:
-        sink.write_event(event)
+        interrupt.undisturbed(partial(sink.write_state, change))
 
 
 def _loop(
     pipeline: Pipeline,
-    source: Source,
+    source: Merged,
     sinks: list[Sink],
     interrupt: Interrupt,
     *,
@@ -236,7 +227,7 @@ def _loop(
             meter.add(result, now)
             if lines_on_screen or now - shown >= STATUS_EVERY_S:
                 shown = now
-                status(meter.line(source.skipped))
+                status(meter.line((one.name for one in source.sources), now, source.skipped))
             if any(sink.done for sink in sinks):
                 break
         if site:

@@ -3,7 +3,7 @@
 It reads only what a line of labels holds (camera, index, time, regions, boxes, labels, scores), rounded as it is there, so a
 recording of labels gives the very events that the cameras gave.
 
-    events = Events({"north": Rules(gates=(...,))})
+    events = Events(Rules(gates=(...,)))
     for result in pipeline.over(source):
         for event in events.step(observe(result)):
             ...
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from edgecls.event import Event, Moment
 from edgecls.run.faults import Faults
 from edgecls.run.objects import Counts, ObjectWatch
+from edgecls.run.per_camera import PerCamera
 from edgecls.run.rules import MOTION, Rules
 from edgecls.run.states import Change, StateMachine
 from edgecls.run.track import Tracker
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 class Events:
     """What happens at several cameras, each on its own. One without rules has the usual ones: the state of its whole frame."""
 
-    def __init__(self, rules: Mapping[str, Rules], *, model: str = "") -> None:
-        """Take the rules by the camera's name. `model` is the name of the file that the labels are from."""
-        self._rules = rules
+    def __init__(self, rules: Rules | Mapping[str, Rules], *, model: str = "") -> None:
+        """Take the rules of all cameras, or of each by its name. `model` is the name of the file that the labels are from."""
+        self._rules = PerCamera(rules, Rules())
         self._model = model
         self._cameras: dict[str, CameraEvents] = {}
 
@@ -48,13 +49,14 @@ class Events:
         """Take a change of the state of any of the cameras, in order with its frames. Returns what begins or ends with it."""
         return self._camera(change.camera).change(change)
 
-    def use(self, rules: Mapping[str, Rules], *, model: str | None = None, anew: Collection[str] = ()) -> list[Event]:
+    def use(self, rules: Rules | Mapping[str, Rules], *, model: str | None = None, anew: Collection[str] = ()) -> list[Event]:
         """Go on with these rules, and with labels of another model if one is named. Returns what ends by it: whatever goes on
         at cameras whose rules are others now, and at those in `anew`, whose frames are; with another model at all of them.
         """
-        others = model is not None and model != self._model
-        over = [name for name in self._cameras if others or name in anew or self._of(name) != rules.get(name, Rules())]
-        self._rules, self._model = rules, self._model if model is None else model
+        now = PerCamera(rules, Rules())
+        is_other = model is not None and model != self._model
+        over = self._rules.others(self._cameras, now, anew=self._cameras.keys() if is_other else anew)
+        self._rules, self._model = now, self._model if model is None else model
         return [event for name in over for event in self._cameras.pop(name).close()]
 
     def close(self) -> list[Event]:
@@ -64,11 +66,8 @@ class Events:
     def _camera(self, name: str) -> CameraEvents:
         camera = self._cameras.get(name)
         if camera is None:
-            camera = self._cameras[name] = CameraEvents(name, self._of(name), model=self._model)
+            camera = self._cameras[name] = CameraEvents(name, self._rules[name], model=self._model)
         return camera
-
-    def _of(self, camera: str) -> Rules:
-        return self._rules.get(camera, Rules())
 
 
 class CameraEvents:

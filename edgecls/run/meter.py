@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from edgecls import metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from edgecls.frame import Result
 
 WINDOW_FRAMES = 100
+SILENT_S = 10.0
 
 
 class Meter:
@@ -37,7 +40,16 @@ class Meter:
         """The median age of the results of one camera; NaN before there is one."""
         return metrics.percentile([age for _, age in self._recent.get(camera, ())], 50)
 
-    def line(self, skipped: int) -> str:
-        """One line for a person."""
-        cameras = [f"{name} {self.fps(name):.1f} fps, {self.age_ms(name):.0f} ms old" for name in self.frames]
-        return f"{sum(self.frames.values())} frames, {skipped} skipped | " + " | ".join(cameras)
+    def line(self, cameras: Iterable[str], now_s: float, skipped: int) -> str:
+        """One line for a person, of these cameras."""
+        parts = [f"{name} {self._state(name, now_s)}" for name in cameras]
+        return " | ".join((f"{sum(self.frames.values())} frames, {skipped} skipped", *parts))
+
+    def _state(self, camera: str, now_s: float) -> str:
+        recent = self._recent.get(camera)
+        if not recent:
+            return "nothing yet"
+        silent_s = now_s - recent[-1][0]
+        if silent_s >= SILENT_S:
+            return f"nothing for {silent_s:.0f} s"
+        return f"{self.fps(camera):.1f} fps, {self.age_ms(camera):.0f} ms old"

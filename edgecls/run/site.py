@@ -24,14 +24,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Self, cast
 
-from edgecls.errors import SinkError
 from edgecls.frame import StateChange
 from edgecls.run.events import Events
 from edgecls.run.health import Health
 from edgecls.run.regions import by_camera
 from edgecls.run.say import Say, say_on_stderr
-from edgecls.run.sink import SINKS, keep_s, open_sinks, place_of, spool_name
-from edgecls.run.source import OnState, open_each, open_named
+from edgecls.run.sink import SINKS, close_sink, keep_s, open_sinks, place_of, spool_name
+from edgecls.run.source import open_each, open_named
 from edgecls.run.wire import observe
 
 if TYPE_CHECKING:
@@ -51,9 +50,9 @@ if TYPE_CHECKING:
 GONE = "it was taken out of the configuration"
 
 
-def open_cameras(config: Config, *, say: Say = say_on_stderr, on_state: OnState | None = None) -> Merged:
+def open_cameras(config: Config, *, say: Say = say_on_stderr) -> Merged:
     """Open the cameras of a configuration, as `open_source` does, with the packets kept that its sinks need."""
-    return open_named(_places(config.camera, keep_s(config.outputs)), say=say, on_state=on_state)
+    return open_named(_places(config.camera, keep_s(config.outputs)), say=say)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,9 @@ class Site:
     """
 
     def __init__(self, config: Config, frames: Merged, *, spool: str | Path | None = None, say: Say = say_on_stderr) -> None:
-        """Open the sinks, for frames of `open_cameras`; `spool` is that of `open_sink`. After an error none stays open."""
+        """Open the sinks, for frames of `open_cameras`, whose changes of state they hear from now on; `spool` is that of
+        `open_sink`. After an error none stays open.
+        """
         self.config = config
         self._frames = frames
         self._spool = spool
@@ -115,6 +116,7 @@ class Site:
         self.events = Events(_rules(config), model=config.model_name)
         self._open = dict(zip(config.outputs, open_sinks(config.outputs, spool=spool, say=say), strict=True))
         self.sinks: list[Sink] = list(self._open.values())
+        frames.on_state(self.write_state)
 
     def write(self, result: Result) -> list[Event]:
         """Give a result to all sinks, with the events that begin or end with it, which are returned."""
@@ -125,9 +127,14 @@ class Site:
         return events
 
     def write_state(self, change: StateChange) -> None:
-        """Give a change of a camera's state to all sinks."""
-        for sink in self.sinks:
-            sink.write_state(change)
+        """Say a change of a camera's state, and give it to all sinks, with the events that begin or end with it. The frames
+        call this by themselves.
+        """
+        if change.state != "ended":  # of that its error tells, or it was a file
+            self._say(str(change))
+        events = self.events.change(change)
+        self._write_state(change)
+        self._write_events(events)
 
     def finish(self) -> list[Event]:
         """No more frames come: give all sinks what ends with that. Returns it."""
@@ -183,7 +190,7 @@ class Site:
         self._write_events(self.events.use(_rules(config), model=config.model_name, anew=(*plan.gone, *plan.reopened)))
         self.health.use(_health(config), anew=(*plan.gone, *plan.reopened))
         for name in plan.gone:
-            self.write_state(StateChange(name, "ended", GONE, time.time()))
+            self._write_state(StateChange(name, "ended", GONE, time.time()))
             del self._looks[name]
         self._frames.change((*plan.gone, *plan.reopened), plan.sources)
         self._looks |= plan.looks
@@ -212,11 +219,8 @@ class Site:
             sink = self._open.pop(out)
             if SINKS[out.kind].aside:
                 leaving.append(sink)
-                continue
-            try:
-                sink.close()
-            except SinkError as error:
-                self._say(str(error))
+            else:
+                close_sink(sink, self._say)
         for before, after in plan.replaced:
             buffer = self._open[after] = self._open.pop(before)
             cast("Buffered", buffer).replace(partial(SINKS[after.kind].open, after, self._say))
@@ -226,6 +230,10 @@ class Site:
         for sink in self.sinks:
             sink.beside(names)
         return leaving
+
+    def _write_state(self, change: StateChange) -> None:
+        for sink in self.sinks:
+            sink.write_state(change)
 
     def _write_events(self, events: Iterable[Event]) -> None:
         for event in events:

@@ -25,13 +25,11 @@ if TYPE_CHECKING:
 def count(model: str, sources: list[str], rules: edgecls.Rules) -> Iterator[edgecls.Event]:
     """Give the counts of each interval of each camera and direction as soon as it is over, until the videos end or Ctrl-C."""
     backgrounds: dict[str, edgecls.Motion] = defaultdict(lambda: edgecls.Motion(edgecls.MotionRule()))  # one for each camera
-    rules_of: dict[str, edgecls.Rules] = {}  # the same for all, by the names that their frames have
-    events = edgecls.Events(rules_of)
+    events = edgecls.Events(rules)
     pipeline = edgecls.Pipeline(edgecls.Classifier.load(model), regions=lambda frame: backgrounds[frame.camera](frame))
     wheres = [int(source) if source.isdigit() else source for source in sources]
     with suppress(KeyboardInterrupt), edgecls.open_source(*wheres) as frames:
         for result in pipeline.over(frames):
-            rules_of.setdefault(result.frame.camera, rules)
             yield from (event for event in events.step(edgecls.observe(result)) if event.kind == "count")
     yield from (event for event in events.close() if event.kind == "count")
 

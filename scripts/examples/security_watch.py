@@ -32,7 +32,7 @@ def watch(model: str, source: str, rules: edgecls.Rules, who: str, outputs: list
                 sink.write_state(change)
 
         frames = stack.enter_context(edgecls.open_source(f"yard={source}", reading=reading, on_state=heard))
-        events = edgecls.Events({"yard": rules}, model=Path(model).stem)
+        events = edgecls.Events(rules, model=Path(model).stem)
         alarms: set[str] = set()
 
         def tell(happened: list[edgecls.Event]) -> None:

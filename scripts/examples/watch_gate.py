@@ -39,7 +39,7 @@ def watch(
     pipeline = edgecls.Pipeline(edgecls.Classifier.load(model), regions=edgecls.zones({"gate": (x, y, width, height)}))
     zone = edgecls.Zone("gate", edgecls.Polygon.rectangle(x, y, width, height), state=rule)
     with suppress(KeyboardInterrupt), edgecls.open_source(int(source) if source.isdigit() else source) as frames:
-        events = edgecls.Events({frames.name: edgecls.Rules(zones=(zone,))})
+        events = edgecls.Events(edgecls.Rules(zones=(zone,)))
         for result in pipeline.over(frames):
             for event in events.step(edgecls.observe(result)):
                 call(event)

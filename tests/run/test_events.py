@@ -343,6 +343,20 @@ def test_a_camera_whose_health_is_off_has_no_such_events():
     assert told + events.close() == []
 
 
+def test_rules_may_be_those_of_all_cameras():
+    """Each camera is watched by itself, by the same rules; others for all of them end what goes on at all."""
+
+    def lit(camera, frame):
+        detections = (Detection(Box(0, 0, WIDE, HIGH), says("lit"), "frame"),)
+        return Observation(camera, Moment(frame, frame / FPS), (HIGH, WIDE), detections)
+
+    events = Events(Rules(state=StateRule(seconds=0.0)))
+    begun = [event for frame in range(10) for camera in "ab" for event in events.step(lit(camera, frame))]
+    assert [(event.camera, event.start.frame) for event in begun] == [("a", 0), ("b", 0)]
+    assert events.use({"a": Rules(state=StateRule(seconds=0.0)), "b": Rules(state=StateRule(seconds=0.0))}) == []
+    assert [event.camera for event in events.use(Rules())] == ["a", "b"]
+
+
 def test_other_rules_and_models_end_what_goes_on():
     """At cameras whose rules are others, whose frames are, or, with another model, at all; elsewhere nothing is touched."""
     rule, model = Rules(state=StateRule(seconds=0.0)), "street"

@@ -13,7 +13,7 @@ def test_nothing_seen_is_no_rate_and_no_age():
     meter = Meter()
     assert meter.fps("gate") == 0
     assert math.isnan(meter.age_ms("gate"))
-    assert meter.line(0).startswith("0 frames, 0 skipped")
+    assert meter.line(["gate"], 1.0, 0) == "0 frames, 0 skipped | gate nothing yet"
 
 
 def test_a_rate_counts_intervals():
@@ -52,10 +52,13 @@ def test_only_the_last_results_count_for_the_rate():
 
 
 def test_each_camera_has_its_own_rate():
-    """Two cameras at 10 and 2 fps are two rates, in one line with the sum of frames and what was skipped."""
+    """Two cameras at 10 and 2 fps are two rates, in one line with the sum of frames and what was skipped; a rate of the past is
+    none, and a camera that is gone is not shown.
+    """
     meter = Meter()
     for i in range(11):
         meter.add(result(frame(i, camera="fast"), age_ms=4), i / 10)
     for i in range(3):
         meter.add(result(frame(i, camera="slow"), age_ms=40), i / 2)
-    assert meter.line(7) == "14 frames, 7 skipped | fast 10.0 fps, 4 ms old | slow 2.0 fps, 40 ms old"
+    assert meter.line(["fast", "slow"], 1.5, 7) == "14 frames, 7 skipped | fast 10.0 fps, 4 ms old | slow 2.0 fps, 40 ms old"
+    assert meter.line(["slow"], 21.0, 7) == "14 frames, 7 skipped | slow nothing for 20 s"

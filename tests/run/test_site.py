@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from edgecls import Classifier, ConfigError, Line, Pipeline, SinkError, SourceError, image
+from edgecls.frame import StateChange
 from edgecls.run.config import Camera, Config
 from edgecls.run.motion import MotionRule
 from edgecls.run.rules import Gate
@@ -99,6 +100,18 @@ def test_what_is_the_same_is_not_touched(site):
     assert before == ([*site._frames.sources], site._looks, site.events._cameras, site.sinks)
     rest(site)
     assert by_camera(site.seen) == {"a": list(range(200)), "b": list(range(200))}
+
+
+def test_that_a_camera_is_lost_is_an_event_by_itself(light_model, tmp_path):
+    """A loop over the frames need not listen to their state: the site does, and says it, and each sink hears of it."""
+    config, told, sink = Config(str(light_model), (Camera("gate", str(tmp_path)),)), [], ListSink()
+    with Merged([FakeSource([])], say=told.append) as frames, Site(config, frames, say=told.append) as site:
+        site.sinks.append(sink)
+        frames.sources[0].tell([StateChange("gate", "lost", "cut", 5.0), StateChange("gate", "ended", "given up", 9.0)])
+        site.finish()
+    assert told == [str(StateChange("gate", "lost", "cut", 5.0))]
+    assert [change.state for change in sink.changes] == ["lost", "ended"]
+    assert [(event.label, event.duration_s) for event in sink.events] == [("lost", None), ("lost", 4.0)]
 
 
 def test_a_camera_that_is_gone_ends_and_the_other_goes_on(site, lamp):

@@ -37,6 +37,7 @@ from edgecls.run.health.tone import (
     grid_noise,
     tone,
 )
+from edgecls.run.per_camera import PerCamera
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -71,23 +72,22 @@ leaves 15 % of the contrast. In a twentieth of the light it may be 0.14, but suc
 class Health:
     """Says of each frame of several cameras whether its camera is fit. Give it the frames of each in order."""
 
-    def __init__(self, rules: Mapping[str, HealthRule] | None = None) -> None:
-        """Take the rules by the camera's name; one without has the usual."""
-        self._rules = rules or {}
+    def __init__(self, rules: HealthRule | Mapping[str, HealthRule] | None = None) -> None:
+        """Take the rule of all cameras, or those of each by its name; one without has the usual."""
+        self._rules = PerCamera(rules or {}, HealthRule())
         self._cameras: dict[str, CameraHealth] = {}
 
     def __call__(self, frame: Frame) -> Unfit | None:
         """Return what is wrong with the frame's camera, or None."""
         camera = self._cameras.get(frame.camera)
         if camera is None:
-            camera = self._cameras[frame.camera] = CameraHealth(self._rules.get(frame.camera, HealthRule()))
+            camera = self._cameras[frame.camera] = CameraHealth(self._rules[frame.camera])
         return camera.step(frame)
 
-    def use(self, rules: Mapping[str, HealthRule], *, anew: Collection[str] = ()) -> None:
+    def use(self, rules: HealthRule | Mapping[str, HealthRule], *, anew: Collection[str] = ()) -> None:
         """Go on with these rules. Cameras whose rule is another one now, and those in `anew`, are learned anew."""
-        was, self._rules = self._rules, rules
-        over = [name for name in self._cameras if name in anew or was.get(name, HealthRule()) != rules.get(name, HealthRule())]
-        for name in over:
+        was, self._rules = self._rules, PerCamera(rules, HealthRule())
+        for name in was.others(self._cameras, self._rules, anew=anew):
             del self._cameras[name]
 
 

@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecls.errors import ConfigError
+from edgecls.errors import ConfigError, EdgeclsError
 from edgecls.run.say import Say, say_on_stderr
 from edgecls.run.sink.aside import Aside
 from edgecls.run.sink.buffered import Buffered
@@ -91,6 +91,7 @@ __all__ = [
     "WindowSink",
     "as_text",
     "check_places",
+    "close_sink",
     "keep_s",
     "open_sink",
     "open_sinks",
@@ -140,6 +141,14 @@ def open_sinks(specs: Sequence[str | Out], *, spool: str | Path | None = None, s
     for sink in sinks.values():
         sink.beside(sinks)
     return list(sinks.values())
+
+
+def close_sink(sink: Sink, say: Say) -> None:
+    """Close a sink while others go on: what cannot be written any more is said, and stops nothing."""
+    try:
+        sink.close()
+    except (EdgeclsError, OSError) as error:
+        say(str(error))
 
 
 def check_places(outs: Sequence[Out]) -> None:
