@@ -34,7 +34,7 @@ STDOUT = "jsonl:-"
 def run(
     model: Annotated[str | None, typer.Option("--model", "-m", metavar="M.onnx", help="The .onnx file to run; goes over the one of --config.")] = None,
     config: Annotated[str | None, typer.Option("--config", metavar="CAMERAS.toml", help="Cameras, zones, lines, rules and sinks from a file; gives events beside the labels.")] = None,
-    camera: Annotated[list[int] | None, typer.Option("--camera", "-c", min=0, metavar="N", help="A camera by its number; may be repeated.")] = None,
+    camera: Annotated[list[str] | None, typer.Option("--camera", "-c", metavar="[NAME=]N", help="A camera by its number, with a name if wanted; may be repeated.")] = None,
     source: Annotated[list[str] | None, typer.Option("--source", "-s", metavar="[NAME=]WHERE",
         help="A video file, a folder of pictures, or a URL (rtsp, http ...), with a name for the camera if wanted; may be repeated.")] = None,
     zone: Annotated[list[str] | None, typer.Option("--zone", "-z", metavar="NAME=X,Y,W,H",
@@ -61,9 +61,14 @@ def run(
     Live sources skip to their newest frame and count what they skipped, and are opened again whenever they are lost; files
     lose nothing.
     """
-    wheres: list[int | str] = [*(camera or ()), *(source or ())]
-    from edgecls.run.source import Reading
+    from edgecls.run.source import Reading, recognize
 
+    for one in camera or ():
+        if recognize(one)[0] != "camera":
+            raise typer.BadParameter(
+                f"--camera {one}: expected the number of a camera, as in 0 or gate=0; a file, folder or URL is a --source"
+            )
+    wheres = [*(camera or ()), *(source or ())]
     reading = Reading(
         decoder=decoder,  # type: ignore[arg-type]  # Reading checks it
         fast_decode=fast_decode, keyframes=keyframes, strict=strict, every=every, fps=fps,
@@ -140,7 +145,7 @@ def _run_config(read: Callable[[], Config], hangup: Hangup) -> int:
 
 
 def _run_sources(
-    wheres: list[int | str], *, reading: Reading, zone_texts: Sequence[str], sinks: Sequence[str], health: bool,
+    wheres: Sequence[str], *, reading: Reading, zone_texts: Sequence[str], sinks: Sequence[str], health: bool,
     given: dict[str, Any],
 ) -> int:  # fmt: skip
     """Run the cameras, files and streams of the command line: labels, without events. Returns the exit code."""
@@ -172,7 +177,7 @@ def _run_sources(
 
 
 def _check_usage(
-    *, config: str | None, model: str | None, wheres: list[int | str], zones: Sequence[str], is_usual: bool, health: bool
+    *, config: str | None, model: str | None, wheres: Sequence[str], zones: Sequence[str], is_usual: bool, health: bool
 ) -> None:
     """Refuse what says nothing to run on, and what says it twice; `is_usual`: no option says how to read."""
     if config and (wheres or zones):

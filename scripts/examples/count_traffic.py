@@ -27,8 +27,7 @@ def count(model: str, sources: list[str], rules: edgecls.Rules) -> Iterator[edge
     backgrounds: dict[str, edgecls.Motion] = defaultdict(lambda: edgecls.Motion(edgecls.MotionRule()))  # one for each camera
     events = edgecls.Events(rules)
     pipeline = edgecls.Pipeline(edgecls.Classifier.load(model), regions=lambda frame: backgrounds[frame.camera](frame))
-    wheres = [int(source) if source.isdigit() else source for source in sources]
-    with suppress(KeyboardInterrupt), edgecls.open_source(*wheres) as frames:
+    with suppress(KeyboardInterrupt), edgecls.open_source(*sources) as frames:
         for result in pipeline.over(frames):
             yield from (event for event in events.step(edgecls.observe(result)) if event.kind == "count")
     yield from (event for event in events.close() if event.kind == "count")

@@ -38,7 +38,7 @@ def watch(
     x, y, width, height = rectangle
     pipeline = edgecls.Pipeline(edgecls.Classifier.load(model), regions=edgecls.zones({"gate": (x, y, width, height)}))
     zone = edgecls.Zone("gate", edgecls.Polygon.rectangle(x, y, width, height), state=rule)
-    with suppress(KeyboardInterrupt), edgecls.open_source(int(source) if source.isdigit() else source) as frames:
+    with suppress(KeyboardInterrupt), edgecls.open_source(source) as frames:
         events = edgecls.Events(edgecls.Rules(zones=(zone,)))
         for result in pipeline.over(frames):
             for event in events.step(edgecls.observe(result)):

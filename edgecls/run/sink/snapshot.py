@@ -17,12 +17,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 
 from edgecls import image
 from edgecls.errors import SinkError
 from edgecls.event import Kind  # noqa: TC001 - `settings.build` reads the types of the fields
-from edgecls.frame import Frame, Result, Timing
+from edgecls.frame import Result, Timing, Unfit
 from edgecls.run.draw import draw
 from edgecls.run.say import Say, say_on_stderr
 from edgecls.run.sink.contract import Sink
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgecls.event import Event
-    from edgecls.frame import Box, Detection, Picture
+    from edgecls.frame import Box, Detection, Frame, Picture, PictureFault
     from edgecls.run.sink.quota import Quota
 
 Show = Literal["frame", "annotated", "crop"]
@@ -121,7 +121,9 @@ class SnapshotSink(Sink):
 
     def _write(self, event: Event, frame: Frame, detections: Sequence[Detection]) -> _Made | None:
         box = _box_of(event, detections)
-        pictures = {show: _picture(show, frame, detections, box) for show in self._shot.shows}
+        unfit = Unfit(cast("PictureFault", event.label), event.start, event.start) if event.kind == "health" else None
+        seen = Result(frame, tuple(detections), Timing(0.0, 0.0, 0.0), unfit)
+        pictures = {show: _picture(show, seen, box) for show in self._shot.shows}
         jpegs = {show: image.encode_jpeg(p, self._shot.quality) for show, p in pictures.items() if p is not None}
         if not jpegs:
             self._shelf.miss(f"camera {event.camera}: no crop, because {event.region} has no box of its own in the frame")
@@ -158,12 +160,12 @@ class _Made(NamedTuple):
     record: dict[str, Any]
 
 
-def _picture(show: Show, frame: Frame, detections: Sequence[Detection], box: Box | None) -> Picture | None:
+def _picture(show: Show, seen: Result, box: Box | None) -> Picture | None:
     if show == "annotated":
-        return draw(Result(frame, tuple(detections), Timing(0.0, 0.0, 0.0)))
+        return draw(seen)
     if show == "frame":
-        return frame.bgr()
-    return None if box is None else image.crop(frame.bgr(), box)
+        return seen.frame.bgr()
+    return None if box is None else image.crop(seen.frame.bgr(), box)
 
 
 def _box_of(event: Event, detections: Sequence[Detection]) -> Box | None:

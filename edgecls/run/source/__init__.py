@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 _NAMED = re.compile(r"([A-Za-z0-9_-]+)=(.+)", re.DOTALL)
+_NUMBER = re.compile(r"[0-9]{1,3}")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -76,11 +77,11 @@ SOURCES: dict[str, Callable[[str, str, Reading, Say], Source]] = {
 def open_source(
     *wheres: int | str | Path, reading: Reading = Reading(), say: Say = say_on_stderr, on_state: OnState | None = None
 ) -> Merged:
-    """Open cameras (an int), video files, folders of pictures and network streams; they come as one.
+    """Open cameras by their number, video files, folders of pictures and network streams; they come as one.
 
-    A text may carry a name for the camera, as in `gate=rtsp://host/stream`. Each source is read in a thread of its own:
-    of live ones the newest frame is given, of files every frame. `reading` says by which decoder and how; `say` hears in one
-    line of what could not be read.
+    A text may carry a name for the camera, as in `gate=rtsp://host/stream` or `gate=0`. Each source is read in a thread of its
+    own: of live ones the newest frame is given, of files every frame. `reading` says by which decoder and how; `say` hears in
+    one line of what could not be read.
 
     Cameras and streams are opened by their threads, so those that are offline hold nobody up, and again whenever they are
     lost. `on_state` is called with each change of their state, in the thread that takes the frames and in order with them;
@@ -90,9 +91,9 @@ def open_source(
         raise ConfigError("expected a camera, file, folder or URL to read from, found none")
     places: dict[str, tuple[int | str, Reading]] = {}
     for where in wheres:
-        _, target, name = recognize(where)
+        kind, target, name = recognize(where)
         unique = next(n for n in (name, *(f"{name}-{i}" for i in range(2, len(wheres) + 2))) if n not in places)
-        places[unique] = (where if isinstance(where, int) else target, reading)
+        places[unique] = (int(target) if kind == "camera" else target, reading)
     return open_named(places, say=say, on_state=on_state)
 
 
@@ -121,12 +122,12 @@ def open_each(places: Mapping[str, tuple[int | str, Reading]], *, say: Say = say
 
 def recognize(where: int | str | Path) -> tuple[str, str, str]:
     """Tell (kind, target, name) of a source: a key of SOURCES, what to open, what to call the camera."""
-    if isinstance(where, int):
-        return "camera", str(where), f"camera{where}"
     target, name = str(where), ""
     named = _NAMED.fullmatch(target)
     if named and not Path(target).exists():
         name, target = named.groups()
+    if isinstance(where, int) or (_NUMBER.fullmatch(target) and not Path(target).exists()):
+        return "camera", target, name or f"camera{target}"
     if _URL.match(target):
         return "stream", target, name or urlsplit(target).hostname or "stream"
     path = Path(target)

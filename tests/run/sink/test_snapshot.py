@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from edgecls import ConfigError, SinkError
 from edgecls.event import Event, Moment
-from edgecls.frame import Box, Detection
+from edgecls.frame import Box, Detection, Unfit
 from edgecls.run.draw import draw
 from edgecls.run.sink import Shot, SnapshotSink
 from edgecls.run.source import Reading, open_source
@@ -75,6 +76,18 @@ def test_frame_drawing_and_crop(pictures):
     assert np.abs(read["-annotated.jpg"].astype(int) - draw(result(one, *seen))).mean() < 3
     assert read["-crop.jpg"].shape == (40, 40, 3)
     assert json.loads((pictures / f"{name}.json").read_text())["snapshot"]["box"] == [10, 20, 50, 60]
+
+
+def test_a_fault_of_the_camera_stands_on_its_picture(pictures):
+    """As it does on the video."""
+    one, fault = frame(7, size_hw=(96, 128)), replace(event(7, 9, label="black"), kind="health")
+    with SnapshotSink(pictures, Shot(shows=("annotated",), quality=100)) as sink:
+        sink.write(result(one))
+        sink.write_event(fault)
+    (picture,) = pictures.glob("*.jpg")
+    drawn = draw(replace(result(one), unfit=Unfit("black", fault.start, fault.start)))
+    assert np.abs(cv2.imread(str(picture)).astype(int) - drawn).mean() < 3
+    assert np.abs(draw(result(one)).astype(int) - drawn).mean() > 3
 
 
 def test_of_several_objects_the_one_with_the_label_is_cropped(pictures):

@@ -13,6 +13,9 @@ from tests.drawn import gray_levels, write_video
     ("where", "expected"),
     [
         (0, ("camera", "0", "camera0")),
+        ("12", ("camera", "12", "camera12")),
+        ("gate=0", ("camera", "0", "gate")),
+        ("0.mp4", ("video", "0.mp4", "0")),
         ("rtsp://user:pw@cam-1/live", ("stream", "rtsp://user:pw@cam-1/live", "cam-1")),
         ("gate=rtsp://cam-1/live", ("stream", "rtsp://cam-1/live", "gate")),
         ("http://host/x?a=b", ("stream", "http://host/x?a=b", "host")),
@@ -36,10 +39,13 @@ def test_a_folder_is_recognized(tmp_path):
 
 
 def test_a_file_with_an_equals_sign_is_that_file(tmp_path, monkeypatch):
-    """A file that is really called a=b.mp4 is not taken for a name and a file."""
+    """A file that is really called a=b.mp4 is not taken for a name and a file, and one that is called 0 for no camera."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a=b.mp4").touch()
+    (tmp_path / "0").touch()
     assert recognize("a=b.mp4") == ("video", "a=b.mp4", "a=b")
+    assert recognize("0") == ("video", "0", "0")
+    assert recognize(0) == ("camera", "0", "camera0")
 
 
 def test_cameras_have_names_of_their_own(tmp_path):
