@@ -287,6 +287,7 @@ def test_cuda_without_cuda_is_refused(edgecls, light_model, video):
 def test_without_a_source_the_usage_is_shown(edgecls, light_model):
     """A run that reads from nothing is a wrong usage: exit code 2."""
     refused(edgecls("run", "-m", light_model), "expected a --camera, a --source or a --config to read from", code=2)
+    refused(edgecls("run", "-m", light_model, "--camera", "x.mp4"), "--camera x.mp4: expected the number of a camera", code=2)
 
 
 def test_several_cameras_need_a_video_each(edgecls, light_model, video):
