@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import tomllib
 from pathlib import Path
 from types import NoneType, UnionType
@@ -20,6 +21,8 @@ from collections.abc import Callable
 T = TypeVar("T")
 
 LISTED = {int: "whole numbers", str: "texts"}
+
+_SUBJECT = re.compile(r"(?:[^:]*: )?(\w+(?:\[\d+\]|\.\w+)*)")
 
 Where = Callable[[str], str]
 """What an error calls the place of a setting, by the setting's path."""
@@ -93,7 +96,9 @@ def build(cls: type[T], table: Mapping[str, Any], where: str | Where, prefix: st
     try:
         return cls(**values)
     except EdgeclsError as error:
-        raise ConfigError(f"{place(prefix)}: {error}") from error
+        text = str(error)
+        path = _subject(text, hints)
+        raise ConfigError(f"{place(prefix + path)}: {prefix if path and text.startswith(path) else ''}{text}") from error
 
 
 def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,6 +119,14 @@ def check(name: str, value: object, good: bool, expected: str) -> None:
 def as_table(settings: Any) -> dict[str, Any]:
     """The inverse of `build`: plain tables, without what is None."""
     return _without_none(dataclasses.asdict(settings))
+
+
+def _subject(text: str, names: Iterable[str]) -> str:
+    """The path of the setting that an error of a dataclass is about, which it begins with, or its part after a colon; "" where
+    it is about several.
+    """
+    found = _SUBJECT.match(text)
+    return found[1] if found and re.split(r"\W", found[1])[0] in names else ""
 
 
 def _value(hint: Any, value: Any, where: Where, name: str) -> Any:
@@ -165,7 +178,9 @@ def _values(kinds: tuple[Any, ...], value: Any, where: Where, name: str) -> tupl
     if not is_list or (kind in LISTED and not all(type(one) is kind for one in value)):
         count = f"{fixed} " if fixed else ""
         listed = LISTED.get(str if is_text else kind, "tables")
-        raise ConfigError(f"{where(name)}: {name} must be a list of {count}{listed}, found {value!r}")
+        plain = re.sub(r"\[\d+\]", "", name)
+        fix = f"; write [[{plain}]] before each" if isinstance(value, dict) and dataclasses.is_dataclass(kind) else ""
+        raise ConfigError(f"{where(name)}: {name} must be a list of {count}{listed}, found {value!r}{fix}")
     return tuple(_value(kind, one, where, f"{name}[{i}]") for i, one in enumerate(value))
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecls.cli.talk import data
+from edgecls.cli.talk import data, say
+
+if TYPE_CHECKING:
+    from edgecls.run.config import Config
 
 
 def check_config(
@@ -26,6 +30,7 @@ def check_config(
     from edgecls.run.sink import as_text
 
     found = read_config(config)
+    _look_at_files(found)
     cameras = [
         {
             "name": camera.name,
@@ -51,6 +56,30 @@ def check_config(
         data(f"  {camera.name}: {redact(str(camera.source))}: {', '.join(looks) or 'the whole frame'}{when}")
     for sink in sinks:
         data(f"  to {sink}")
+
+
+def _look_at_files(found: Config) -> None:
+    """Check what can be seen from here of what the file names. What is missing may be there where it is to run: a warning."""
+    from edgecls.classifier import Classifier
+    from edgecls.errors import EdgeclsError
+    from edgecls.run.config import check_labels
+    from edgecls.run.sink import folder_of, place_of
+    from edgecls.run.source import recognize
+
+    try:
+        labels = Classifier.load(found.model, device="cpu", on_mismatch="ignore").card.labels
+    except (EdgeclsError, OSError) as error:
+        say(f"warning: {error}")
+    else:
+        check_labels(found, labels)
+    for camera in found.camera:
+        kind, target, _ = recognize(camera.source)
+        if kind == "video" and not Path(target).exists():
+            say(f"warning: camera {camera.name}: there is no file {target}")
+    for out in found.outputs:
+        folder = folder_of(out)
+        if folder is not None and not folder.is_dir():
+            say(f"warning: sink {place_of(out)}: there is no folder {folder}")
 
 
 def _print_schema() -> None:

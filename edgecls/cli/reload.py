@@ -42,18 +42,17 @@ class Hangup:
     def __init__(self) -> None:
         """Take nothing yet."""
         self._came: SimpleQueue[bool] = SimpleQueue()  # of all queues the one that a handler of signals may put into
-        self._before: object = None
 
     def __enter__(self) -> Self:
         """Take the signal over."""
         if NUMBER is not None:
-            self._before = signal.signal(NUMBER, self._on_signal)
+            signal.signal(NUMBER, self._on_signal)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Give the signal back."""
+        """Pass over the signal from now on: given back, one that comes while the program ends would give it another exit code."""
         if NUMBER is not None:
-            signal.signal(NUMBER, self._before)  # type: ignore[arg-type]  # what signal.signal returned
+            signal.signal(NUMBER, signal.SIG_IGN)
 
     @contextmanager
     def serving(self, act: Callable[[threading.Event], None]) -> Iterator[None]:
@@ -83,10 +82,11 @@ class Reload:
     """Reads the configuration by `read`, and changes a run to it: its site, the frames that it takes, its model."""
 
     def __init__(
-        self, read: Callable[[], Config], load: Callable[[Config], Classifier], site: Site, *, frames: Merged, pipeline: Pipeline,
+        self, read: Callable[[], Config], load: Callable[[Config], Classifier], site: Site, classifier: Classifier,
+        *, frames: Merged, pipeline: Pipeline,
         interrupt: Interrupt,
     ) -> None:  # fmt: skip
-        """The model of the site's configuration has just been loaded."""
+        """`classifier` is that of the site's configuration, and has just been loaded."""
         self._read = read
         self._load = load
         self._site = site
@@ -94,15 +94,18 @@ class Reload:
         self._pipeline = pipeline
         self._interrupt = interrupt
         self._loaded = _model_of(site.config)
+        self._classifier = classifier
 
     def __call__(self, ended: threading.Event) -> None:
         """Do it; in a thread. Says in one line what it did, or why the run goes on as it was."""
+        from edgecls.run.config import check_labels
         from edgecls.run.sink import close_sink
 
         try:
             config = self._read()
             model = _model_of(config)
             classifier = self._load(config) if model != self._loaded else None
+            check_labels(config, (classifier or self._classifier).card.labels)
             plan = self._site.prepare(config)
         except EdgeclsError as error:
             say(f"not reloaded, the run goes on with its last good configuration: {error}")
@@ -118,7 +121,7 @@ class Reload:
         if not done.is_set():
             plan.drop()
             return
-        self._loaded = model
+        self._loaded, self._classifier = model, classifier or self._classifier
         say(f"reloaded: {plan}{f'; model: {config.model}' if classifier else ''}")
         for sink in leaving:
             close_sink(sink, say)

@@ -124,11 +124,13 @@ def _load_of(config: Config) -> Classifier:
 
 def _run_config(read: Callable[[], Config], hangup: Hangup) -> int:
     """Run the cameras of a configuration, which is read again at SIGHUP. Returns the exit code."""
+    from edgecls.run.config import check_labels
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.site import Site, open_cameras
 
     config = read()
     classifier = _load_of(config)
+    check_labels(config, classifier.card.labels)
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())  # first in, last out: the sinks are closed under it
         opened = interrupt.wait_for(lambda: open_cameras(config, say=say))
@@ -138,7 +140,7 @@ def _run_config(read: Callable[[], Config], hangup: Hangup) -> int:
         site = stack.enter_context(Site(config, frames, say=say))
         frames.on_state(lambda change: interrupt.undisturbed(partial(site.write_state, change)))
         pipeline = Pipeline(classifier, regions=site.regions, health=site.health)
-        reload = Reload(read, _load_of, site, frames=frames, pipeline=pipeline, interrupt=interrupt)
+        reload = Reload(read, _load_of, site, classifier, frames=frames, pipeline=pipeline, interrupt=interrupt)
         stack.enter_context(hangup.serving(reload))
         _loop(pipeline, frames, site.sinks, interrupt, site=site, has_lines=lambda: not site.config.quiet)
     return interrupt.exit_code

@@ -22,12 +22,14 @@ the folder that the command runs in, as on the command line.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from edgecls.confidence import UNKNOWN
 from edgecls.errors import ConfigError
 from edgecls.golden import OnMismatch  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.run.health.rule import HealthRule
@@ -40,6 +42,9 @@ from edgecls.run.source.contract import Reading
 from edgecls.run.states import StateRule
 from edgecls.run.track import TrackRule
 from edgecls.settings import Where, build, check, read_toml_with_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 When = Literal["always", "motion"]
 _VARIABLE = re.compile(r"\$\{(\w*)\}")
@@ -73,6 +78,22 @@ class Camera:
         good = bool(re.fullmatch(r"[\w-]+", self.name))
         check("name", self.name, good, "letters, digits, _ and - (it is part of file names and topics)")
         _ = self.rules
+        is_shown = any(zone.look == "state" for zone in self.zone)
+        if self.state != StateRule() and (is_shown or self.follows):
+            place = "that of a zone is [camera.zone.state]" if is_shown else "of what moves there is [camera.track]"
+            raise ConfigError(f"state is of the whole frame, which is not looked at here; {place}")
+        if self.track != TrackRule() and not self.follows:
+            raise ConfigError(
+                "track has no effect, as nothing is followed: there is no line, zone of objects or [camera.motion]"
+            )
+
+    @property
+    def labels_named(self) -> dict[str, tuple[str, ...]]:
+        """The labels that its settings name, by the setting; the usual ones are not named."""
+        named = {"state.labels": self.state.labels}
+        named |= {f"zone {zone.name}: state.labels": zone.state.labels for zone in self.zone}
+        named |= {f"line {gate.name}: labels": gate.labels for gate in self.line}
+        return named | ({"track.ignore": self.track.ignore} if self.track.ignore != TrackRule().ignore else {})
 
     @property
     def rules(self) -> Rules:
@@ -128,10 +149,23 @@ class Config:
         if not self.camera:
             raise ConfigError("there is no [[camera]]; expected one or more")
         names = [camera.name for camera in self.camera]
-        for name in names:
-            if names.count(name) > 1:
-                raise ConfigError(f"{names.count(name)} cameras are called {name!r}; expected a name of its own for each")
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                raise ConfigError(f"camera[{i}].name {name!r} is that of another camera too; expected each name once")
         check("threads", self.threads, self.threads is None or self.threads >= 1, "1 or more")
+
+
+def check_labels(config: Config, known: Sequence[str]) -> None:
+    """Raise ConfigError where a setting names a label that the model with the labels `known` never gives, so that its events
+    would never come.
+    """
+    for camera in config.camera:
+        for setting, labels in camera.labels_named.items():
+            for label in labels:
+                if label not in (*known, UNKNOWN):
+                    near = difflib.get_close_matches(label, known, 1)
+                    meant = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
+                    raise ConfigError(f"camera {camera.name}: {setting}: {config.model} has no label {label!r}; {meant}")
 
 
 def read_config(path: str | Path, environment: dict[str, str] | None = None) -> Config:

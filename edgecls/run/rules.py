@@ -35,6 +35,10 @@ class Zone:
         """Refuse a name that is taken, and times that are none."""
         _check_name("zone", self.name)
         check(f"zone {self.name}: dwell_s", self.dwell_s, 0 <= self.dwell_s < inf, "0 or more seconds")
+        if self.look == "state" and self.dwell_s:
+            raise ConfigError(f"zone {self.name}: dwell_s is of objects; for what the zone shows write state.dwell_s")
+        if self.look == "objects" and self.state != StateRule():
+            raise ConfigError(f"zone {self.name}: state has no effect on a zone of objects; those have dwell_s")
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ class Polygon:
     @classmethod
     def rectangle(cls, x: float, y: float, width: float, height: float) -> Polygon:
         """Its left upper corner is (x, y)."""
+        if not (width > 0 and height > 0):
+            raise ConfigError(f"width and height must be above 0, not {width:g} and {height:g}")
         return cls(((x, y), (x + width, y), (x + width, y + height), (x, y + height)))
 
     @classmethod

@@ -126,6 +126,30 @@ def test_a_config_is_checked_without_a_camera(tmp_path):
     assert f"{path}, line 8: camera[0].zone[0].area: (0.5, 5.5) is outside of the frame" in done.stderr
 
 
+def test_what_a_config_names_is_looked_for(light_model, tmp_path):
+    """A file or folder that is not there is a warning, as it may be where it is to run; a label that the model has not is a
+    mistake, for `edgecls run` as well: its events would never come.
+    """
+    path = tmp_path / "cameras.toml"
+    text = (
+        f'model = "{light_model}"\nsinks = ["clip:none/clips", "csv:none/e.csv", "mqtt://broker/traffic"]\n[[camera]]\n'
+        'name = "lamp"\nsource = "none.mp4"\n[camera.state]\nlabels = ["bright", "unknown"]\n'
+    )
+    path.write_text(text)
+    warnings = call("check-config", path).stderr.splitlines()
+    assert warnings == [
+        "warning: camera lamp: there is no file none.mp4",
+        "warning: sink clip:none/clips: there is no folder none/clips",
+        "warning: sink csv:none/e.csv: there is no folder none",
+    ]
+    path.write_text(text.replace(str(light_model), "none.onnx"))
+    assert "warning: none.onnx" in call("check-config", path).stderr
+    path.write_text(text.replace("bright", "brigt"))
+    said = f"error: camera lamp: state.labels: {light_model} has no label 'brigt'; did you mean 'bright'?"
+    for verb in (["check-config"], ["run", "--config"]):
+        assert call(*verb, path, code=1).stderr.splitlines()[-1] == said
+
+
 def test_sinks_of_tables_are_checked_and_shown(tmp_path):
     """As the text that would ask for the same, without password."""
     path = tmp_path / "cameras.toml"

@@ -103,17 +103,6 @@ ignore = ["moved"]
 classify_anyway = true
 off = true
 
-[camera.state]
-enter = 0.7
-leave = 0.5
-seconds = 2
-frames = 4
-share = 0.7
-dwell_s = 1
-cooldown_s = 1
-hold_s = 5
-labels = ["car"]
-
 [camera.reading]
 decoder = "pyav"
 fast_decode = true
@@ -133,7 +122,6 @@ name = "bay"
 area = [0.1, 0.1, 0.2, 0.2]
 look = "objects"
 dwell_s = 3
-state = {unknown = "ignore"}
 
 [[camera.line]]
 name = "stop line"
@@ -141,6 +129,22 @@ line = [[0.1, 0.6], [0.9, 0.6]]
 left = "out"
 right = "in"
 labels = ["car", "truck"]
+
+[[camera]]
+name = "gate"
+source = 1
+
+[camera.state]
+enter = 0.7
+leave = 0.5
+seconds = 2
+frames = 4
+share = 0.7
+dwell_s = 1
+cooldown_s = 1
+hold_s = 5
+labels = ["car"]
+unknown = "ignore"
 """
 STRUCTURE = re.compile(r"unknown setting|is missing|must be one of|, found ")
 """What `build` says of names, types and choices."""

@@ -99,8 +99,16 @@ def test_a_rectangle_may_touch_the_edge_of_the_frame():
             "its corners (0.1, 0.1), (0.5, 0.5), (0.9, 0.9) lie on a line; expected an area",
         ),
         (
-            lambda: Polygon.rectangle(0.5, 0.5, 0.6, float("nan")),
+            lambda: Polygon.rectangle(0.5, 0.5, 0.6, 0.1),
             "(1.1, 0.5) is outside of the frame; expected fractions of its width and height, from 0 to 1",
+        ),
+        (
+            lambda: Polygon.rectangle(0.5, 0.5, 0.3, float("nan")),
+            "width and height must be above 0, not 0.3 and nan",
+        ),
+        (
+            lambda: Polygon.rectangle(0.5, 0.5, 0.0, 0.2),
+            "width and height must be above 0, not 0 and 0.2",
         ),
         (lambda: Line((0.5, 0.5), (0.5, 0.5)), "it goes from (0.5, 0.5) to (0.5, 0.5); expected two different points"),
         (

@@ -92,6 +92,7 @@ __all__ = [
     "as_text",
     "check_places",
     "close_sink",
+    "folder_of",
     "keep_s",
     "open_sink",
     "open_sinks",
@@ -161,6 +162,13 @@ def check_places(outs: Sequence[Out]) -> None:
 def keep_s(specs: Sequence[str | Out]) -> float:
     """How many seconds of packets these sinks want sources to keep (`Reading.keep_s`); 0 where none needs any."""
     return max((SINKS[out.kind].keep_s(out) for out in map(_settings, specs)), default=0.0)
+
+
+def folder_of(out: Out) -> Path | None:
+    """The folder that must be there for this sink; None where it writes to none."""
+    if isinstance(out, ClipOut | SnapshotOut):
+        return Path(out.path)
+    return Path(out.path).parent if isinstance(out, JsonlOut | VideoOut | CsvOut | SqliteOut) else None
 
 
 def spool_name(out: Out) -> str:
