@@ -92,6 +92,15 @@ def test_what_moves_is_followed_and_replayed(tmp_path, light_model):
     assert events(call("replay", labels, "--config", config).stdout) == events(labels.read_text())
 
 
+def test_a_replay_does_not_write_over_what_it_reads(labels, config):
+    """Its recording, its configuration: refused, and they stay as they were."""
+    before = labels.read_bytes(), config.read_bytes()
+    for sink in (f"jsonl:{labels}", f"csv:{labels.parent}/x/../{labels.name}", f"sqlite:{config}"):
+        done = call("replay", labels, "--config", config, "--sink", sink, code=1)
+        assert done.stderr.startswith(f"error: sink '{sink}' would write to ")
+    assert (labels.read_bytes(), config.read_bytes()) == before
+
+
 def test_lines_that_are_none_are_one_line(config, tmp_path):
     """With the number of the line; a file that is not there; other lines of a run are passed over."""
     (tmp_path / "bad.jsonl").write_text('{"camera": "lamp", "state": "live", "why": "", "at_s": 1.0}\n\n{"frame": 3}\n')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import suppress
+from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -141,6 +142,27 @@ def test_several_cameras_need_a_name_each(tmp_path):
             sink.write(at(0, camera="b"))
         sink.write(at(1, 1, camera="a"))
     assert len(played(tmp_path / "out.mp4")) == 2
+
+
+def test_a_video_with_its_start_in_its_name_replaces_none(tmp_path):
+    """{start} is the local date and time of each file: three runs and another size within a second are five videos."""
+    for _ in range(3):
+        with VideoSink(tmp_path / "{camera}-{start}.mp4") as sink:
+            sink.write(at(0))
+    with VideoSink(tmp_path / "{camera}-{start}.mp4") as sink:
+        sink.write(at(0))
+        sink.write(at(1, 1, size_hw=(48, 64)))
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert len(names) == 5
+    for name in names:
+        start = datetime.strptime(name.removesuffix(".mp4").split("-")[1], "%Y%m%dT%H%M%S")
+        assert abs((datetime.now() - start).total_seconds()) < 60
+
+
+def test_a_placeholder_that_there_is_not_is_refused(tmp_path):
+    """With the nearest one."""
+    with pytest.raises(ConfigError, match=r"\{strat\} stands for nothing; did you mean \{start\}\?"):
+        VideoSink(tmp_path / "{strat}.mp4")
 
 
 def test_a_new_resolution_is_a_new_file(tmp_path):
