@@ -64,7 +64,7 @@ class JsonlOut:
 
 @dataclass(frozen=True, slots=True)
 class VideoOut:
-    """The annotated video `path`, with {camera} in its name for several cameras, and {start} for the date and time it begins at.
+    """The annotated video `path`, with {camera} in its name for several cameras, {start} for the date and time it begins at.
     With a `quota` it is cut into parts of `part_s` seconds, the oldest of which make room.
     """
 
@@ -236,7 +236,7 @@ _FILE = "a file after the colon, such as {kind}:"
 
 SINKS: dict[str, SinkKind] = {
     "clip": SinkKind(ClipOut, _clips, "path", f"{_FOLDER}clips", aside=True, keep_s=lambda out: out.cut.keep_s),
-    "jsonl": SinkKind(JsonlOut, lambda out, _: JsonlSink(out.path), "path", f"{_FILE}out.jsonl", files=_file),
+    "jsonl": SinkKind(JsonlOut, lambda out, say: JsonlSink(out.path, say=say), "path", f"{_FILE}out.jsonl", files=_file),
     "snapshot": SinkKind(
         *(SnapshotOut, _snapshots, "path", f"{_FOLDER}snapshots"), draws=True, aside=True, keep_s=lambda out: out.shot.keep_s
     ),
