@@ -14,6 +14,7 @@ from edgecls.errors import ConfigError
 from edgecls.run.sink.aside import Aside
 from edgecls.run.sink.clip import ClipSink, Cut
 from edgecls.run.sink.jsonl import JsonlSink
+from edgecls.run.sink.lossy import Lossy
 from edgecls.run.sink.mqtt import ANSWER_WAIT_S, MqttSink, broker_of
 from edgecls.run.sink.prometheus import PrometheusSink, host_and_port
 from edgecls.run.sink.quota import Quota
@@ -222,8 +223,9 @@ def _snapshots(out: SnapshotOut, say: Say) -> Sink:
     return Aside(SnapshotSink(out.path, out.shot, quota=_room(out), say=say), name=f"snapshot:{out.path}", say=say)
 
 
-def _video(out: VideoOut, _say: Say) -> Sink:
-    return VideoSink(out.path, quota=out.quota.of(Path(out.path).parent) if out.quota else None, part_s=out.part_s)
+def _video(out: VideoOut, say: Say) -> Sink:
+    quota = out.quota.of(Path(out.path).parent) if out.quota else None
+    return Lossy(VideoSink(out.path, quota=quota, part_s=out.part_s), out.path, "frames of the video", say=say)
 
 
 def _mqtt(out: MqttOut, _say: Say) -> Sink:

@@ -19,15 +19,22 @@ class Outage:
         self._say = say
         self._since: tuple[str, int] | None = None  # why, and how many were lost before it
 
-    def lose(self, error: BaseException) -> None:
-        """Count one that cannot be kept. Why is said when it begins to be so."""
-        system = error.__cause__ or error  # what the system says is the same for each file
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is not over."""
+        return self._since is not None
+
+    def lose(self, error: BaseException, *, lost: int = 1) -> None:
+        """Count what cannot be kept. Why is said when it begins to be so."""
+        system = error
+        while system.__cause__ is not None:  # what the system says is the same for each file
+            system = system.__cause__
         reason = getattr(system, "strerror", None)
         why = f"{self._place}: {reason}" if reason else str(error)
         if self._since is None or self._since[0] != why:
             self._say(f"{self._what} cannot be kept, and those that are lost are counted: {why}")
             self._since = (why, self._since[1] if self._since else self.lost)
-        self.lost += 1
+        self.lost += lost
 
     def over(self) -> None:
         """One was kept: say it where the last one was not."""

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 SUFFIXES = (".mp4", ".mkv", ".jpg")
 LONGEST_NAME = 60
 """Bytes of a camera's name or a label in the name of a file, of which the most systems take 255."""
+PART_KEPT_S = 3600.0
+"""A part that nobody has written to for so long is one of a killed run."""
+_PART = re.compile(r"\..+-(\d{8}T\d{6}\.\d{3}Z|\d{6,}\.\d{3}s)-.+\.part\.(mp4|mkv|jpg|json)")
+"""Of names that `Shelf.name` gives alone: the part of an annotated video, which may stand in the folder too, can be played."""
 SIDECAR_BYTES = 4096
 ROUNDED_S = 0.001
 """The times of events are rounded to milliseconds."""
@@ -56,6 +61,7 @@ class Shelf:
             raise SinkError(f"{folder}: expected a folder for {what}, and there is none; make it first")
         if not os.access(self.folder, os.W_OK | os.X_OK):
             raise SinkError(f"{folder}: the folder for {what} may not be written to; check its owner and rights")
+        self._remove_old_parts()
 
     @property
     def lost(self) -> int:
@@ -108,6 +114,13 @@ class Shelf:
     def close(self) -> None:
         """Say how many were lost, where that has not been said."""
         self._outage.close()
+
+    def _remove_old_parts(self) -> None:
+        """Remove what killed runs left and nobody has written to for long: another run may be writing to the folder now."""
+        for path in self.folder.glob(".*.part.*"):
+            with suppress(OSError):
+                if _PART.fullmatch(path.name) and time.time() - path.lstat().st_mtime > PART_KEPT_S:
+                    path.unlink()
 
     def _is_free(self, name: str, event: Event) -> bool:
         """Whether nothing has this name but what was made of this very event."""

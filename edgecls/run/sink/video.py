@@ -35,6 +35,8 @@ CAMERA = "{camera}"
 START = "{start}"
 RETRY_S = 5.0
 PART_S = 600.0
+WORTH_BYTES = 65_536
+"""What was tried after the first file, on a disk that is full, is removed where it has less: else each try would leave a part."""
 
 
 def check_name(path: str) -> None:
@@ -112,7 +114,7 @@ class VideoSink(Sink):
         if file is None:
             return
         try:
-            is_whole = file.close()
+            is_whole = file.close(worth_bytes=WORTH_BYTES if self._count.get(camera) else 1)
         finally:
             self._count[camera] = self._count.get(camera, 0) + (file.bytes > 0)
         if is_whole and self._quota is not None:
@@ -197,8 +199,10 @@ class _VideoFile:
         except (av.FFmpegError, OSError) as error:
             raise SinkError(f"{self.path}: the video cannot be written ({error})") from error
 
-    def close(self) -> bool:
-        """Finish the video and give it its name. Returns whether there is one: without a frame there is none."""
+    def close(self, *, worth_bytes: int) -> bool:
+        """Finish the video and give it its name. Returns whether there is one: without a frame there is none. What cannot be
+        finished is kept if it has so many bytes.
+        """
         container, self._container = self._container, None
         if container is None:
             return False
@@ -215,8 +219,10 @@ class _VideoFile:
         except (self._av.FFmpegError, OSError) as error:
             with suppress(OSError):
                 self._file.close()
-            left = f"what there is stands in {self._part}" if self.bytes else "there is nothing of it"
-            if not self.bytes:
+            is_worth = bool(self.bytes) and self._part.exists() and self._part.stat().st_size >= worth_bytes
+            left = f"what there is stands in {self._part}" if is_worth else "there is nothing of it"
+            if not is_worth:
+                self.bytes = 0
                 self._part.unlink(missing_ok=True)
             raise SinkError(f"{self.path}: the video cannot be finished ({error}); {left}") from error
         return True

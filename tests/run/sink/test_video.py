@@ -16,7 +16,7 @@ import pytest
 from edgecls import ConfigError, MissingExtraError, SinkError, image
 from edgecls.frame import Box, Detection
 from edgecls.run.draw import draw
-from edgecls.run.sink import Quota, VideoSink
+from edgecls.run.sink import Quota, VideoSink, open_sink
 from tests.run.disk import fill, small_disk
 from tests.run.world import frame, noise, result, said
 
@@ -294,6 +294,36 @@ def test_a_video_goes_on_after_a_full_disk(tmp_path, monkeypatch):
         assert all("No space left on device" in one for one in why)
         (whole,) = disk.glob("out*.mp4")
         assert len(played(whole)) == 120 - 1 - max(failed)
+
+
+def test_a_run_goes_on_while_the_disk_of_its_video_is_full(tmp_path, monkeypatch):
+    """The sink of a run loses frames, counts and says it, and begins another video when there is room again; at the start it is
+    an error.
+    """
+    monkeypatch.setattr("edgecls.run.sink.video.RETRY_S", 0.0)
+    told = []
+    with small_disk(tmp_path / "disk", "300k") as disk:
+        sink = open_sink(f"video:{disk}/out.mp4", say=told.append)
+        for i, picture in enumerate(noise(10, (96, 128)) * 12):
+            if i == 20:
+                fill(disk / "somebody's")
+            if i == 80:
+                (disk / "somebody's").unlink()
+            sink.write(result(image.as_frame(picture, "gate", i, time_s=i / 25, captured_at=0.0)))
+        sink.close()
+        lost = sink.backlog.dropped
+        assert told == [
+            f"frames of the video cannot be kept, and those that are lost are counted: {disk}/out.mp4: No space left on device",
+            f"{disk}/out.mp4: frames of the video are kept again; {lost} were lost",
+        ]
+        assert 0 < lost < 80
+        assert len(list(disk.glob(".*.part.mp4"))) <= 1
+        assert len(played(max(disk.glob("out*.mp4")))) == 40
+    with (
+        open_sink(f"video:{tmp_path}/out.txt", say=told.append) as sink,
+        pytest.raises(SinkError, match="cannot write a video"),
+    ):
+        sink.write(at(0))
 
 
 def test_after_an_error_it_rests(tmp_path):
