@@ -36,7 +36,7 @@ START = "{start}"
 RETRY_S = 5.0
 PART_S = 600.0
 WORTH_BYTES = 65_536
-"""What was tried after the first file, on a disk that is full, is removed where it has less: else each try would leave a part."""
+"""What is tried after the first file on a full disk is removed where it has less: else each try would leave a part."""
 
 
 def check_name(path: str) -> None:

@@ -318,7 +318,7 @@ def test_a_run_goes_on_while_the_disk_of_its_video_is_full(tmp_path, monkeypatch
         ]
         assert 0 < lost < 80
         assert len(list(disk.glob(".*.part.mp4"))) <= 1
-        assert len(played(max(disk.glob("out*.mp4")))) == 40
+        assert 40 <= len(played(max(disk.glob("out*.mp4")))) <= 120 - lost
     with (
         open_sink(f"video:{tmp_path}/out.txt", say=told.append) as sink,
         pytest.raises(SinkError, match="cannot write a video"),
