@@ -35,6 +35,10 @@ class Moment(NamedTuple):
     at_s: float | None = None
     file: str = ""
 
+    def begins_anew(self, last: Moment) -> bool:
+        """Whether a camera whose last frame was `last` began anew before this one: in a run its frames are counted upwards."""
+        return self.frame < last.frame or (self.frame == last.frame and self.time_s <= last.time_s)
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

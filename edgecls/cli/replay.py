@@ -31,10 +31,12 @@ def replay(
     from edgecls.run.config import read_config
     from edgecls.run.events import Events
     from edgecls.run.recording import read_lines
-    from edgecls.run.sink import JsonlSink, open_sinks
+    from edgecls.run.sink import JsonlSink, check_use, open_sinks, parse_sink
     from edgecls.run.wire import Observation
 
     settings = read_config(config)
+    for out in map(parse_sink, sink or ()):
+        check_use(out, reads=["/dev/stdin" if labels == "-" else labels, config], cameras=[one.name for one in settings.camera])
     events = Events({camera.name: camera.rules for camera in settings.camera}, model=settings.model_name)
     frames = lines = 0
     with ExitStack() as stack:

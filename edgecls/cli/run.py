@@ -88,10 +88,11 @@ def run(
 
 def _read(path: str, over: dict[str, Any], sinks: Sequence[str]) -> Config:
     """The configuration, with what the command line says over it, and lines on stdout unless it is to be quiet."""
-    from edgecls.run.config import read_config
+    from edgecls.run.config import check_uses, read_config
 
     found = read_config(path)
     found = replace(found, **over, sinks=(*found.sinks, *sinks))
+    check_uses(found, path)
     return found if found.quiet else replace(found, sinks=_with_lines(found.sinks, found.outputs))
 
 
@@ -154,13 +155,15 @@ def _run_sources(
     from edgecls.run.health import Health
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.regions import parse_zones, whole_frame, zones
-    from edgecls.run.sink import SINKS, keep_s, open_sinks, parse_sink
-    from edgecls.run.source import open_source
+    from edgecls.run.sink import SINKS, check_use, keep_s, open_sinks, parse_sink
+    from edgecls.run.source import files_among, name_each, open_source
 
     is_quiet = given.pop("quiet", False)
+    outs = list(map(parse_sink, sinks))
+    for out in outs:
+        check_use(out, reads=[given["model"], *files_among(wheres)], cameras=list(name_each(wheres)))
     classifier = _load(**given)
     spec = classifier.card.input
-    outs = list(map(parse_sink, sinks))
     outs = outs if is_quiet else list(map(parse_sink, _with_lines(sinks, outs)))
     is_seen = bool(zone_texts) or any(SINKS[out.kind].draws for out in outs)
     reading = replace(reading, needed_hw=None if is_seen else (spec.height, spec.width), keep_s=keep_s(outs))

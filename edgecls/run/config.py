@@ -37,7 +37,8 @@ from edgecls.run.motion import Motion, MotionRule
 from edgecls.run.regions import Regions, gated, together, whole_frame, zones
 from edgecls.run.rules import Gate, Rules, Zone
 from edgecls.run.shapes import Polygon  # noqa: TC001 - `settings.build` reads the types of the fields
-from edgecls.run.sink import Out, check_places, parse_sink
+from edgecls.run.sink import Out, check_places, check_use, parse_sink
+from edgecls.run.source import files_among
 from edgecls.run.source.contract import Reading
 from edgecls.run.states import StateRule
 from edgecls.run.track import TrackRule
@@ -176,12 +177,28 @@ def read_config(path: str | Path, environment: dict[str, str] | None = None) -> 
     table, place = read_toml_with_lines(path)
     variables = dict(os.environ) if environment is None else environment
     config = build(Config, _filled(table, variables, place), place)
-    _check_sinks(config, place)
+    _check_sinks(config, path, place)
     return config
 
 
-def _check_sinks(config: Config, place: Where) -> None:
-    """Raise ConfigError for a text that is no sink, with its line, and for two sinks that write to one place."""
+def check_uses(config: Config, path: str | Path, place: Where | None = None) -> None:
+    """Raise ConfigError for a sink that would write to what is read, the configuration `path` too, or to one video of several
+    cameras.
+    """
+    reads = [path, config.model, *files_among(camera.source for camera in config.camera)]
+    names = [camera.name for camera in config.camera]
+    settings = [f"{key}[{i}]" for key in ("sinks", "sink") for i in range(len(getattr(config, key)))]
+    for setting, out in zip(settings, config.outputs, strict=True):
+        try:
+            check_use(out, reads=reads, cameras=names)
+        except ConfigError as error:
+            raise ConfigError(f"{place(setting)}: {error}" if place else str(error)) from error
+
+
+def _check_sinks(config: Config, path: str | Path, place: Where) -> None:
+    """Raise ConfigError for a text that is no sink, with its line, for one that would write to what is read, and for two that
+    write to one place.
+    """
     for i, text in enumerate(config.sinks):
         try:
             parse_sink(text)
@@ -191,6 +208,7 @@ def _check_sinks(config: Config, place: Where) -> None:
         check_places(config.outputs)
     except ConfigError as error:
         raise ConfigError(f"{place('sinks')}: {error}") from error
+    check_uses(config, path, place)
 
 
 def _filled(value: Any, variables: dict[str, str], place: Any, path: str = "") -> Any:

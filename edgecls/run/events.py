@@ -40,14 +40,23 @@ class Events:
         self._rules = PerCamera(rules, Rules())
         self._model = model
         self._cameras: dict[str, CameraEvents] = {}
+        self._last: dict[str, Moment] = {}
 
     def step(self, seen: Observation) -> list[Event]:
-        """Take one frame of any of the cameras. Returns what begins or ends with it."""
-        return self._camera(seen.camera).step(seen.moment, seen.size_hw, seen.detections, unfit=seen.unfit)
+        """Take one frame of any of the cameras. Returns what begins or ends with it.
+
+        A camera whose frames are counted from the beginning again, as where several runs stand in one recording, begins anew:
+        whatever goes on ends with the last frame before.
+        """
+        last = self._last.get(seen.camera)
+        over = self._end(seen.camera) if last is not None and seen.moment.begins_anew(last) else []
+        self._last[seen.camera] = seen.moment
+        return over + self._camera(seen.camera).step(seen.moment, seen.size_hw, seen.detections, unfit=seen.unfit)
 
     def change(self, change: StateChange) -> list[Event]:
         """Take a change of the state of any of the cameras, in order with its frames. Returns what begins or ends with it."""
-        return self._camera(change.camera).change(change)
+        over = self._end(change.camera) if change.state == "connecting" else []  # which a run says once, before any frame
+        return over + self._camera(change.camera).change(change)
 
     def use(self, rules: Rules | Mapping[str, Rules], *, model: str | None = None, anew: Collection[str] = ()) -> list[Event]:
         """Go on with these rules, and with labels of another model if one is named. Returns what ends by it: whatever goes on
@@ -57,11 +66,17 @@ class Events:
         is_other = model is not None and model != self._model
         over = self._rules.others(self._cameras, now, anew=self._cameras.keys() if is_other else anew)
         self._rules, self._model = now, self._model if model is None else model
-        return [event for name in over for event in self._cameras.pop(name).close()]
+        return [event for name in over for event in self._end(name)]
 
     def close(self) -> list[Event]:
         """No more frames come."""
         return [event for camera in self._cameras.values() for event in camera.close()]
+
+    def _end(self, name: str) -> list[Event]:
+        """Forget what a camera has shown so far. Returns what ends by it."""
+        self._last.pop(name, None)
+        camera = self._cameras.pop(name, None)
+        return [] if camera is None else camera.close()
 
     def _camera(self, name: str) -> CameraEvents:
         camera = self._cameras.get(name)

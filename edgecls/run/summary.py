@@ -102,7 +102,7 @@ class _Camera:
         self._hold_s = max(rule.hold_s for rule in (rules.state, *(zone.state for zone in rules.zones)))
         self._events = CameraEvents(self.name, rules)
         self._first = self._last = seen.moment
-        self._last_frame = -1
+        self._seen: Moment | None = None
         self._after_s = 0.0  # the media time of the recordings before this one
         self._watched_s = 0.0
         self._regions: dict[str, list[Stretch]] = {zone.name: [] for zone in rules.entered}
@@ -114,9 +114,9 @@ class _Camera:
             raise DataError(
                 f"camera {self.name}: it is live in one part of the recording and a file in another; summarize each by itself"
             )
-        if seen.moment.frame <= self._last_frame:
+        if self._seen is not None and seen.moment.begins_anew(self._seen):
             self._begin_anew(seen.moment)
-        self._last_frame = seen.moment.frame
+        self._seen = seen.moment
         moment, unfit = self._counted_on(seen.moment), seen.unfit
         if unfit:
             unfit = replace(unfit, since=self._counted_on(unfit.since), last=self._counted_on(unfit.last))

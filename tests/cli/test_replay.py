@@ -60,6 +60,23 @@ def test_a_replay_gives_the_very_same_events(labels, config):
     assert events(call("replay", labels, "--config", config).stdout) == events(labels.read_text())
 
 
+def test_several_runs_in_one_recording_are_replayed_one_after_the_other(config, tmp_path):
+    """Three runs append to one file, the second of which was killed: the events of each, as if it stood alone."""
+    log = tmp_path / "log.jsonl"
+    sink = ("run", "--config", config, "--quiet", "--sink", f"jsonl:{log}")
+    call(*sink)
+    one = log.read_text()
+    killed = "".join(one.splitlines(keepends=True)[:30])
+    log.write_text(one + killed + one[:20])
+    call(*sink)
+    assert log.read_text().startswith(one + killed)
+    assert log.read_text().count("\n") == 84 + 30 + 84
+    told = [json.loads(line) for line in call("replay", log, "--config", config).stdout.splitlines()]
+    ends = [(e["label"], e["start"]["frame"], e["end"]["frame"]) for e in told if e["end"]]
+    assert ends == [("dark", 0, 39), ("bright", 40, 79), ("dark", 0, 28), ("dark", 0, 39), ("bright", 40, 79)]
+    assert [e["end"] is None for e in told] == [True, False] * 5
+
+
 def test_a_replay_tries_other_rules(labels, config):
     """With a dwell of 1.7 s neither is told of."""
     config.write_text(config.read_text() + "dwell_s = 1.7\n")
@@ -90,6 +107,15 @@ def test_what_moves_is_followed_and_replayed(tmp_path, light_model):
     assert (crossing["direction"], crossing["label"], crossing["track_id"]) == ("out", "bright", 1)
     assert abs(crossing["start"]["frame"] - 80) <= 2
     assert events(call("replay", labels, "--config", config).stdout) == events(labels.read_text())
+
+
+def test_a_replay_does_not_write_over_what_it_reads(labels, config):
+    """Its recording, its configuration: refused, and they stay as they were."""
+    before = labels.read_bytes(), config.read_bytes()
+    for sink in (f"jsonl:{labels}", f"csv:{labels.parent}/x/../{labels.name}", f"sqlite:{config}"):
+        done = call("replay", labels, "--config", config, "--sink", sink, code=1)
+        assert done.stderr.startswith(f"error: sink '{sink}' would write to ")
+    assert (labels.read_bytes(), config.read_bytes()) == before
 
 
 def test_lines_that_are_none_are_one_line(config, tmp_path):

@@ -304,6 +304,27 @@ def test_with_the_camera_in_its_name_there_is_a_video_each(edgecls, light_model,
     assert len(frame_times(tmp_path / "a.mp4")) == len(frame_times(tmp_path / "b.mp4")) == 30
 
 
+@pytest.mark.parametrize(
+    "sink",
+    ["video:light.avi", "video:./{camera}.avi", "jsonl:light.avi", "csv:light.avi", "sqlite:link.avi", "jsonl:light.onnx"],
+)
+def test_a_run_does_not_write_over_what_it_reads(edgecls, light_model, video, tmp_path, sink):
+    """Its source and its model, by whatever name: refused before anything is opened, and all of them stay as they were."""
+    (tmp_path / "link.avi").symlink_to(video)
+    (tmp_path / "light.onnx").write_bytes(light_model.read_bytes())
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    done = edgecls("run", "-m", "light.onnx", "-s", video, "--sink", "jsonl:good.jsonl", "--sink", sink)
+    refused(done, f"sink '{sink}' would write to", "which is read; name another file")
+    assert len(done.stderr.splitlines()) == 1
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_the_part_of_a_video_is_not_written_over_either(edgecls, light_model, video, tmp_path):
+    """What a killed run left is played, and not the place where the next one grows."""
+    part = video.rename(tmp_path / ".out.part.avi")
+    refused(edgecls("run", "-m", light_model, "-s", part, "--sink", "video:out.avi"), "would write to")
+
+
 @pytest.mark.parametrize("scheme", ["rtsp", "http"])
 def test_no_password_is_ever_shown(edgecls, light_model, scheme):
     """A stream that refuses is named without user and password, with --debug and its traceback too."""

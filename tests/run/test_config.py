@@ -243,3 +243,30 @@ def test_every_option_of_a_run_has_its_place_in_the_file():
     options = {parameter.name for parameter in get_command(app).commands["run"].params}
     homeless = {name for name in options if not {name, f"{name}_s", f"{name}s"} & places}
     assert homeless == set(EXCEPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("sink", "why"),
+    [
+        ("video:out.mp4", "several cameras need {camera} in the name of the video, such as out-{camera}.mp4"),
+        ("video:out-{start}.mp4", "several cameras need {camera} in the name of the video, such as out-{start}-{camera}.mp4"),
+        ("video:out-{cam}.mp4", "{cam} stands for nothing; did you mean {camera}? known are {camera} and {start}"),
+        ("video:{camera}.avi", "would write to b.avi, which is read; name another file"),
+        ("jsonl:./b.avi", "would write to b.avi, which is read; name another file"),
+        ("csv:m.onnx", "would write to m.onnx, which is read; name another file"),
+        ("sqlite:cameras.toml", "would write to cameras.toml, which is read; name another file"),
+    ],
+)
+@pytest.mark.parametrize("is_table", [False, True])
+def test_a_sink_that_cannot_be_is_told_with_its_line(tmp_path, monkeypatch, sink, why, is_table):
+    """One video of two cameras, an unknown placeholder, what is read itself: in a text and in a table."""
+    monkeypatch.chdir(tmp_path)
+    kind, path = sink.split(":")
+    table = f"[[sink]]\nkind = '{kind}'\npath = '{path}'\n" if is_table else ""
+    texts = "" if is_table else f"sinks = ['jsonl:-', 'video:{{camera}}-{{start}}.mp4', '{sink}']"
+    cameras = "[[camera]]\nname = 'a'\nsource = 0\n[[camera]]\nname = 'b'\nsource = 'b.avi'\n"
+    (tmp_path / "cameras.toml").write_text(f"model = 'm.onnx'\n{texts}\n{cameras}{table}")
+    with pytest.raises(ConfigError) as error:
+        read_config("cameras.toml")
+    assert str(error.value).startswith(f"cameras.toml, line {9 if is_table else 2}: ")
+    assert why in str(error.value)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +38,7 @@ from edgecls.run.sink.kinds import (
     WindowOut,
 )
 from edgecls.run.sink.mqtt import MqttSink
+from edgecls.run.sink.places import check_places, check_use
 from edgecls.run.sink.prometheus import PrometheusSink
 from edgecls.run.sink.quota import Quota
 from edgecls.run.sink.snapshot import Shot, SnapshotSink
@@ -91,6 +91,7 @@ __all__ = [
     "WindowSink",
     "as_text",
     "check_places",
+    "check_use",
     "close_sink",
     "folder_of",
     "keep_s",
@@ -150,13 +151,6 @@ def close_sink(sink: Sink, say: Say) -> None:
         sink.close()
     except (EdgeclsError, OSError) as error:
         say(str(error))
-
-
-def check_places(outs: Sequence[Out]) -> None:
-    """Raise ConfigError where two write to one place."""
-    twice = [name for name, count in Counter(map(place_of, outs)).items() if count > 1]
-    if twice:
-        raise ConfigError(f"sink {twice[0]!r} is named twice")
 
 
 def keep_s(specs: Sequence[str | Out]) -> float:

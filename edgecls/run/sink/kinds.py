@@ -14,19 +14,20 @@ from edgecls.errors import ConfigError
 from edgecls.run.sink.aside import Aside
 from edgecls.run.sink.clip import ClipSink, Cut
 from edgecls.run.sink.jsonl import JsonlSink
+from edgecls.run.sink.lossy import Lossy
 from edgecls.run.sink.mqtt import ANSWER_WAIT_S, MqttSink, broker_of
 from edgecls.run.sink.prometheus import PrometheusSink, host_and_port
 from edgecls.run.sink.quota import Quota
 from edgecls.run.sink.snapshot import Shot, SnapshotSink
 from edgecls.run.sink.sqlite import SqliteSink
 from edgecls.run.sink.table import CsvSink
-from edgecls.run.sink.video import PART_S, VideoSink
+from edgecls.run.sink.video import CAMERA, PART_S, START, VideoSink, check_name, part_of
 from edgecls.run.sink.webhook import TIMEOUT_S, WebhookSink
 from edgecls.run.sink.window import WindowSink
 from edgecls.settings import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from edgecls.run.say import Say
     from edgecls.run.sink.contract import Sink
@@ -64,8 +65,8 @@ class JsonlOut:
 
 @dataclass(frozen=True, slots=True)
 class VideoOut:
-    """The annotated video `path`, with {camera} in its name for several cameras. With a `quota` it is cut into parts of
-    `part_s` seconds, the oldest of which make room.
+    """The annotated video `path`, with {camera} in its name for several cameras, {start} for the date and time it begins at.
+    With a `quota` it is cut into parts of `part_s` seconds, the oldest of which make room.
     """
 
     path: str
@@ -74,7 +75,8 @@ class VideoOut:
     quota: QuotaRule | None = None
 
     def __post_init__(self) -> None:
-        """Refuse parts that are none."""
+        """Refuse parts that are none, and a name with what stands for nothing."""
+        check_name(self.path)
         check("part_s", self.part_s, 0 < self.part_s < inf, "above 0 seconds")
         if self.quota is None and self.part_s != PART_S:
             raise ConfigError("part_s is for a video with a quota, which is cut into parts; say most_gb or keep_free_gb too")
@@ -182,8 +184,8 @@ Out: TypeAlias = (
 class SinkKind:
     """A row of `SINKS`: the settings, how they are opened, the setting that stands after the colon, and what to say when it
     does not. `draws`: it shows the picture. `buffered`: it stands behind a buffer with a spool. `aside`: it writes in a thread
-    of its own, for which its closing waits. `is_address`: its target holds the name of the kind. `keep_s`: how many seconds of
-    packets sources must keep for it.
+    of its own, for which its closing waits. `is_address`: its target holds the name of the kind. `files`: those that it writes
+    to, for cameras of these names. `keep_s`: how many seconds of packets sources must keep for it.
     """
 
     settings: type[Any]
@@ -194,7 +196,19 @@ class SinkKind:
     buffered: bool = False
     aside: bool = False
     is_address: bool = False
+    files: Callable[[Any, Sequence[str]], list[Path]] = lambda _out, _cameras: []
     keep_s: Callable[[Any], float] = lambda _: 0.0
+
+
+def _file(out: JsonlOut | CsvOut | SqliteOut, _cameras: Sequence[str]) -> list[Path]:
+    return [] if out.path == "-" else [Path(out.path)]
+
+
+def _videos(out: VideoOut, cameras: Sequence[str]) -> list[Path]:
+    """A video of each camera, and where it grows; with a quota their names have the time, so they are nobody else's."""
+    paths = [Path(out.path.replace(CAMERA, camera)) for camera in cameras if Path(out.path).name]
+    paths = [path.with_stem(f"{path.stem}-{START}") for path in paths] if out.quota else paths
+    return [*paths, *map(part_of, paths)]
 
 
 def _room(out: ClipOut | SnapshotOut) -> Quota | None:
@@ -209,8 +223,9 @@ def _snapshots(out: SnapshotOut, say: Say) -> Sink:
     return Aside(SnapshotSink(out.path, out.shot, quota=_room(out), say=say), name=f"snapshot:{out.path}", say=say)
 
 
-def _video(out: VideoOut, _say: Say) -> Sink:
-    return VideoSink(out.path, quota=out.quota.of(Path(out.path).parent) if out.quota else None, part_s=out.part_s)
+def _video(out: VideoOut, say: Say) -> Sink:
+    quota = out.quota.of(Path(out.path).parent) if out.quota else None
+    return Lossy(VideoSink(out.path, quota=quota, part_s=out.part_s), out.path, "frames of the video", say=say)
 
 
 def _mqtt(out: MqttOut, _say: Say) -> Sink:
@@ -223,17 +238,20 @@ _FILE = "a file after the colon, such as {kind}:"
 
 SINKS: dict[str, SinkKind] = {
     "clip": SinkKind(ClipOut, _clips, "path", f"{_FOLDER}clips", aside=True, keep_s=lambda out: out.cut.keep_s),
-    "jsonl": SinkKind(JsonlOut, lambda out, _: JsonlSink(out.path), "path", f"{_FILE}out.jsonl"),
+    "jsonl": SinkKind(JsonlOut, lambda out, say: JsonlSink(out.path, say=say), "path", f"{_FILE}out.jsonl", files=_file),
     "snapshot": SinkKind(
         *(SnapshotOut, _snapshots, "path", f"{_FOLDER}snapshots"), draws=True, aside=True, keep_s=lambda out: out.shot.keep_s
     ),
-    "video": SinkKind(VideoOut, _video, "path", f"{_FILE}out.mp4", draws=True),
+    "video": SinkKind(VideoOut, _video, "path", f"{_FILE}out.mp4", draws=True, files=_videos),
     "window": SinkKind(WindowOut, lambda _out, _say: WindowSink(), "", "", draws=True),
-    "csv": SinkKind(CsvOut, lambda out, _: CsvSink(out.path), "path", f"{_FILE}events.csv", buffered=True, aside=True),
+    "csv": SinkKind(
+        *(CsvOut, lambda out, _: CsvSink(out.path), "path", f"{_FILE}events.csv"), buffered=True, aside=True, files=_file
+    ),
     "sqlite": SinkKind(
         *(SqliteOut, lambda out, _: SqliteSink(out.path, keep_days=out.keep_days), "path", f"{_FILE}events.db"),
         buffered=True,
         aside=True,
+        files=_file,
     ),
     "mqtt": _MQTT,
     "mqtts": _MQTT,

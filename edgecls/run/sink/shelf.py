@@ -11,6 +11,7 @@ import json
 import os
 import re
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecls.errors import SinkError
 from edgecls.files import whole_file
+from edgecls.run.sink.outage import Outage
 from edgecls.run.sink.quota import write_sidecar
 from edgecls.run.wire import event_record
 
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
 SUFFIXES = (".mp4", ".mkv", ".jpg")
 LONGEST_NAME = 60
 """Bytes of a camera's name or a label in the name of a file, of which the most systems take 255."""
+PART_KEPT_S = 3600.0
+"""A part that nobody has written to for so long is one of a killed run."""
+_PART = re.compile(r"\..+-(\d{8}T\d{6}\.\d{3}Z|\d{6,}\.\d{3}s)-.+\.part\.(mp4|mkv|jpg|json)")
+"""Of names that `Shelf.name` gives alone: the part of an annotated video, which may stand in the folder too, can be played."""
 SIDECAR_BYTES = 4096
 ROUNDED_S = 0.001
 """The times of events are rounded to milliseconds."""
@@ -46,16 +52,21 @@ class Shelf:
     def __init__(self, folder: str | Path, what: str, *, quota: Quota | None, say: Say) -> None:
         """Check the folder. Raises SinkError where it does not exist or may not be written to."""
         self.folder = Path(folder)
-        self.lost = 0
-        self._what = what
         self._quota = quota
         self._say = say
         self._told: set[str] = set()
-        self._outage: tuple[str, int] | None = None  # why, and how many were lost before it
+        self._missed = 0
+        self._outage = Outage(self.folder, what, say)
         if not self.folder.is_dir():
             raise SinkError(f"{folder}: expected a folder for {what}, and there is none; make it first")
         if not os.access(self.folder, os.W_OK | os.X_OK):
             raise SinkError(f"{folder}: the folder for {what} may not be written to; check its owner and rights")
+        self._remove_old_parts()
+
+    @property
+    def lost(self) -> int:
+        """Those that could not be kept, and those that there was nothing to make of."""
+        return self._outage.lost + self._missed
 
     @property
     def step(self) -> int:
@@ -87,32 +98,29 @@ class Shelf:
     def put(self, name: str, files: Sequence[Path], event: Event, record: Mapping[str, Any]) -> None:
         """Write the sidecar of files that are whole. Raises SinkError or OSError."""
         write_sidecar(self.folder / f"{name}.json", files, time.time(), {"event": event_record(event), **record})
-        if self._outage is not None:
-            lost, self._outage = self.lost - self._outage[1], None
-            self._say(f"{self.folder}: {self._what} are kept again; {lost} were lost")
+        self._outage.over()
 
     def lose(self, error: BaseException) -> None:
         """Count one that cannot be kept. Why is said when it begins to be so."""
-        system = error.__cause__ or error  # what the system says is the same for each file
-        reason = getattr(system, "strerror", None)
-        why = f"{self.folder}: {reason}" if reason else str(error)
-        if self._outage is None or self._outage[0] != why:
-            self._say(f"{self._what} cannot be kept, and those that are lost are counted: {why}")
-            self._outage = (why, self._outage[1] if self._outage else self.lost)
-        self.lost += 1
+        self._outage.lose(error)
 
     def miss(self, why: str, *, lost: int = 1) -> None:
         """Count what there is nothing to make of. Each reason is said once."""
-        self.lost += lost
+        self._missed += lost
         if why not in self._told:
             self._told.add(why)
             self._say(why)
 
     def close(self) -> None:
         """Say how many were lost, where that has not been said."""
-        if self._outage is not None:
-            lost, self._outage = self.lost - self._outage[1], None
-            self._say(f"{self.folder}: {lost} {self._what} were lost")
+        self._outage.close()
+
+    def _remove_old_parts(self) -> None:
+        """Remove what killed runs left and nobody has written to for long: another run may be writing to the folder now."""
+        for path in self.folder.glob(".*.part.*"):
+            with suppress(OSError):
+                if _PART.fullmatch(path.name) and time.time() - path.lstat().st_mtime > PART_KEPT_S:
+                    path.unlink()
 
     def _is_free(self, name: str, event: Event) -> bool:
         """Whether nothing has this name but what was made of this very event."""

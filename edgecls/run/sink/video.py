@@ -5,10 +5,13 @@ PyAV writes it: OpenCV's wheels have no H.264 encoder and know one fixed frame r
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import time
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,17 +25,37 @@ from edgecls.run.sink.shelf import stamp
 from edgecls.settings import check
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from edgecls.frame import Result
     from edgecls.run.sink.quota import Quota
 
 TICKS_A_SECOND = 90_000
 CAMERA = "{camera}"
+START = "{start}"
 RETRY_S = 5.0
 PART_S = 600.0
+WORTH_BYTES = 65_536
+"""What is tried after the first file on a full disk is removed where it has less: else each try would leave a part."""
+
+
+def check_name(path: str) -> None:
+    """Raise ConfigError for a name with a placeholder that there is not."""
+    for name in re.findall(r"\{(.*?)\}", path):
+        if f"{{{name}}}" not in (CAMERA, START):
+            near = get_close_matches(name, ("camera", "start"), 1)
+            meant = f"did you mean {{{near[0]}}}? " if near else ""
+            raise ConfigError(f"video:{path}: {{{name}}} stands for nothing; {meant}known are {CAMERA} and {START}")
+
+
+def part_of(path: Path) -> Path:
+    """Where a video grows until it is whole."""
+    return path.with_name(f".{path.stem}.part{path.suffix}")
 
 
 class VideoSink(Sink):
-    """Writes `path`; with {camera} in its name one file for each camera, without it one camera only.
+    """Writes `path`; with {camera} in its name one file for each camera, without it one camera only. {start} stands for the
+    local date and time that a file begins at, such as 20261124T215500; without it a video replaces that of an earlier run.
 
     A video takes its name when it is whole: until then it grows as `.part` beside it, in fragments that can be played
     after a power cut. A camera that changes its resolution starts a new file, numbered from 2.
@@ -45,6 +68,7 @@ class VideoSink(Sink):
     def __init__(self, path: str | Path, *, quota: Quota | None = None, part_s: float = PART_S) -> None:
         """Check that the folder can be written to. Raises SinkError, or MissingExtraError without PyAV."""
         check("part_s", part_s, part_s > 0, "above 0 seconds")
+        check_name(str(path))
         self._quota = quota
         self._part_s = part_s
         self._path = str(path)
@@ -90,7 +114,7 @@ class VideoSink(Sink):
         if file is None:
             return
         try:
-            is_whole = file.close()
+            is_whole = file.close(worth_bytes=WORTH_BYTES if self._count.get(camera) else 1)
         finally:
             self._count[camera] = self._count.get(camera, 0) + (file.bytes > 0)
         if is_whole and self._quota is not None:
@@ -115,10 +139,20 @@ class VideoSink(Sink):
 
     def _next_path(self, camera: str) -> Path:
         count = self._count.get(camera, 0) + 1
-        path = Path(self._path.replace(CAMERA, camera))
+        now = datetime.now(UTC)
+        path = Path(self._path.replace(CAMERA, camera).replace(START, now.astimezone().strftime("%Y%m%dT%H%M%S")))
+        if START in self._path:  # an hour comes twice when summer ends, and a size may change twice in a second
+            return next(free for free in _numbered(path) if not (free.exists() or part_of(free).exists()))
         if self._quota is not None:
-            return path.with_stem(f"{path.stem}-{stamp(datetime.now(UTC))}")
-        return path if count == 1 else path.with_stem(f"{path.stem}-{count}")
+            return path.with_stem(f"{path.stem}-{stamp(now)}")
+        return next(itertools.islice(_numbered(path), count - 1, None))
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    """The path, and then with -2, -3 ... in its name."""
+    yield path
+    for number in itertools.count(2):
+        yield path.with_stem(f"{path.stem}-{number}")
 
 
 class _VideoFile:
@@ -133,7 +167,7 @@ class _VideoFile:
         self.path = path
         self.first_s = self.last_s = 0.0
         self.bytes = self.granted = 0
-        self._part = path.with_name(f".{path.stem}.part{path.suffix}")
+        self._part = part_of(path)
         self._last = -1
         options = {"movflags": "+hybrid_fragmented"} if path.suffix.lower() in (".mp4", ".mov", ".m4v") else {}
         try:
@@ -165,8 +199,10 @@ class _VideoFile:
         except (av.FFmpegError, OSError) as error:
             raise SinkError(f"{self.path}: the video cannot be written ({error})") from error
 
-    def close(self) -> bool:
-        """Finish the video and give it its name. Returns whether there is one: without a frame there is none."""
+    def close(self, *, worth_bytes: int) -> bool:
+        """Finish the video and give it its name. Returns whether there is one: without a frame there is none. What cannot be
+        finished is kept if it has so many bytes.
+        """
         container, self._container = self._container, None
         if container is None:
             return False
@@ -183,8 +219,10 @@ class _VideoFile:
         except (self._av.FFmpegError, OSError) as error:
             with suppress(OSError):
                 self._file.close()
-            left = f"what there is stands in {self._part}" if self.bytes else "there is nothing of it"
-            if not self.bytes:
+            is_worth = bool(self.bytes) and self._part.exists() and self._part.stat().st_size >= worth_bytes
+            left = f"what there is stands in {self._part}" if is_worth else "there is nothing of it"
+            if not is_worth:
+                self.bytes = 0
                 self._part.unlink(missing_ok=True)
             raise SinkError(f"{self.path}: the video cannot be finished ({error}); {left}") from error
         return True

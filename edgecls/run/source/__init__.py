@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -34,6 +34,8 @@ __all__ = [
     "Reconnecting",
     "Source",
     "Threaded",
+    "files_among",
+    "name_each",
     "open_each",
     "open_named",
     "open_source",
@@ -89,12 +91,22 @@ def open_source(
     """
     if not wheres:
         raise ConfigError("expected a camera, file, folder or URL to read from, found none")
-    places: dict[str, tuple[int | str, Reading]] = {}
+    return open_named({name: (where, reading) for name, where in name_each(wheres).items()}, say=say, on_state=on_state)
+
+
+def name_each(wheres: Sequence[int | str | Path]) -> dict[str, int | str]:
+    """What to open, by the name of its camera: the one that it carries, or one that it is given."""
+    places: dict[str, int | str] = {}
     for where in wheres:
         kind, target, name = recognize(where)
         unique = next(n for n in (name, *(f"{name}-{i}" for i in range(2, len(wheres) + 2))) if n not in places)
-        places[unique] = (int(target) if kind == "camera" else target, reading)
-    return open_named(places, say=say, on_state=on_state)
+        places[unique] = int(target) if kind == "camera" else target
+    return places
+
+
+def files_among(wheres: Iterable[int | str | Path]) -> list[str]:
+    """Those sources that are a file each."""
+    return [target for kind, target, _ in map(recognize, wheres) if kind == "video"]
 
 
 def open_named(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
+import time
 
 import av
 import pytest
@@ -405,6 +407,19 @@ def test_a_clip_that_cannot_be_finished_is_counted_and_said(tmp_path, clips):
     assert lines[1] == f"{clips}: clips are kept again; 1 were lost"
     assert [p.name for p in clips.glob("*.json")] == ["gate-000005.600s-truck.json"]
     assert [p.name for p in clips.glob(".*")] == []
+
+
+def test_parts_of_killed_runs_are_removed_when_they_are_old(clips):
+    """Those of an hour ago, but not those that another run may be writing, and nothing that is no part of a clip."""
+    start = "20251122T150307.250Z"
+    old = [f".gate-{start}-truck.part.mp4", ".gate-000002.000s-car.part.mkv", f".gate-{start}-truck.part.json"]
+    others = [f".out-{start}.part.mp4", ".out.part.mp4", f"gate-{start}-truck.mp4", ".holiday.part.mp4"]
+    for name in (*old, *others):
+        (clips / name).write_bytes(b"x")
+        os.utime(clips / name, (0, time.time() - 3700))
+    (clips / ".gate-000009.000s-car.part.mp4").write_bytes(b"x")
+    ClipSink(clips, CUT).close()
+    assert sorted(path.name for path in clips.iterdir()) == sorted([*others, ".gate-000009.000s-car.part.mp4"])
 
 
 def test_a_camera_that_is_lost_finishes_its_clips(tmp_path, clips):

@@ -11,6 +11,7 @@ import pytest
 from edgecls import SinkError, StateChange
 from edgecls.run.sink import JsonlSink
 from edgecls.run.wire import to_line
+from tests.run.disk import fill, small_disk
 from tests.run.world import frame, result
 
 
@@ -44,13 +45,57 @@ def test_a_line_is_there_at_once(tmp_path):
             assert [json.loads(line)["frame"] for line in path.read_text().splitlines()] == list(range(i + 1))
 
 
-def test_what_stood_in_the_file_is_replaced(tmp_path):
-    """A new run starts a new file."""
+def test_what_stood_in_the_file_stays(tmp_path):
+    """A new run goes on behind the last one."""
     path = tmp_path / "out.jsonl"
-    path.write_text("old\n")
-    with JsonlSink(path):
-        pass
-    assert path.read_text() == ""
+    for i in range(3):
+        with JsonlSink(path) as sink:
+            sink.write(result(frame(i)))
+    assert path.read_text().splitlines() == [to_line(result(frame(i))) for i in range(3)]
+
+
+@pytest.mark.parametrize("whole", [b"", (to_line(result(frame(0))) + "\n").encode() * 2])
+@pytest.mark.parametrize("half", [b"{", b'{"came', b'{"camera": "g\xc3', b'{"event": "4c9d' + b"x" * 200_000])
+def test_half_a_line_of_a_killed_run_is_cut_off(tmp_path, whole, half):
+    """So that it does not stand in the middle, however long it is."""
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(whole + half)
+    with JsonlSink(path) as sink:
+        sink.write(result(frame(7)))
+    assert path.read_bytes() == whole + to_line(result(frame(7))).encode() + b"\n"
+
+
+def test_a_file_of_somebody_else_is_not_cut(tmp_path):
+    """Half a line that no run began is refused, and stays."""
+    (tmp_path / "notes.txt").write_text("one\ntwo")
+    with pytest.raises(SinkError, match=r"notes\.txt: its last line is not of edgecls run, and has no line break"):
+        JsonlSink(tmp_path / "notes.txt")
+    assert (tmp_path / "notes.txt").read_text() == "one\ntwo"
+
+
+def test_lines_that_do_not_fit_on_the_disk_are_lost_and_counted(tmp_path):
+    """On a disk that is full for a while: no error, two lines about it, and each line in the file is whole."""
+    told = []
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        sink = JsonlSink(disk / "out.jsonl", say=told.append)
+        sink.write(result(frame(0)))
+        fill(disk / "somebody's")
+        for i in range(1, 100):
+            sink.write(result(frame(i)))
+        sink.write_state(StateChange("gate", "lost", "cut " * 2000, 12.0))
+        lost, dropped = sink.backlog.lost, sink.backlog.dropped
+        (disk / "somebody's").unlink()
+        for i in range(100, 103):
+            sink.write(result(frame(i)))
+        sink.close()
+        written = [json.loads(line)["frame"] for line in (disk / "out.jsonl").read_text().splitlines()]
+    assert lost == 1
+    assert 50 < dropped < 100
+    assert written == [*range(100 - dropped), 100, 101, 102]
+    assert told == [
+        f"lines cannot be kept, and those that are lost are counted: {disk / 'out.jsonl'}: No space left on device",
+        f"{disk / 'out.jsonl'}: lines are kept again; {dropped + 1} were lost",
+    ]
 
 
 def test_stdout_stays_open(capsys):

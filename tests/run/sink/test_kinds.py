@@ -116,7 +116,8 @@ def test_the_settings_reach_the_sinks(tmp_path, monkeypatch):
     with open_sink("sqlite:e.db?keep_days=3") as database:
         assert database._sink._keep_days == 3
     with open_sink("video:v.mp4?most_gb=1&part_s=9") as video:
-        assert (video._part_s, video._quota._most, video._quota._folder) == (9, 1_000_000_000, tmp_path.relative_to(tmp_path))
+        inner = video._sink
+        assert (inner._part_s, inner._quota._most, inner._quota._folder) == (9, 1_000_000_000, tmp_path.relative_to(tmp_path))
     with open_sink(MqttOut("mqtt://127.0.0.1:1/x", answer_wait_s=0.5)) as mqtt:
         assert mqtt._sink._answer_wait_s == 0.5
     with open_sink(WebhookOut("http://127.0.0.1:1/", timeout_s=0.5)) as hook:

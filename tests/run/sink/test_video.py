@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import suppress
+from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import pytest
 from edgecls import ConfigError, MissingExtraError, SinkError, image
 from edgecls.frame import Box, Detection
 from edgecls.run.draw import draw
-from edgecls.run.sink import Quota, VideoSink
+from edgecls.run.sink import Quota, VideoSink, open_sink
 from tests.run.disk import fill, small_disk
 from tests.run.world import frame, noise, result, said
 
@@ -141,6 +142,27 @@ def test_several_cameras_need_a_name_each(tmp_path):
             sink.write(at(0, camera="b"))
         sink.write(at(1, 1, camera="a"))
     assert len(played(tmp_path / "out.mp4")) == 2
+
+
+def test_a_video_with_its_start_in_its_name_replaces_none(tmp_path):
+    """{start} is the local date and time of each file: three runs and another size within a second are five videos."""
+    for _ in range(3):
+        with VideoSink(tmp_path / "{camera}-{start}.mp4") as sink:
+            sink.write(at(0))
+    with VideoSink(tmp_path / "{camera}-{start}.mp4") as sink:
+        sink.write(at(0))
+        sink.write(at(1, 1, size_hw=(48, 64)))
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert len(names) == 5
+    for name in names:
+        start = datetime.strptime(name.removesuffix(".mp4").split("-")[1], "%Y%m%dT%H%M%S")
+        assert abs((datetime.now() - start).total_seconds()) < 60
+
+
+def test_a_placeholder_that_there_is_not_is_refused(tmp_path):
+    """With the nearest one."""
+    with pytest.raises(ConfigError, match=r"\{strat\} stands for nothing; did you mean \{start\}\?"):
+        VideoSink(tmp_path / "{strat}.mp4")
 
 
 def test_a_new_resolution_is_a_new_file(tmp_path):
@@ -272,6 +294,36 @@ def test_a_video_goes_on_after_a_full_disk(tmp_path, monkeypatch):
         assert all("No space left on device" in one for one in why)
         (whole,) = disk.glob("out*.mp4")
         assert len(played(whole)) == 120 - 1 - max(failed)
+
+
+def test_a_run_goes_on_while_the_disk_of_its_video_is_full(tmp_path, monkeypatch):
+    """The sink of a run loses frames, counts and says it, and begins another video when there is room again; at the start it is
+    an error.
+    """
+    monkeypatch.setattr("edgecls.run.sink.video.RETRY_S", 0.0)
+    told = []
+    with small_disk(tmp_path / "disk", "300k") as disk:
+        sink = open_sink(f"video:{disk}/out.mp4", say=told.append)
+        for i, picture in enumerate(noise(10, (96, 128)) * 12):
+            if i == 20:
+                fill(disk / "somebody's")
+            if i == 80:
+                (disk / "somebody's").unlink()
+            sink.write(result(image.as_frame(picture, "gate", i, time_s=i / 25, captured_at=0.0)))
+        sink.close()
+        lost = sink.backlog.dropped
+        assert told == [
+            f"frames of the video cannot be kept, and those that are lost are counted: {disk}/out.mp4: No space left on device",
+            f"{disk}/out.mp4: frames of the video are kept again; {lost} were lost",
+        ]
+        assert 0 < lost < 80
+        assert len(list(disk.glob(".*.part.mp4"))) <= 1
+        assert 40 <= len(played(max(disk.glob("out*.mp4")))) <= 120 - lost
+    with (
+        open_sink(f"video:{tmp_path}/out.txt", say=told.append) as sink,
+        pytest.raises(SinkError, match="cannot write a video"),
+    ):
+        sink.write(at(0))
 
 
 def test_after_an_error_it_rests(tmp_path):
