@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 LISTED = {int: "whole numbers", str: "texts"}
 
-_SUBJECT = re.compile(r"(?:[^:]*: )?(\w+(?:\[\d+\]|\.\w+)*)")
+_SUBJECT = re.compile(r"\w+(?:\[\d+\]|\.\w+)*")
 
 Where = Callable[[str], str]
 """What an error calls the place of a setting, by the setting's path."""
@@ -125,8 +125,11 @@ def _subject(text: str, names: Iterable[str]) -> str:
     """The path of the setting that an error of a dataclass is about, which it begins with, or its part after a colon; "" where
     it is about several.
     """
-    found = _SUBJECT.match(text)
-    return found[1] if found and re.split(r"\W", found[1])[0] in names else ""
+    for part in (text, text.partition(": ")[2]):
+        found = _SUBJECT.match(part)
+        if found and re.split(r"\W", found[0])[0] in names:
+            return found[0]
+    return ""
 
 
 def _value(hint: Any, value: Any, where: Where, name: str) -> Any:

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from edgecls import Classifier, ConfigError, Line, Pipeline, SinkError, SourceError, image
+from edgecls import Classifier, ConfigError, Pipeline, SinkError, SourceError, image
 from edgecls.frame import StateChange
 from edgecls.run.config import Camera, Config
-from edgecls.run.motion import MotionRule
-from edgecls.run.rules import Gate
 from edgecls.run.sink import ClipOut, CsvOut, JsonlOut, ListSink, SqliteOut
 from edgecls.run.site import Site, open_cameras
 from edgecls.run.source import FakeSource, Merged
@@ -154,19 +152,16 @@ def test_another_source_or_reading_opens_the_camera_again(site, lamp, tmp_path, 
 
 
 def test_other_rules_keep_the_source_and_the_background(site):
-    """What goes on there ends, and begins anew by the new rules; not one frame is left out. A line needs motion; the next one
-    goes on with its background.
-    """
+    """What goes on there ends, and begins anew by the new rules; not one frame is left out, and the background goes on."""
     heard = ListSink()
     site.sinks.append(heard)
     take(site, 60)
     sources = [*site._frames.sources]
-    assert changed(site, with_camera(site.config, "a", motion=MotionRule())) == "other settings: a"
+    assert changed(site, with_camera(site.config, "a", when="motion")) == "other settings: a"
     take(site, 20)
     assert not [e for e in heard.events if e.end]  # what is looked at is no rule of events
     looks = site._looks["a"]
-    gate = Gate("line", Line((0.1, 0.5), (0.9, 0.5)))
-    assert changed(site, with_camera(site.config, "a", line=(gate,), state=StateRule(seconds=0.4))) == "other settings: a"
+    assert changed(site, with_camera(site.config, "a", state=StateRule(seconds=0.4))) == "other settings: a"
     assert [e.camera for e in heard.events if e.end] == ["a"]
     assert site._looks["a"] is looks
     assert site._frames.sources == sources
