@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         StalledError,
         TrainError,
     )
-    from edgecls.event import Event, Moment
+    from edgecls.event import Event, Moment, View
     from edgecls.frame import Box, Detection, Frame, Prediction, Region, Result, StateChange, Timing, Unfit
     from edgecls.report.timeline import timeline
     from edgecls.run.config import read_config
@@ -57,7 +57,7 @@ _HOMES = {
         *("AccessError", "BusyError", "ConfigError", "DataError", "DeviceError", "EdgeclsError", "ExportError"),
         *("MissingExtraError", "ModelError", "RefusedError", "SinkError", "SourceError", "StalledError", "TrainError"),
     ),
-    "edgecls.event": ("Event", "Moment"),
+    "edgecls.event": ("Event", "Moment", "View"),
     "edgecls.frame": ("Box", "Detection", "Frame", "Prediction", "Region", "Result", "StateChange", "Timing", "Unfit"),
     "edgecls.report.timeline": ("timeline",),
     "edgecls.run.config": ("read_config",),
@@ -132,6 +132,7 @@ __all__ = [
     "TrackRule",
     "TrainError",
     "Unfit",
+    "View",
     "Zone",
     "__version__",
     "event_line",

@@ -40,13 +40,25 @@ class Moment(NamedTuple):
         return self.frame < last.frame or (self.frame == last.frame and self.time_s <= last.time_s)
 
 
+class View(NamedTuple):
+    """Where an object is to be seen: the index and the media time in seconds of a frame, and its `edgecls.Box` there, in pixels
+    of a frame that is `size_hw` large.
+    """
+
+    frame: int
+    time_s: float
+    box: tuple[int, int, int, int]
+    size_hw: tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened. Without an `end` it still goes on, and comes again, with the same id, when it has ended.
 
     `region` is the zone, the line or the whole frame; `score` (0..1) the mean over the frames that showed it; `direction` of a
     crossing is the name of the side that it went to. `counts` of an interval are objects by label, and `occupancy` of a zone is
-    how many were in it at a time, on average. `model` says which file the labels are from.
+    how many were in it at a time, on average. `model` says which file the labels are from. `view` is where an object is seen
+    best so far, of its presence or crossing where it was when that began.
     """
 
     kind: Kind
@@ -61,6 +73,7 @@ class Event:
     counts: Mapping[str, int] = field(default_factory=dict)
     occupancy: float | None = None
     model: str = ""
+    view: View | None = None
 
     @property
     def id(self) -> str:

@@ -19,6 +19,7 @@ from edgecls.run.faults import Faults
 from edgecls.run.objects import Counts, ObjectWatch
 from edgecls.run.per_camera import PerCamera
 from edgecls.run.rules import MOTION, Rules
+from edgecls.run.sights import Sights
 from edgecls.run.states import Change, StateMachine
 from edgecls.run.track import Tracker
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from edgecls.frame import Detection, StateChange, Unfit
+    from edgecls.run.objects import News
     from edgecls.run.place import Place
     from edgecls.run.shapes import Point
     from edgecls.run.track import Track
@@ -95,6 +97,7 @@ class CameraEvents:
         self._tracker = Tracker(rules.track)
         self._states: dict[str, StateMachine] = {}
         self._objects: dict[int, ObjectWatch] = {}
+        self._sights: dict[int, Sights] = {}
         self._told: set[int] = set()
         self._counts = Counts(rules)
         self._faults = Faults()
@@ -159,8 +162,10 @@ class CameraEvents:
     def _follow(self, track: Track, size_hw: tuple[int, int]) -> list[Event]:
         """Where the track has been since it was last asked, and what this makes of it."""
         known = self._objects.setdefault(track.id, ObjectWatch(self._rules, self._rules.track.lost_s))
-        for moment, place in track.take_path():
-            known.move(moment, self._anchor(place, size_hw))
+        sights = self._sights.setdefault(track.id, Sights())
+        for step in track.take_path():
+            known.move(step.moment, self._anchor(step.place, size_hw))
+            sights.add(step, size_hw)
         return self._tell(track, known) if track.seen >= self._rules.track.settle else []
 
     def _anchor(self, place: Place, size_hw: tuple[int, int]) -> Point:
@@ -175,14 +180,16 @@ class CameraEvents:
         begin = [] if track.id in self._told else [thing]
         self._told.add(track.id)
         news = [one for one in known.take_news() if not one.labels or thing.label in one.labels]
-        return begin + [
-            replace(thing, kind=one.kind, region=one.region, start=one.start, end=one.end, direction=one.direction)
-            for one in news
-        ]
+        return begin + [self._of_news(one, thing, self._sights[track.id]) for one in news]
+
+    def _of_news(self, news: News, thing: Event, sights: Sights) -> Event:
+        kind, region, start, end, direction, _ = news
+        view = sights.at(start)
+        return replace(thing, kind=kind, region=region, start=start, end=end, direction=direction, view=view)
 
     def _thing(self, track: Track) -> Event:
         """That it is there, from its first frame on."""
-        label = track.label(self._rules.track.ignore)
+        label, sights = track.label(self._rules.track.ignore), self._sights[track.id]
         return replace(
             self._blank,
             kind="object",
@@ -191,16 +198,19 @@ class CameraEvents:
             score=track.score(label),
             track_id=track.id,
             start=track.first,
+            view=sights.best(label) or sights.at(track.first),
         )
 
     def _end(self, track: Track) -> list[Event]:
         known = self._objects.pop(track.id)
         known.leave()
         events = self._tell(track, known)
+        thing = replace(self._thing(track), end=track.last)
+        del self._sights[track.id]
         if track.id not in self._told:
             return []
         self._told.discard(track.id)
-        return [*events, replace(self._thing(track), end=track.last)]
+        return [*events, thing]
 
     def _inside(self) -> dict[str, dict[int, str]]:
         """The label of each object in each zone, by its track."""

@@ -115,7 +115,7 @@ class Line:
         for point in (self.start, self.end):
             _check_inside(point)
         if math.dist(self.start, self.end) < SHORTEST:
-            raise ConfigError(f"it goes from {_text(self.start)} to {_text(self.end)}; expected two different points")
+            raise ConfigError(f"the line goes from {_text(self.start)} to {_text(self.end)}; expected two different points")
 
     @classmethod
     def from_setting(cls, value: object) -> Line:

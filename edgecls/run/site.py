@@ -3,8 +3,8 @@
     config = read_config("cameras.toml")
     with open_cameras(config) as frames, Site(config, frames) as site:
         for result in Pipeline(Classifier.load(config.model), regions=site.regions, health=site.health).over(frames):
-            site.write(result)
-        site.finish()
+            print(*site.write(result))  # the events that begin or end with it, which the sinks have as well
+        print(*site.finish())  # and those that end because no more frames come
 
 A change has two parts. `prepare` opens what is new, which takes its time and may fail: in any thread, while frames are still
 classified as before. `change` puts it in place, at once, when all frames that were taken are dealt with:

@@ -17,7 +17,7 @@ import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from edgecls.confidence import UNKNOWN
 from edgecls.run.place import Place, off_inside, off_sides, overlap, place_of, share, union
@@ -66,6 +66,15 @@ class TrackRule:
         check("lost_s", self.lost_s, 0 < self.lost_s < inf, "above 0 seconds")
 
 
+class Step(NamedTuple):
+    """Where a track was in one frame: its place, and where it had boxes of its own what is around them, and their label."""
+
+    moment: Moment
+    place: Place
+    box: Place | None = None
+    label: str = ""
+
+
 @dataclass(slots=True)
 class Track:
     """One thing that moves, from `first` to `last`. `place` is where it should be now, `path` where it was since the path was
@@ -79,7 +88,7 @@ class Track:
     id: int = 0
     seen: int = 0
     speed: tuple[float, float] = (0.0, 0.0)
-    path: list[tuple[Moment, Place]] = field(default_factory=list)
+    path: list[Step] = field(default_factory=list)
     votes: dict[str, float] = field(default_factory=dict)
     voters: Counter[str] = field(default_factory=Counter)
 
@@ -92,7 +101,7 @@ class Track:
         """The mean score (0..1) of the frames that say `label`."""
         return self.votes.get(label, 0.0) / max(1, self.voters[label])
 
-    def take_path(self) -> list[tuple[Moment, Place]]:
+    def take_path(self) -> list[Step]:
         """Where it was since this was last called."""
         path, self.path = self.path, []
         return path
@@ -128,8 +137,9 @@ class Tracker:
         for track in alone:
             own = [i for i, of in enumerate(owner) if of is track]
             if own and not self._shows_more(track, moment, union([places[i] for i in own])):
-                _correct(track, moment, [places[i] for i in own])
-                _vote(track, detections[max(own, key=lambda i: places[i].area)])
+                largest = detections[max(own, key=lambda i: places[i].area)]
+                _correct(track, moment, [places[i] for i in own], largest.prediction.label)
+                _vote(track, largest)
             elif own:
                 _shift(track, moment, off_inside(track.place, places[own[0]]))
                 _seen(track, moment)
@@ -224,14 +234,14 @@ class Tracker:
 
     def _begin(self, moment: Moment, place: Place, detection: Detection) -> Track:
         track = Track(place, moment, moment, moment)
-        _seen(track, moment)
+        _seen(track, moment, place, detection.prediction.label)
         _vote(track, detection)
         self._tracks.append(track)
         return track
 
 
-def _correct(track: Track, moment: Moment, seen: Sequence[Place]) -> None:
-    """Bring the expected place nearer to the seen one, of which these are the parts."""
+def _correct(track: Track, moment: Moment, seen: Sequence[Place], label: str) -> None:
+    """Bring the expected place nearer to the seen one, of which these are the parts and which has this label."""
     box, expected = union(seen), track.place
     _shift(track, moment, (box.x - expected.x, box.y - expected.y))
     if len(seen) == 1:
@@ -241,7 +251,7 @@ def _correct(track: Track, moment: Moment, seen: Sequence[Place]) -> None:
         width=expected.width + gain * (box.width - expected.width),
         height=expected.height + gain * (box.height - expected.height),
     )
-    _seen(track, moment)
+    _seen(track, moment, box, label)
 
 
 def _correct_group(tracks: Sequence[Track], moment: Moment, seen: Place) -> None:
@@ -264,10 +274,10 @@ def _shift(track: Track, moment: Moment, off: tuple[float, float]) -> None:
     track.place = track.place.at(track.place.x + alpha * off[0], track.place.y + alpha * off[1])
 
 
-def _seen(track: Track, moment: Moment) -> None:
+def _seen(track: Track, moment: Moment, box: Place | None = None, label: str = "") -> None:
     track.last = moment
     track.seen += 1
-    track.path.append((moment, track.place))
+    track.path.append(Step(moment, track.place, box, label))
 
 
 def _vote(track: Track, detection: Detection) -> None:

@@ -20,7 +20,10 @@ not belong to its kind is left out:
 
     {"event": "4c9d0e...", "kind": "crossing", "camera": "gate", "region": "entry", "label": "vehicle", "score": 0.9812,
      "track_id": 3, "direction": "left", "start": {"frame": 61, "time_s": 4.88, "at_s": 1763823787.123}, "end": {...},
-     "duration_s": 0.0, "model": "street"}
+     "duration_s": 0.0, "model": "street",
+     "view": {"frame": 61, "time_s": 4.88, "box": [310, 122, 402, 190], "size": [768, 432]}}
+
+`view` is where an object is to be seen: the best frame of it so far, for a crossing or a presence the one in which that began.
 
 What waits on a disk before it is delivered is such a record too, and `to_event` and `to_state` read it back.
 """
@@ -31,7 +34,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgecls.errors import DataError
-from edgecls.event import Event, Moment
+from edgecls.event import Event, Moment, View
 from edgecls.frame import WHOLE_FRAME, Box, Detection, Prediction, StateChange, Unfit
 
 if TYPE_CHECKING:
@@ -144,6 +147,8 @@ def event_record(event: Event) -> dict[str, Any]:
     extra: dict[str, Any] = {"track_id": event.track_id, "direction": event.direction, "counts": dict(event.counts)}
     if event.occupancy is not None:
         extra["occupancy"] = round(event.occupancy, 3)
+    if event.view is not None:
+        extra["view"] = _view_record(event.view)
     return {**record, **{name: value for name, value in extra.items() if value not in (None, "", {})}}
 
 
@@ -167,6 +172,7 @@ def to_event(record: Mapping[str, Any]) -> Event:
         counts=record.get("counts", {}),
         occupancy=record.get("occupancy"),
         model=record["model"],
+        view=_view(record.get("view")),
     )
 
 
@@ -174,6 +180,19 @@ def _moment(moment: Moment) -> dict[str, Any]:
     at_s = None if moment.at_s is None else round(moment.at_s, 3)
     said = {"frame": moment.frame, "time_s": round(moment.time_s, 3), "at_s": at_s}
     return {**said, "file": moment.file} if moment.file else said
+
+
+def _view_record(view: View) -> dict[str, Any]:
+    height, width = view.size_hw
+    return {"frame": view.frame, "time_s": round(view.time_s, 3), "box": list(view.box), "size": [width, height]}
+
+
+def _view(record: Mapping[str, Any] | None) -> View | None:
+    """The inverse of `_view_record`."""
+    if record is None:
+        return None
+    width, height = record["size"]
+    return View(record["frame"], record["time_s"], Box(*record["box"]), (height, width))
 
 
 def as_line(record: Mapping[str, Any]) -> str:

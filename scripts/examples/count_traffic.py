@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import signal
 import sys
 from collections import defaultdict
 from contextlib import suppress
@@ -48,15 +49,19 @@ def main() -> None:
     parser.add_argument("--line", nargs=4, type=float, required=True, metavar=("X1", "Y1", "X2", "Y2"),
                         help="from a point to a point, in fractions of the frame; left is seen from the first")  # fmt: skip
     parser.add_argument("--every", type=float, default=60.0, metavar="S", help="seconds of an interval (60)")
-    parser.add_argument("--csv", default="counts.csv", metavar="FILE", help="the table (counts.csv)")
+    parser.add_argument("--csv", default="counts.csv", metavar="FILE", help="the table that they are added to (counts.csv)")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # how systemd stops a service: as Ctrl-C does
     x1, y1, x2, y2 = asked.line
     try:
+        if not asked.every > 0:
+            raise edgecls.ConfigError(f"--every {asked.every:g}: expected more than 0 seconds")
         gate = edgecls.Gate("line", edgecls.Line((x1, y1), (x2, y2)), left="to the left", right="to the right")
         rules = edgecls.Rules(gates=(gate,), count_every_s=asked.every)
-        with Path(asked.csv).open("w", newline="", encoding="utf-8") as file:
+        with Path(asked.csv).open("a", newline="", encoding="utf-8") as file:  # what is there stays: it goes on below
             table = csv.writer(file)
-            table.writerow(("camera", "from", "to", "direction", "label", "count"))
+            if not file.tell():
+                table.writerow(("camera", "from", "to", "direction", "label", "count"))
             for event in count(asked.model, asked.source, rules):
                 span = when(event.start), when(event.end or event.start)
                 counts = event.counts or {"": 0}  # nothing has crossed: that is worth a row

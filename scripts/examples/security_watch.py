@@ -2,13 +2,13 @@
 
 python security_watch.py models/street.onnx rtsp://camera/1 --zone 0.1 0.3 0.8 0.7 --out alarms --mqtt mqtt://broker/yard
 
-The clip begins 5 s before and ends 5 s after; it is cut from what the camera sent. Messages wait on the disk while the broker
-is away.
+The clip begins 5 s before and ends 5 s after, as the camera sent it. Messages wait on the disk while the broker is away.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -65,11 +65,11 @@ def main() -> None:
     parser.add_argument("--out", default="alarms", metavar="FOLDER", help="for pictures and clips (alarms)")
     parser.add_argument("--mqtt", metavar="mqtt://USER:PASSWORD@HOST/PREFIX", help="a broker; needs edgecls[mqtt]")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # how systemd stops a service: as Ctrl-C does
     try:
         Path(asked.out).mkdir(exist_ok=True)
         outputs = [f"snapshot:{asked.out}", f"clip:{asked.out}", *([asked.mqtt] if asked.mqtt else [])]
-        area = edgecls.Polygon.rectangle(*asked.zone)
-        zone = edgecls.Zone("yard zone", area, look="objects", dwell_s=asked.dwell)
+        zone = edgecls.Zone("yard zone", edgecls.Polygon.rectangle(*asked.zone), look="objects", dwell_s=asked.dwell)
         rules = edgecls.Rules(zones=(zone,), track=edgecls.TrackRule(anchor="bottom"))  # where its feet are
         watch(asked.model, asked.source, rules, asked.label, outputs)
     except (edgecls.EdgeclsError, OSError) as error:

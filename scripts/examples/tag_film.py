@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import re
+import signal
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,11 +20,14 @@ import edgecls
 
 
 def tag(model: str, film: str, *, fps: float, gap_s: float, least_s: float) -> edgecls.Shown:
-    """Return what the film shows. So many frames a second are classified: a scene is the same from one to the next."""
+    """Return what the film shows. So many frames a second are classified, until it ends or Ctrl-C."""
     pipeline = edgecls.Pipeline(edgecls.Classifier.load(model))
-    with edgecls.open_source(film, reading=edgecls.Reading(fps=fps)) as frames:
-        seen = map(edgecls.observe, pipeline.over(frames))  # one after the other, as they are read
-        (shown,) = edgecls.summarize(seen, gap_s=gap_s, least_s=least_s).regions
+    seen: list[edgecls.Observation] = []
+    with suppress(KeyboardInterrupt), edgecls.open_source(film, reading=edgecls.Reading(fps=fps)) as frames:
+        seen.extend(map(edgecls.observe, pipeline.over(frames)))  # one after the other: those before Ctrl-C stay
+    if not seen:
+        raise edgecls.DataError(f"{film}: stopped before its first frame")
+    (shown,) = edgecls.summarize(seen, gap_s=gap_s, least_s=least_s).regions
     return shown
 
 
@@ -47,8 +52,11 @@ def main() -> None:
     parser.add_argument("--gap", type=float, default=1.0, metavar="S", help="shorter interruptions are none (1)")
     parser.add_argument("--least", type=float, default=2.0, metavar="S", help="shorter scenes are left out (2)")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     film = Path(asked.film)
+    film = film if film.name.strip(".") else film.resolve()  # "." is the folder that it names
     try:
+        picture, table = (film.with_suffix(f".{name}") for name in ("timeline.svg", "chapters.txt"))
         shown = tag(asked.model, asked.film, fps=asked.fps, gap_s=asked.gap, least_s=asked.least)
         for total in shown.totals:
             seconds = timedelta(seconds=round(total.seconds))
@@ -57,9 +65,9 @@ def main() -> None:
         for stretch in shown.stretches:
             start, end = (timedelta(seconds=round(moment.time_s)) for moment in (stretch.start, stretch.end))
             print(f"{start} to {end}  {stretch.label} (score {stretch.score:.2f})")
-        film.with_suffix(".timeline.svg").write_text(edgecls.timeline([shown], title=film.name), encoding="utf-8")
-        film.with_suffix(".chapters.txt").write_text(chapters(shown), encoding="utf-8")
-    except (edgecls.EdgeclsError, OSError) as error:
+        picture.write_text(edgecls.timeline([shown], title=film.name), encoding="utf-8")
+        table.write_text(chapters(shown), encoding="utf-8")
+    except (edgecls.EdgeclsError, OSError, ValueError) as error:
         sys.exit(f"error: {error}")
 
 

@@ -9,6 +9,7 @@ ends when most of them no longer do.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from contextlib import suppress
 from datetime import datetime
@@ -38,13 +39,13 @@ def watch(
     x, y, width, height = rectangle
     pipeline = edgecls.Pipeline(edgecls.Classifier.load(model), regions=edgecls.zones({"gate": (x, y, width, height)}))
     zone = edgecls.Zone("gate", edgecls.Polygon.rectangle(x, y, width, height), state=rule)
+    events = edgecls.Events(edgecls.Rules(zones=(zone,)))
     with suppress(KeyboardInterrupt), edgecls.open_source(source) as frames:
-        events = edgecls.Events(edgecls.Rules(zones=(zone,)))
         for result in pipeline.over(frames):
             for event in events.step(edgecls.observe(result)):
                 call(event)
-        for event in events.close():
-            call(event)
+    for event in events.close():
+        call(event)
 
 
 def when(moment: edgecls.Moment) -> str:
@@ -63,6 +64,7 @@ def main() -> None:
                         help="where it is, in fractions of the frame")  # fmt: skip
     parser.add_argument("--seconds", type=float, default=1.0, metavar="S", help="how long a state must be seen (1)")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # how systemd stops a service: as Ctrl-C does
     try:
         watch(asked.model, asked.source, asked.zone, edgecls.StateRule(enter=0.8, leave=0.5, seconds=asked.seconds), on_change)
     except edgecls.EdgeclsError as error:

@@ -145,7 +145,7 @@ def wrong(old, new):
         (wrong("dwell_s = 10", "dwel_s = 10"), "dwel_s", "unknown setting camera[0].zone[0].dwel_s; did you mean camera[0]"),
         (wrong("[0.5, 0.4],", "[0.5, 1.4],"), "area", "camera[0].zone[0].area: (0.5, 1.4) is outside of the frame"),
         (wrong(", 0.1, 0.3]", ", 0.1]"), "area = [0.2", "camera[1].zone[0].area: expected [x, y, width, height] or the"),
-        (wrong("[0.9, 0.6]]", "[0.1, 0.6]]"), "line = [[", "camera[0].line[0].line: it goes from (0.1, 0.6) to (0.1, 0.6)"),
+        (wrong("[0.9, 0.6]]", "[0.1, 0.6]]"), "line = [[", "camera[0].line[0].line: the line goes from (0.1, 0.6) to"),
         (wrong("leave = 0.5", "leave = 0.9"), "leave = 0.9", "camera[1].zone[0].state.leave (0.9) must be at most enter (0.8)"),
         (wrong('"gate"', '"north"'), "name = \"north\"\nsource = 0", "camera[1].name 'north' is that of another"),
         (wrong('"gate"', '"Gate 1"\n#'), 'name = "G', "camera[1].name must be letters, digits, _ and -"),

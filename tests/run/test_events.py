@@ -147,6 +147,34 @@ def test_an_object_is_told_of_from_its_first_frame_to_its_last():
     assert events.index(begin) < events.index(of_kind(events, "crossing")[0]) < events.index(end)
 
 
+def test_an_object_has_its_best_view():
+    """It comes in from the left, grows, and leaves by the right: when it is told of the view is its largest box so far that
+    does not touch the border, at its end the largest of all such; frames of another label are no view of a car.
+    """
+    rights = [20, 30, 40, 50, *range(62, 500, 12)]
+    boxes = [Box(max(0, right - 40 - i), 50, min(right, WIDE), 90) for i, right in enumerate(rights) if right < 430]
+    largest = max(i for i, box in enumerate(boxes) if box.right < WIDE)
+    frames = [[Detection(box, says("bus" if i == largest else "car"), "motion")] for i, box in enumerate(boxes)]
+    begin, end = (e for e in happens(frames, Rules()) if e.kind == "object")
+    assert begin.view == (7, 0.28, boxes[7], (HIGH, WIDE))
+    best = max(range(4, largest), key=lambda i: boxes[i].right - boxes[i].left)
+    assert end.view == (best, round(best / FPS, 3), boxes[best], (HIGH, WIDE))
+    assert boxes[0].left == 0
+    assert boxes[-1].right == WIDE
+    assert (begin.start.frame, begin.id) == (0, end.id)
+
+
+def test_a_crossing_and_a_presence_have_the_box_of_their_object():
+    """In the frame in which they began, at the begin and at the end."""
+    events = happens(drive(20, 380, 50, 60), Rules(gates=(DOWN,), zones=(BAY,)))
+    found = [e for e in events if e.kind in ("presence", "crossing")]
+    assert {e.kind for e in found} == {"presence", "crossing"}
+    frames = drive(20, 380, 50, 60)
+    for event in found:
+        assert event.view.frame == event.start.frame
+        assert tuple(event.view.box) == tuple(frames[event.start.frame][0].box)
+
+
 def test_presence_in_a_zone_has_a_dwell():
     """A truck that stops in the bay for three seconds is told of, a car that passes is not."""
     rules = Rules(zones=(replace(BAY, dwell_s=2.0),))

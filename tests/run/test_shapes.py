@@ -110,7 +110,7 @@ def test_a_rectangle_may_touch_the_edge_of_the_frame():
             lambda: Polygon.rectangle(0.5, 0.5, 0.0, 0.2),
             "width and height must be above 0, not 0 and 0.2",
         ),
-        (lambda: Line((0.5, 0.5), (0.5, 0.5)), "it goes from (0.5, 0.5) to (0.5, 0.5); expected two different points"),
+        (lambda: Line((0.5, 0.5), (0.5, 0.5)), "the line goes from (0.5, 0.5) to (0.5, 0.5); expected two different points"),
         (
             lambda: Line((0.5, 0.5), (768, 0.5)),
             "(768, 0.5) is outside of the frame; expected fractions of its width and height, from 0 to 1",

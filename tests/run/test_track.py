@@ -35,7 +35,7 @@ def test_a_track_counts_after_some_frames_and_keeps_its_id():
     ids, (track,) = follow([[seen(20 + 10 * i, 50)] for i in range(10)])
     assert ids == [[None]] * 3 + [[1]] * 7
     assert (track.first.frame, track.last.frame) == (0, 9)
-    assert [moment.frame for moment, _ in track.take_path()] == list(range(10))
+    assert [step.moment.frame for step in track.take_path()] == list(range(10))
     assert track.take_path() == []
 
 
@@ -117,7 +117,7 @@ def test_a_box_that_is_suddenly_twice_as_large_shows_somebody_else_too():
         frames[i] = [around(*frames[i], seen(20 + 6 * 23, 70, 40, 60))]
     ids, (track,) = follow(frames)
     assert ids[-1] == [1]
-    path = {moment.frame: place for moment, place in track.path}
+    path = {moment.frame: place for moment, place, *_ in track.path}
     assert max(abs(path[i].x - (20 + 6 * i)) for i in range(20, 40)) < 20
     assert max(path[i].height for i in range(20, 40)) < 55
 
@@ -149,7 +149,7 @@ def test_legs_that_come_and_go_do_not_change_the_size_at_once():
     """Nor the middle by much, which is what crosses lines."""
     frames = [[seen(20 + 6 * i, 50, 20, 40) if i % 8 < 6 else seen(20 + 6 * i, 43, 20, 26)] for i in range(60)]
     _, (track,) = follow(frames)
-    heights = [place.height for moment, place in track.path if moment.frame > 8]
+    heights = [place.height for moment, place, *_ in track.path if moment.frame > 8]
     assert min(heights) > 32
 
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from edgecls.errors import DataError
-from edgecls.event import Event, Moment
+from edgecls.event import Event, Moment, View
 from edgecls.frame import WHOLE_FRAME, Box, Detection, Prediction, Result, StateChange, Timing, Unfit
 from edgecls.run.wire import event_line, observe, read_line, state_line, to_event, to_line, to_record, to_state
 from tests.run.world import event, frame, result, said
@@ -95,7 +95,7 @@ def test_lines_of_states_are_read_too():
 @pytest.mark.parametrize("ended", [False, True])
 def test_an_event_comes_back_from_its_line(ended):
     """What a line says of an event is the event: the same id and phase, every field."""
-    one = event(3, ended=ended, counts={"car": 2}, camera="caf\udce9")
+    one = event(3, ended=ended, counts={"car": 2}, camera="caf\udce9", view=View(75, 3.0, Box(1, 2, 30, 40), (48, 64)))
     again = to_event(json.loads(event_line(one)))
     assert again == one
     assert (again.id, again.phase) == (one.id, "end" if ended else "begin")

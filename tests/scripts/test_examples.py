@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ast
 import csv
+import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -217,8 +220,9 @@ BAD = {
     "count_traffic.py": (
         (("no.onnx", "no.mp4", "--line", 0, 0, 1, 1), "no.onnx"),
         (("{model}", "no.mp4", "--line", 0, 0, 1, 1), "no.mp4: no such file"),
-        (("{model}", "no.mp4", "--line", 0, 0, 0, 0), "expected two different points"),
-        (("{model}", "no.mp4", "--line", 0, 0, 1, 1, "--every", -1), "count_every_s"),
+        (("{model}", "no.mp4", "--line", 0, 0.6, 0, 0.6), "the line goes from (0, 0.6) to (0, 0.6); expected two different"),
+        (("{model}", "no.mp4", "--line", 0, 0, 1, 1, "--every", -1), "--every -1: expected more than 0 seconds"),
+        (("{model}", "no.mp4", "--line", 0, 0, 1, 1, "--every", 0), "--every 0: expected more than 0 seconds"),
         (("{model}", "no.mp4", "--line", 0, 0, 1, 1, "--csv", "no/c.csv"), "no/c.csv"),
     ),
     "watch_gate.py": (
@@ -238,6 +242,75 @@ BAD = {
         (("{model}", "{model}"), "not a video that can be decoded"),
     ),
 }
+
+
+def test_a_table_that_is_there_is_added_to(call, street, tmp_path):
+    """A source that is not there costs no row, another run adds its own, and the header stands once."""
+    film, line = write_video(tmp_path / "film.avi", road(30)), ("--line", 0.5, 1, 0.5, 0)
+    assert call("count_traffic.py", street, film, *line).returncode == 0
+    before = (tmp_path / "counts.csv").read_text()
+    assert call("count_traffic.py", street, "no.mp4", *line).returncode == 1
+    assert (tmp_path / "counts.csv").read_text() == before
+    assert call("count_traffic.py", street, film, *line).returncode == 0
+    header, *rows = before.splitlines()
+    assert (tmp_path / "counts.csv").read_text().splitlines() == [header, *rows, *rows]
+    assert len(rows) == 2
+
+
+RUNS = {
+    "count_traffic.py": ("{model}", "{film}", "--line", 0.5, 1, 0.5, 0, "--every", 1e6),
+    "watch_gate.py": ("{model}", "{film}", "--zone", 0, 0, 1, 1),
+    "security_watch.py": ("{model}", "{film}", "--zone", 0, 0, 1, 1),
+    "tag_film.py": ("{model}", "{film}", "--least", 0),
+}
+LAST = {
+    "count_traffic.py": "to the left: nothing",
+    "watch_gate.py": "background is over after",
+    "security_watch.py": "person was there for",
+    "tag_film.py": "background (score",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_them_with_what_they_have(street, name, number, tmp_path, monkeypatch, capsys):
+    """In the middle of a film, at a frame that takes part in what is told: what goes on ends there, and no traceback."""
+    film = write_h264(tmp_path / "film.mp4", road(160, (PERSON, 80, -40, 3)))
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [name, *(str(a).format(model=street, film=film) for a in RUNS[name])])
+    over = edgecls.Pipeline.over
+
+    def stopped(self, frames):
+        for result in over(self, frames):
+            if result.frame.index == 135:
+                signal.raise_signal(number)
+            yield result
+
+    monkeypatch.setattr(edgecls.Pipeline, "over", stopped)
+    handlers = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        importlib.import_module(name.removesuffix(".py")).main()
+    finally:
+        for one, handler in handlers.items():
+            signal.signal(one, handler)
+    assert LAST[name] in capsys.readouterr().out
+    assert name != "tag_film.py" or (tmp_path / "film.chapters.txt").is_file()
+
+
+def test_a_film_may_be_the_folder_one_is_in(street, tmp_path, monkeypatch, capsys):
+    """What `.` shows is written beside that folder, by its name."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    import tag_film
+
+    (tmp_path / "scenes").mkdir()
+    for i, picture in enumerate(road(3)):
+        cv2.imwrite(str(tmp_path / "scenes" / f"{i}.png"), picture)
+    monkeypatch.chdir(tmp_path / "scenes")
+    monkeypatch.setattr(sys, "argv", ["tag_film.py", str(street), ".", "--least", "0"])
+    tag_film.main()
+    assert {path.name for path in tmp_path.glob("scenes.*")} == {"scenes.chapters.txt", "scenes.timeline.svg"}
+    assert "background" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgecls.errors import SourceError
@@ -65,7 +65,7 @@ class Recent:
     def detections_at(self, moment: Moment, size_hw: tuple[int, int]) -> list[Detection]:
         """What was seen in the frame of this moment, with boxes for a picture of this size."""
         seen = next((seen for seen in self._seen if seen.frame == moment.frame), None)
-        return [] if seen is None else [_scaled(detection, seen.size_hw, size_hw) for detection in seen.detections]
+        return [] if seen is None else [replace(d, box=scaled(d.box, seen.size_hw, size_hw)) for d in seen.detections]
 
 
 def decoded_again(packets: Packets, time_s: float) -> Frame | None:
@@ -96,13 +96,11 @@ def _in_memory(av: object, packets: Packets, needed: list[Packet]) -> io.BytesIO
     return memory
 
 
-def _scaled(detection: Detection, from_hw: tuple[int, int], to_hw: tuple[int, int]) -> Detection:
-    if from_hw == to_hw:
-        return detection
+def scaled(box: tuple[int, int, int, int], from_hw: tuple[int, int], to_hw: tuple[int, int]) -> Box:
+    """The same box in a picture of another size."""
     down, across = to_hw[0] / from_hw[0], to_hw[1] / from_hw[1]
-    left, top, right, bottom = detection.box
-    box = Box(round(left * across), round(top * down), round(right * across), round(bottom * down))
-    return dataclasses.replace(detection, box=box)
+    left, top, right, bottom = box
+    return Box(round(left * across), round(top * down), round(right * across), round(bottom * down))
 
 
 def _bytes(frame: Frame) -> int:

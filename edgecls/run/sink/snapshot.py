@@ -1,4 +1,8 @@
-"""Pictures of events: a JPEG of the very frame that an event began with.
+"""Pictures of events: a JPEG of the very frame that an event began with, of an object of the frame that shows it best.
+
+The first frame of an object shows a strip of it at the border. Which one shows it best so far is said by the event itself
+(`Event.view`), when it is told of and again when the object is gone: if a better frame has come meanwhile, its picture takes
+the place of the first one. A crossing or a presence has the frame in which that began, and its object's box there.
 
 An event is told of when it is sure, one to some seconds after the frame that began it. Keeping the decoded frames of the
 meantime would take 3 MB for each of 1080p, some 200 MB for three seconds of one camera; making a JPEG of each would take 10 ms
@@ -8,8 +12,7 @@ some tenths of a second for an event, and nothing without one.
 
 Frames without packets, as of a camera that OpenCV reads by number, are kept as they are, as many as `Shot.held_bytes` hold: at
 30 frames a second 2.3 s of 640x480 and 0.3 s of 1080p, so such a camera is better read at 5 frames a second. Where the frame is
-gone there is no snapshot, and the loss is counted: another frame is never taken for it. An event has one picture, of its
-beginning; its end is that it is gone.
+gone there is no snapshot, and the loss is counted: another frame is never taken for it.
 """
 
 from __future__ import annotations
@@ -21,21 +24,20 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 
 from edgecls import image
 from edgecls.errors import SinkError
-from edgecls.event import Kind  # noqa: TC001 - `settings.build` reads the types of the fields
+from edgecls.event import Kind, Moment
 from edgecls.frame import Result, Timing, Unfit
 from edgecls.run.draw import draw
 from edgecls.run.say import Say, say_on_stderr
 from edgecls.run.sink.contract import Sink
-from edgecls.run.sink.recent import Recent
+from edgecls.run.sink.recent import Recent, scaled
 from edgecls.run.sink.shelf import REMEMBERED, SEEN, SIDECAR_BYTES, Shelf
 from edgecls.settings import check
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from edgecls.event import Event
-    from edgecls.frame import Box, Detection, Frame, Picture, PictureFault
+    from edgecls.event import Event, View
+    from edgecls.frame import Box, Picture, PictureFault
     from edgecls.run.sink.quota import Quota
 
 Show = Literal["frame", "annotated", "crop"]
@@ -44,8 +46,8 @@ ENDING: dict[Show, str] = {"frame": "", "annotated": "-annotated", "crop": "-cro
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """What is written of an event: the `frame` as it is, `annotated` as the video is, a `crop` of its region; `quality` of the
-    JPEGs is 1 to 100. An event is expected to be told of up to `late_s` after it began.
+    """What is written of an event: the `frame` as it is, `annotated` as the video is, a `crop` of its object or region;
+    `quality` of the JPEGs is 1 to 100. An event is expected to be told of up to `late_s` after it began.
     """
 
     shows: tuple[Show, ...] = ("frame",)
@@ -70,7 +72,7 @@ class Shot:
 
 class SnapshotSink(Sink):
     """Writes `CAMERA-START-LABEL-ID.jpg` to a folder for each event when it begins, and a .json beside it, which is written
-    again when the event has ended.
+    again when the event has ended, the picture too if its object has been seen better by then.
     """
 
     def __init__(
@@ -102,12 +104,11 @@ class SnapshotSink(Sink):
         self._made[event.id] = None
         if len(self._made) > REMEMBERED:
             self._made.popitem(last=False)
-        recent = self._recent(event.camera)
-        frame = recent.frame_at(event.start)
-        if frame is None:
+        seen = self._seen(event)
+        if seen is None:
             self._shelf.miss(_gone(event.camera))
             return
-        made = self._write(event, frame, recent.detections_at(event.start, frame.size_hw))
+        made = self._write(event, seen)
         self._made[event.id] = made if event.end is None else None
 
     def close(self) -> None:
@@ -119,10 +120,18 @@ class SnapshotSink(Sink):
         shot = self._shot
         return self._cameras.setdefault(camera, Recent(late_s=shot.late_s, held_bytes=shot.held_bytes))
 
-    def _write(self, event: Event, frame: Frame, detections: Sequence[Detection]) -> _Made | None:
-        box = _box_of(event, detections)
+    def _seen(self, event: Event) -> Result | None:
+        """The frame of the event, with what was seen in it; None where it is gone."""
+        recent, moment = self._recent(event.camera), _moment(event)
+        frame = recent.frame_at(moment)
+        if frame is None:
+            return None
         unfit = Unfit(cast("PictureFault", event.label), event.start, event.start) if event.kind == "health" else None
-        seen = Result(frame, tuple(detections), Timing(0.0, 0.0, 0.0), unfit)
+        return Result(frame, tuple(recent.detections_at(moment, frame.size_hw)), Timing(0.0, 0.0, 0.0), unfit)
+
+    def _write(self, event: Event, seen: Result, name: str = "") -> _Made | None:
+        """Write the pictures and the sidecar, over those of this name where there are some."""
+        frame, box = seen.frame, _box_of(event, seen)
         pictures = {show: _picture(show, seen, box) for show in self._shot.shows}
         jpegs = {show: image.encode_jpeg(p, self._shot.quality) for show, p in pictures.items() if p is not None}
         if not jpegs:
@@ -131,10 +140,11 @@ class SnapshotSink(Sink):
         files: list[Path] = []
         try:
             self._shelf.make_room(sum(map(len, jpegs.values())) + SIDECAR_BYTES)
-            name = self._shelf.name(event, event.id)
+            name = name or self._shelf.name(event, event.id)
             for show, jpeg in jpegs.items():
                 files.append(self._shelf.write(f"{name}{ENDING[show]}.jpg", jpeg))
-            made = _Made(name, files, {"snapshot": {"size_hw": list(frame.size_hw), "box": None if box is None else list(box)}})
+            said = {"frame": frame.index, "time_s": round(frame.time_s, 3), "size_hw": list(frame.size_hw)}
+            made = _Made(name, files, event.view, {"snapshot": {**said, "box": None if box is None else list(box)}})
             self._shelf.put(name, files, event, made.record)
         except (SinkError, OSError) as error:
             for file in files:
@@ -148,6 +158,10 @@ class SnapshotSink(Sink):
         if made is None or event.end is None or not all(file.exists() for file in made.files):
             return
         self._made[event.id] = None
+        better = None if event.view == made.view else self._seen(event)
+        if better is not None:
+            self._write(event, better, made.name)
+            return
         try:
             self._shelf.put(made.name, made.files, event, made.record)
         except (SinkError, OSError) as error:  # the picture stays, with what was known when it was made
@@ -157,6 +171,7 @@ class SnapshotSink(Sink):
 class _Made(NamedTuple):
     name: str
     files: list[Path]
+    view: View | None
     record: dict[str, Any]
 
 
@@ -168,9 +183,18 @@ def _picture(show: Show, seen: Result, box: Box | None) -> Picture | None:
     return None if box is None else image.crop(seen.frame.bgr(), box)
 
 
-def _box_of(event: Event, detections: Sequence[Detection]) -> Box | None:
-    """The box of the event's region, or the only one there with its label; None where that is not to be told."""
-    there = [d for d in detections if d.region == event.region]
+def _moment(event: Event) -> Moment:
+    """Of the frame that shows it."""
+    return event.start if event.view is None else Moment(event.view.frame, event.view.time_s)
+
+
+def _box_of(event: Event, seen: Result) -> Box | None:
+    """The box of the event's object, or of its region, or the only one there with its label; None where that is not to be
+    told.
+    """
+    if event.view is not None:
+        return scaled(event.view.box, event.view.size_hw, seen.frame.size_hw)
+    there = [d for d in seen.detections if d.region == event.region]
     if len(there) > 1:
         there = [d for d in there if d.prediction.label == event.label]
     return there[0].box if len(there) == 1 else None
@@ -178,6 +202,6 @@ def _box_of(event: Event, detections: Sequence[Detection]) -> Box | None:
 
 def _gone(camera: str) -> str:
     return (
-        f"camera {camera}: no snapshot, because the frame that the event began with is no longer kept: for files and streams "
+        f"camera {camera}: no snapshot, because the frame that shows the event is no longer kept: for files and streams "
         "set Reading.keep_s, or raise it; for a camera by number raise Shot.held_bytes"
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgecls import ConfigError, SinkError
-from edgecls.event import Event, Moment
+from edgecls.event import Event, Moment, View
 from edgecls.frame import Box, Detection, Unfit
 from edgecls.run.draw import draw
 from edgecls.run.sink import Shot, SnapshotSink
@@ -58,7 +58,7 @@ def test_the_sidecar_learns_how_the_event_ended(tmp_path, pictures):
                 assert said["event"] == event_record(event(110, None if one.index == 120 else 145))
     picture = sidecar.with_suffix(".jpg")
     assert said["files"].keys() == {picture.name}
-    assert said["snapshot"] == {"size_hw": [48, 64], "box": None}
+    assert said["snapshot"] == {"frame": 110, "time_s": 4.4, "size_hw": [48, 64], "box": None}
     assert {p.name for p in pictures.iterdir()} == {picture.name, sidecar.name}
 
 
@@ -105,6 +105,60 @@ def test_of_several_objects_the_one_with_the_label_is_cropped(pictures):
     assert sink.lost == 1
 
 
+def test_an_object_is_shown_where_it_is_seen_best(pictures):
+    """The picture is of the event's view, not of its start, and gives way to a better one at the end, as does the .json."""
+    shot = Shot(shows=("frame", "crop"), quality=100)
+    thing = Event("object", "gate", "motion", "car", 0.9, Moment(1, 0.04), track_id=1)
+    with SnapshotSink(pictures, shot) as sink:
+        for i in range(30):
+            sink.write(result(frame(i, level=100 + i), Detection(Box(0, 0, 4, 4), said("background"), "motion")))
+            if i == 10:
+                sink.write_event(replace(thing, view=View(8, 0.32, (5, 6, 25, 16), (48, 64))))
+        shown = _shown(pictures)
+        sink.write_event(replace(thing, end=Moment(28, 1.12), view=View(20, 0.8, (5, 6, 45, 46), (48, 64))))
+    assert shown == {"frame": 8, "box": [5, 6, 25, 16], "levels": [108, 108], "crop": (10, 20), "end": None}
+    assert _shown(pictures) == {"frame": 20, "box": [5, 6, 45, 46], "levels": [120, 120], "crop": (40, 40), "end": 28}
+    assert len(list(pictures.iterdir())) == 3
+
+
+def test_the_better_frame_may_be_gone(pictures):
+    """Then the picture that was taken stays, and its .json learns the end all the same."""
+    thing = Event("object", "gate", "motion", "car", 0.9, Moment(1, 0.04), track_id=1)
+    with SnapshotSink(pictures, Shot(shows=("frame", "crop"), held_bytes=10 * 3 * 48 * 64)) as sink:
+        for i in range(50):
+            sink.write(result(frame(i, level=100 + i)))
+            if i == 10:
+                sink.write_event(replace(thing, view=View(8, 0.32, (5, 6, 25, 16), (48, 64))))
+        sink.write_event(replace(thing, end=Moment(28, 1.12), view=View(20, 0.8, (5, 6, 45, 46), (48, 64))))
+    assert (_shown(pictures)["frame"], _shown(pictures)["end"], sink.lost) == (8, 28, 0)
+
+
+@pytest.mark.parametrize("kind", ["presence", "crossing"])
+def test_the_crop_of_a_presence_or_a_crossing_is_its_object(pictures, kind):
+    """The zone or line has no box of its own in the frame, the object has."""
+    with SnapshotSink(pictures, Shot(shows=("crop",))) as sink:
+        sink.write(result(frame(3), Detection(Box(5, 6, 25, 16), said("car"), "motion")))
+        view = View(3, 0.12, (5, 6, 25, 16), (48, 64))
+        sink.write_event(Event(kind, "gate", "yard", "car", 0.9, Moment(3, 0.12), track_id=1, view=view))
+    (crop,) = pictures.glob("*-crop.jpg")
+    assert cv2.imread(str(crop)).shape == (10, 20, 3)
+
+
+def _shown(pictures):
+    """What the snapshots of the one event show."""
+    (sidecar,) = pictures.glob("*.json")
+    read = json.loads(sidecar.read_text())
+    shots = [cv2.imread(str(sidecar.with_name(sidecar.stem + ending))) for ending in (".jpg", "-crop.jpg")]
+    end = read["event"]["end"]
+    return {
+        "frame": read["snapshot"]["frame"],
+        "box": read["snapshot"]["box"],
+        "levels": [round(float(shot.mean())) for shot in shots],
+        "crop": shots[1].shape[:2],
+        "end": None if end is None else end["frame"],
+    }
+
+
 def test_a_camera_without_packets(pictures):
     """Its frames are kept as they are, as many as may be: an event of one of them has its picture, an older one is lost,
     which is said once.
@@ -120,7 +174,7 @@ def test_a_camera_without_packets(pictures):
     assert cv2.imread(str(bus)).mean() == pytest.approx(141, abs=1)
     assert sink.lost == 2
     assert len(lines) == 1
-    assert lines[0].startswith("camera gate: no snapshot, because the frame that the event began with is no longer kept")
+    assert lines[0].startswith("camera gate: no snapshot, because the frame that shows the event is no longer kept")
 
 
 def test_a_frame_whose_packets_are_gone_is_lost(tmp_path, pictures):
