@@ -1,4 +1,5 @@
-"""Write models/README.md from the cards inside the model files and the figures of `scripts/zoo`; `--check` only compares.
+"""Write models/README.md from the cards inside the model files, the figures of `scripts/zoo`, and what the recipes say that
+limits them; `--check` only compares.
 
 No mystery binaries: every file has its hash, its data and terms, its versions, and the command that makes it again.
 """
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from edgecls import Classifier
+from edgecls.settings import read_toml
 
-MODELS = Path("models")
+MODELS, RECIPES = Path("models"), Path("scripts/recipes")
 HEAD = """# Models
 
 Made by `scripts/models_table.py`. Everything was measured on the exported file itself, on test pictures that neither training
@@ -75,6 +77,8 @@ def note(name: str, of: dict[str, Any]) -> str:
         lines += ["", f"Measured on {card.measured_on}", "", f"Made with {made}"]
     else:
         lines += ["", f"{of['pictures']:.0f} test pictures; the others: {of['split']}"]
+    limits = read_toml(RECIPES / f"{name}.toml")["zoo"].get("limits", "").strip()
+    lines += ["", limits] if limits else []
     return "\n".join([*lines, "", f"Made again by `scripts/zoo DATA {name}`", ""])
 
 

@@ -2,8 +2,9 @@
 
 A recipe is the settings of a run and a table [zoo]: its application, what measures it (`test`: a share of the groups, which
 training never sees, or data that has a test part), folders of pictures of no class (`unknown`), and whether the model is
-shipped in models/. Every model is measured on its test pictures after everything was chosen without them; beside it
-stands a linear classifier on the same pixels. The figures of all go to models/zoo.json, from which the table is made.
+shipped in models/; `limits` is what models/README.md says of where it falls short. Every model is measured on its test
+pictures after everything was chosen without them; beside it stands a linear classifier on the same pixels. The figures of all
+go to models/zoo.json, from which the table is made.
 """
 
 from __future__ import annotations
