@@ -13,24 +13,36 @@ from edgecls.cli.talk import data, say
 if TYPE_CHECKING:
     from edgecls.run.config import Config
 
+JPEG_QUALITY = 90
+
 
 def check_config(
     config: Annotated[str | None, typer.Argument(metavar="CAMERAS.toml", help="The file to check.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
+    pictures: Annotated[str | None, typer.Option("--pictures", metavar="FOLDER", help="Take a picture from each camera and draw its zones and lines on it: FOLDER/CAMERA.jpg.")] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of such files, for editors, and check nothing.")] = False,
 ) -> None:  # fmt: skip
-    """Read a cameras.toml and say what would run, or which line is wrong and what is expected there. Opens no camera."""
+    """Read a cameras.toml and say what would run, or which line is wrong and what is expected there. Opens cameras for --pictures
+    alone.
+    """
     if schema:
         _print_schema()
         return
     if config is None:
         raise typer.BadParameter("expected a CAMERAS.toml to check, or --schema")
-    from edgecls.errors import redact
     from edgecls.run.config import read_config
-    from edgecls.run.sink import as_text
 
     found = read_config(config)
     _look_at_files(found)
+    _print(found, config, as_json=as_json)
+    if pictures is not None and not _draw(found, Path(pictures)):
+        raise typer.Exit(1)
+
+
+def _print(found: Config, config: str, *, as_json: bool) -> None:
+    from edgecls.errors import redact
+    from edgecls.run.sink import as_text
+
     cameras = [
         {
             "name": camera.name,
@@ -56,6 +68,37 @@ def check_config(
         data(f"  {camera.name}: {redact(str(camera.source))}: {', '.join(looks) or 'the whole frame'}{when}")
     for sink in sinks:
         data(f"  to {sink}")
+
+
+def _draw(found: Config, folder: Path) -> bool:
+    """Write a picture of each camera with what is watched for there. Returns whether there is one of each."""
+    from dataclasses import replace
+
+    from edgecls import image
+    from edgecls.errors import SinkError, SourceError
+    from edgecls.files import whole_file
+    from edgecls.run.sketch import sketch
+    from edgecls.run.source import open_named
+
+    if not folder.is_dir():
+        raise SinkError(f"{folder}: there is no folder for the pictures; make it first")
+    missing = 0
+    for camera in found.camera:
+        reading = replace(camera.reading, give_up_after_s=0.0, needed_hw=None)
+        path = folder / f"{camera.name}.jpg"
+        try:
+            with open_named({camera.name: (camera.source, reading)}, say=say, on_state=lambda _: None) as frames:
+                frame = frames.read()
+            if frame is None:
+                raise SourceError(f"camera {camera.name}: it gives no picture")
+        except SourceError as error:
+            say(f"error: {error}")
+            missing += 1
+            continue
+        with whole_file(path) as beside:
+            beside.write_bytes(image.encode_jpeg(sketch(frame.bgr(), camera), JPEG_QUALITY))
+        say(f"{path}: {camera.name} as it is now, with its zones and lines")
+    return not missing
 
 
 def _look_at_files(found: Config) -> None:

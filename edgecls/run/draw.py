@@ -23,9 +23,9 @@ def draw(result: Result) -> Picture:
     for detection in result.detections:
         _draw_detection(picture, detection, scale)
     if result.unfit is not None:
-        _plate(picture, f"camera unfit: {result.unfit.fault}", picture.shape[1], 0, FAULT, scale)
-    stamp = _drawable(f"{result.frame.camera}  {result.frame.time_s:.2f} s")
-    _plate(picture, stamp, 0, picture.shape[0], STAMP, scale)
+        plate(picture, f"camera unfit: {result.unfit.fault}", picture.shape[1], 0, FAULT, scale)
+    stamp = f"{result.frame.camera}  {result.frame.time_s:.2f} s"
+    plate(picture, stamp, 0, picture.shape[0], STAMP, scale)
     return picture
 
 
@@ -35,14 +35,17 @@ def _draw_detection(picture: Picture, detection: Detection, scale: float) -> Non
     color = SURE if prediction.score >= UNSURE_BELOW else UNSURE
     said = f"{prediction.label} {prediction.score:.0%}"
     if tuple(box) == (0, 0, width, height):
-        _plate(picture, _drawable(said), 0, 0, color, scale)
+        plate(picture, said, 0, 0, color, scale)
         return
     cv2.rectangle(picture, (box.left, box.top), (box.right - 1, box.bottom - 1), color, 2)
-    _plate(picture, _drawable(f"{detection.region}: {said}"), box.left, box.top, color, scale)
+    plate(picture, f"{detection.region}: {said}", box.left, box.top, color, scale)
 
 
-def _plate(picture: Picture, text: str, x: int, bottom: int, color: tuple[int, int, int], scale: float) -> None:
-    """Text on a plate that stands on `bottom`, moved into the picture where it would reach out of it."""
+def plate(picture: Picture, text: str, x: int, bottom: int, color: tuple[int, int, int], scale: float) -> None:
+    """Draw a text, of which the font has ASCII alone, on a plate that stands on `bottom`, moved into the picture where it would
+    reach out of it.
+    """
+    text = _drawable(text)
     height, width = picture.shape[:2]
     (text_w, text_h), below = cv2.getTextSize(text, FONT, scale, 1)
     plate_h = text_h + below + 6

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from edgecls.cli import app
+from edgecls.run.source import open_source
 from tests.drawn import gray_levels, write_video
 from tests.run.watched import street_with
 
@@ -174,6 +176,25 @@ def test_what_a_config_names_is_looked_for(light_model, tmp_path):
     said = f"error: camera lamp: state.labels: {light_model} has no label 'brigt'; did you mean 'bright'?"
     for verb in (["check-config"], ["run", "--config"]):
         assert call(*verb, path, code=1).stderr.splitlines()[-1] == said
+
+
+def test_zones_and_lines_are_checked_by_eye(light_model, tmp_path):
+    """A picture of each camera with what is watched for; a camera that gives none is an error, the others have theirs."""
+    lamp = write_video(tmp_path / "lamp.avi", gray_levels([100] * 5, (120, 160)))
+    path = tmp_path / "cameras.toml"
+    path.write_text(
+        f'model = "{light_model}"\n[[camera]]\nname = "none"\nsource = "none.mp4"\n[[camera]]\nname = "lamp"\n'
+        f'source = "{lamp}"\n[[camera.zone]]\nname = "bay"\narea = [0.25, 0.25, 0.5, 0.5]\n'
+    )
+    done = call("check-config", path, "--pictures", tmp_path, code=1)
+    assert "error: none.mp4: no such file" in done.stderr
+    drawn = cv2.imread(str(tmp_path / "lamp.jpg"))
+    with open_source(lamp) as frames:
+        changed = np.abs(drawn.astype(int) - frames.read().bgr()).max(axis=2) > 60
+    height, width = changed.shape
+    assert changed[height // 2, width // 4]
+    assert not changed[height // 2, width // 2]
+    assert "there is no folder" in call("check-config", path, "--pictures", tmp_path / "missing", code=1).stderr
 
 
 def test_sinks_of_tables_are_checked_and_shown(tmp_path):
