@@ -78,7 +78,7 @@ def test_every_kind_has_a_text_here():
     [
         ("clip:clips?pre=3", "sink 'clip:clips?pre=3': unknown setting pre; did you mean pre_s? known are pre_s, post_s"),
         ("clip:clips?pre_s=soon", "sink 'clip:clips?pre_s=soon': cut.pre_s must be float, found 'soon'"),
-        ("clip:clips?pre_s=-1", "sink 'clip:clips?pre_s=-1': pre_s must be 0 or more seconds, not -1.0"),
+        ("clip:clips?pre_s=-1", "sink 'clip:clips?pre_s=-1': cut.pre_s must be 0 or more seconds, not -1.0"),
         ("clip:clips?kinds=crosing", "cut.kinds[0] must be one of state, object, presence, crossing, health"),
         ("clip:?pre_s=3", "expected a folder after the colon, such as clip:clips"),
         ("snapshot:s?quality=80.5", "shot.quality must be int, found '80.5'"),
