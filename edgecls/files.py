@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def part_of(path: Path) -> Path:
+    """Where a file grows until it is whole: hidden beside it, with the same ending."""
+    return path.with_name(f".{path.stem}.part{path.suffix}")
+
+
 @contextlib.contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Give a path beside `path`, with the same ending, to write to; it takes the name when the block ends well.
@@ -21,7 +26,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     cannot be written, as on a full disk.
     """
     path = Path(path)
-    beside = path.with_name(f".{path.stem}.part{path.suffix}")
+    beside = part_of(path)
     try:
         yield beside
         os.replace(beside, path)  # noqa: PTH105 - Path.replace would do; this says that it is atomic

@@ -82,9 +82,8 @@ class Reload:
     """Reads the configuration by `read`, and changes a run to it: its site, the frames that it takes, its model."""
 
     def __init__(
-        self, read: Callable[[], Config], load: Callable[[Config], Classifier], site: Site, classifier: Classifier,
-        *, frames: Merged, pipeline: Pipeline,
-        interrupt: Interrupt,
+        self, read: Callable[[], Config], load: Callable[[Config], Classifier], site: Site, classifier: Classifier, *,
+        frames: Merged, pipeline: Pipeline, interrupt: Interrupt,
     ) -> None:  # fmt: skip
         """`classifier` is that of the site's configuration, and has just been loaded."""
         self._read = read

@@ -19,7 +19,7 @@ UNSURE_BELOW = 0.5
 def draw(result: Result) -> Picture:
     """Return the annotated picture, (H, W, 3) uint8 blue-green-red; the frame itself is left as it is."""
     picture = result.frame.bgr().copy()
-    scale = max(0.4, picture.shape[0] / 900)
+    scale = text_scale(picture)
     for detection in result.detections:
         _draw_detection(picture, detection, scale)
     if result.unfit is not None:
@@ -39,6 +39,11 @@ def _draw_detection(picture: Picture, detection: Detection, scale: float) -> Non
         return
     cv2.rectangle(picture, (box.left, box.top), (box.right - 1, box.bottom - 1), color, 2)
     plate(picture, f"{detection.region}: {said}", box.left, box.top, color, scale)
+
+
+def text_scale(picture: Picture) -> float:
+    """How large texts are drawn on a picture of this size."""
+    return max(0.4, float(picture.shape[0]) / 900)
 
 
 def plate(picture: Picture, text: str, x: int, bottom: int, color: tuple[int, int, int], scale: float) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edgecls.run.draw import plate
+from edgecls.run.draw import plate, text_scale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ def sketch(picture: Picture, camera: Camera) -> Picture:
     sides; what is ignored crossed out.
     """
     drawn = picture.copy()
-    scale = max(0.4, picture.shape[0] / 900)
+    scale = text_scale(picture)
     for area in camera.ignore:
         _cross_out(drawn, area.corners)
     for zone in camera.zone:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from edgecls.errors import ConfigError
+from edgecls.files import part_of
 from edgecls.run.sink.aside import Aside
 from edgecls.run.sink.clip import ClipSink, Cut
 from edgecls.run.sink.jsonl import JsonlSink
@@ -21,7 +22,7 @@ from edgecls.run.sink.quota import Quota
 from edgecls.run.sink.snapshot import Shot, SnapshotSink
 from edgecls.run.sink.sqlite import SqliteSink
 from edgecls.run.sink.table import CsvSink
-from edgecls.run.sink.video import CAMERA, PART_S, START, VideoSink, check_name, part_of
+from edgecls.run.sink.video import CAMERA, PART_S, START, VideoSink, check_name
 from edgecls.run.sink.webhook import TIMEOUT_S, WebhookSink
 from edgecls.run.sink.window import WindowSink
 from edgecls.settings import check

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecls.errors import SinkError
-from edgecls.files import whole_file
+from edgecls.files import part_of, whole_file
 from edgecls.run.sink.outage import Outage
 from edgecls.run.sink.quota import write_sidecar
 from edgecls.run.wire import event_record
@@ -86,7 +86,7 @@ class Shelf:
 
     def part(self, name: str, suffix: str) -> Path:
         """Where a recording grows until it is whole."""
-        return self.folder / f".{name}.part{suffix}"
+        return part_of(self.folder / f"{name}{suffix}")
 
     def write(self, name: str, data: bytes) -> Path:
         """Write a whole file, and return its path. Raises SinkError."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecls.errors import ConfigError, SinkError
+from edgecls.files import part_of
 from edgecls.run import ffmpeg
 from edgecls.run.draw import draw
 from edgecls.run.sink.contract import Sink
@@ -46,11 +47,6 @@ def check_name(path: str) -> None:
             near = get_close_matches(name, ("camera", "start"), 1)
             meant = f"did you mean {{{near[0]}}}? " if near else ""
             raise ConfigError(f"video:{path}: {{{name}}} stands for nothing; {meant}known are {CAMERA} and {START}")
-
-
-def part_of(path: Path) -> Path:
-    """Where a video grows until it is whole."""
-    return path.with_name(f".{path.stem}.part{path.suffix}")
 
 
 class VideoSink(Sink):
