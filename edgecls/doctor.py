@@ -1,7 +1,7 @@
-"""What works on this machine, found out by trying it: not what was compiled in, and not what is installed on paper.
+"""Find out what works on this machine by trying it, instead of trusting what is installed or compiled in.
 
-Each check gives findings: a name, a status, what was found, and for a problem the command that mends it. A check never
-raises for what is missing; that is what it is there to say.
+Each check yields findings: a name, a status, what was found, and for a problem the command that fixes it. A check never raises
+an error because something is missing: reporting that is its purpose.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-import edgecls
-from edgecls import processor, providers
-from edgecls.binding import Binding
-from edgecls.card import family
+from edgecls import extras
+from edgecls._version import __version__
 from edgecls.errors import EdgeclsError, MissingExtraError
-from edgecls.processor import DOT_PRODUCTS, FLAGS
+from edgecls.model import cpu, providers
+from edgecls.model.card import family
+from edgecls.model.cpu import DOT_PRODUCTS, FLAGS
+from edgecls.model.device_buffers import Binding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from edgecls.processor import Processor
+    from edgecls.model.cpu import Processor
 
 RUNTIMES = (
     *("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml", "onnxruntime-qnn"),
@@ -44,15 +45,15 @@ _SMALLEST_MODEL = base64.b64decode(
     "gYCAOoGAgDqBgIA6AAAAAAAAAAAAAAAAAAAAAFogCgVpbWFnZRIXChUIAhIRCgMSAU4KAggCCgIIAgoCCAFiIAoNcHJvYmFiaWxpdGllcxIPCg0IARIJ"
     "CgMSAU4KAggCQgQKABAN"
 )
-"""Made with onnx.helper, opset 13, of what edgecls exports: uint8 (N, 2, 2, 1) -> Cast, Transpose, Conv with two kernels 2x2 of
-1/1020 and of 0, Flatten, Softmax. A white picture is (1, 0) before Softmax. A convolution needs what an addition does not:
-cuDNN, say."""
+"""A minimal model with the operators of exported models, made with onnx.helper, opset 13: uint8 (N, 2, 2, 1) -> Cast,
+Transpose, Conv with two 2x2 kernels of 1/1020 and 0, Flatten, Softmax. A white picture gives (1, 0) before Softmax. The
+convolution is there because it needs libraries such as cuDNN."""
 _WHITE = 0.7310586  # 1 / (1 + e^-1)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found: "ok", a "note" that may matter, or a "problem" with the command that mends it."""
+    """One finding: "ok", a "note" that may matter, or a "problem" with the command that fixes it."""
 
     name: str
     status: Literal["ok", "note", "problem"]
@@ -61,7 +62,19 @@ class Finding:
 
 
 def examine(model: str | None = None, *, cameras: bool = False) -> list[Finding]:
-    """Try everything; with `model` that file too. `cameras` opens each camera for one picture, which lights its lamp."""
+    """Run all checks.
+
+    Example:
+        for finding in edgecls.doctor.examine("signs.onnx"):
+            print(finding.status, finding.name, finding.found, finding.fix)
+
+    Args:
+        model: An exported model to check as well.
+        cameras: Take a picture with each camera, which turns its light on.
+
+    Returns:
+        The findings, in the order of the checks.
+    """
     checks: list[Callable[[], Iterator[Finding]]] = [_python, _onnxruntime, _devices, _opencv, _pyav, _processor]
     findings = [finding for check in checks for finding in check()]
     findings += _cameras(try_them=cameras)
@@ -72,11 +85,15 @@ def examine(model: str | None = None, *, cameras: bool = False) -> list[Finding]
 
 
 def _python() -> Iterator[Finding]:
-    yield Finding("python", "ok", f"{platform.python_version()}, edgecls {edgecls.__version__}, {platform.platform()}")
+    yield Finding("python", "ok", f"{platform.python_version()}, edgecls {__version__}, {platform.platform()}")
 
 
 def _onnxruntime() -> Iterator[Finding]:
     yield _one_wheel("onnxruntime", RUNTIMES)
+    if extras.sends_telemetry():
+        yield Finding("telemetry", "note", f"ONNX Runtime sends how it is used to its maker, as {extras.TELEMETRY}=0 asks")
+    else:
+        yield Finding("telemetry", "ok", "off: nothing is sent that you did not name")
 
 
 def _devices() -> Iterator[Finding]:
@@ -93,12 +110,12 @@ def _devices() -> Iterator[Finding]:
             )
         else:
             right = abs(score - _WHITE) < 0.01
-            found = "starts and computes right" if right else f"gives {score:.4f} where {_WHITE:.4f} is right"
+            found = "starts and computes correctly" if right else f"gives {score:.4f} where {_WHITE:.4f} is right"
             yield Finding(f"device {name}", "ok" if right else "problem", found, "" if right else provider.hint)
 
 
 def _white_on(device: str) -> float:
-    """The score of a white picture, computed on a device as a classifier would."""
+    """Compute the score of a white picture on a device, the way a classifier does."""
     opened = providers.open_session(_SMALLEST_MODEL, "the smallest model", device)
     white, memory = np.full((1, 2, 2, 1), 255, np.uint8), providers.PROVIDERS[device].memory
     if memory:
@@ -137,15 +154,15 @@ def _pyav() -> Iterator[Finding]:
 
 
 def _processor() -> Iterator[Finding]:
-    here = processor.this()
-    told = "flags unknown" if here.flags is None else ", ".join(here.flags) or f"none of {', '.join(FLAGS)}"
-    yield Finding("processor", "ok", f"{here.name}, {_cores()}, {told}")
+    here = cpu.this()
+    flags = "flags unknown" if here.flags is None else ", ".join(here.flags) or f"none of {', '.join(FLAGS)}"
+    yield Finding("processor", "ok", f"{here.name}, {_cores()}, {flags}")
 
 
 def _cores() -> str:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     found = f"{usable} core{'' if usable == 1 else 's'} usable"
-    try:  # a container may have less than its cores: so many microseconds of each period
+    try:  # a container may be limited to a number of microseconds per period
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
         share = int(quota) / int(period)  # "max" is no limit
     except (OSError, ValueError):
@@ -155,7 +172,7 @@ def _cores() -> str:
 
 def _model(path: str, working: list[str]) -> Iterator[Finding]:
     try:
-        from edgecls.classifier import Classifier
+        from edgecls.model.classifier import Classifier
 
         card = Classifier.load(path, device="cpu").card
     except MissingExtraError as error:
@@ -164,14 +181,14 @@ def _model(path: str, working: list[str]) -> Iterator[Finding]:
     except EdgeclsError as error:
         yield Finding("model", "problem", str(error), "make one with: edgecls export")
         return
-    yield _on_processor(f"{path}: {card.scheme}, {len(card.labels)} labels", card.scheme, processor.this())
+    yield _on_processor(f"{path}: {card.scheme}, {len(card.labels)} labels", card.scheme, cpu.this())
     for device in working:
         if device != "cpu":
             yield _model_on(path, device)
 
 
 def _on_processor(found: str, scheme: str, here: Processor) -> Finding:
-    """Whether the processor gets the sums of a scheme right, and fast."""
+    """Check whether the processor computes a quantization scheme correctly and fast."""
     if family(scheme) != "int8":
         return Finding("model", "ok", found)
     eight_bits = scheme.startswith(("int8-full", "int8-s8"))
@@ -191,7 +208,7 @@ def _on_processor(found: str, scheme: str, here: Processor) -> Finding:
 
 
 def _model_on(path: str, device: str) -> Finding:
-    from edgecls.classifier import Classifier
+    from edgecls.model.classifier import Classifier
 
     try:
         Classifier.load(path, device=device)
@@ -208,8 +225,8 @@ def _cameras(*, try_them: bool) -> Iterator[Finding]:
     if not devices:
         yield Finding("cameras", "note", "none at /dev/video*")
     for device in devices:
-        told = Path("/sys/class/video4linux") / device.name / "name"
-        name = told.read_text(encoding="utf-8", errors="replace").strip() if told.exists() else "unnamed"
+        file = Path("/sys/class/video4linux") / device.name / "name"
+        name = file.read_text(encoding="utf-8", errors="replace").strip() if file.exists() else "unnamed"
         number = device.name.removeprefix("video")
         if not os.access(device, os.R_OK | os.W_OK):
             fix = "sudo usermod -aG video $USER, then log in again"
@@ -221,19 +238,19 @@ def _cameras(*, try_them: bool) -> Iterator[Finding]:
 
 
 def _tried(number: str, name: str) -> Finding:
-    from edgecls.run.source import Reading, open_source
+    from edgecls.source import ReadingSettings, open_source
 
     try:
-        with open_source(int(number), reading=Reading(give_up_after_s=0), on_state=lambda _: None) as source:
+        with open_source(int(number), reading=ReadingSettings(give_up_after_s=0), on_state=lambda _: None) as source:
             frame = source.read()
-    except EdgeclsError as error:  # many cameras have a second device for metadata, which gives no picture
+    except EdgeclsError as error:  # many cameras have a second device for metadata, without pictures
         return Finding(f"camera {number}", "note", f"{name}: {error}")
     height, width = frame.size_hw if frame is not None else (0, 0)
     return Finding(f"camera {number}", "ok", f"{name}: a picture of {width}x{height}")
 
 
 def _one_wheel(name: str, wheels: tuple[str, ...]) -> Finding:
-    """Wheels that write the same folder break each other: exactly one is right."""
+    """Check that exactly one of these wheels is installed. They write to the same folder and break each other."""
     found = {wheel: version for wheel in wheels if (version := _version(wheel))}
     listed = ", ".join(f"{wheel} {version}" for wheel, version in found.items())
     if len(found) == 1:

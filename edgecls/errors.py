@@ -1,70 +1,80 @@
-"""Everything that edgecls raises on purpose.
+"""The exceptions that edgecls raises.
 
     EdgeclsError
-    |-- DataError(ValueError)       labelled pictures: a folder, a manifest, a picture
-    |-- ConfigError(ValueError)     a setting
-    |-- ModelError(ValueError)      a model file or its card
-    |-- TrainError(ArithmeticError) a training run whose numbers broke down
-    |-- ExportError(RuntimeError)   a conversion that failed or whose result is not what was trained
-    |   `-- GateError                   no form of the model keeps to what was asked of it
-    |-- DeviceError(RuntimeError)   an execution provider that cannot be had
-    |-- SourceError(OSError)        a camera, a stream, a video
-    |   |-- StalledError(TimeoutError)      connected, and nothing comes
-    |   `-- AccessError(PermissionError)    user and password are refused
-    |-- SinkError(OSError)          a place to write to
-    |   |-- BusyError                       it asks to be tried again later
-    |   `-- RefusedError                    it will never take this, however often it is tried
-    `-- MissingExtraError(ImportError)   a package that an extra brings
+    |-- DataError(ValueError)       invalid labelled pictures: a folder, a manifest, an image
+    |-- ConfigError(ValueError)     an invalid setting
+    |-- ModelError(ValueError)      an invalid model file or card
+    |-- TrainError(ArithmeticError) a training run whose loss became NaN or infinite
+    |-- ExportError(RuntimeError)   a conversion that failed, or whose result differs from the trained model
+    |   `-- GateError                   no variant of the model is within the limits
+    |-- DeviceError(RuntimeError)   an execution provider that is unavailable
+    |-- SourceError(OSError)        a camera, stream or video that cannot be read
+    |   |-- StalledError(TimeoutError)      connected, but no frames arrive
+    |   `-- AccessError(PermissionError)    the credentials are rejected
+    |-- SinkError(OSError)          an output that cannot be written
+    |   |-- LostError                       it also lost results that it had accepted
+    |   |-- BusyError                       the receiver asks for a later retry
+    |   `-- RefusedError                    the receiver rejects this for good; do not retry
+    `-- MissingExtraError(ImportError)   an optional package that is not installed
 
-Each message is one line: what, where, expected, found, what to do. Each is a builtin too, so that a caller who knows
-nothing of edgecls catches it where it would be caught anyway.
+Each message is one line: what, where, expected, found, what to do. Each exception is also a builtin one, so code that does
+not know edgecls can catch it as usual.
+
+    try:
+        classifier = edgecls.Classifier.load("signs.onnx")
+    except edgecls.EdgeclsError as error:
+        sys.exit(f"error: {error}")
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
+
+from edgecls.text.redaction import redact as redact
 
 
 class EdgeclsError(Exception):
-    """A failure that edgecls knows and explains in one line."""
+    """Base class of all exceptions that edgecls raises."""
 
     def __str__(self) -> str:
-        """Return the message on one line, without secrets."""
+        """Return the message as one line, with secrets hidden."""
         return redact(" ".join(" ".join(map(str, self.args)).split()))
 
 
 class DataError(EdgeclsError, ValueError):
-    """Labelled pictures that cannot be used as they are."""
+    """Labelled pictures that cannot be used."""
 
 
 class ConfigError(EdgeclsError, ValueError):
-    """A setting outside of what it may be."""
+    """A setting with an invalid value."""
 
 
 class ModelError(EdgeclsError, ValueError):
-    """A model file that is not what it should be."""
+    """A model file, or its card, that is invalid."""
 
 
 class TrainError(EdgeclsError, ArithmeticError):
-    """A training run whose loss is no number any more."""
+    """A training run whose loss became NaN or infinite."""
 
 
 class ExportError(EdgeclsError, RuntimeError):
-    """A conversion that failed, or whose result is not what was trained."""
+    """A conversion that failed, or whose result differs from the trained model."""
 
 
 class GateError(ExportError):
-    """No form of the model keeps to what was asked of it; `ladder` (edgecls.ladder.Ladder) has all of them and why."""
+    """No variant of the model is within the limits.
+
+    `ladder` (see `edgecls.model.ladder`) holds every variant with the reason why it was rejected.
+    """
 
     def __init__(self, message: str, ladder: Any) -> None:
-        """Keep the ladder beside the message."""
+        """Store the ladder with the message."""
         super().__init__(message)
         self.ladder = ladder
 
 
 class DeviceError(EdgeclsError, RuntimeError):
-    """An execution provider that was asked for and cannot be had."""
+    """A requested execution provider that is unavailable."""
 
 
 class SourceError(EdgeclsError, OSError):
@@ -72,43 +82,42 @@ class SourceError(EdgeclsError, OSError):
 
 
 class StalledError(SourceError, TimeoutError):
-    """A source that is connected and gives no picture within its read timeout."""
+    """A connected source that delivered no frame within its read timeout."""
 
 
 class AccessError(SourceError, PermissionError):
-    """A source that refuses user and password; trying again would lock the account of many cameras."""
+    """A source that rejects the credentials. It is not retried: many cameras lock the account after a few attempts."""
 
 
 class SinkError(EdgeclsError, OSError):
-    """A place that cannot be written to."""
+    """An output that cannot be written."""
 
 
 class BusyError(SinkError):
-    """A place that asks to be written to later; `after_s` is in how many seconds."""
+    """A receiver that asks for a retry in `after_s` seconds."""
 
     def __init__(self, message: str, after_s: float) -> None:
-        """Keep the seconds beside the message."""
+        """Store the seconds with the message."""
         super().__init__(message)
         self.after_s = after_s
 
 
+class LostError(SinkError):
+    """An output that cannot be written and lost `lost` results that it had already accepted."""
+
+    def __init__(self, message: str, lost: int) -> None:
+        """Store the number with the message."""
+        super().__init__(message)
+        self.lost = lost
+
+
 class RefusedError(SinkError):
-    """What was to be written will never be taken there: trying again is of no use."""
+    """A receiver that rejects the data for good: a retry would fail too."""
 
 
 class MissingExtraError(EdgeclsError, ImportError):
-    """A package that is not installed; the message holds the command that installs it."""
+    """An optional package that is not installed. The message gives the command that installs it."""
 
     def __init__(self, package: str, extra: str, purpose: str, *, otherwise: str = "") -> None:
-        """Say that `purpose` needs `package`, which the extra `extra` brings; `otherwise` is another way out."""
+        """Build the message: `purpose` needs `package`, which the extra `extra` installs; `otherwise` names an alternative."""
         super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'edgecls[{extra}]'{otherwise}")
-
-
-_PASSWORD_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://)(?:[^/\s]+@|[^/\s:@]+:(?!\d+/)[^\s@]+@)", re.IGNORECASE)
-"""Up to the last @ before the path; else, for a password with a slash in it, up to the first @ after user and colon."""
-_SECRET_IN_QUERY = re.compile(r"([?&#](?:pass|passwd|password|pwd|token|secret|key|auth)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE)
-
-
-def redact(text: str) -> str:
-    """Hide the user, password and secret values in the query or behind the # of every URL in `text`."""
-    return _SECRET_IN_QUERY.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1***@", text))

@@ -1,7 +1,8 @@
-"""Classifier x labelled pictures -> how good it is on them, and how fast here."""
+"""Evaluate a classifier on labelled pictures: its accuracy, its calibration and its speed on this machine."""
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,17 +10,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecls import confidence, metrics
-from edgecls.confidence import Confidence
-from edgecls.dataset import Dataset, Item, Pictures, decode, pictures_under
+from edgecls import metrics
+from edgecls.dataset import Dataset, Item, Pictures, decode, in_two_classes, pictures_under, scan
 from edgecls.errors import DataError
+from edgecls.log import log_progress
+from edgecls.model import confidence
+from edgecls.model.confidence import Confidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from edgecls.classifier import Classifier
+    from edgecls.log import Say
+    from edgecls.model.classifier import Classifier
 
 BATCH = 64
 TIMED_RUNS = 200
@@ -27,11 +31,18 @@ TIMED_RUNS = 200
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
-    """What a model did on labelled pictures.
+    """The results of a model on N labelled pictures.
 
-    `truth`: (N,) the right class of each; `probabilities`: (N, classes), calibrated; `confidence` says which of them are
-    unknown; `ms` and `p99_ms`: median and 99th percentile of one inference of one picture; `broken`: one line for each picture
-    that could not be read; `items`: the N pictures as they can be read again.
+    Attributes:
+        labels: The labels of the model.
+        truth: The true class of each picture, (N,) int64.
+        probabilities: Calibrated, (N, classes) float32.
+        ms: Median time of an inference of one picture in milliseconds.
+        p99_ms: 99th percentile of the same.
+        broken: One line for each picture that could not be read.
+        confidence: Decides which pictures are unknown.
+        items: The N pictures, which can be read again.
+        notes: Lines about pictures that were read in an unexpected way.
     """
 
     labels: tuple[str, ...]
@@ -42,92 +53,93 @@ class Report:
     broken: tuple[str, ...]
     confidence: Confidence = field(default_factory=Confidence)
     items: tuple[Item, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def confusion(self) -> NDArray[np.int64]:
-        """(classes, classes) counts, row = true class; pictures that are unknown stand where their best label is."""
+        """The confusion matrix, (classes, classes) counts with a row per true class. Unknown pictures count by best label."""
         return metrics.confusion_matrix(self.truth, self.probabilities.argmax(axis=1), len(self.labels))
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """(N,) whether the best label of each picture is its class."""
+        """Whether the best label of each picture is right, (N,)."""
         right: NDArray[np.bool_] = self.probabilities.argmax(axis=1) == self.truth
         return right
 
     @property
     def scores(self) -> NDArray[np.float64]:
-        """(N,) the probability of the best label of each picture."""
+        """The probability of the best label of each picture, (N,) in 0..1."""
         scores: NDArray[np.float64] = self.probabilities.max(axis=1).astype(np.float64)
         return scores
 
     @property
     def calibration_error(self) -> float:
-        """How far the scores are from the share that is right."""
+        """The expected calibration error of the scores, 0..1."""
         return metrics.calibration_error(self.scores, self.right)
 
     @property
     def reliability(self) -> list[metrics.Bin]:
-        """How far they are in each of 15 equal bins."""
+        """The reliability diagram of the scores, in 15 equal bins."""
         return metrics.reliability(self.scores, self.right)
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """(N,) whether each picture is given a label, and not unknown."""
+        """Whether each picture gets a label instead of "unknown", (N,)."""
         return ~self.confidence.unknown(self.probabilities)
 
     @property
     def coverage(self) -> float:
-        """The share of the pictures that is given a label."""
+        """The share of pictures that get a label, 0..1."""
         return float(self.known.mean())
 
     @property
     def risk(self) -> float:
-        """The share of the given labels that is wrong; NaN where none is given."""
+        """The share of these labels that are wrong, 0..1; NaN if there are none."""
         given = self.right[self.known]
         return float(1 - given.mean()) if len(given) else float("nan")
 
     def risk_coverage(self, points: int = 21) -> list[tuple[float, float]]:
-        """(coverage, risk) for thresholds on the familiarity of a picture, from the most familiar alone to all of them."""
+        """Return (coverage, risk) pairs for thresholds on familiarity, by rising coverage, see `confidence.risk_coverage`."""
         temperature = self.confidence.reject_temperature / self.confidence.temperature
         return confidence.risk_coverage(confidence.familiarity(self.probabilities, temperature), self.right, points)
 
     def mistakes(self, most: int) -> list[int]:
-        """The numbers of the wrong answers with the highest scores, at most so many, the surest first."""
+        """Return the indices of the mistakes with the highest scores, at most `most`, by falling score."""
         wrong = np.flatnonzero(~self.right)
         order = np.argsort(-self.scores[wrong], kind="stable")
         return [int(i) for i in wrong[order[:most]]]
 
     def read_as(self, confidence: Confidence) -> Report:
-        """The same answers of a model whose scores have not been calibrated yet, read by `confidence`."""
+        """Return this report of an uncalibrated model with `confidence` applied."""
         return replace(self, probabilities=confidence.calibrated(self.probabilities), confidence=confidence)
 
     @property
     def pictures(self) -> int:
-        """How many pictures were classified."""
+        """The number of classified pictures."""
         return int(self.confusion.sum())
 
     @property
     def top1(self) -> float:
-        """The share whose best label is right."""
+        """The share of pictures whose best label is right, 0..1."""
         return metrics.top1(self.confusion)
 
     @property
     def macro_recall(self) -> float:
-        """The mean of the classes' recalls."""
+        """The mean recall over the classes, 0..1."""
         return metrics.macro_recall(self.confusion)
 
     @property
     def worst_recall(self) -> float:
-        """The smallest of the classes' recalls."""
+        """The lowest recall of a class, 0..1."""
         return float(np.nanmin(metrics.recalls(self.confusion)))
 
     @property
     def worst_class(self) -> str:
-        """The label of that class."""
+        """The label of the class with the lowest recall."""
         return self.labels[int(np.nanargmin(metrics.recalls(self.confusion)))]
 
     def classes(self) -> list[tuple[str, int, float | None, float | None]]:
-        """For each class (label, pictures, recall, precision); None where there is nothing to take a share of."""
+        """Return (label, pictures, recall, precision) of each class; None where a ratio is undefined."""
         shares = [
             [None if np.isnan(value) else round(float(value), 5) for value in values]
             for values in (metrics.recalls(self.confusion), metrics.precisions(self.confusion))
@@ -135,8 +147,8 @@ class Report:
         return list(zip(self.labels, self.confusion.sum(axis=1).tolist(), *shares, strict=True))
 
     def as_metrics(self) -> dict[str, float]:
-        """The numbers that go on a card: all but the timings, which belong to a machine."""
-        return {
+        """Return the metrics for the model card: all but the timings, which depend on the machine."""
+        found = {
             "top1": round(self.top1, 5),
             "macro_recall": round(self.macro_recall, 5),
             "worst_recall": round(self.worst_recall, 5),
@@ -144,6 +156,67 @@ class Report:
             **({"coverage": round(self.coverage, 5), "risk": round(self.risk, 5)} if self.confidence.reject_below else {}),
             "pictures": self.pictures,
         }
+        return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """The result of `evaluate_model`: the report on the labelled dataset, the loaded model, and the share (0..1) of outliers
+    that come out as unknown; None if there were no outliers.
+    """
+
+    classifier: Classifier
+    dataset: Dataset
+    report: Report
+    unknown_share: float | None = None
+
+
+def evaluate_model(
+    model: str | Path, data: str | Path, *, split: str | None = None, unknown: str | Path | None = None, roi: bool = False,
+    strict: bool = False, device: str = "auto", threads: int | None = None, say: Say = log_progress,
+) -> Evaluation:  # fmt: skip
+    """Measure a model on labelled pictures: accuracy, recall of each class, calibration, rejection of outliers, speed.
+
+    Args:
+        model: The .onnx file.
+        data: Class folders, a CSV manifest or an npz file, whose classes are labels of the model.
+        split: The part to use, "train", "val" or "test"; None takes test if the data has it, else all pictures.
+        unknown: A folder of outliers, pictures that belong to no class, to measure the share that comes out as unknown.
+        roi: Whether to crop pictures to the region of interest in the manifest.
+        strict: Stop at the first broken picture instead of leaving it out.
+        device: "auto", or the execution provider to run on, such as "cpu"; fails if it is unavailable.
+        threads: CPU threads per inference; None uses one for small inputs, else one per core.
+        say: Called with a line about each picture that is left out, and about the data; by default the logger "edgecls".
+
+    Returns:
+        The report, with the loaded model and the list of pictures.
+
+    Raises:
+        ModelError: The model cannot be used.
+        DeviceError: The device is unavailable.
+        DataError: The pictures cannot be used, or have classes that the model does not know.
+
+    Example:
+        >>> import edgecls
+        >>> report = edgecls.evaluate_model("shapes.onnx", "shapes", device="cpu").report
+        >>> print(f"right: {report.top1:.0%} of {report.pictures} pictures; worst class: {report.worst_class}")
+        right: ...% of 120 pictures; worst class: ...
+    """
+    from edgecls.model.classifier import Classifier
+
+    classifier = Classifier.load(model, device=device, threads=threads)
+    dataset = scan(data, roi=roi)
+    for line in dataset.notes:
+        say(f"note: {line}")
+    if conflict := in_two_classes(dataset, {item: item.file or item.name for item in dataset.items}, strict=strict):
+        say(f"warning: {conflict}")
+    report = evaluate(classifier, dataset, split=split, strict=strict)
+    for line in report.broken:
+        say(f"left out: {line}")
+    for line in report.notes:
+        say(f"note: {line}")
+    share = None if unknown is None else share_unknown(classifier, unknown, strict=strict)
+    return Evaluation(classifier, dataset, report, share)
 
 
 def evaluate(classifier: Classifier, dataset: Dataset, *, split: str | None = None, strict: bool = False) -> Report:
@@ -162,7 +235,7 @@ def evaluate(classifier: Classifier, dataset: Dataset, *, split: str | None = No
 
 
 def share_unknown(classifier: Classifier, folder: str | Path, *, strict: bool = False) -> float:
-    """The share of the pictures below a folder, which belong to no class of the model, that comes out as unknown."""
+    """Return the share (0..1) of outliers, pictures below a folder that belong to no class, that come out as unknown."""
     items = [Item(str(file), 0, "", file=file) for file in pictures_under(Path(folder))]
     if not items:
         raise DataError(f"{folder}: expected a folder of pictures of no class, found none")
@@ -176,7 +249,14 @@ def measure(
     pictures: Pictures,
     class_ids: Sequence[int],
 ) -> Report:
-    """Measure any function from a batch to probabilities. `class_ids` maps the dataset's classes to the model's."""
+    """Evaluate any function that computes probabilities.
+
+    Args:
+        probabilities: (N, height, width, channels) uint8 -> (N, classes) float32.
+        labels: The labels of the model.
+        pictures: The decoded pictures.
+        class_ids: The model's class for each class of the dataset.
+    """
     truth = np.asarray(class_ids, np.int64)[pictures.class_ids]
     found = answers(probabilities, pictures)
     times_ms = []
@@ -192,6 +272,7 @@ def measure(
         ms=metrics.percentile(times_ms, 50),
         p99_ms=metrics.percentile(times_ms, 99),
         broken=pictures.broken,
+        notes=pictures.notes,
         items=pictures.items,
     )
 
@@ -201,8 +282,10 @@ def answers(
     pictures: Pictures,
     chosen: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
-    """(N, classes) what any function from a batch to probabilities says of all pictures, or of the `chosen` numbers; so many at
-    once as a network has memory for.
+    """Compute the probabilities of all pictures, or of those at the indices `chosen`, in batches that fit into memory.
+
+    Returns:
+        (N, classes) float32.
     """
     step = pictures.at_a_time(BATCH)
     parts = (slice(i, i + step) for i in range(0, len(pictures.batch if chosen is None else chosen), step))
@@ -210,17 +293,18 @@ def answers(
 
 
 def match_labels(dataset: Dataset, labels: Sequence[str]) -> list[int]:
-    """For each class of a dataset the model's class: by name, or by number where the data's names are numbers.
+    """Return the model's class for each class of a dataset: by name, or by number if the names are numbers.
 
-    Raises DataError for a class that the model does not have.
+    Raises:
+        DataError: The model lacks a class of the dataset.
     """
     index = {label: i for i, label in enumerate(labels)}
     if all(name in index for name in dataset.labels):
         return [index[name] for name in dataset.labels]
     if all(name.isdecimal() and int(name) < len(labels) for name in dataset.labels):
         return [int(name) for name in dataset.labels]
-    strange = next(name for name in dataset.labels if name not in index)
+    unmatched = next(name for name in dataset.labels if name not in index)
     raise DataError(
-        f"{dataset.where}: class {strange!r} is not a label of the model ({', '.join(list(labels)[:5])}, ...); "
+        f"{dataset.where}: class {unmatched!r} is not a label of the model ({', '.join(list(labels)[:5])}, ...); "
         "rename the classes, or number them in the order of the model's labels"
     )

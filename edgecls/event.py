@@ -1,7 +1,7 @@
-"""What happened in front of a camera, and from when to when: what sinks and scripts receive beside the results.
+"""Events: what happened in front of a camera, and when. Sinks and scripts receive them in addition to results.
 
-A result says what one frame shows; an event says what is worth knowing of many. The same frames give the same events, down
-to their ids, so a sink that gets one twice can tell.
+A result describes one frame, an event summarizes many. The same frames give the same events with the same ids, so a
+receiver can detect duplicates.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Kind = Literal["state", "object", "presence", "crossing", "health", "count"]
-"""What is told of.
+"""What is reported.
 
 state      a region showed a label
 object     something moved, from the first frame that it was followed in to the last
@@ -77,17 +77,17 @@ class Event:
 
     @property
     def id(self) -> str:
-        """16 hexadecimal digits: of what it is and when it began, not of how it went on."""
+        """16 hexadecimal digits that depend on what the event is and when it began, not on how it continued."""
         where = self.start.file if self.start.at_s is None else f"{self.start.at_s:.3f}"
         what = (self.camera, self.kind, self.region, self.direction, str(self.track_id), f"{self.start.frame}@{where}")
         return hashlib.sha256("\0".join(what).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     @property
     def phase(self) -> Literal["begin", "end"]:
-        """Which of its two comings this is: with the id it tells one delivery from another."""
+        """Whether this is the begin or the end of the event. Together with the id, it identifies a delivery."""
         return "begin" if self.end is None else "end"
 
     @property
     def duration_s(self) -> float | None:
-        """From its first frame to its last, in seconds of media time; None while it goes on."""
-        return None if self.end is None else self.end.time_s - self.start.time_s
+        """From its first frame to its last, in seconds of media time, rounded to milliseconds; None while it goes on."""
+        return None if self.end is None else max(0.0, round(self.end.time_s - self.start.time_s, 3))

@@ -1,13 +1,14 @@
-"""Packages that an extra brings: import one, or say which command installs it.
+"""Import optional packages, or raise an error with the command that installs them.
 
-TensorFlow's C++ side greets on stderr before any of its settings can stop it, so its stderr is closed while it loads.
-An import that fails still raises.
+TensorFlow's C++ code prints to stderr before any setting can prevent it, so stderr is closed while it loads. A failing
+import still raises.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.metadata
 import importlib.util
 import os
 import sys
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 BACKENDS = {"tensorflow": "train", "jax": "train-jax", "torch": "train-torch"}
 """What Keras can train with, by the word of KERAS_BACKEND, and the extra that brings it."""
+OLDEST_KERAS = (3, 11, 3)
+TELEMETRY = "ORT_DISABLE_TELEMETRY"
+"""ONNX Runtime reads it when it is imported: unless it is 1 then, a device id and an event database are written under
+~/.cache/Microsoft, and a name server is asked where to send them. `disable_telemetry_events()` comes too late for that."""
 _ONE_AT_A_TIME = threading.RLock()  # else the second one takes the first one's file for stderr, and puts that back
 
 
@@ -31,7 +36,10 @@ def load(package: str, *, extra: str, purpose: str) -> Any:
     """
     if package == "keras":
         _check_backend()
+        _check_keras(purpose)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not sends_telemetry():
+        os.environ[TELEMETRY] = "1"
     try:
         with Path(os.devnull).open("wb") as nowhere, native_stderr(nowhere.fileno()):
             return importlib.import_module(package)
@@ -40,6 +48,11 @@ def load(package: str, *, extra: str, purpose: str) -> Any:
         if package == "keras" and missing in BACKENDS and extra == "train":
             raise MissingExtraError(missing, BACKENDS[missing], purpose, otherwise=_other_backend(missing)) from error
         raise MissingExtraError(missing, extra, purpose) from error
+
+
+def sends_telemetry() -> bool:
+    """Whether ONNX Runtime may send its maker how it is used: only where the environment says ORT_DISABLE_TELEMETRY=0."""
+    return os.environ.get(TELEMETRY, "").strip() == "0"
 
 
 def backend() -> str:
@@ -51,6 +64,21 @@ def _check_backend() -> None:
     named = backend()
     if named not in BACKENDS:
         raise ConfigError(f"KERAS_BACKEND={named} cannot be trained with; expected {', '.join(BACKENDS)}")
+
+
+def _check_keras(purpose: str) -> None:
+    """Raise ConfigError for a Keras that runs code of a model file even in its safe mode (CVE-2025-9905, CVE-2025-9906)."""
+    try:
+        found = importlib.metadata.version("keras")
+    except importlib.metadata.PackageNotFoundError:
+        return  # the import says so
+    numbers = tuple(int(part) for part in found.split(".")[:3] if part.isdecimal())
+    if numbers < OLDEST_KERAS:
+        oldest = ".".join(map(str, OLDEST_KERAS))
+        raise ConfigError(
+            f"{purpose} needs keras {oldest} or newer, here is {found}, which can run code of a model file: "
+            f"pip install 'keras>={oldest}'"
+        )
 
 
 def _other_backend(missing: str) -> str:

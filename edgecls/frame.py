@@ -1,4 +1,4 @@
-"""What comes out of a camera and what is said about it: the nouns that every other module passes on.
+"""Frames, predictions and results: the types that all other modules exchange.
 
 A `Frame` carries functions that make its pixels, not the pixels themselves: a gray model on a decoder that has a Y
 plane never pays for colour, and a sink that draws pays for it once.
@@ -12,20 +12,23 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from edgecls.event import Moment
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from edgecls.event import Moment
-    from edgecls.packets import Packets
+    from edgecls.overlay import Overlay
+    from edgecls.video.packets import Packets
 
 Picture: TypeAlias = "NDArray[np.uint8]"
 """(H, W) gray or (H, W, 3) blue-green-red, uint8, full range 0..255."""
 
 
 class Batch(Protocol):
-    """(N, height, width, channels) uint8: an array, or what is taken from as from one (`edgecls.dataset.room.OnDisk`)."""
+    """(N, height, width, channels) uint8: an array, or what is taken from as from one (`edgecls.dataset.storage.OnDisk`)."""
 
     def __len__(self) -> int:
         """N."""
@@ -52,9 +55,7 @@ WHOLE_FRAME = "frame"
 
 
 class Region(NamedTuple):
-    """A named part of a frame to classify. Where there is a box `around` it, that is looked at too, and one label is said of
-    both.
-    """
+    """A named part of a frame to classify. If there is a box `around` it, both are classified and combined into one label."""
 
     name: str
     box: Box
@@ -71,7 +72,7 @@ class Frame:
     is live; `single` says that it is a picture by itself, which has nothing to do with the frame before it;
     `limited` says that the levels of `plane` go from 16 to 235; `packets` are the last seconds of its stream as they came,
     where the source was asked to keep them; `overviews` the small gray pictures of all of it that were made so far, by their
-    width (`edgecls.image.overview`).
+    width (`edgecls.image.fit.overview`); `left_out` counts what moves in it and is not classified, as too much does.
     """
 
     __slots__ = (
@@ -86,6 +87,7 @@ class Frame:
         "captured_at",
         "file",
         "index",
+        "left_out",
         "limited",
         "overviews",
         "packets",
@@ -108,9 +110,7 @@ class Frame:
         limited: bool = False,
         file: str = "",
     ) -> None:
-        """Keep `bgr` and `plane` (the gray picture), which make the pixels when they are first asked for, and `shrunk`, which
-        makes a small picture where the decoder can do that.
-        """
+        """Store the functions that make the pixels on first use: `bgr`, `plane` (gray), and `shrunk` if there is a scaler."""
         self.camera = camera
         self.index = index
         self.time_s = time_s
@@ -118,6 +118,7 @@ class Frame:
         self.size_hw = size_hw
         self.file = file
         self.single = False
+        self.left_out = 0
         self.at_s: float | None = None
         self.packets: Packets | None = None
         self.overviews: dict[int, Picture] = {}
@@ -142,7 +143,7 @@ class Frame:
         return self._luma
 
     def bgr(self) -> Picture:
-        """Return the colour picture: (H, W, 3) uint8 blue-green-red, read-only; whoever draws draws on a copy."""
+        """Return the colour picture: (H, W, 3) uint8 blue-green-red, read-only; copy it to draw on it."""
         if self._bgr is None:
             self._bgr = _read_only(self._make_bgr())
         return self._bgr
@@ -154,13 +155,13 @@ class Frame:
         return None if self._make_shrunk is None else self._make_shrunk(height, width, color)
 
     def at(self, index: int, time_s: float, *, at_s: float | None = None) -> Frame:
-        """Return the same picture with another place in its stream, of a live one with the time of day."""
+        """Return the same picture at another index and time of its stream; `at_s` is Unix time if the source is live."""
         moved = copy.copy(self)
         moved.index, moved.time_s, moved.at_s = index, time_s, at_s
         return moved
 
     def bare(self) -> Frame:
-        """Return the frame without its picture, which takes no memory to speak of: its place, its size and its packets."""
+        """Return the frame without its pixels, which takes almost no memory. Index, times, size and packets are kept."""
         bare = copy.copy(self)
         bare._make_bgr = bare._make_plane = _no_picture
         bare._make_shrunk = bare._bgr = bare._luma = bare._plane = None
@@ -174,7 +175,7 @@ class Frame:
 
 
 State = Literal["connecting", "live", "stalled", "lost", "ended"]
-"""How a camera is.
+"""The connection state of a camera.
 
 connecting   no picture has come yet
 live         pictures come
@@ -186,7 +187,7 @@ ended        no picture will come any more
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """That a camera is in another state now: why, in one line without secrets, and when, in seconds since 1970 (UTC)."""
+    """A change of a camera's state: the reason, in one line without secrets, and when, as Unix time in seconds."""
 
     camera: str
     state: State
@@ -195,15 +196,19 @@ class StateChange:
 
     def __str__(self) -> str:
         """Say it in one line."""
-        return f"{self.camera}: {self.state}" + (f" ({self.why})" if self.why else "")
+        again = "; trying again until pictures come" if self.state in ("lost", "stalled") else ""
+        return f"{self.camera}: {self.state}" + (f" ({self.why})" if self.why else "") + again
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model says of one picture: the best label, its score (0..1), its class index, and the best few in order.
+    """The prediction for one picture.
 
-    Where it resembles nothing that the model knows, the label is "unknown" and the class index -1; `score` and `top` are those
-    of the labels that it would have been.
+    Attributes:
+        label: The best label, or "unknown" for a picture that belongs to no class.
+        score: The probability of the best label, 0..1, even if the picture is unknown.
+        class_id: The index of the best label; -1 for an unknown picture.
+        top: The best labels with their scores, in order.
     """
 
     label: str
@@ -233,7 +238,7 @@ class Timing:
 
 
 PictureFault = Literal["black", "overexposed", "covered", "frozen", "defocused", "moved"]
-"""What may be wrong with the pictures of a camera.
+"""The faults that the pictures of a camera may have.
 
 black         nothing but dark
 overexposed   nearly all of it white
@@ -259,13 +264,19 @@ class Unfit:
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """A frame with everything said about it: what every sink and script receives. No regions, no detections; and none of a
-    camera that is `unfit`, unless it was asked for them.
+    camera that is `unfit`, unless it was asked for them. `overlay` is what a run with rules draws besides (`edgecls.Site`).
     """
 
     frame: Frame
     detections: tuple[Detection, ...]
     timing: Timing
     unfit: Unfit | None = None
+    overlay: Overlay | None = None
+
+    @property
+    def left_out(self) -> int:
+        """How many boxes of what moves were not classified, because there were more than `MotionSettings.max_regions`."""
+        return self.frame.left_out
 
 
 def _no_picture() -> Picture:
@@ -276,3 +287,14 @@ def _read_only(picture: Picture) -> Picture:
     view = picture.view()
     view.flags.writeable = False
     return view
+
+
+MOTION = "motion"
+"""The name of the regions that move."""
+
+
+END = "the end of the stream"
+
+
+GONE = "it was taken out of the configuration"
+"""Why a camera or a file has ended as it should; any other reason is a failure."""

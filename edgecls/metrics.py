@@ -1,4 +1,4 @@
-"""How good and how fast: numbers from predictions and from timings. Scores are fractions 0..1."""
+"""Metrics of predictions and timings. Rates are in 0..1."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ if TYPE_CHECKING:
 
 
 def confusion_matrix(truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """(classes, classes) counts: row = true class, column = predicted class."""
+    """Return the confusion matrix, (classes, classes) counts: row = true class, column = predicted class."""
     flat = np.bincount(truth * classes + predicted, minlength=classes * classes)
     return flat.reshape(classes, classes).astype(np.int64)
 
 
 def top1(confusion: NDArray[np.int64]) -> float:
-    """The share of pictures whose best label is right."""
+    """Return the share of pictures whose best label is right."""
     return float(np.trace(confusion) / max(1, confusion.sum()))
 
 
 def recalls(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(classes,) the share of each class's pictures that were found; NaN for a class without pictures."""
+    """Return the recall of each class, (classes,); NaN for a class without pictures."""
     total = confusion.sum(axis=1)
     return np.where(total > 0, np.diag(confusion) / np.maximum(1, total), np.nan)
 
 
 def precisions(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(classes,) the share of each label's predictions that were right; NaN for a label that was never given."""
+    """Return the precision of each class, (classes,); NaN for a class that was never predicted."""
     total = confusion.sum(axis=0)
     return np.where(total > 0, np.diag(confusion) / np.maximum(1, total), np.nan)
 
 
 def macro_recall(confusion: NDArray[np.int64]) -> float:
-    """The mean of the recalls of the classes that have pictures: rare classes count as much as frequent ones."""
+    """Return the mean recall over the classes that have pictures, so rare classes count as much as frequent ones."""
     return float(np.nanmean(recalls(confusion)))
 
 
@@ -53,9 +53,12 @@ class Bin(NamedTuple):
 
 
 def reliability(scores: NDArray[np.float64], right: NDArray[np.bool_], bins: int = 15) -> list[Bin]:
-    """How true scores are, over equal bins (Guo et al. 2017).
+    """Return the reliability diagram of scores, in bins of equal width (Guo et al. 2017).
 
-    `scores`: (N,) of 0..1, those that are NaN lie in no bin; `right`: (N,) whether each label is right.
+    Args:
+        scores: (N,) in 0..1; NaN is ignored.
+        right: (N,), whether each label is right.
+        bins: The number of bins.
     """
     scores, right = scores[~np.isnan(scores)], right[~np.isnan(scores)]
     bin_of = np.minimum((scores * bins).astype(int), bins - 1)
@@ -66,9 +69,7 @@ def reliability(scores: NDArray[np.float64], right: NDArray[np.bool_], bins: int
 
 
 def calibration_error(scores: NDArray[np.float64], right: NDArray[np.bool_], bins: int = 15) -> float:
-    """Expected calibration error (Guo et al. 2017): how far scores are from the share that is right, over equal bins; NaN where
-    a score is NaN.
-    """
+    """Return the expected calibration error (Guo et al. 2017), the mean gap of score and accuracy; NaN if a score is NaN."""
     if np.isnan(scores).any():
         return float("nan")
     found = reliability(scores, right, bins)
@@ -76,5 +77,5 @@ def calibration_error(scores: NDArray[np.float64], right: NDArray[np.bool_], bin
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The value below which `percent` of the values lie; NaN for none."""
+    """Return the value below which `percent` of the values lie; NaN if there are none."""
     return float(np.percentile(values, percent)) if len(values) else float("nan")

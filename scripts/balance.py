@@ -1,9 +1,9 @@
-"""What each `--balance` is worth on some data: macro recall and the worst class on held-out pictures, over seeds.
+"""Compare the kinds of `--balance`: macro recall and worst class on held-out pictures, averaged over seeds.
 
 python scripts/balance.py DATA [--seeds 3] [--epochs 15] [--color rgb] [--group REGEX] [--val-fraction 0.3]
 
-Every kind is trained with the same seeds on the same split, and measured after its last epoch, so nothing is chosen by the
-pictures that measure.
+All kinds use the same seeds and the same split, and are measured after the last epoch, so the epoch is not selected on
+the held-out pictures.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import tempfile
 from pathlib import Path
 from typing import get_args
 
-from edgecls.card import InputSpec
 from edgecls.dataset import DataConfig
 from edgecls.errors import EdgeclsError
+from edgecls.input_spec import InputSpec
 from edgecls.train.config import Balance, TrainConfig
 from edgecls.train.fit import fit
 
 
 def main() -> int:
-    """Train, measure, print a table."""
+    """Train and measure each kind, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
     parser.add_argument("--seeds", type=int, default=3)

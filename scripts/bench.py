@@ -1,26 +1,28 @@
-"""Benchmarks: medians of runs in turns, and their ratios; appended to scripts/bench.jsonl.
+"""Benchmarks: medians of alternating runs, and their ratios. Results are appended to scripts/bench.jsonl.
 
 python scripts/bench.py [--runs 5] [--clip 1080p.mp4] [--only NAME...] [--ultralytics PYTHON]
 
 start   help_s         `edgecls --help`, the whole process
-        import_s       `import edgecls.classifier, edgecls.run.source`, the whole process
+        import_s       `import edgecls.model.classifier, edgecls.source.open`, the whole process
         first_label_s  from the start of `edgecls run` to its first line, on a warm disk
-file    decode_fps     of the 1080p clip (drawn here, H.264 as an IP camera sends it, unless --clip names one): PyAV alone, the
-                       limit; decode_fast_fps without the loop filter
-        labels_fps     the clip to the labels of models/signs.onnx; labels_fast_fps with --fast-decode
-        plain_fps      the loop that one would write, with the float form of that model: cv2 read, cvtColor, INTER_AREA, ONNX
-                       Runtime; plain_int8_fps with the very same file
+file    decode_fps     decoding of the 1080p clip with PyAV, the upper limit; decode_fast_fps without the loop filter. The
+                       clip is generated as H.264 like that of an IP camera, unless --clip is given
+        labels_fps     the clip to labels of models/signs.onnx; labels_fast_fps with --fast-decode
+        plain_fps      a simple loop with the float form of that model: cv2 read, cvtColor, INTER_AREA, ONNX Runtime;
+                       plain_int8_fps with the same file
         vga_fps        a 640x360 clip to labels
-rgb     rgb_fps        the 1080p clip to the labels of a 224x224 RGB classifier of 0.4 GFLOP in float; plain_rgb_fps in the loop
-                       that one would write; ultralytics_fps in Ultralytics' streaming predict, where PYTHON has it
-fit     fit_ms         1080p gray to 32x32, on one thread, beside area_ms by INTER_AREA; fit_rgb_ms a decoded 1080p frame to
-                       224x224 RGB, beside area_rgb_ms by conversion and INTER_AREA
-events  event_cores    the share of one core that events of 1080p at 25 frames a second take beyond decoding and inference:
+rgb     rgb_fps        the 1080p clip to labels of a 224x224 RGB classifier of 0.4 GFLOP in float; plain_rgb_fps in a simple
+                       loop; ultralytics_fps with Ultralytics' streaming predict, if PYTHON has it
+fit     fit_ms         1080p gray to 32x32 on one thread; area_ms with INTER_AREA; fit_rgb_ms a decoded 1080p frame to 224x224
+                       RGB; area_rgb_ms with conversion and INTER_AREA
+events  event_cores    the share of one core that events of 1080p at 25 frames per second need beyond decoding and inference:
                        motion, three zones, a line (see scripts/bench_events.py)
-        open_fps       the clip to labels and an event a frame, with a sink behind a buffer; blocked_fps with one that is
-                       blocked for 30 s; open_age_ms and blocked_age_ms the age of a frame when all was written
-live    `edgecls run` on RTSP cameras that a server on this machine sends, 25 frames a second each: skipped frames, age of the
-        labels, cores of the run and of the server, memory. Needs GStreamer's RTSP server (see tests/live/rtsp.py).
+        observe_and_write_us  to observe and write a frame with five zones; json_us the time for Python's json to read and write
+                       the same line
+        open_fps       the clip to labels and one event per frame, with a buffered sink; blocked_fps with a sink that is blocked
+                       for 30 s; open_age_ms and blocked_age_ms the age of a frame after everything was written
+live    `edgecls run` on RTSP cameras served by this machine, 25 frames per second each: skipped frames, age of the labels,
+        cores of the run and of the server, memory. Needs GStreamer's RTSP server (see tests/live/rtsp.py).
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ SIGNS = ROOT / "models" / "signs.onnx"
 EDGECLS = (sys.executable, "-m", "edgecls")
 STREET = ROOT / "models" / "street.onnx"
 GROUPS = ("start", "file", "rgb", "fit", "events", "live")
-WARM_UP_S = 6.0  # the cameras are connected by then, and their decoders have seen a key frame
+WARM_UP_S = 6.0  # enough for cameras to connect and decoders to see a key frame
 LIVE_S = 20.0
 SERVERS = 8
 KEY_FRAME_EVERY = 50  # frames
@@ -69,12 +71,12 @@ Measures = dict[str, "Callable[[], float]"]
 
 
 def main() -> int:
-    """Run what is asked for in turns, print the medians, append them."""
+    """Run the selected benchmarks in turns, print the medians, and append them to the log."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--clip", type=Path, help="a 1080p H.264 video to measure with")
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS)
-    parser.add_argument("--ultralytics", default=sys.executable, metavar="PYTHON", help="a Python that has Ultralytics")
+    parser.add_argument("--ultralytics", default=sys.executable, metavar="PYTHON", help="a Python with Ultralytics installed")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         clips = Clips(Path(folder), arguments.clip)
@@ -99,10 +101,10 @@ def main() -> int:
 
 
 class Clips:
-    """The videos that are measured with, drawn when they are first asked for."""
+    """The videos for the benchmarks, generated on first use."""
 
     def __init__(self, folder: Path, hd: Path | None) -> None:
-        """Draw into `folder`, but take `hd` where there is one."""
+        """Generate clips in `folder`; use `hd`, if it is given, as the 1080p clip."""
         self.folder = folder
         self._hd = hd
 
@@ -117,7 +119,7 @@ class Clips:
 
     @property
     def vga_camera(self) -> Path:
-        """The same as an IP camera would send it."""
+        """The same clip, encoded as by an IP camera."""
         return self._as_camera("vga.mp4", 640, 360, 600_000)
 
     @property
@@ -141,17 +143,17 @@ class Clips:
 
 
 def start(clips: Clips, _python: str) -> Measures:
-    """What a user waits for."""
+    """Start-up times."""
     run = (*EDGECLS, "run", "--model", str(SIGNS), "--source", str(clips.vga))
     return {
         "help_s": lambda: seconds_of(*EDGECLS, "--help"),
-        "import_s": lambda: seconds_of(sys.executable, "-c", "import edgecls.classifier, edgecls.run.source"),
+        "import_s": lambda: seconds_of(sys.executable, "-c", "import edgecls.model.classifier, edgecls.source.open"),
         "first_label_s": lambda: first_line_after(*run),
     }
 
 
 def file(clips: Clips, _python: str) -> Measures:
-    """A gray model on files."""
+    """A gray model on video files."""
     floats = bench_models.write_float(SIGNS, clips.folder / "signs-float.onnx")
     hd, vga = clips.hd, clips.vga
     return {
@@ -180,7 +182,7 @@ def rgb(clips: Clips, python: str) -> Measures:
 
 
 def fit(clips: Clips, _python: str) -> Measures:
-    """One frame to the size of a model."""
+    """Scaling of a frame to the input size of a model."""
     gray = np.random.default_rng(0).integers(0, 256, (1080, 1920), np.uint8)
     with edgecls.open_source(clips.hd) as source:
         frame = source.read()
@@ -194,7 +196,7 @@ def fit(clips: Clips, _python: str) -> Measures:
         return milliseconds_of(call)
 
     def converted() -> object:
-        frame._bgr = None  # it keeps its colour once that was asked for
+        frame._bgr = None  # drop the cached colour conversion
         return cv2.resize(frame.bgr(), (large.width, large.height), interpolation=cv2.INTER_AREA)
 
     return {
@@ -206,10 +208,12 @@ def fit(clips: Clips, _python: str) -> Measures:
 
 
 def events(clips: Clips, _python: str) -> Measures:
-    """Events, and the sinks that they go to."""
+    """Events and sinks."""
     hd, run = clips.hd, bench_events.SinkRun(SIGNS, clips.hd)
     return {
         "event_cores": lambda: bench_events.event_cores(STREET, hd),
+        "observe_and_write_us": bench_events.observe_and_write_us,
+        "json_us": bench_events.json_us,
         "open_fps": lambda: run.fps(0.0),
         "open_age_ms": lambda: run.age_ms[0.0],
         "blocked_fps": lambda: run.fps(bench_events.BLOCKED_S),
@@ -218,7 +222,7 @@ def events(clips: Clips, _python: str) -> Measures:
 
 
 def live(clips: Clips) -> Iterator[dict[str, Any]]:
-    """Cameras on the network, one row after the other."""
+    """Network cameras, one row per setup."""
     for name, count, clip, options in (
         ("1 camera of 640x360", 1, clips.vga_camera, ()),
         ("1 camera of 1080p", 1, clips.hd, ()),
@@ -234,7 +238,7 @@ def live(clips: Clips) -> Iterator[dict[str, Any]]:
 
 
 def cameras(folder: Path, clip: Path, count: int) -> Iterator[AbstractContextManager[RtspServer]]:
-    """Cameras that send a clip, each at another place in it: else all key frames, which cost most, would come at once."""
+    """Yield cameras that send a clip, each with a different offset, so that the costly key frames do not coincide."""
     sys.path.insert(0, str(ROOT))
     from tests.live import rtsp
 
@@ -245,7 +249,7 @@ def cameras(folder: Path, clip: Path, count: int) -> Iterator[AbstractContextMan
 
 
 def watch(servers: Sequence[RtspServer], count: int, options: Sequence[str], lines: Path) -> dict[str, float]:
-    """`edgecls run` on `count` cameras for a while: what it gave and what it cost."""
+    """Measure `edgecls run` on `count` cameras: labels, skipped frames, ages, cores and memory."""
     sources = [word for i in range(count) for word in ("--source", f"camera{i}={servers[i % len(servers)].url}")]
     with lines.open("wb") as out:
         command = [*EDGECLS, "run", "--model", str(SIGNS), *sources, *options]
@@ -259,12 +263,12 @@ def watch(servers: Sequence[RtspServer], count: int, options: Sequence[str], lin
         process.send_signal(signal.SIGTERM)
         process.wait(30)
     whole = lines.read_bytes()[place:end].split(b"\n")[1:-1]
-    records = [record for line in whole if "label" in (record := json.loads(line))]
+    records = [record for line in whole if "frame" in (record := json.loads(line))]
     indices: dict[str, list[int]] = {}
     for record in records:
         indices.setdefault(record["camera"], []).append(record["frame"])
     captured = sum(seen[-1] - seen[0] + 1 for seen in indices.values())
-    given = len(records) if "--keyframes" not in options else captured  # there the index jumps by intent
+    given = len(records) if "--keyframes" not in options else captured  # with key frames only, gaps in the index are intended
     ages = [record["age_ms"] for record in records]
     return {
         "labels_per_s": round(len(records) / spent, 1),
@@ -278,16 +282,16 @@ def watch(servers: Sequence[RtspServer], count: int, options: Sequence[str], lin
 
 
 def in_turns(measures: Measures, runs: int) -> dict[str, float]:
-    """The median of each."""
+    """Return the median of each benchmark."""
     times: dict[str, list[float]] = {name: [] for name in measures}
-    for _ in range(runs + 1):  # the first warms the disk
+    for _ in range(runs + 1):  # the first run only warms the caches
         for name, measure in measures.items():
             times[name].append(measure())
     return {name: round(statistics.median(values[1:]), 3) for name, values in times.items()}
 
 
 def say_medians(medians: Mapping[str, float]) -> None:
-    """Print them, and what they are to each other."""
+    """Print the medians and their ratios."""
     for name, value in medians.items():
         print(f"{name:16} {value}")
     for name, other, text in (
@@ -297,6 +301,7 @@ def say_medians(medians: Mapping[str, float]) -> None:
         ("labels_fps", "plain_int8_fps", "times the plain loop with the same file"),
         ("rgb_fps", "plain_rgb_fps", "times the plain loop, 224x224 RGB"),
         ("blocked_fps", "open_fps", "of the speed while a sink is blocked"),
+        ("observe_and_write_us", "json_us", "of json's time for the line: observe and write, five zones"),
         ("blocked_age_ms", "open_age_ms", "of the age while a sink is blocked"),
         ("rgb_fps", "ultralytics_fps", "times Ultralytics, 224x224 RGB"),
     ):
@@ -306,14 +311,14 @@ def say_medians(medians: Mapping[str, float]) -> None:
 
 
 def seconds_of(*command: str) -> float:
-    """The time of a whole process."""
+    """Return the duration of a process."""
     began = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - began
 
 
 def first_line_after(*command: str) -> float:
-    """The time from the start of a process to its first line; it is ended then."""
+    """Return the time from the start of a process to its first line, and then end it."""
     began = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         line = process.stdout.readline() if process.stdout else b""
@@ -328,7 +333,7 @@ def labels_fps(model: Path, clip: Path, *, fast: bool = False) -> float:
     """Frames a second of the runtime on a file, measured inside one process that is set up as `edgecls run` does it."""
     image.keep_opencv_to_one_thread()
     classifier = edgecls.Classifier.load(model, device="cpu")
-    with edgecls.open_source(clip, reading=edgecls.Reading(fast_decode=fast)) as frames:
+    with edgecls.open_source(clip, reading=edgecls.ReadingSettings(fast_decode=fast)) as frames:
         began = time.perf_counter()
         count = sum(1 for result in edgecls.Pipeline(classifier).over(frames) if edgecls.to_line(result))
         return count / (time.perf_counter() - began)
@@ -384,14 +389,14 @@ print(count / (time.perf_counter() - began))
 
 
 def ultralytics_fps(python: str, model: Path, clip: Path) -> float:
-    """Frames a second of Ultralytics' streaming predict, its start left out."""
+    """Return the frames per second of Ultralytics' streaming predict, without its start-up."""
     command = [python, "-c", ULTRALYTICS, model, clip, str(bench_models.SIDE)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(done.stdout.split()[-1])
 
 
 def milliseconds_of(call: Callable[[], object], times: int = 50) -> float:
-    """The median of one call."""
+    """Return the median duration of a call."""
     spans = []
     for _ in range(times):
         began = time.perf_counter()
@@ -401,7 +406,7 @@ def milliseconds_of(call: Callable[[], object], times: int = 50) -> float:
 
 
 def cpu_s(*processes: subprocess.Popen[Any] | RtspServer) -> float:
-    """What processes have used of all cores, in seconds."""
+    """Return the CPU time of processes on all cores."""
     ticks = 0
     for process in processes:
         pid = process.pid if isinstance(process, subprocess.Popen) else process.process.pid
@@ -411,7 +416,7 @@ def cpu_s(*processes: subprocess.Popen[Any] | RtspServer) -> float:
 
 
 def rss_mb(pid: int) -> float:
-    """The memory of a process."""
+    """Return the resident memory of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 

@@ -1,4 +1,4 @@
-"""What scripts/bench measures beside the models that ship: the float form of an int8 file, and one for larger pictures."""
+"""Additional models for scripts/bench: the float form of an int8 model, and a model for larger pictures."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from edgecls import InputSpec
-from edgecls.card import METADATA_KEY, ModelCard
 from edgecls.export.convert import stamp
+from edgecls.model.card import METADATA_KEY, ModelCard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 SIDE = 224
 CLASSES = 1000
 WIDTHS = (20, 44, 88, 176, 352)
-"""Channels of the stages of `write_large`, each at half the side of the one before: 0.4 GFLOP (two for each product)."""
+"""Channels of the stages of `write_large`, each at half the resolution of the previous one. Total: 0.4 GFLOP."""
 
 
 def write_float(model: Path, path: Path) -> Path:
-    """Write the float form of an int8 file that edgecls made: the same network, its rounding between the layers left out."""
+    """Write the float form of an int8 model of edgecls: the same network without rounding between the layers."""
     proto = onnx.load(model)
     graph = proto.graph
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     before = {name: node.op_type for node in graph.node for name in node.output}
-    same: dict[str, str] = {}  # what is a float already, by its name behind the rounding
-    levels = {"image"}  # what is not yet a float
+    same: dict[str, str] = {}  # the float value for each rounded value
+    levels = {"image"}  # values that are still integers
     nodes, constants = [], []
     for node in graph.node:
         source, target = node.input[0], node.output[0]
         if node.op_type == "QuantizeLinear" and before[source] in ("Conv", "Gemm"):
-            nodes.append(helper.make_node("Relu", [source], [target]))  # levels from 0 on were its ReLU
+            nodes.append(helper.make_node("Relu", [source], [target]))  # the lower limit of the levels, 0, acted as ReLU
         elif node.op_type == "QuantizeLinear":
             same[target] = same.get(source, source)
         elif node.op_type != "DequantizeLinear":
@@ -59,10 +59,11 @@ def write_float(model: Path, path: Path) -> Path:
 
 
 def write_large(path: Path, plain: Path) -> Path:
-    """Write a 224x224 RGB classifier of 0.4 GFLOP in float, its weights drawn by chance, for edgecls. `plain` gets the same
-    network as others take it: float (1, 3, 224, 224) and metadata as Ultralytics writes it.
+    """Write a 224x224 RGB float classifier of 0.4 GFLOP with random weights for edgecls.
+
+    `plain` gets the same network for other programs: with input float (1, 3, 224, 224) and the metadata of Ultralytics.
     """
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     constants, nodes = [], []
 
     def constant(name: str, value: object) -> str:
@@ -75,7 +76,7 @@ def write_large(path: Path, plain: Path) -> Path:
 
     def convolve(value: str, channels: tuple[int, int], side: int, stride: int) -> str:
         fan_in = channels[0] * side * side
-        weights = chance.normal(0, (2 / fan_in) ** 0.5, (channels[1], channels[0], side, side)).astype(np.float32)
+        weights = rng.normal(0, (2 / fan_in) ** 0.5, (channels[1], channels[0], side, side)).astype(np.float32)
         value = add("Conv", [value, constant(f"w{len(nodes)}", weights)], strides=[stride] * 2, pads=[side // 2] * 4)
         return add("Relu", [value])
 
@@ -86,7 +87,7 @@ def write_large(path: Path, plain: Path) -> Path:
             value = convolve(convolve(value, (width, width // 2), 1, 1), (width // 2, width), 3, 1)
         channels = width
     value = add("Flatten", [add("GlobalAveragePool", [value])])
-    weights = chance.normal(0, 0.05, (channels, CLASSES)).astype(np.float32)
+    weights = rng.normal(0, 0.05, (channels, CLASSES)).astype(np.float32)
     value = add("MatMul", [value, constant("head", weights)])
     nodes.append(helper.make_node("Softmax", [value], ["probabilities"]))
 

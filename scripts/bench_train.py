@@ -1,15 +1,15 @@
-"""Whether the network waits for its pictures: training through edgecls against `model.fit` on arrays in memory.
+"""Benchmark of the input pipeline: training with edgecls against `model.fit` on arrays in memory.
 
 python scripts/bench_train.py [--runs 5] [--pictures 4000] [--data DATA] [--arch edge classic] [--size 32] [--color gray]
 
-Pictures a second of one epoch, medians of runs in turns, on one warm network each; appended to scripts/bench.jsonl:
+Pictures per second in one epoch, as medians of alternating runs on warm networks. Appended to scripts/bench.jsonl:
 
-    arrays      `model.fit` on arrays in memory: the limit
+    arrays      `model.fit` on arrays in memory: the upper limit
     plain       edgecls without augmentation
-    augmented   edgecls with its usual augmentation
-    disk        edgecls without augmentation, the pictures in a file, as where they do not fit in memory
+    augmented   edgecls with its default augmentation
+    disk        edgecls without augmentation, with the pictures in a file, as if they did not fit in memory
 
-KERAS_BACKEND says what Keras computes with, as for `edgecls train`.
+KERAS_BACKEND selects the backend of Keras, as for `edgecls train`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecls.card import InputSpec
-from edgecls.dataset import DataConfig, Item, Pictures, Room, decode
+from edgecls.dataset import DataConfig, Item, MemoryBudget, Pictures, decode
+from edgecls.input_spec import InputSpec
 from edgecls.train import backend, balance
 from edgecls.train.batches import Batches, HeldOut, served
 from edgecls.train.config import NO_AUGMENT, TrainConfig
@@ -45,11 +45,11 @@ WAYS = ("arrays", "plain", "augmented", "disk")
 
 
 def main() -> int:
-    """Measure in turns, print medians and ratios, append them."""
+    """Measure in turns, print medians and ratios, and append them to the log."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--pictures", type=int, default=4000)
-    parser.add_argument("--data", default="", help="labelled pictures; left out, noise is drawn")
+    parser.add_argument("--data", default="", help="labelled pictures; default: noise")
     parser.add_argument("--arch", nargs="+", default=("edge", "classic"))
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--color", default="gray")
@@ -57,7 +57,7 @@ def main() -> int:
     keras = backend.load(0)
     spec = InputSpec(arguments.size, arguments.size, arguments.color)
     items = given(arguments.data, arguments.pictures) if arguments.data else drawn(arguments.pictures, arguments.size)
-    pictures, on_disk = decode(items, spec), decode(items, spec, room=Room(0))
+    pictures, on_disk = decode(items, spec), decode(items, spec, budget=MemoryBudget(0))
     line: dict[str, Any] = {
         "at": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.machine()}, {platform.python_version()}",
@@ -78,19 +78,19 @@ def main() -> int:
 
 
 def drawn(count: int, size: int) -> list[Item]:
-    """Noise with labels: how fast a network trains does not depend on what it sees."""
-    chance = np.random.default_rng(0)
-    return [Item(f"{i}", i % CLASSES, "", pixels=chance.integers(0, 256, (size, size), np.uint8)) for i in range(count)]
+    """Return noise with labels: the speed of training does not depend on the pictures."""
+    rng = np.random.default_rng(0)
+    return [Item(f"{i}", i % CLASSES, "", pixels=rng.integers(0, 256, (size, size), np.uint8)) for i in range(count)]
 
 
 def given(data: str, count: int) -> Sequence[Item]:
-    """As many pictures of some data, evenly spread over them."""
+    """Return up to `count` pictures of a data set, evenly spaced."""
     items = DataConfig(data).scan().items
     return items[:: max(1, len(items) // count)][:count]
 
 
 def per_second(keras: Any, config: TrainConfig, pictures: Pictures, on_disk: Pictures, runs: int) -> dict[str, float]:
-    """Pictures a second of each way, the median."""
+    """Return the median pictures per second of each way."""
     classes = int(pictures.class_ids.max()) + 1
     ways: dict[str, Callable[[Any, Any], None]] = {
         "arrays": lambda model, clock: arrays(model, pictures, clock),
@@ -100,7 +100,7 @@ def per_second(keras: Any, config: TrainConfig, pictures: Pictures, on_disk: Pic
     }
     models = {way: compiled(keras, config, classes) for way in ways}
     spans: dict[str, list[float]] = {way: [] for way in ways}
-    for _ in range(runs + 1):  # the first one traces the network
+    for _ in range(runs + 1):  # the first run traces the network
         for way, train in ways.items():
             clock = clock_of(keras)
             train(models[way], clock)
@@ -109,12 +109,12 @@ def per_second(keras: Any, config: TrainConfig, pictures: Pictures, on_disk: Pic
 
 
 def arrays(model: Any, pictures: Pictures, clock: Any) -> None:
-    """What Keras does with arrays in memory."""
+    """Train with Keras on arrays in memory."""
     model.fit(pictures.batch, pictures.class_ids, batch_size=BATCH, epochs=2, verbose=0, callbacks=[clock])
 
 
 def ours(keras: Any, model: Any, pictures: Pictures, config: TrainConfig, clock: Any) -> None:
-    """What edgecls does."""
+    """Train as edgecls does."""
     labels = tuple(str(i) for i in range(int(pictures.class_ids.max()) + 1))
     told = targets(config, labels)
     batches = Batches(pictures, labels, config, told)
@@ -125,7 +125,7 @@ def ours(keras: Any, model: Any, pictures: Pictures, config: TrainConfig, clock:
 
 
 def compiled(keras: Any, config: TrainConfig, classes: int) -> Any:
-    """A network with what every training run measures."""
+    """Return a network with the metrics of a training run."""
     model = build(config, classes)
     model.compile(
         keras.optimizers.Adam(), keras.losses.SparseCategoricalCrossentropy(), metrics=["accuracy", *balance.recalls(classes)]
@@ -134,7 +134,7 @@ def compiled(keras: Any, config: TrainConfig, classes: int) -> Any:
 
 
 def clock_of(keras: Any) -> Any:
-    """A callback whose `span_s` is what the last epoch took: a run has its start once, not once an epoch."""
+    """Return a callback that measures the last epoch as `span_s`, so that the start-up is not included."""
 
     class _Clock(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
         span_s = 0.0

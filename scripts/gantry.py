@@ -1,8 +1,9 @@
-"""The demo's clip: a camera watches a variable speed-limit sign on a gantry, by day, at dusk, at night, in noise and shake.
+"""The clip of the demo: a camera watches a variable speed-limit sign on a gantry by day, at dusk and at night.
 
-python scripts/gantry.py draw CLIP.mp4 TRUTH.json     draw the clip and write down what it shows when
-python scripts/gantry.py zone                         print the --zone in which the sign hangs
-python scripts/gantry.py check SEEN.jsonl TRUTH.json  compare what was seen with what was shown; exit code 1 if they differ
+python scripts/gantry.py draw CLIP.mp4 TRUTH.json     draw the clip, and write what it shows when
+python scripts/gantry.py pictures FOLDER [--count N]  draw N (200) labelled pictures of each sign, as FOLDER/LABEL/000.png ...
+python scripts/gantry.py zone                         print the --zone of the sign
+python scripts/gantry.py check SEEN.jsonl TRUTH.json  compare labels with the truth; exits with 1 if they differ
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 
 WIDTH, HEIGHT, FPS = 640, 360, 25
 SIGN_X, SIGN_Y, SIGN_RADIUS = 330, 92, 30
-MARGIN = 1.25  # of the zone around the sign, as its pictures in training had
+MARGIN = 1.25  # of the zone around the sign, as in the training pictures
 PANEL = 125  # gray level behind the sign
 SCENES = (  # label, seconds, light (1 = noon), noise (gray levels), shake (pixels)
     ("speed limit 120", 4.0, 1.00, 2.0, 0.0),
@@ -30,14 +31,14 @@ SCENES = (  # label, seconds, light (1 = noon), noise (gray levels), shake (pixe
     ("speed limit 100", 3.0, 0.55, 6.0, 2.5),
     ("speed limit 120", 4.0, 0.90, 3.0, 0.5),
 )
-SHORTEST_S = 0.4  # what is seen for less is a flicker
-LARGEST_DELAY_S = 0.2  # between a change of the sign and of what is seen
-LEAST_RIGHT = 0.98  # of all frames
+SHORTEST_S = 0.4  # shorter labels are flicker
+LARGEST_DELAY_S = 0.2  # between a change of the sign and of the label
+LEAST_RIGHT = 0.98  # share of correct frames
 
 
 def draw_clip(clip: Path, truth: Path) -> None:
-    """Draw every frame, write H.264, and write down when the sign shows what."""
-    chance = np.random.default_rng(7)
+    """Draw every frame, encode them as H.264, and write what the sign shows when."""
+    rng = np.random.default_rng(7)
     shown = []
     with av.open(str(clip), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"crf": "20", "preset": "veryfast"})
@@ -47,7 +48,7 @@ def draw_clip(clip: Path, truth: Path) -> None:
         for label, seconds, light, noise, shake in SCENES:
             shown.append({"label": label, "start_s": index / FPS, "end_s": index / FPS + seconds})
             for _ in range(round(seconds * FPS)):
-                picture = _frame(index, label.split()[-1], light, noise, shake, chance)
+                picture = _frame(index, label.split()[-1], light, noise, shake, rng)
                 frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
                 frame.pts = index
                 container.mux(stream.encode(frame))
@@ -56,17 +57,30 @@ def draw_clip(clip: Path, truth: Path) -> None:
     truth.write_text(json.dumps({"frames": index, "shown": shown}, indent=1) + "\n", encoding="utf-8")
 
 
+def draw_pictures(folder: Path, count: int) -> None:
+    """Write `count` pictures of each sign to folder/LABEL/000.png ..., cropped like the zone, in the light of all scenes."""
+    rng = np.random.default_rng(11)
+    for label in sorted({scene[0] for scene in SCENES}):
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        sign = _sign(label.split()[-1])
+        for index in range(count):
+            light, noise, shake = rng.uniform(0.3, 1.0), rng.uniform(2, 14), rng.uniform(0, 2.5)
+            picture = _as_seen(sign, light, noise, shake, rng)
+            cv2.imwrite(str(folder / label / f"{index:03}.png"), picture)
+
+
 def zone() -> str:
-    """The part of the frame around the sign, as `edgecls run --zone` takes it."""
+    """Return the zone around the sign for `edgecls run --zone`."""
     half = SIGN_RADIUS * MARGIN
     x, y = (SIGN_X - half) / WIDTH, (SIGN_Y - half) / HEIGHT
     return f"sign={x:.4f},{y:.4f},{2 * half / WIDTH:.4f},{2 * half / HEIGHT:.4f}"
 
 
 def check(seen: Path, truth: Path) -> bool:
-    """Print what was seen when beside what was shown; return whether they agree."""
+    """Print the labels next to what was shown. Returns whether they agree."""
     told = json.loads(truth.read_text(encoding="utf-8"))
-    lines = [json.loads(line) for line in seen.read_text(encoding="utf-8").splitlines()]
+    records = [json.loads(line) for line in seen.read_text(encoding="utf-8").splitlines()]
+    lines = [record for record in records if "frame" in record]  # the others are events of the zone
     shown = told["shown"]
     runs = [(label, list(group)) for label, group in itertools.groupby(lines, key=lambda line: line["label"])]
     lasting = [(label, group[0]["time_s"]) for label, group in runs if len(group) >= SHORTEST_S * FPS]
@@ -89,21 +103,26 @@ def _shown_at(shown: list[dict], time_s: float) -> str | None:
     return next((row["label"] for row in shown if row["start_s"] - 1e-6 <= time_s < row["end_s"] - 1e-6), None)
 
 
-def _frame(index: int, number: str, light: float, noise: float, shake: float, chance: np.random.Generator) -> np.ndarray:
+def _frame(index: int, number: str, light: float, noise: float, shake: float, rng: np.random.Generator) -> np.ndarray:
     picture = _road(index)
     _gantry(picture, number)
+    return _as_seen(picture, light, noise, shake, rng)
+
+
+def _as_seen(picture: np.ndarray, light: float, noise: float, shake: float, rng: np.random.Generator) -> np.ndarray:
+    """Return the picture as uint8 in this light, with noise and camera shake."""
     dark = np.array([1.0, 0.92, 0.85]) if light < 0.7 else np.ones(3)  # dusk is bluish
     picture = picture * (light * dark)
     if shake:
-        right, down = chance.uniform(-shake, shake, 2)
-        picture = cv2.warpAffine(
-            picture, np.float64([[1, 0, right], [0, 1, down]]), (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE
-        )
-    return np.clip(picture + chance.normal(0, noise, picture.shape), 0, 255).astype(np.uint8)
+        right, down = rng.uniform(-shake, shake, 2)
+        height, width = picture.shape[:2]
+        moved = np.float64([[1, 0, right], [0, 1, down]])
+        picture = cv2.warpAffine(picture, moved, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return np.clip(picture + rng.normal(0, noise, picture.shape), 0, 255).astype(np.uint8)
 
 
 def _road(index: int) -> np.ndarray:
-    """Sky, meadow, a road to the horizon, and two cars on it."""
+    """Draw sky, meadow, and a road to the horizon with two cars."""
     picture = np.empty((HEIGHT, WIDTH, 3), np.float32)
     picture[:] = np.linspace((235, 200, 160), (245, 230, 215), HEIGHT)[:, None]
     horizon = 190
@@ -125,7 +144,7 @@ def _road(index: int) -> np.ndarray:
 
 
 def _on_road(across: float, depth: float, horizon: int) -> tuple[int, int]:
-    """A point of the road: `across` from 0 (left) to 1, `depth` from 0 (horizon) to 1 (the camera)."""
+    """Return a point on the road: `across` from 0 (left) to 1, `depth` from 0 (horizon) to 1 (camera)."""
     left, right = 290 + (20 - 290) * depth, 350 + (620 - 350) * depth
     return int(left + (right - left) * across), int(horizon + (HEIGHT - horizon) * depth)
 
@@ -140,7 +159,7 @@ def _gantry(picture: np.ndarray, number: str) -> None:
 
 
 def _sign(number: str) -> np.ndarray:
-    """A speed-limit sign on a gray panel, drawn large and shrunk so that its edges are smooth: (80, 80, 3)."""
+    """Return a speed-limit sign on a gray panel, (80, 80, 3), drawn large and shrunk for smooth edges."""
     scale = 8
     side = 80 * scale
     big = np.full((side, side, 3), PANEL, np.uint8)
@@ -183,15 +202,19 @@ def _digit(picture: np.ndarray, digit: str, corner: tuple[float, float], size: t
 
 
 def main() -> int:
-    """Do what the first argument says."""
+    """Run the command in the arguments."""
     match sys.argv[1:]:
         case ["draw", clip, truth]:
             draw_clip(Path(clip), Path(truth))
+        case ["pictures", folder]:
+            draw_pictures(Path(folder), 200)
+        case ["pictures", folder, "--count", count]:
+            draw_pictures(Path(folder), int(count))
         case ["zone"]:
             print(zone())
         case ["check", seen, truth]:
             agree = check(Path(seen), Path(truth))
-            print("what was seen agrees with what was shown" if agree else "what was seen is not what was shown")
+            print("the labels agree with what was shown" if agree else "the labels differ from what was shown")
             return 0 if agree else 1
         case _:
             print(__doc__, file=sys.stderr)

@@ -1,11 +1,11 @@
-"""Is a device right, and how fast? To be run on a machine that has it; where it is not, one line and exit code 1.
+"""Check that a device gives correct results and measure its speed. Exits with 1 if the machine does not have it.
 
 python scripts/gpu.py MODEL.onnx [--pictures DIR] [--device cuda] [--seconds 2]
 
-Labels and probabilities of the device against the CPU's, on pictures of a folder or drawn ones; then images a second at
-several sizes of batch, without and with bound buffers, the two in turns, and the share of a bound call that goes into copies.
-Prints Markdown. A GPU takes the float file: `edgecls export RUN --out M.onnx --scheme fp32`. Exit code 1 also if a label
-differs, or a probability by more than BOUNDS has for the model's scheme.
+Compares labels and probabilities with those of the CPU, on pictures of a folder or generated ones. Then measures images per
+second at several batch sizes, with and without bound buffers, and the share of copies in a bound call. Prints Markdown. A GPU
+needs the float model: `edgecls export RUN --out M.onnx --scheme fp32`. Also exits with 1 if a label differs, or a probability
+by more than BOUNDS.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecls import Classifier, EdgeclsError
-from edgecls.binding import Binding
-from edgecls.card import family
 from edgecls.dataset import decode, scan
-from edgecls.providers import LARGEST_BOUND_BATCH, PROVIDERS, open_session
+from edgecls.model.card import family
+from edgecls.model.device_buffers import Binding
+from edgecls.model.providers import LARGEST_BOUND_BATCH, PROVIDERS, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,38 +35,38 @@ if TYPE_CHECKING:
 BATCHES = (1, 8, 64, 256)
 BOUNDS = {"fp32": 1e-3, "fp16": 1e-2}
 OTHER_BOUND = 5e-2
-"""Of int8: a value that lies between two steps is rounded to either by another order of sums."""
+"""For int8: with another order of summation a value between two steps may be rounded to the other one."""
 PICTURES = 1024
 TURNS = 5
 
 
 def drawn(shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Pictures with edges, areas and noise, (PICTURES, height, width, channels) uint8: random ellipses on random grounds."""
+    """Return (PICTURES, height, width, channels) uint8 pictures of random ellipses with noise."""
     import cv2
 
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     height, width, channels = shape
     batch = np.empty((PICTURES, *shape), np.uint8)
     for target in batch:
         picture = np.empty((height, width, 3), np.uint8)
-        picture[:] = chance.integers(0, 256, 3)
+        picture[:] = rng.integers(0, 256, 3)
         for _ in range(4):
-            center, axes = chance.integers(0, (width, height)), chance.integers(1, (width, height))
-            colour = tuple(map(int, chance.integers(0, 256, 3)))
-            cv2.ellipse(picture, tuple(map(int, center)), tuple(map(int, axes)), int(chance.integers(180)), 0, 360, colour, -1)
-        noisy = picture + chance.normal(0, 8, picture.shape)
+            center, axes = rng.integers(0, (width, height)), rng.integers(1, (width, height))
+            colour = tuple(map(int, rng.integers(0, 256, 3)))
+            cv2.ellipse(picture, tuple(map(int, center)), tuple(map(int, axes)), int(rng.integers(180)), 0, 360, colour, -1)
+        noisy = picture + rng.normal(0, 8, picture.shape)
         target[:] = np.clip(noisy, 0, 255).astype(np.uint8)[:, :, :channels]
     return batch
 
 
 def of_folder(folder: str, classifier: Classifier) -> NDArray[np.uint8]:
-    """The pictures of a labelled folder as the model takes them, evenly chosen where there are more than PICTURES."""
+    """Return up to PICTURES pictures of a labelled folder, evenly spaced, as input for the model."""
     items = scan(folder).items
     return decode(items[:: max(1, len(items) // PICTURES)], classifier.card.input).batch
 
 
 def agreement(device: Classifier, cpu: Classifier, pictures: NDArray[np.uint8]) -> tuple[int, float]:
-    """How many labels differ, and the largest difference of a probability."""
+    """Return how many labels differ, and the largest difference of a probability."""
     different, largest = 0, 0.0
     for start in range(0, len(pictures), 64):
         ours, theirs = (c.probabilities(pictures[start : start + 64]) for c in (device, cpu))
@@ -76,7 +76,7 @@ def agreement(device: Classifier, cpu: Classifier, pictures: NDArray[np.uint8]) 
 
 
 def rate(call: Callable[[], object], images: int, seconds: float) -> float:
-    """Images a second of a call that classifies `images`."""
+    """Return the images per second of a call that classifies `images` images."""
     calls, began = 0, time.perf_counter()
     while (spent := time.perf_counter() - began) < seconds:
         call()
@@ -85,7 +85,7 @@ def rate(call: Callable[[], object], images: int, seconds: float) -> float:
 
 
 def copies(session: InferenceSession, binding: Binding, batch: NDArray[np.uint8], times: int = 200) -> float:
-    """The share of a bound call that goes into bringing pictures there and probabilities back, medians of `times` calls."""
+    """Return the share of copies to and from the device in a bound call, from the medians of `times` calls."""
     buffers = binding.buffers(batch.shape)
     steps = (
         lambda: buffers.pictures.update_inplace(batch),
@@ -104,7 +104,7 @@ def copies(session: InferenceSession, binding: Binding, batch: NDArray[np.uint8]
 
 
 def measure(session: InferenceSession, cpu: Classifier, memory: str, seconds: float) -> list[str]:
-    """A row for each size of batch."""
+    """Return a row of the table for each batch size."""
     binding = Binding(session, memory, largest=LARGEST_BOUND_BATCH) if memory else None
     rows = []
     for size in BATCHES:
@@ -113,7 +113,7 @@ def measure(session: InferenceSession, cpu: Classifier, memory: str, seconds: fl
         if binding is not None:
             calls["bound"] = lambda b=batch: binding.run(b)
         calls["cpu"] = lambda b=batch: cpu.probabilities(b)
-        for call in calls.values():  # the first call of a size allocates and chooses
+        for call in calls.values():  # the first call of a size allocates and tunes
             call()
         rates = {name: [] for name in calls}
         for _ in range(TURNS):
@@ -126,7 +126,7 @@ def measure(session: InferenceSession, cpu: Classifier, memory: str, seconds: fl
 
 
 def name_of(device: str) -> str:
-    """The device's own name and its driver, where nvidia-smi tells."""
+    """Return the name of the device and its driver from nvidia-smi, if available."""
     if PROVIDERS[device].memory == "cuda":
         try:
             command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
@@ -137,12 +137,12 @@ def name_of(device: str) -> str:
 
 
 def main() -> int:
-    """Compare, measure, print."""
+    """Compare, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="an .onnx file of edgecls")
-    parser.add_argument("--pictures", help="labelled pictures, as `edgecls eval` takes them; left out: drawn ones")
+    parser.add_argument("--pictures", help="labelled pictures, as for `edgecls eval`; default: generated ones")
     parser.add_argument("--device", default="cuda", choices=sorted(PROVIDERS))
-    parser.add_argument("--seconds", type=float, default=2.0, help="for each number of the table")
+    parser.add_argument("--seconds", type=float, default=2.0, help="duration of each measurement")
     given = parser.parse_args()
     try:
         cpu = Classifier.load(given.model, device="cpu")

@@ -1,7 +1,7 @@
-"""Write models/README.md from the cards inside the model files, the figures of `scripts/zoo`, and what the recipes say that
-limits them; `--check` only compares.
+"""Write models/README.md from the cards of the models, the figures of `scripts/zoo` and the limits in the recipes.
 
-No mystery binaries: every file has its hash, its data and terms, its versions, and the command that makes it again.
+The page gives the hash, the data and its licence, the versions and the command to reproduce each model.
+`--check` only compares.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ def table() -> str:
 
 
 def noted() -> dict[str, dict[str, Any]]:
-    """What `scripts/zoo` noted of each model."""
+    """Return the figures that `scripts/zoo` stored for each model."""
     found: dict[str, dict[str, Any]] = json.loads((MODELS / "zoo.json").read_text(encoding="utf-8"))
     return found
 
 
 def as_on_card(name: str, of: dict[str, Any]) -> dict[str, Any]:
-    """The figures of one model; what the file of a shipped one says itself counts, not what was noted of it."""
+    """Return the figures of a model. For a shipped model, those on its card replace the stored ones."""
     if not of["shipped"]:
         return of
     classifier = Classifier.load(MODELS / f"{name}.onnx", device="cpu")
@@ -56,7 +56,7 @@ def as_on_card(name: str, of: dict[str, Any]) -> dict[str, Any]:
 
 
 def row(name: str, of: dict[str, Any]) -> tuple[object, ...]:
-    """One line of the table, a value for each of COLUMNS."""
+    """Return a row of the table, with a value for each of COLUMNS."""
     unknown = ", ".join(f"{share:.0%} of {what}" for what, share in of["unknown"].items())
     shown = f"[{name}.onnx]({name}.onnx)" if of["shipped"] else name
     return (
@@ -67,7 +67,7 @@ def row(name: str, of: dict[str, Any]) -> tuple[object, ...]:
 
 
 def note(name: str, of: dict[str, Any]) -> str:
-    """What is to be known about one model; of a shipped one from the card in its file."""
+    """Return the section about a model; for a shipped model, from its card."""
     lines = [f"## {name}", "", f"Data and terms: {of['about']}"]
     if of["shipped"]:
         path = MODELS / f"{name}.onnx"
@@ -83,15 +83,13 @@ def note(name: str, of: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Write the table, or compare it."""
+    """Write the page, or compare it with --check."""
     readme = MODELS / "README.md"
     text = table()
     if "--check" not in sys.argv[1:]:
         readme.write_text(text, encoding="utf-8")
         return 0
-    problems = (
-        [] if readme.exists() and readme.read_text(encoding="utf-8") == text else [f"{readme} is not what the models say"]
-    )
+    problems = [] if readme.exists() and readme.read_text(encoding="utf-8") == text else [f"{readme} does not match the models"]
     problems += [f"{path} has no figures" for path in MODELS.glob("*.onnx") if path.stem not in noted()]
     for problem in problems:
         print(f"error: {problem}; run scripts/zoo or scripts/models_table.py", file=sys.stderr)

@@ -1,6 +1,6 @@
-# Sourced by the scripts beside it: makes .venv and installs an extra of edgecls into it, once.
+# Sourced by the other scripts: creates .venv and installs an extra of edgecls into it, once.
 #
-#   PYTHON   the Python to make .venv with; left out: the newest of python3.14 ... python3.11 and python3 that is 3.11 or newer
+#   PYTHON   the Python to create .venv with; default: python3, or the newest of python3.14 ... python3.11 if it is too old
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -16,11 +16,11 @@ find_python() {
             return
         fi
     done
-    echo "error: edgecls needs Python 3.11 or newer, found $(python3 --version 2>&1); install one, or name it: PYTHON=/path/to/python3 $0" >&2
+    echo "error: edgecls needs Python 3.11 or newer, found $(python3 --version 2>&1); install one, or choose one: PYTHON=/path/to/python3 $0" >&2
     return 1
 }
 
-# install EXTRA: .venv with the pinned versions of that extra; nothing to do when pyproject and pins are unchanged
+# install EXTRA: install the pinned versions of that extra, unless pyproject.toml and the pins are unchanged
 install() {
     local extra=$1 python stamp
     stamp=.venv/.edgecls-$extra
@@ -32,7 +32,7 @@ install() {
         echo "+ $python -m venv .venv" >&2
         if ! "$python" -m venv .venv; then
             rm -rf .venv
-            echo "error: $python cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2
+            echo "error: $python cannot create a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2
             return 1
         fi
     fi
@@ -42,10 +42,10 @@ install() {
     touch "$stamp"
 }
 
-# opencv-python loads a few desktop libraries; on a server without them the headless wheel takes its place
+# opencv-python needs a few desktop libraries; on a server without them install the headless wheel instead
 check_opencv() {
     if ! .venv/bin/python -c 'import cv2' 2>/dev/null; then
-        echo "+ a desktop library that opencv-python loads is missing here: taking opencv-python-headless instead" >&2
+        echo "+ a desktop library that opencv-python needs is missing: installing opencv-python-headless instead" >&2
         .venv/bin/python -m pip uninstall --quiet --yes opencv-python
         .venv/bin/python -m pip install --quiet --disable-pip-version-check opencv-python-headless --constraint scripts/constraints.txt
     fi

@@ -1,10 +1,9 @@
 """Train, export and measure the models of `scripts/recipes`: python scripts/zoo.py DATA [NAME...].
 
-A recipe is the settings of a run and a table [zoo]: its application, what measures it (`test`: a share of the groups, which
-training never sees, or data that has a test part), folders of pictures of no class (`unknown`), and whether the model is
-shipped in models/; `limits` is what models/README.md says of where it falls short. Every model is measured on its test
-pictures after everything was chosen without them; beside it stands a linear classifier on the same pixels. The figures of all
-go to models/zoo.json, from which the table is made.
+A recipe contains the settings of a training run and a table [zoo]: the application, the test pictures (`test`: a share of the
+groups, which training never sees, or data with a test part), folders of pictures of other classes (`unknown`), whether the
+model is shipped in models/, and its `limits`, for models/README.md. Test pictures are used only for the final measurement. A
+linear classifier on the same pixels is the baseline. All figures go to models/zoo.json, the source of the table.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecls import extras
-from edgecls.classifier import Classifier
 from edgecls.dataset import DataConfig, scan, split
 from edgecls.errors import ConfigError, EdgeclsError
 from edgecls.evaluate import Report, evaluate, share_unknown
-from edgecls.export.build import build as export
+from edgecls.export.build import export_model as export
 from edgecls.files import whole_file
+from edgecls.model.classifier import Classifier
 from edgecls.settings import build, read_toml
 from edgecls.train.config import NO_AUGMENT, TrainConfig
 
@@ -34,14 +33,14 @@ if TYPE_CHECKING:
 RECIPES, RUNS, MODELS = Path("scripts/recipes"), Path("runs/zoo"), Path("models")
 FIGURES = MODELS / "zoo.json"
 BACKEND = extras.backend()
-"""Of Keras, to train with."""
+"""The backend of Keras for training."""
 TEST_SEED = 1
 LINEAR_EPOCHS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One model of the zoo. `test`: the share of the groups that measures (0..1), or data with a test part."""
+    """One model of the zoo. `test` is the share of the groups to test with (0 to 1), or data with a test part."""
 
     name: str
     config: TrainConfig
@@ -52,23 +51,23 @@ class Recipe:
 
     @property
     def out(self) -> Path:
-        """Where the model goes."""
+        """The path of the model."""
         return (MODELS if self.ship else RUNS / self.name) / f"{self.name}.onnx"
 
 
 def main(arguments: list[str]) -> int:
-    """Make each model that is named, or all whose data is there."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # of this process, which exports
+    """Make the named models, or all whose data exists."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # this process exports, which needs TensorFlow
     data, names = Path(arguments[0]), arguments[1:]
     known = sorted(path.stem for path in RECIPES.glob("*.toml"))
     for name in names:
         if name not in known:
-            print(f"error: there is no recipe {name!r}; expected some of {', '.join(known)}", file=sys.stderr)
+            print(f"error: there is no recipe {name!r}; expected one of {', '.join(known)}", file=sys.stderr)
             return 2
     for name in after_teachers(names or known, known, data):
         recipe = read(name, data)
         if not Path(recipe.config.data.path).exists():
-            print(f"{name}: left out, {recipe.config.data.path} is not there", flush=True)
+            print(f"{name}: left out, {recipe.config.data.path} does not exist", flush=True)
             continue
         print(f"== {name}", flush=True)
         note(name, make(recipe))
@@ -76,7 +75,7 @@ def main(arguments: list[str]) -> int:
 
 
 def after_teachers(names: Sequence[str], known: Sequence[str], data: Path) -> list[str]:
-    """What to make in what order: before each model the teachers that it needs and that are not there."""
+    """Return the models in the order in which to make them, with missing teachers before their students."""
     order: list[str] = []
     for name in names:
         teachers = [Path(teacher) for teacher in read(name, data).config.teachers]
@@ -86,7 +85,7 @@ def after_teachers(names: Sequence[str], known: Sequence[str], data: Path) -> li
 
 
 def read(name: str, data: Path) -> Recipe:
-    """Read a recipe whose data lies under `data`. Raises ConfigError."""
+    """Read a recipe whose data is in the folder `data`. Raises ConfigError."""
     path = RECIPES / f"{name}.toml"
     table = read_toml(path)
     zoo = table.pop("zoo")
@@ -97,7 +96,7 @@ def read(name: str, data: Path) -> Recipe:
 
 
 def make(recipe: Recipe) -> dict[str, Any]:
-    """Train, export, measure. Returns the figures of the table."""
+    """Train, export and measure a model. Returns its figures for the table."""
     folder = RUNS / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
     config, test = recipe.config, str(recipe.test)
@@ -131,7 +130,7 @@ def make(recipe: Recipe) -> dict[str, Any]:
 
 
 def hold_out(data: DataConfig, share: float, manifest: Path) -> None:
-    """Write a manifest of the data in which a share of the groups of each class is its test part."""
+    """Write a manifest of the data with a share of the groups of each class as its test part."""
     dataset = data.scan()
     sides = split(dataset, fraction=share, seed=TEST_SEED)
     with whole_file(manifest) as beside, beside.open("w", newline="", encoding="utf-8") as file:
@@ -142,8 +141,9 @@ def hold_out(data: DataConfig, share: float, manifest: Path) -> None:
 
 
 def train(config: TrainConfig, run: Path) -> None:
-    """Train into the folder `run`, or go on there, in a process of its own: Keras has one backend in a process, and the export
-    needs TensorFlow. Raises ConfigError where it fails.
+    """Train, or continue to train, into the folder `run`. Raises ConfigError if that fails.
+
+    Uses a separate process, because Keras has one backend per process and the export needs TensorFlow.
     """
     run.parent.mkdir(parents=True, exist_ok=True)
     settings = run.with_suffix(".toml")
@@ -153,7 +153,7 @@ def train(config: TrainConfig, run: Path) -> None:
     command = [sys.executable, "-m", "edgecls", "train", "--config", str(settings), "--out", str(run), *resume]
     done = subprocess.run(command, env={**os.environ, "KERAS_BACKEND": BACKEND}, check=False)
     if done.returncode:
-        raise ConfigError(f"{run}: training ended with exit code {done.returncode}; the same command goes on with it")
+        raise ConfigError(f"{run}: training ended with exit code {done.returncode}; run the same command to continue")
 
 
 def fit_linear(config: TrainConfig, run: Path, test: str) -> Report:
@@ -167,7 +167,7 @@ def fit_linear(config: TrainConfig, run: Path, test: str) -> Report:
 
 
 def note(name: str, figures: dict[str, Any]) -> None:
-    """Write the figures of one model into the file of all."""
+    """Store the figures of a model in models/zoo.json."""
     held = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
     with whole_file(FIGURES) as beside:
         beside.write_text(json.dumps({**held, name: figures}, indent=1, sort_keys=True) + "\n", encoding="utf-8")

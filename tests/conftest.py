@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
-from edgecls.card import InputSpec
+from edgecls.input_spec import InputSpec
 from tests import drawn, runs, tiny
+from tests.once import once
+from tests.run import world
 
 if TYPE_CHECKING:
     from edgecls.export.build import ExportReport
@@ -21,6 +26,13 @@ ROOT = Path(__file__).parent.parent
 os.environ.setdefault(
     "TF_CPP_MIN_LOG_LEVEL", "3"
 )  # JAX, which Keras loads where it is, would set 1 for every process from here
+hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is no fault of what is tested
+hypothesis.settings.load_profile("any machine")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of this project's tests."""
+    parser.addoption("--fuzz-minutes", type=float, default=0.0, help="how long tests/fuzz look for inputs that break edgecls")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Class folders `disc`, `ring`, `square`, `stripes` with 30 drawn pictures each."""
-    return drawn.write_class_folders(tmp_path_factory.mktemp("shapes"), pictures=30)
+    return once(tmp_path_factory, "shapes", lambda folder: drawn.write_class_folders(folder, pictures=30))
 
 
 @pytest.fixture(scope="session")
@@ -47,23 +59,40 @@ def light_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainReport:
-    """A run on `shapes` that has learnt them: a classic network on 24x24 gray pictures. Tests only read its folder."""
+    """A run on `shapes` that has learnt them: a classic network on 24x24 gray pictures. Its folder is this process's own,
+    because an export writes into the run's page.
+    """
     from edgecls.train.config import Layers
     from edgecls.train.fit import fit
 
     settings = runs.config(
         shapes, input=InputSpec(24, 24), layers=Layers(kernels=(16,), dense=64), epochs=12, about="drawn shapes"
     )
-    return fit(settings, tmp_path_factory.mktemp("runs") / "shapes")
+    report = once(tmp_path_factory, "runs", lambda folder: fit(settings, folder / "shapes"))
+    return replace(report, out=shutil.copytree(report.out, tmp_path_factory.mktemp("own") / "shapes"))
+
+
+@pytest.fixture(scope="session")
+def short_run(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainReport, runs.Listener]:
+    """A finished run of `runs.config(shapes)` and what its watcher heard. Tests read its folder, or go on with a copy of it."""
+    from edgecls.train.fit import fit
+
+    def heard(folder: Path) -> tuple[TrainReport, runs.Listener]:
+        listener = runs.Listener()
+        return fit(runs.config(shapes), folder / "run", watcher=listener), listener
+
+    return once(tmp_path_factory, "short", heard)
 
 
 @pytest.fixture(scope="session")
 def exported(trained: TrainReport, tmp_path_factory: pytest.TempPathFactory) -> dict[str, ExportReport]:
     """The `trained` run as a file in each scheme, by the scheme's name."""
-    from edgecls.export.build import build
+    from edgecls.export.build import export_model
 
-    folder = tmp_path_factory.mktemp("exported")
-    return {s: build(trained.out, folder / f"{s}.onnx", scheme=s, max_drop=10) for s in ("fp32", "fp16", "int8")}
+    def in_each_scheme(folder: Path) -> dict[str, ExportReport]:
+        return {s: export_model(trained.out, folder / f"{s}.onnx", scheme=s, max_drop=10) for s in ("fp32", "fp16", "int8")}
+
+    return once(tmp_path_factory, "exported", in_each_scheme)
 
 
 @pytest.fixture
@@ -84,3 +113,23 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     if os.environ.get("EDGECLS_CI") and report.skipped and "is not installed" in str(report.longrepr):
         report.outcome, report.longrepr = "failed", f"{item.nodeid}: {report.longrepr[2]}"
     return report
+
+
+RUNTIME = {"draw", "events", "health", "labels", "regions", "run", "sink", "source", "video"}
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left(request: pytest.FixtureRequest):
+    """After each test of the runtime only the main thread is left."""
+    yield
+    if request.path.relative_to(ROOT / "tests").parts[0] in RUNTIME:
+        world.assert_only_main_thread()
+
+
+@pytest.fixture(scope="session")
+def real_videos() -> Path:
+    """The folder with the real videos, from the environment variable EDGECLS_DATA."""
+    data = os.environ.get("EDGECLS_DATA")
+    if not data:
+        pytest.skip("EDGECLS_DATA is not set; it names the folder with video/car-detection.mp4 and video/vtest.avi")
+    return Path(data) / "video"

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 SHAPES = ("disc", "ring", "square", "stripes")
 
 
-def shape(name: str, chance: np.random.Generator, side: int = 40) -> Picture:
+def shape(name: str, rng: np.random.Generator, side: int = 40) -> Picture:
     """One colour picture of a shape, anywhere and of any size: (side, side, 3) uint8 blue-green-red."""
-    picture = np.full((side, side, 3), chance.integers(10, 90), np.uint8)
-    ink = tuple(int(v) for v in chance.integers(150, 255, 3))
-    center = tuple(int(v) for v in side // 2 + chance.integers(-4, 5, 2))
-    radius = int(chance.integers(9, 14))
+    picture = np.full((side, side, 3), rng.integers(10, 90), np.uint8)
+    ink = tuple(int(v) for v in rng.integers(150, 255, 3))
+    center = tuple(int(v) for v in side // 2 + rng.integers(-4, 5, 2))
+    radius = int(rng.integers(9, 14))
     if name == "disc":
         cv2.circle(picture, center, radius, ink, -1, cv2.LINE_AA)
     elif name == "ring":
@@ -29,21 +29,21 @@ def shape(name: str, chance: np.random.Generator, side: int = 40) -> Picture:
     elif name == "square":
         cv2.rectangle(picture, (center[0] - radius, center[1] - radius), (center[0] + radius, center[1] + radius), ink, -1)
     elif name == "stripes":
-        for x in range(int(chance.integers(0, 6)), side, 8):
+        for x in range(int(rng.integers(0, 6)), side, 8):
             cv2.line(picture, (x, 0), (x, side), ink, 3)
     else:
         raise ValueError(name)
-    noise = chance.normal(0, 6, picture.shape)
+    noise = rng.normal(0, 6, picture.shape)
     return np.clip(picture + noise, 0, 255).astype(np.uint8)
 
 
 def write_class_folders(folder: Path, *, pictures: int, names: Sequence[str] = SHAPES, seed: int = 0) -> Path:
     """Write `pictures` of each shape to folder/<shape>/000.png ..."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     for name in names:
         (folder / name).mkdir(parents=True)
         for i in range(pictures):
-            cv2.imwrite(str(folder / name / f"{i:03}.png"), shape(name, chance))
+            cv2.imwrite(str(folder / name / f"{i:03}.png"), shape(name, rng))
     return folder
 
 

@@ -76,22 +76,22 @@ def _end(ending: str, name: str, opset: int) -> onnx.NodeProto:
     return helper.make_node(ending, ["scores"], [name], **({} if ending == "Sigmoid" else {"axis": 1}))
 
 
-def picture(label: str, chance: np.random.Generator, side: int = 20) -> np.ndarray:
+def picture(label: str, rng: np.random.Generator, side: int = 20) -> np.ndarray:
     """(side, side, 3) uint8 blue-green-red: one channel of 110 to 250 and the others below 50, or all three below 60."""
-    levels = chance.integers(0, 50, 3) if label != "dark" else chance.integers(0, 60, 3)
+    levels = rng.integers(0, 50, 3) if label != "dark" else rng.integers(0, 60, 3)
     if label != "dark":
-        levels[("blue", "green", "red").index(label)] = chance.integers(110, 250)
-    noise = chance.normal(0, 6, (side, side, 3))
+        levels[("blue", "green", "red").index(label)] = rng.integers(110, 250)
+    noise = rng.normal(0, 6, (side, side, 3))
     return np.clip(levels + noise, 0, 255).astype(np.uint8)
 
 
 def write_pictures(folder: Path, count: int = 30) -> Path:
     """Write `count` pictures of each label to folder/<label>/000.png ..."""
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for label in LABELS:
         (folder / label).mkdir(parents=True)
         for i in range(count):
-            cv2.imwrite(str(folder / label / f"{i:03}.png"), picture(label, chance))
+            cv2.imwrite(str(folder / label / f"{i:03}.png"), picture(label, rng))
     return folder
 
 

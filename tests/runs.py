@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgecls.card import InputSpec
 from edgecls.dataset import DataConfig
+from edgecls.input_spec import InputSpec
 from edgecls.train.config import NO_AUGMENT, Layers, TrainConfig
 from edgecls.train.fit import Watcher
 

@@ -1,4 +1,4 @@
-"""What works here, found out by trying."""
+"""Tests of `edgecls doctor`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from edgecls import doctor
 from edgecls.doctor import examine
-from edgecls.processor import Processor
+from edgecls.model.cpu import Processor
 
 
 def found(findings, name: str):
@@ -19,15 +19,15 @@ def found(findings, name: str):
 
 
 def test_this_machine_can_run_edgecls(light_model):
-    """Where the tests run, the CPU, OpenCV, PyAV and a model work, and nothing is a problem."""
+    """On the machine of the tests, CPU, OpenCV, PyAV and a model work, and nothing is a problem."""
     findings = examine(str(light_model))
     assert {"python", "onnxruntime", "opencv", "pyav", "processor", "device cpu", "model"} <= {f.name for f in findings}
     assert [f for f in findings if f.status == "problem" and not f.name.startswith("camera")] == []
-    assert found(findings, "device cpu").found == "starts and computes right"
+    assert found(findings, "device cpu").found == "starts and computes correctly"
 
 
 def test_a_device_is_judged_by_a_session(monkeypatch):
-    """A provider that was compiled in but does not start is said with its reason, and is no problem while the CPU works."""
+    """A provider that is compiled in but does not start is a note with its reason, as long as the CPU works."""
     import onnxruntime
 
     real = onnxruntime.InferenceSession
@@ -53,7 +53,7 @@ def test_a_device_is_judged_by_a_session(monkeypatch):
     ],
 )
 def test_two_wheels_in_one_folder_are_a_problem(monkeypatch, name, wheels):
-    """Two wheels that overwrite each other are both named, with the command that leaves one."""
+    """Two wheels that overwrite each other are both named, with the command that keeps one."""
 
     def version(wheel: str) -> str:
         if wheel in wheels:
@@ -69,10 +69,8 @@ def test_two_wheels_in_one_folder_are_a_problem(monkeypatch, name, wheels):
 
 @pytest.mark.parametrize("package", ["cv2", "onnxruntime", "av"])
 def test_what_is_missing_is_said_and_not_raised(package):
-    """Without OpenCV, ONNX Runtime or PyAV the command still gives all its lines, names the command, and exits with 1."""
-    code = (
-        f"import sys; sys.modules[{package!r}] = None; sys.argv = ['edgecls', 'doctor']; from edgecls.cli import main; main()"
-    )
+    """Without OpenCV, ONNX Runtime or PyAV the command prints all lines, names the fix, and exits with 1."""
+    code = f"import sys; sys.modules[{package!r}] = None; sys.argv = ['edgecls', 'doctor']; import edgecls.cli as c; c.main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
@@ -108,13 +106,14 @@ def test_int8_is_held_against_the_processor(monkeypatch, tmp_path, scheme, kind,
     """Weights of 8 bits on x86 without VNNI are a problem; 7 bits there, and what is made for ARM on x86, are slower, which is
     a note; what the system does not tell is not guessed at.
     """
-    from edgecls.card import InputSpec, ModelCard
     from edgecls.export.convert import stamp
+    from edgecls.input_spec import InputSpec
+    from edgecls.model.card import ModelCard
     from tests import tiny
 
     path = tmp_path / "m.onnx"
     path.write_bytes(stamp(tiny.light_graph(), ModelCard(tiny.LIGHT_LABELS, InputSpec(8, 8), scheme)))
-    monkeypatch.setattr(doctor.processor, "this", lambda: Processor("a processor", kind, flags))
+    monkeypatch.setattr(doctor.cpu, "this", lambda: Processor("a processor", kind, flags))
     finding = found(examine(str(path)), "model")
     assert finding.status == status
     assert words in finding.found
@@ -122,13 +121,13 @@ def test_int8_is_held_against_the_processor(monkeypatch, tmp_path, scheme, kind,
 
 
 def test_a_model_that_is_none(tmp_path):
-    """A file that is no model is a problem, with what to do."""
+    """A file that is not a model is a problem, with what to do."""
     (tmp_path / "m.onnx").write_bytes(b"nothing")
     assert found(examine(str(tmp_path / "m.onnx")), "model").status == "problem"
 
 
 def test_cameras_are_named(monkeypatch):
-    """Each device at /dev/video* is a finding with its number, in the order of the numbers."""
+    """Each device /dev/video* is a finding with its number, in numerical order."""
     if sys.platform != "linux":
         pytest.skip("cameras are listed on Linux alone")
     monkeypatch.setattr(Path, "glob", lambda self, pattern: [Path("/dev/video10"), Path("/dev/video2")])

@@ -1,4 +1,4 @@
-"""Classifier x labelled pictures."""
+"""Tests of evaluating a classifier on labelled pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.drawn import plant
 
 
 def levels(folder, **of):
-    """Class folders with plain pictures of the given levels; returns the dataset."""
+    """Return a dataset of class folders with plain pictures of the given levels."""
     for name, values in of.items():
         for i, level in enumerate(values):
             plant(folder / name / f"{i}.png", level=level)
@@ -21,7 +21,7 @@ def levels(folder, **of):
 
 
 def test_a_report_by_hand(light_model, tmp_path):
-    """Three dark of which one looks dim, one dim, two bright: top1 5/6, macro recall (2/3 + 1 + 1) / 3."""
+    """Three dark pictures, one of them classified as dim, one dim, two bright: top-1 5/6, macro recall (2/3 + 1 + 1) / 3."""
     report = evaluate(Classifier.load(light_model), levels(tmp_path, dark=[0, 5, 128], dim=[128], bright=[255, 250]))
     assert report.labels == ("dark", "dim", "bright")
     assert report.confusion.tolist() == [[2, 1, 0], [0, 1, 0], [0, 0, 2]]
@@ -35,14 +35,14 @@ def test_a_report_by_hand(light_model, tmp_path):
 
 
 def test_a_class_without_pictures_has_no_recall(light_model, tmp_path):
-    """Data with two of the model's three labels: the third has 0 pictures and None, and does not count."""
+    """Of data with two of the model's three labels, the third has 0 pictures and None, and does not count."""
     report = evaluate(Classifier.load(light_model), levels(tmp_path, dark=[0], bright=[255]))
     assert report.classes()[1] == ("dim", 0, None, None)
     assert report.macro_recall == 1
 
 
 def test_broken_pictures_are_named_or_stop(light_model, tmp_path):
-    """One text file among the pictures is a line in the report; with strict it is raised."""
+    """A text file among the pictures is a line in the report; with `strict` it raises an error."""
     found = levels(tmp_path, dark=[0, 0], bright=[255])
     (tmp_path / "dark" / "1.png").write_text("text")
     classifier = Classifier.load(light_model)
@@ -55,14 +55,14 @@ def test_broken_pictures_are_named_or_stop(light_model, tmp_path):
 
 
 def parts():
-    """A dataset of plain pictures in the parts train, val and test; those of test are labelled wrongly."""
+    """Return a dataset of plain pictures in train, val and test; those of test have wrong labels."""
     rows = [("train", 0, 0), ("train", 1, 255), ("val", 0, 0), ("test", 0, 255), ("test", 1, 0)]
     items = tuple(Item(f"{i}", c, "", part, pixels=np.full((8, 8), v, np.uint8)) for i, (part, c, v) in enumerate(rows))
     return Dataset("drawn", ("dark", "bright"), items, "")
 
 
 def test_data_with_a_test_part_is_measured_on_it(light_model):
-    """Without a word the test part counts; a part that is named counts alone; one that is not there is refused."""
+    """By default the test part is evaluated; a named part alone if given; a missing part is an error."""
     classifier = Classifier.load(light_model)
     assert evaluate(classifier, parts()).pictures == 2
     assert evaluate(classifier, parts()).top1 == 0
@@ -73,12 +73,12 @@ def test_data_with_a_test_part_is_measured_on_it(light_model):
 
 
 def named(*labels):
-    """A dataset that has only names."""
+    """Return a dataset that has only class names."""
     return Dataset("drawn", labels, (), "")
 
 
 def test_labels_are_matched_by_name_or_by_number():
-    """Bright and dark by their names in any order; 0, 1, 2 by their place; names win over numbers."""
+    """Names match in any order, numbers by position; names take precedence over numbers."""
     assert match_labels(named("bright", "dark"), ("dark", "dim", "bright")) == [2, 0]
     assert match_labels(named("0", "00002"), ("dark", "dim", "bright")) == [0, 2]
     assert match_labels(named("1", "0"), ("0", "1")) == [1, 0]
@@ -86,7 +86,7 @@ def test_labels_are_matched_by_name_or_by_number():
 
 @pytest.mark.parametrize("labels", [("dark", "grim"), ("0", "3"), ("0", "dark")])
 def test_a_class_that_the_model_does_not_have_is_refused(labels):
-    """The error names the class, some of the model's labels, and what to do."""
+    """The error names the class, some labels of the model, and what to do."""
     with pytest.raises(
         DataError,
         match=r"drawn: class '\w+' is not a label of the model \(dark, dim, bright, \.\.\.\); rename",

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from edgecls.frame import Box, Frame, Prediction
+from edgecls.event import Event, Moment
+from edgecls.frame import Box, Frame, Prediction, StateChange
 
 
 def counting_frame():
@@ -72,3 +73,24 @@ def test_nouns_do_not_change():
     with pytest.raises(dataclasses.FrozenInstanceError):
         one.label = "go"
     assert Box(1, 2, 3, 4) == (1, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("state", "why", "line"),
+    [
+        ("connecting", "", "gate: connecting"),
+        ("live", "", "gate: live"),
+        ("lost", "camera 0: cannot be opened", "gate: lost (camera 0: cannot be opened); trying again until pictures come"),
+        ("stalled", "no frame for 10 s", "gate: stalled (no frame for 10 s); trying again until pictures come"),
+        ("ended", "the end of the file", "gate: ended (the end of the file)"),
+    ],
+)
+def test_a_lost_camera_says_that_it_is_tried_again(state, why, line):
+    """Whoever reads that a camera is lost knows whether the run waits for it."""
+    assert str(StateChange("gate", state, why, 0.0)) == line
+
+
+def test_the_seconds_of_an_event_have_no_digits_beyond_milliseconds():
+    """The difference of two times that are rounded to milliseconds is one itself."""
+    event = Event("object", "gate", "motion", "x", 0.5, Moment(3, 4.32), end=Moment(99, 8.16))
+    assert repr(event.duration_s) == "3.84"

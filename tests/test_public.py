@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+from pathlib import Path
 
 import pytest
 
@@ -29,12 +31,14 @@ def test_dir_lists_the_public_names():
     assert dir(edgecls) == sorted(edgecls.__all__)
 
 
-def test_type_checkers_see_every_public_name():
-    """The imports for type checkers name what __all__ names: a name that is missing there has no type."""
-    import ast
-    from pathlib import Path
+def test_a_former_name_still_works():
+    """Scripts for version 0.2.0 get the same class, and a warning that names the new one."""
+    with pytest.warns(DeprecationWarning, match=r"edgecls\.Gate is called edgecls\.CountingLine now"):
+        assert edgecls.Gate is edgecls.CountingLine
 
-    tree = ast.parse(Path(edgecls.__file__).read_text(encoding="utf-8"))
-    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
-    typed = {alias.name for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+
+def test_type_checkers_see_every_public_name():
+    """The stub is read by them as it is, and by the package at run time."""
+    tree = ast.parse(Path(edgecls.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+    typed = {alias.asname for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
     assert typed == set(edgecls.__all__) - {"__version__"}

@@ -14,7 +14,7 @@ from edgecls import Classifier, ConfigError
 from edgecls.dataset import DataConfig, decode, scan
 from edgecls.evaluate import match_labels
 from edgecls.export.adopt import Check, adopt
-from edgecls.export.adopt.feed import Answers
+from edgecls.export.adopt.preprocessing import Answers
 from tests.conftest import ROOT
 
 DATA = Path(os.environ.get("EDGECLS_DATA", ""))

@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edgecls.card import InputSpec, ModelCard
 from edgecls.export.convert import stamp
+from edgecls.input_spec import InputSpec
+from edgecls.model.card import ModelCard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,17 +60,17 @@ def conv_graph(stretch: Sequence[float] = (1, 1, 1, 1), classes: int = 3) -> onn
 
     `stretch` multiplies each kernel, and the weights behind it are divided by it: the answers stay what they are.
     """
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     scale = np.asarray(stretch, np.float32)
-    dense = chance.normal(0, 0.3, (len(scale), 36, 8)) / scale[:, None, None]
+    dense = rng.normal(0, 0.3, (len(scale), 36, 8)) / scale[:, None, None]
     constants = {
         "full": np.array(1 / 255, np.float32),
         "planes": np.array([-1, 1, 8, 8], np.int64),
         "row": np.array([-1, 36 * len(scale)], np.int64),
-        "kernels": (chance.normal(0, 1, (len(scale), 1, 3, 3)) * scale[:, None, None, None]).astype(np.float32),
+        "kernels": (rng.normal(0, 1, (len(scale), 1, 3, 3)) * scale[:, None, None, None]).astype(np.float32),
         "dense": dense.reshape(-1, 8).astype(np.float32),
         "bias": np.zeros(8, np.float32),
-        "last": chance.normal(0, 1, (8, classes)).astype(np.float32),
+        "last": rng.normal(0, 1, (8, classes)).astype(np.float32),
         "last_bias": np.zeros(classes, np.float32),
     }
     nodes = [

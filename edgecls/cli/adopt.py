@@ -1,15 +1,15 @@
-"""`edgecls adopt`: somebody else's classifier to one .onnx file like our own."""
+"""`edgecls adopt`: turn a classifier from elsewhere into an edgecls .onnx file."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgecls.cli.talk import data, say, table
+from edgecls.cli.messages import data, say, table
 from edgecls.errors import ConfigError
+from edgecls.text.strict_json import dumps
 
 if TYPE_CHECKING:
     from edgecls.export.adopt import Adopted
@@ -18,33 +18,29 @@ if TYPE_CHECKING:
 def adopt(
     file: Annotated[str, typer.Argument(help="An .onnx, .keras or Keras 2 .h5 file.")],
     out: Annotated[str, typer.Option(help="The .onnx file to write.")],
-    labels: Annotated[str, typer.Option(metavar="FILE", help="One label a line, in the order of the outputs; or the word numbers.")] = "",
-    color: Annotated[str, typer.Option(help="What the network was trained on: rgb, bgr or gray.")] = "",
-    values: Annotated[str, typer.Option(help="What becomes of the levels 0 to 255: 0..1, 0..255, -1..1 or imagenet.")] = "",
-    mean: Annotated[str, typer.Option(metavar="M,M,M", help="Is taken from the values, in the order of the network's channels.")] = "",
-    std: Annotated[str, typer.Option(metavar="S,S,S", help="Divides what is left, in the same order.")] = "",
-    layout: Annotated[str, typer.Option(help="nchw (channels first) or nhwc, where the input's dimensions do not tell.")] = "",
-    size: Annotated[str, typer.Option(metavar="N|WxH", help="Input size in pixels, for a network that takes any.")] = "",
-    output: Annotated[str, typer.Option(help="logits or probabilities, where the last operator does not tell.")] = "",
-    output_name: Annotated[str, typer.Option(metavar="NAME", help="Which output, where there are several.")] = "",
+    labels: Annotated[str, typer.Option(metavar="FILE", help="A file with one label per line, in the order of the outputs; or the word numbers.")] = "",
+    color: Annotated[str, typer.Option(help="Colour order that the network expects: rgb, bgr or gray.")] = "",
+    values: Annotated[str, typer.Option(help="Range that the network expects: 0..1, 0..255, -1..1 or imagenet.")] = "",
+    mean: Annotated[str, typer.Option(metavar="M,M,M", help="Mean to subtract from the values, in the order of the network's channels.")] = "",
+    std: Annotated[str, typer.Option(metavar="S,S,S", help="Standard deviation to divide by, in the same order.")] = "",
+    layout: Annotated[str, typer.Option(help="nchw (channels first) or nhwc, if the input's dimensions are ambiguous.")] = "",
+    size_hw: Annotated[str, typer.Option("--size", metavar="N|WxH", help="Input size in pixels, for a network that accepts any size.")] = "",
+    output: Annotated[str, typer.Option(help="logits or probabilities, if the last operator is ambiguous.")] = "",
+    output_name: Annotated[str, typer.Option(metavar="NAME", help="Which output to use, if there are several.")] = "",
     fit: Annotated[str, typer.Option(help="stretch, letterbox or center-crop.  [default: stretch]")] = "",
-    interpolation: Annotated[str, typer.Option(help="How a picture is shrunk: area or linear.  [default: area]")] = "",
-    check: Annotated[str, typer.Option(metavar="DATA", help="Labelled pictures that tell which colour and values fit.")] = "",
-    roi: Annotated[bool, typer.Option("--roi", help="Cut the regions of interest that a manifest names.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Keep to what was said where the check finds something better.")] = False,
-    scheme: Annotated[str, typer.Option(help="fp32, fp16, int8 or another one that edgecls export knows.")] = "fp32",
-    calibration: Annotated[str, typer.Option(metavar="DATA", help="Labelled pictures that tell int8 the range of each value.")] = "",
-    max_drop: Annotated[float, typer.Option(min=0, metavar="POINTS", help="The most points of accuracy that the scheme may lose on the check pictures.")] = 0.5,
-    about: Annotated[str, typer.Option(metavar="TEXT", help="The data's name and terms, for the card.")] = "",
+    interpolation: Annotated[str, typer.Option(help="Interpolation when a picture is shrunk: area or linear.  [default: area]")] = "",
+    check: Annotated[str, typer.Option(metavar="DATA", help="Labelled pictures that show which colour order and value range are right.")] = "",
+    roi: Annotated[bool, typer.Option("--roi", help="Crop to the regions of interest in the manifest.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Use the given options even if the check finds better ones.")] = False,
+    scheme: Annotated[str, typer.Option(help="fp32, fp16, int8 or another scheme of edgecls export; auto: the fastest that passes.")] = "fp32",
+    calibration: Annotated[str, typer.Option(metavar="DATA", help="Labelled pictures to calibrate int8 with.")] = "",
+    max_drop: Annotated[float, typer.Option(min=0, metavar="POINTS", help="Accuracy in percentage points that the scheme may lose on the check pictures; without those, the percentage of calibration pictures that may change their label.")] = 0.5,
+    about: Annotated[str, typer.Option(metavar="TEXT", help="Name and licence of the data, for the card.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the table.")] = False,
 ) -> None:  # fmt: skip
-    """Make an edgecls model of somebody else's classifier; what the file does not say is asked for."""
-    from edgecls.export.adopt import Check, Scheme, Watching
-    from edgecls.export.adopt import adopt as make
-    from edgecls.export.adopt.feed import Answers
+    """Turn a classifier from elsewhere into an edgecls model. Asks for the option if the file does not contain a value."""
+    from edgecls.export.adopt.adopt_model import adopt_model
 
-    answers = Answers(labels, _size_hw(size), layout, color, values, _numbers("mean", mean), _numbers("std", std), fit,
-                      interpolation, output, output_name)  # fmt: skip
     tried: list[Any] = []
 
     def show(readings: Any) -> None:
@@ -52,16 +48,18 @@ def adopt(
         rows = [(str(t.feed), f"{t.top1:.2%}") for t in readings]
         (say if as_json else data)(table(("fed with", "top1"), rows))
 
-    made = make(
-        file, out, answers, check=Check(check, roi, force), scheme=Scheme(scheme, calibration, max_drop), about=about,
-        watching=Watching(say, show),
+    made = adopt_model(
+        file, out, labels=labels, color=color, values=values, mean=_numbers("mean", mean), std=_numbers("std", std),
+        layout=layout, size_hw=_size_hw(size_hw), output=output, output_name=output_name, fit=fit, interpolation=interpolation,
+        check=check, roi=roi, force=force, scheme=scheme, calibration=calibration, max_drop=max_drop, about=about, say=say,
+        tried=show,
     )  # fmt: skip
     if as_json:
-        data(json.dumps(_record(made, tried), ensure_ascii=False))
+        data(dumps(_record(made, tried)))
     measured = f"; accuracy {made.card.metrics['top1']:.2%} on {made.card.measured_on}" if made.card.metrics else ""
-    kept = f", the same label on {made.agreement:.2%}" if scheme != "fp32" else ""
-    say(f"{made.out}: written, {made.card.scheme}, {len(made.card.labels)} labels{measured}; in float its probabilities are those of "
-        f"{file} within {made.largest_difference:.2g}{kept}")  # fmt: skip
+    kept = f", the same label on {made.agreement:.2%}" if made.card.scheme != "fp32" else ""
+    say(f"{made.out}: written, {made.card.scheme}, {len(made.card.labels)} labels{measured}; in float its probabilities differ from "
+        f"{file} by at most {made.largest_difference:.2g}{kept}")  # fmt: skip
 
 
 def _record(made: Adopted, tried: list[Any]) -> dict[str, object]:
@@ -93,4 +91,4 @@ def _numbers(name: str, text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError as error:
-        raise ConfigError(f"--{name} {text}: expected one number, or three with commas between them") from error
+        raise ConfigError(f"--{name} {text}: expected one number, or three separated by commas") from error

@@ -1,24 +1,24 @@
-"""`edgecls info`: what a model file says of itself."""
+"""`edgecls info`: show the card of a model file."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from edgecls.cli.talk import data
+from edgecls.cli.messages import data
+from edgecls.text.strict_json import dumps
 
 
 def info(
     model: Annotated[str, typer.Argument(help="The .onnx file.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:
-    """Show the card of a model: labels, input, accuracy, data and its terms, versions."""
-    from edgecls.classifier import Classifier
+    """Show the card of a model: labels, input, accuracy, data and its licence, versions."""
+    from edgecls.model.classifier import Classifier
 
     card = Classifier.load(model, device="cpu").card
     content = Path(model).read_bytes()
@@ -29,7 +29,7 @@ def info(
         **dataclasses.asdict(card),
     }
     if as_json:
-        data(json.dumps(record, ensure_ascii=False))
+        data(dumps(record))
         return
     expects = card.input
     data(f"{model}: {len(content):,} bytes, {card.scheme}, {len(card.labels)} labels")

@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM end a run between two results, never inside the writing of one.
+"""Ctrl-C and SIGTERM end a run between two results, never while one is being written.
 
-A signal breaks off the waiting for the next result at once. While results are written it is only noted, so every line
-and every video frame is whole. A second signal is for the impatient: it raises KeyboardInterrupt wherever the run is.
+A signal interrupts the wait for the next result at once. While results are being written it is only recorded, so every line and
+every video frame is complete. A second signal raises KeyboardInterrupt immediately.
 """
 
 from __future__ import annotations
@@ -17,57 +17,57 @@ T = TypeVar("T")
 
 
 class Interrupt:
-    """Takes SIGINT and SIGTERM while it is entered. `signum` is the one that came, or None."""
+    """Handles SIGINT and SIGTERM inside its `with` block. `signum` is the signal that arrived, or None."""
 
     def __init__(self) -> None:
-        """Take nothing yet."""
+        """Handle nothing before the `with` block."""
         self.signum: int | None = None
         self._waiting = False
         self._before: dict[int, object] = {}
 
     @property
     def exit_code(self) -> int:
-        """0, or 128 and the signal's number, as a shell would say it."""
+        """0, or 128 plus the number of the signal, as in a shell."""
         return 0 if self.signum is None else 128 + self.signum
 
     def wait_for(self, wait: Callable[[], T | None]) -> T | None:
-        """Call `wait` and return what it gives; None once a signal has come."""
+        """Call `wait` and return its result; return None if a signal interrupts it or has arrived before."""
         try:
             self._waiting = True
             return wait() if self.signum is None else None
-        except _BrokenOffError:
+        except _InterruptedError:
             return None
         finally:
             self._waiting = False
 
     def undisturbed(self, write: Callable[[], None]) -> None:
-        """Call `write` from inside of what `wait_for` waits for: a signal comes through only when it is done."""
+        """Call `write` inside a `wait_for`, and delay signals until it has returned."""
         waiting, self._waiting = self._waiting, False
         try:
             write()
         finally:
             self._waiting = waiting
         if waiting and self.signum is not None:
-            raise _BrokenOffError
+            raise _InterruptedError
 
     def __enter__(self) -> Self:
-        """Take the signals over."""
+        """Install the signal handlers."""
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Give the signals back."""
+        """Restore the previous signal handlers."""
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal returned
+            signal.signal(number, handler)  # type: ignore[arg-type]  # as returned by signal.signal
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.signum is not None:
             raise KeyboardInterrupt(number)
         self.signum = number
         if self._waiting:
-            raise _BrokenOffError
+            raise _InterruptedError
 
 
-class _BrokenOffError(BaseException):
-    """Raised in the waiting; a BaseException so that no handler of errors takes it for one."""
+class _InterruptedError(BaseException):
+    """Interrupts the wait. A BaseException, so that no error handler catches it."""

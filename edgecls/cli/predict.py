@@ -1,40 +1,44 @@
-"""`edgecls predict`: labels of picture files."""
+"""`edgecls predict`: classify picture files."""
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
-from edgecls.cli.talk import data, say
+from edgecls.cli.messages import data, say
 from edgecls.errors import DataError
+from edgecls.text.strict_json import dumps
+from edgecls.text.words import counted
 
 
 def predict(
     model: Annotated[str, typer.Argument(help="The .onnx file.")],
     images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Picture files.")],
-    top: Annotated[int, typer.Option(min=1, max=5, metavar="N", help="How many labels to show, best first.")] = 5,
+    top: Annotated[int, typer.Option(min=1, max=5, metavar="N", help="Number of labels to show, best first.")] = 5,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON line a picture.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line per picture.")] = False,
 ) -> None:
-    """Classify pictures. Broken ones are named on stderr; the exit code is then 1."""
+    """Classify pictures. Exits with 1 if any of them cannot be read."""
     from edgecls import image
-    from edgecls.classifier import Classifier
+    from edgecls.model.classifier import Classifier
 
     classifier = Classifier.load(model, device=device)
     broken = 0
+    noted: list[tuple[str, int]] = []
     for path in images:
         try:
-            prediction = classifier.classify(image.load(path))
+            prediction = classifier.classify(image.load(path, note=lambda name, bits: noted.append((name, bits))))
         except DataError as error:
             say(f"left out: {error}")
             broken += 1
             continue
         if as_json:
             best = [[label, round(score, 7)] for label, score in prediction.top[:top]]
-            data(json.dumps({"file": path, "label": prediction.label, "score": best[0][1], "top": best}, ensure_ascii=False))
+            data(dumps({"file": path, "label": prediction.label, "score": best[0][1], "top": best}))
         else:
             data(f"{path}: " + ", ".join(f"{label} {score:.1%}" for label, score in prediction.top[:top]))
+    if noted:
+        say(f"note: {image.few_bits(noted)}")
     if broken:
-        raise DataError(f"{broken} of {len(images)} picture(s) could not be read, see above")
+        raise DataError(f"{broken} of {counted(len(images), 'picture')} could not be read; see above")

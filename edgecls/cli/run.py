@@ -1,247 +1,227 @@
-"""`edgecls run`: cameras and videos in, labels out."""
+"""`edgecls run`: classify cameras and videos."""
 
 from __future__ import annotations
 
 import sys
 import time
-import warnings
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgecls.cli.hangup import Hangup, reload
 from edgecls.cli.interrupt import Interrupt
-from edgecls.cli.reload import Hangup, Reload
-from edgecls.cli.talk import clear_status, say, status
+from edgecls.cli.memory import TRIM_EVERY_S, limit_arenas, trim
+from edgecls.cli.messages import clear_status, say, status
+from edgecls.text.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from edgecls.classifier import Classifier
-    from edgecls.frame import StateChange
     from edgecls.run.config import Config
-    from edgecls.run.pipeline import Pipeline
-    from edgecls.run.sink import Out, Sink
-    from edgecls.run.site import Site
-    from edgecls.run.source import Merged, Reading
+    from edgecls.run.run import Run
+    from edgecls.sink import SinkSettings
+    from edgecls.source import ReadingSettings
 
 STATUS_EVERY_S = 0.25
-STDOUT = "jsonl:-"
 
 
 def run(
-    model: Annotated[str | None, typer.Option("--model", "-m", metavar="M.onnx", help="The .onnx file to run; goes over the one of --config.")] = None,
-    config: Annotated[str | None, typer.Option("--config", metavar="CAMERAS.toml", help="Cameras, zones, lines, rules and sinks from a file; gives events beside the labels.")] = None,
-    camera: Annotated[list[str] | None, typer.Option("--camera", "-c", metavar="[NAME=]N", help="A camera by its number, with a name if wanted; may be repeated.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", metavar="M.onnx", help="The .onnx file to run. Overrides the model in --config.", rich_help_panel="What to run")] = None,
+    config: Annotated[str | None, typer.Option("--config", metavar="CAMERAS.toml", help="A file with cameras, zones, lines, rules and sinks. Also produces events.", rich_help_panel="What to run")] = None,
+    camera: Annotated[list[str] | None, typer.Option("--camera", "-c", metavar="[NAME=]N", help="A camera, by number or device such as /dev/video0, with an optional name; may be repeated.", rich_help_panel="What to run")] = None,
     source: Annotated[list[str] | None, typer.Option("--source", "-s", metavar="[NAME=]WHERE",
-        help="A video file, a folder of pictures, or a URL (rtsp, http ...), with a name for the camera if wanted; may be repeated.")] = None,
+        help="A video, a picture, a folder of pictures, a camera device or a URL (rtsp, http ...), with an optional name; may be repeated.", rich_help_panel="What to run")] = None,
     zone: Annotated[list[str] | None, typer.Option("--zone", "-z", metavar="NAME=X,Y,W,H",
-        help="Classify this part of every frame, in fractions of its width and height; may be repeated.")] = None,
+        help="Classify this part of every frame, in fractions of its width and height, and report when its label changes; may be repeated.", rich_help_panel="Where to look")] = None,
+    line: Annotated[list[str] | None, typer.Option("--line", "-l", metavar="NAME=X1,Y1,X2,Y2",
+        help="Count objects that cross this line, given in fractions of the frame. Moving objects are classified and tracked. May be repeated.", rich_help_panel="Where to look")] = None,
+    motion: Annotated[bool, typer.Option("--motion", help="Classify and track moving objects instead of the whole frame.", rich_help_panel="Where to look")] = False,
     sink: Annotated[list[str] | None, typer.Option("--sink", metavar="KIND[:FILE]",
-        help="Where results and events go: video:out.mp4, jsonl:out.jsonl, window, clip:FOLDER, snapshot:FOLDER, csv:F, sqlite:F, mqtt://HOST/PREFIX, webhook:URL, prometheus:PORT; may be repeated.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml; what is asked for is used or the run stops. Left out: that of --config, else auto.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads of one inference; left out: 1 for small pictures, else all cores.")] = None,
-    on_mismatch: Annotated[str | None, typer.Option(metavar="WHAT", help="When the model gives other answers here than where it was exported: stop, warn or ignore. Left out: that of --config, else stop.")] = None,
-    decoder: Annotated[str, typer.Option(metavar="NAME", help="auto, opencv or pyav; auto is pyav but for cameras by number.")] = "auto",
-    fast_decode: Annotated[bool, typer.Option("--fast-decode", help="Leave out the loop filter of H.264 and HEVC: a fifth faster, a little blockier.")] = False,
-    keyframes: Annotated[bool, typer.Option("--keyframes", help="Decode key frames only: a fraction of the work, a picture every second or so.")] = False,
-    every: Annotated[int, typer.Option(min=1, metavar="N", help="Take each N-th frame alone; the others are decoded but not converted.")] = 1,
-    fps: Annotated[float | None, typer.Option(metavar="N", help="Take so many frames a second at most; left out: all.")] = None,
-    open_timeout: Annotated[float, typer.Option(metavar="S", help="Seconds for a live source to open.")] = 10.0,
-    read_timeout: Annotated[float, typer.Option(metavar="S", help="Seconds without a picture after which a live source is opened again.")] = 10.0,
-    give_up_after: Annotated[float | None, typer.Option(metavar="S", help="Seconds without a picture after which a live source has ended; left out: never.")] = None,
-    health: Annotated[bool, typer.Option("--health", help="Watch the cameras' pictures: while one is frozen, black, covered, defocused ... its lines say so and have no labels.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No lines on stdout; for runs with other sinks.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at a broken picture of a folder instead of leaving it out.")] = False,
+        help="Where results and events go: video:out.mp4, jsonl:out.jsonl, window, clip:FOLDER, snapshot:FOLDER, csv:F, sqlite:F, mqtt://HOST/PREFIX, webhook:URL, prometheus:PORT; may be repeated.", rich_help_panel="Outputs")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml. Fails if the device is unavailable. Default: the device in --config, else auto.", rich_help_panel="Device")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads per inference. Default: 1 for small inputs, else all cores.", rich_help_panel="Device")] = None,
+    on_mismatch: Annotated[str | None, typer.Option(metavar="WHAT", help="What to do if the model gives other answers on this machine than where it was exported: stop, warn or ignore. Default: as in --config, else stop.", rich_help_panel="Device")] = None,
+    decoder: Annotated[str, typer.Option(metavar="NAME", help="auto, opencv or pyav; auto is opencv for camera numbers and devices, else pyav.", rich_help_panel="Reading")] = "auto",
+    fast_decode: Annotated[bool, typer.Option("--fast-decode", help="Skip the loop filter of H.264 and HEVC: 20 % faster, slightly blockier.", rich_help_panel="Reading")] = False,
+    keyframes: Annotated[bool, typer.Option("--keyframes", help="Decode only key frames: a fraction of the work, about one picture per second.", rich_help_panel="Reading")] = False,
+    every: Annotated[int, typer.Option(min=1, metavar="N", help="Classify only every N-th frame; the others are decoded but not converted.", rich_help_panel="Reading")] = 1,
+    fps: Annotated[float | None, typer.Option(metavar="N", help="Maximum frames per second. Default: all.", rich_help_panel="Reading")] = None,
+    open_timeout: Annotated[float, typer.Option(metavar="S", help="Seconds to wait for a live source to open.", rich_help_panel="Reading")] = 10.0,
+    read_timeout: Annotated[float, typer.Option(metavar="S", help="Seconds without a frame until a live source is reopened.", rich_help_panel="Reading")] = 10.0,
+    give_up_after: Annotated[float | None, typer.Option(metavar="S", help="Seconds without a frame until a live source is given up. Default: never.", rich_help_panel="Reading")] = None,
+    health: Annotated[bool, typer.Option("--health", help="Watch the pictures for faults: while a camera is frozen, black, covered, defocused ..., its lines say so and have no labels.", rich_help_panel="Where to look")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write nothing to stdout. For runs with other sinks.", rich_help_panel="Outputs")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first broken picture in a folder instead of skipping it.", rich_help_panel="Reading")] = False,
 ) -> None:  # fmt: skip
-    """Classify cameras, streams, videos and folders of pictures: one JSON line a frame on stdout.
+    """Classify cameras, streams, videos and folders of pictures. Writes one JSON line per frame to stdout.
 
-    Live sources skip to their newest frame and count what they skipped, and are opened again whenever they are lost; files
-    lose nothing.
+    Live sources skip to their newest frame, count the skipped ones, and are reopened when they are lost. No frame of a file is
+    skipped.
     """
-    from edgecls.run.source import Reading, recognize
+    from edgecls.source import ReadingSettings, as_camera, recognize
 
-    for one in camera or ():
+    limit_arenas()
+    cameras = list(map(as_camera, camera or ()))
+    for one in cameras:
         if recognize(one)[0] != "camera":
             raise typer.BadParameter(
-                f"--camera {one}: expected the number of a camera, as in 0 or gate=0; a file, folder or URL is a --source"
+                f"--camera {one}: expected a camera such as 0, gate=0 or /dev/video0; for a file, folder or URL use --source"
             )
-    wheres = [*(camera or ()), *(source or ())]
-    reading = Reading(
-        decoder=decoder,  # type: ignore[arg-type]  # Reading checks it
+    sources = [*cameras, *(source or ())]
+    reading = ReadingSettings(
+        decoder=decoder,  # type: ignore[arg-type]  # ReadingSettings validates it
         fast_decode=fast_decode, keyframes=keyframes, strict=strict, every=every, fps=fps,
         open_timeout_s=open_timeout, read_timeout_s=read_timeout, give_up_after_s=give_up_after,
     )  # fmt: skip
-    _check_usage(config=config, model=model, wheres=wheres, zones=zone or (), is_usual=reading == Reading(), health=health)
-    given = {"model": model, "device": device, "threads": threads, "on_mismatch": on_mismatch, "quiet": quiet or None}
-    over = {name: value for name, value in given.items() if value is not None}
+    _check_usage(
+        config=config,
+        model=model,
+        sources=sources,
+        watches=bool(zone or line or motion),
+        is_usual=reading == ReadingSettings(),
+        health=health,
+    )
+    overrides = _Overrides(model, device, threads, on_mismatch, quiet or None, tuple(sink or ()))
     with ExitStack() as stack:
+        # first of all: without a handler, SIGHUP would end the run
+        hangup = stack.enter_context(Hangup()) if config else None
         if config:
-            hangup = stack.enter_context(Hangup())  # before anything takes its time: the signal would end the run
-            code = _run_config(partial(_read, config, over, sink or ()), hangup)
+            read = partial(_from_file, config, overrides)
         else:
-            code = _run_sources(wheres, reading=reading, zone_texts=zone or (), sinks=sink or (), health=health, given=over)
+            read = partial(
+                _from_options, sources, overrides, zones=zone or (), lines=line or (), motion=motion,
+                reading=reading, health=health,
+            )  # fmt: skip
+        code = _run(read, hangup)
     raise typer.Exit(code)
 
 
-def _read(path: str, over: dict[str, Any], sinks: Sequence[str]) -> Config:
-    """The configuration, with what the command line says over it, and lines on stdout unless it is to be quiet."""
+@dataclass(frozen=True, slots=True)
+class _Overrides:
+    """Options that override settings of cameras.toml; None if not given. Sinks are added."""
+
+    model: str | None
+    device: str | None
+    threads: int | None
+    on_mismatch: str | None
+    quiet: bool | None
+    sinks: tuple[str, ...]
+
+    def of(self, config: Config) -> Config:
+        """Return a configuration with the given options."""
+        values = {name: getattr(self, name) for name in ("model", "device", "threads", "on_mismatch", "quiet")}
+        given = {name: value for name, value in values.items() if value is not None}
+        return replace(config, **given, sinks=(*config.sinks, *self.sinks))
+
+
+def _from_file(path: str, overrides: _Overrides) -> Config:
+    """Read the configuration from a file, apply the overrides of the command line, and add stdout unless it is quiet."""
     from edgecls.run.config import check_uses, read_config
+    from edgecls.settings.toml_lines import Where
+    from edgecls.sink import JsonlSettings
 
-    found = read_config(path)
-    found = replace(found, **over, sinks=(*found.sinks, *sinks))
-    check_uses(found, path)
-    return found if found.quiet else replace(found, sinks=_with_lines(found.sinks, found.outputs))
-
-
-def _with_lines(texts: Sequence[str], outs: Sequence[Out]) -> tuple[str, ...]:
-    """The sinks, and lines on stdout, which may be among them already."""
-    from edgecls.run.sink import parse_sink
-
-    return tuple(texts) if parse_sink(STDOUT) in outs else (*texts, STDOUT)
+    found = overrides.of(read_config(path))
+    check_uses(replace(found, where=Where()), path)  # sinks of the command line have no line in the file
+    return found if found.quiet or has_stdout(found.outputs) else replace(found, sink=(*found.sink, JsonlSettings("-")))
 
 
-def _load(model: str, *, device: str = "auto", threads: int | None = None, on_mismatch: Any = "stop") -> Classifier:
-    """Load the model, say what it warns of and, where nobody asked for one, on which device it runs."""
-    from edgecls import image
-    from edgecls.classifier import Classifier
+def _from_options(
+    sources: Sequence[int | str], overrides: _Overrides, *, zones: Sequence[str], lines: Sequence[str], motion: bool,
+    reading: ReadingSettings, health: bool,
+) -> Config:  # fmt: skip
+    """Build the configuration from the options, and add stdout unless it is quiet."""
+    from edgecls.regions.motion import MotionSettings
+    from edgecls.regions.regions import parse_lines, parse_zones
+    from edgecls.run.options import from_options, with_plain_logs
+    from edgecls.sink import JsonlSettings
 
-    image.keep_opencv_to_one_thread()
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        classifier = Classifier.load(model, device=device, threads=threads, on_mismatch=on_mismatch)
-    for warning in warned:
-        say(f"warning: {warning.message}")
-    if device == "auto":
-        say(f"device {classifier.device} ({classifier.why})")
-    return classifier
+    found = overrides.of(
+        from_options(
+            overrides.model or "",
+            sources,
+            zones=parse_zones(zones),
+            lines=parse_lines(lines),
+            motion=MotionSettings() if motion else None,
+            reading=reading,
+            health=health,
+        )
+    )
+    if not (found.quiet or has_stdout(found.outputs)):
+        found = replace(found, sink=(*found.sink, JsonlSettings("-")))
+    return with_plain_logs(found)
 
 
-def _load_of(config: Config) -> Classifier:
-    return _load(config.model, device=config.device, threads=config.threads, on_mismatch=config.on_mismatch)
+def has_stdout(outs: Sequence[SinkSettings]) -> bool:
+    """Return whether one of these sinks writes to stdout."""
+    from edgecls.sink import JsonlSettings
+
+    return any(isinstance(out, JsonlSettings) and out.path == "-" for out in outs)
 
 
-def _run_config(read: Callable[[], Config], hangup: Hangup) -> int:
-    """Run the cameras of a configuration, which is read again at SIGHUP. Returns the exit code."""
-    from edgecls.run.config import check_labels
-    from edgecls.run.pipeline import Pipeline
-    from edgecls.run.site import Site, open_cameras
+def _run(read: Callable[[], Config], hangup: Hangup | None) -> int:
+    """Run a configuration, and read it again at SIGHUP if there is a `hangup`. Returns the exit code."""
+    from edgecls.run.run import Run
 
     config = read()
-    classifier = _load_of(config)
-    check_labels(config, classifier.card.labels)
     with ExitStack() as stack:
-        interrupt = stack.enter_context(Interrupt())  # first in, last out: the sinks are closed under it
-        opened = interrupt.wait_for(lambda: open_cameras(config, say=say))
+        interrupt = stack.enter_context(Interrupt())  # entered first, so that it still covers the closing of the sinks
+        opened = interrupt.wait_for(lambda: Run(config, say=say, shield=interrupt.undisturbed))
         if opened is None:
             return interrupt.exit_code
-        frames = stack.enter_context(opened)
-        site = stack.enter_context(Site(config, frames, say=say))
-        frames.on_state(lambda change: interrupt.undisturbed(partial(site.write_state, change)))
-        pipeline = Pipeline(classifier, regions=site.regions, health=site.health)
-        reload = Reload(read, _load_of, site, classifier, frames=frames, pipeline=pipeline, interrupt=interrupt)
-        stack.enter_context(hangup.serving(reload))
-        _loop(pipeline, frames, site.sinks, interrupt, site=site, has_lines=lambda: not site.config.quiet)
-    return interrupt.exit_code
-
-
-def _run_sources(
-    wheres: Sequence[str], *, reading: Reading, zone_texts: Sequence[str], sinks: Sequence[str], health: bool,
-    given: dict[str, Any],
-) -> int:  # fmt: skip
-    """Run the cameras, files and streams of the command line: labels, without events. Returns the exit code."""
-    from edgecls.run.health import Health
-    from edgecls.run.pipeline import Pipeline
-    from edgecls.run.regions import parse_zones, whole_frame, zones
-    from edgecls.run.sink import SINKS, check_use, keep_s, open_sinks, parse_sink
-    from edgecls.run.source import files_among, name_each, open_source
-
-    is_quiet = given.pop("quiet", False)
-    outs = list(map(parse_sink, sinks))
-    for out in outs:
-        check_use(out, reads=[given["model"], *files_among(wheres)], cameras=list(name_each(wheres)))
-    classifier = _load(**given)
-    spec = classifier.card.input
-    outs = outs if is_quiet else list(map(parse_sink, _with_lines(sinks, outs)))
-    is_seen = bool(zone_texts) or any(SINKS[out.kind].draws for out in outs)
-    reading = replace(reading, needed_hw=None if is_seen else (spec.height, spec.width), keep_s=keep_s(outs))
-    with ExitStack() as stack:
-        interrupt = stack.enter_context(Interrupt())  # first in, last out: the sinks are closed under it
-        regions = zones(parse_zones(zone_texts)) if zone_texts else whole_frame
-        opened = interrupt.wait_for(lambda: open_source(*wheres, reading=reading, say=say))
-        if opened is None:
-            return interrupt.exit_code
-        frames = stack.enter_context(opened)
-        opened_sinks = [stack.enter_context(one) for one in open_sinks(outs, say=say)]
-        frames.on_state(partial(_tell, opened_sinks, interrupt))
-        pipeline = Pipeline(classifier, regions=regions, health=Health() if health else None)
-        _loop(pipeline, frames, opened_sinks, interrupt, site=None, has_lines=lambda: not is_quiet)
+        run = stack.enter_context(opened)
+        if hangup is not None:
+            stack.enter_context(hangup.serving(partial(reload, run, read)))
+        _loop(run, interrupt)
     return interrupt.exit_code
 
 
 def _check_usage(
-    *, config: str | None, model: str | None, wheres: Sequence[str], zones: Sequence[str], is_usual: bool, health: bool
+    *, config: str | None, model: str | None, sources: Sequence[str], watches: bool, is_usual: bool, health: bool
 ) -> None:
-    """Refuse what says nothing to run on, and what says it twice; `is_usual`: no option says how to read."""
-    if config and (wheres or zones):
-        raise typer.BadParameter("--camera, --source and --zone stand in the file of --config; give one or the other")
-    if config and not is_usual:
-        raise typer.BadParameter("how cameras are read stands in [camera.reading] in the file of --config")
-    if config and health:
-        raise typer.BadParameter(
-            "what is looked at for health stands in [camera.health] in the file of --config; it is on without"
-        )
-    if not (config or wheres):
-        raise typer.BadParameter("expected a --camera, a --source or a --config to read from")
-    if not (config or model):
-        raise typer.BadParameter("expected a --model to run")
+    """Raise BadParameter if there is no model or source, or if options conflict with --config.
 
-
-def _tell(sinks: list[Sink], interrupt: Interrupt, change: StateChange) -> None:
-    """Show a change of a camera's state and write it to every sink."""
-    if change.state != "ended":  # of that its error tells, or it was a file
-        say(str(change))
-    for sink in sinks:
-        interrupt.undisturbed(partial(sink.write_state, change))
-
-
-def _loop(
-    pipeline: Pipeline,
-    source: Merged,
-    sinks: list[Sink],
-    interrupt: Interrupt,
-    *,
-    site: Site | None,
-    has_lines: Callable[[], bool],
-) -> None:
-    """Write every result to every sink, and what happened where there is a site, until the end or a signal. Lines that go to the
-    same screen as the status line stand above it.
+    `watches` means that there is a zone, a line or motion; `is_usual` means that no option changes how sources are read.
     """
-    from edgecls.run.meter import Meter
+    if config and (sources or watches):
+        raise typer.BadParameter(
+            "--camera, --source, --zone, --line and --motion cannot be combined with --config; put them into its file"
+        )
+    if config and not is_usual:
+        raise typer.BadParameter("with --config, settings of how cameras are read belong in [camera.reading] of its file")
+    if config and health:
+        raise typer.BadParameter("--health cannot be combined with --config, where it is on by default; see [camera.health]")
+    if not (config or sources):
+        raise typer.BadParameter("expected --camera, --source or --config")
+    if not (config or model):
+        raise typer.BadParameter("expected --model")
 
-    meter, began, shown, is_screen = Meter(), time.perf_counter(), 0.0, sys.stdout.isatty()
-    results = pipeline.over(source)
+
+def _loop(run: Run, interrupt: Interrupt) -> None:
+    """Write all results to all sinks until the end or a signal. Lines on a terminal appear above the status line."""
+    from edgecls.cli.meter import Meter
+
+    meter, shown, is_screen = Meter(), 0.0, sys.stdout.isatty()
+    began = trimmed = time.perf_counter()
     try:
-        while (result := interrupt.wait_for(lambda: next(results, None))) is not None:
-            lines_on_screen = is_screen and has_lines()
+        while (result := interrupt.wait_for(run.read)) is not None:
+            lines_on_screen = is_screen and not run.config.quiet
             if lines_on_screen:
                 clear_status()
-            if site:
-                site.write(result)
-            else:
-                for sink in sinks:
-                    sink.write(result)
+            run.write(result)
             now = time.perf_counter()
             meter.add(result, now)
             if lines_on_screen or now - shown >= STATUS_EVERY_S:
                 shown = now
-                status(meter.line((one.name for one in source.sources), now, source.skipped))
-            if any(sink.done for sink in sinks):
-                break
-        if site:
-            site.finish()
+                status(meter.line((one.name for one in run.frames.sources), now, run.frames.skipped))
+            if now - trimmed >= TRIM_EVERY_S:
+                trimmed = now
+                trim()
+        run.finish()
     finally:
         frames, seconds = sum(meter.frames.values()), time.perf_counter() - began
-        say(f"{frames} frames in {seconds:.1f} s ({frames / max(seconds, 1e-9):.1f} fps), {source.skipped} skipped")
+        say(
+            f"{counted(frames, 'frame')} in {seconds:.1f} s ({frames / max(seconds, 1e-9):.1f} fps), {run.frames.skipped} skipped"
+        )

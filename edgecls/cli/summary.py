@@ -1,39 +1,41 @@
-"""`edgecls summary`: which labels a recording shows, for how long and when."""
+"""`edgecls summary`: summarize which labels a recording shows, when and for how long."""
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgecls.cli.talk import data, say, table
+from edgecls.cli.messages import data, say, table
+from edgecls.text.control import in_one_line
+from edgecls.text.strict_json import dumps
+from edgecls.text.words import counted
 
 if TYPE_CHECKING:
-    from edgecls.run.summary import Crossings, Summary
-    from edgecls.stretch import Shown
+    from edgecls.labels.stretches import Shown
+    from edgecls.labels.summary import Crossings, Summary
 
-HEADER = ("label", "share", "time", "stretches", "longest", "first", "last", "score")
+HEADER = ("label", "share", "time", "segments", "longest", "first", "last", "score")
 
 
 def summary(
-    labels: Annotated[str, typer.Argument(metavar="LABELS.jsonl", help="Lines of edgecls run, or - for stdin.")],
-    config: Annotated[str | None, typer.Option("--config", metavar="CAMERAS.toml", help="The rules that stretches, objects and crossings are made by; left out: the usual ones.")] = None,
-    out: Annotated[str | None, typer.Option("--out", metavar="FILE.json", help="Write everything, with each stretch, as JSON.")] = None,
-    picture: Annotated[str | None, typer.Option("--picture", metavar="FILE.svg", help="Draw a timeline: a row for each label, a bar for each stretch.")] = None,
-    gap: Annotated[float, typer.Option("--gap", min=0.0, metavar="S", help="Stretches of one label that are at most so many seconds apart are one.")] = 0.0,
-    least: Annotated[float, typer.Option("--min", min=0.0, metavar="S", help="Leave out stretches that are shorter.")] = 0.0,
-    as_json: Annotated[bool, typer.Option("--json", help="The JSON of --out on stdout instead of the table.")] = False,
+    labels: Annotated[str, typer.Argument(metavar="LABELS.jsonl", help="Output of edgecls run, or - for stdin.")],
+    config: Annotated[str | None, typer.Option("--config", metavar="CAMERAS.toml", help="The rules for segments, objects and crossings. Default: the standard rules.")] = None,
+    out: Annotated[str | None, typer.Option("--out", metavar="FILE.json", help="Write everything, including each segment, as JSON.")] = None,
+    picture: Annotated[str | None, typer.Option("--picture", metavar="FILE.svg", help="Draw a timeline: a row per label, a bar per segment.")] = None,
+    gap: Annotated[float, typer.Option("--gap", min=0.0, metavar="S", help="Join segments of a label that are at most this many seconds apart.")] = 0.0,
+    least: Annotated[float, typer.Option("--min", min=0.0, metavar="S", help="Leave out shorter segments.")] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the JSON of --out instead of the table.")] = False,
 ) -> None:  # fmt: skip
-    """Sum up a recording of labels: which ones for how long and when, for each region of each camera.
+    """Summarize a recording of labels: which labels were shown, when and for how long, for each region of each camera.
 
-    It is made by the rules that events are made by, so a label that flickers for a frame is no stretch.
+    The rules are those for events, so a label that flickers for one frame does not count.
     """
+    from edgecls.labels.reader import read_labels
+    from edgecls.labels.summary import summarize
     from edgecls.run.config import read_config
-    from edgecls.run.recording import read_labels
-    from edgecls.run.summary import summarize
 
     json_place = None if out is None else _place(out, ".json")
     picture_place = None if picture is None else _place(picture, ".svg")
@@ -41,8 +43,8 @@ def summary(
     found = summarize(read_labels(labels, say=say), rules, gap_s=gap, least_s=least, say=say)
     for name in dict.fromkeys(shown.camera for shown in found.regions) if config else ():
         if name not in rules:
-            say(f"camera {name} is not in {config}: the usual rules hold")
-    record = json.dumps({"recording": labels, **found.to_record()}, ensure_ascii=False)
+            say(f"camera {name} is not in {config}: the standard rules apply")
+    record = dumps({"recording": labels, **found.to_record()})
     if json_place is not None:
         _write(json_place, record + "\n")
     if picture_place is not None:
@@ -53,12 +55,12 @@ def summary(
 
 
 def _place(path: str, ending: str) -> Path:
-    """Refuse a place where nothing can be written, before the work."""
+    """Check, before the work, that the output file can be written. Returns its path. Raises ConfigError."""
     from edgecls.errors import ConfigError
 
     place = Path(path)
     if place.suffix.lower() != ending or place.is_dir():
-        raise ConfigError(f"{path}: expected a file that ends in {ending}")
+        raise ConfigError(f"{path}: expected a file name that ends in {ending}")
     if not place.parent.is_dir() or not os.access(place.parent, os.W_OK):
         raise ConfigError(f"{path}: the folder {place.parent} does not exist or cannot be written to")
     return place
@@ -66,7 +68,7 @@ def _place(path: str, ending: str) -> Path:
 
 def _write(place: Path, content: str) -> None:
     from edgecls.files import whole_file
-    from edgecls.run.wire import in_utf8
+    from edgecls.text.strict_json import in_utf8
 
     with whole_file(place) as beside:
         beside.write_text(in_utf8(content), encoding="utf-8")
@@ -82,12 +84,12 @@ def _text(found: Summary) -> str:
 
 def _region(shown: Shown) -> str:
     from edgecls.frame import WHOLE_FRAME
-    from edgecls.stretch import clock, of_stream
+    from edgecls.labels.stretches import clock, of_stream
 
     dated = shown.first.at_s is not None and (shown.last.at_s or 0) - shown.first.at_s >= 86_400
     name = "the whole frame" if shown.region == WHOLE_FRAME else shown.region
     span = f"{clock(shown.first, dated=shown.first.at_s is not None)} to {clock(shown.last, dated=dated)}"
-    title = f"{shown.camera}, {name}: {span}, {shown.frames} frames"
+    title = in_one_line(f"{shown.camera}, {name}: {span}, {counted(shown.frames, 'frame')}")
     rows = [
         (
             total.label, f"{total.share:.1%}", of_stream(total.seconds), str(total.stretches), of_stream(total.longest_s),

@@ -1,4 +1,4 @@
-"""`edgecls train`: labelled pictures to a trained model."""
+"""`edgecls train`: train a model on labelled pictures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgecls.cli.talk import data, is_terminal, say
+from edgecls.cli.messages import data, is_terminal, say
+from edgecls.cli.terminal import raw_stderr
 from edgecls.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,79 +18,77 @@ if TYPE_CHECKING:
 
 def train(
     pictures: Annotated[str | None, typer.Argument(metavar="[DATA]", help="Class folders, a CSV manifest or an npz file.")] = None,
-    out: Annotated[str, typer.Option(help="The folder to write the run to.")] = "",
-    config: Annotated[str | None, typer.Option(metavar="F.toml", help="Settings from a file, such as the config.toml of a run; options go over it.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out after its last whole epoch.")] = False,
-    arch: Annotated[str | None, typer.Option(help="classic (the textbook CNN), edge (smaller, faster, better), residual (better still, takes longer) or linear (to compare with).")] = None,
-    size: Annotated[str | None, typer.Option(metavar="N|WxH", help="Input size in pixels.  [default: 32]")] = None,
-    color: Annotated[str | None, typer.Option(help="gray or rgb.  [default: gray]")] = None,
-    fit: Annotated[str | None, typer.Option(help="stretch, letterbox or center-crop.  [default: stretch]")] = None,
-    epochs: Annotated[int | None, typer.Option(help="[default: 10]")] = None,
-    batch: Annotated[int | None, typer.Option(help="[default: 32]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Decides everything that is drawn by chance.  [default: 0]")] = None,
-    keep: Annotated[str | None, typer.Option(help="Which epoch best.keras holds: best (on the held-out pictures) or last.  [default: best]")] = None,
-    best_by: Annotated[str | None, typer.Option(help="What makes an epoch the best: accuracy, macro-recall or worst-recall.  [default: accuracy]")] = None,
-    patience: Annotated[int | None, typer.Option(metavar="N", help="End after this many epochs without a better one; 0: never.  [default: 0]")] = None,
-    balance: Annotated[str | None, typer.Option(help="For classes with few pictures: none, weights, sampler, focal or logit-adjust.  [default: none]")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="adam, adamw, sgd or rmsprop.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="Of the learning rate: constant or cosine.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
-    warmup: Annotated[float | None, typer.Option(metavar="EPOCHS", help="Epochs in which the learning rate rises from nothing.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Weight decay.")] = None,
-    dropout: Annotated[float | None, typer.Option(help="Share of units left out while training.")] = None,
-    average: Annotated[bool | None, typer.Option("--average/--no-average", help="Keep the moving average of the weights over about an epoch.")] = None,
-    precision: Annotated[str | None, typer.Option(help="Of the sums while training: float32, or bfloat16, which newer processors and GPUs do faster.  [default: float32]")] = None,
-    label_smoothing: Annotated[float | None, typer.Option(help="Share of all classes in each training picture; 0 is off.  [default: 0]")] = None,
-    mixup: Annotated[float | None, typer.Option(metavar="ALPHA", help="Lay each training picture over another; 0 is off, 0.2 is usual.  [default: 0]")] = None,
-    strangers: Annotated[float | None, typer.Option(help="Share of the training pictures that are made to be of no class, so that unknown things are found; 0 is off.  [default: 0]")] = None,
-    stranger_kinds: Annotated[str | None, typer.Option(metavar="NAME,NAME,...", help="Some of shuffled, part, patchwork, shapes, letters.  [default: all]")] = None,
-    teacher: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="An .onnx file of the same labels and input to learn from beside the labels; may be repeated.")] = None,
-    teacher_weight: Annotated[float | None, typer.Option(help="How much the teachers' word counts against the labels', 0 to 1.  [default: 0.7]")] = None,
-    width: Annotated[float | None, typer.Option(help="edge, residual: so many times the kernels of each layer.  [default: 1]")] = None,
-    normalize: Annotated[bool | None, typer.Option("--normalize/--no-normalize", help="Bring each picture to mean 0 and deviation 1 first.")] = None,
-    kernels: Annotated[str | None, typer.Option(metavar="N,N,...", help="classic: kernels of each convolution block.  [default: 32]")] = None,
-    kernel_size: Annotated[int | None, typer.Option(help="classic: side of a kernel.  [default: 3]")] = None,
-    pool: Annotated[str | None, typer.Option(help="classic: max or average.  [default: max]")] = None,
-    pool_window: Annotated[int | None, typer.Option(help="classic: side of the pooling window.  [default: 2]")] = None,
-    pool_stride: Annotated[int | None, typer.Option(help="classic: step of the pooling window; 0 is its side.  [default: 0]")] = None,
-    pool_bias: Annotated[bool | None, typer.Option("--pool-bias/--no-pool-bias", help="classic: trainable coefficient and bias after pooling (LeNet-5).")] = None,
-    pool_activation: Annotated[str | None, typer.Option(help="classic: none, relu, tanh or sigmoid after pooling.  [default: none]")] = None,
-    dense: Annotated[int | None, typer.Option(help="classic: units of the dense layer.  [default: 512]")] = None,
-    augment: Annotated[bool | None, typer.Option("--augment/--no-augment", help="Change training pictures at random; --no-augment switches all kinds off.")] = None,
-    augment_scale: Annotated[float | None, typer.Option(help="By up to this share larger or smaller; 0 is off.  [default: 0.05]")] = None,
-    augment_rotation: Annotated[float | None, typer.Option(metavar="DEG", help="By up to this many degrees; 0 is off.  [default: 5]")] = None,
-    augment_translation: Annotated[float | None, typer.Option(help="By up to this share of the side; 0 is off.  [default: 0.05]")] = None,
-    augment_brightness: Annotated[float | None, typer.Option(help="By up to this share; 0 is off.  [default: 0.2]")] = None,
-    augment_contrast: Annotated[float | None, typer.Option(help="By up to this share; 0 is off.  [default: 0.2]")] = None,
-    augment_shear: Annotated[float | None, typer.Option(help="Lean by up to this share of the side; 0 is off.  [default: 0]")] = None,
-    augment_blur: Annotated[float | None, typer.Option(help="By up to this share of the side; 0 is off.  [default: 0]")] = None,
-    augment_noise: Annotated[float | None, typer.Option(help="By up to this share of white; 0 is off.  [default: 0]")] = None,
-    augment_erase: Annotated[float | None, typer.Option(help="Cover a rectangle of up to this share of each side; 0 is off.  [default: 0]")] = None,
-    augment_mirror: Annotated[str | None, typer.Option(metavar="LABEL,LABEL=LABEL,...|all", help="Classes whose pictures may be turned left to right, or into one another.  [default: none]")] = None,
-    labels: Annotated[str | None, typer.Option(metavar="FILE", help="One label a line, to rename the classes in their order.")] = None,
-    group: Annotated[str | None, typer.Option(metavar="REGEX", help="On the path: its parentheses catch what must stay on one side of the split.")] = None,
-    val_fraction: Annotated[float | None, typer.Option(help="Share of the pictures to hold out.  [default: 0.15]")] = None,
-    roi: Annotated[bool | None, typer.Option("--roi/--no-roi", help="Cut the regions of interest that a manifest names.")] = None,
-    strict: Annotated[bool | None, typer.Option("--strict/--no-strict", help="Stop at the first broken picture instead of leaving it out.")] = None,
-    memory: Annotated[float | None, typer.Option(metavar="GB", help="What decoded pictures may take; more are kept in a file in --out.  [default: half of the machine's]")] = None,
-    about: Annotated[str | None, typer.Option(metavar="TEXT", help="The data's name and terms, for the card.")] = None,
+    out: Annotated[str, typer.Option(help="The folder to write the run to.", rich_help_panel="Run")] = "",
+    config: Annotated[str | None, typer.Option(metavar="F.toml", help="Settings from a file, such as the config.toml of a run. Options override it.", rich_help_panel="Run")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out after its last complete epoch.", rich_help_panel="Run")] = False,
+    arch: Annotated[str | None, typer.Option(help="classic (a textbook CNN), edge (smaller, faster, better), residual (best, but slower) or linear (a baseline).", rich_help_panel="Network")] = None,
+    size: Annotated[str | None, typer.Option(metavar="N|WxH", help="Input size in pixels.  [default: 32]", rich_help_panel="Input")] = None,
+    color: Annotated[str | None, typer.Option(help="gray or rgb.  [default: gray]", rich_help_panel="Input")] = None,
+    fit: Annotated[str | None, typer.Option(help="stretch, letterbox or center-crop.  [default: stretch]", rich_help_panel="Input")] = None,
+    epochs: Annotated[int | None, typer.Option(help="[default: 10]", rich_help_panel="Training")] = None,
+    batch: Annotated[int | None, typer.Option(help="[default: 32]", rich_help_panel="Training")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the random generator.  [default: 0]", rich_help_panel="Training")] = None,
+    keep: Annotated[str | None, typer.Option(help="Epoch to keep as best.keras: best (on the held-out pictures) or last.  [default: best]", rich_help_panel="Training")] = None,
+    best_by: Annotated[str | None, typer.Option(help="Metric that selects the best epoch: accuracy, macro-recall or worst-recall.  [default: accuracy]", rich_help_panel="Training")] = None,
+    patience: Annotated[int | None, typer.Option(metavar="N", help="Stop after this many epochs without improvement; 0: never.  [default: 0]", rich_help_panel="Training")] = None,
+    balance: Annotated[str | None, typer.Option(help="Correction for imbalanced classes: none, weights, sampler, focal or logit-adjust.  [default: none]", rich_help_panel="Data")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adam, adamw, sgd or rmsprop.", rich_help_panel="Training")] = None,
+    schedule: Annotated[str | None, typer.Option(help="Learning rate schedule: constant or cosine.", rich_help_panel="Training")] = None,
+    rate: Annotated[float | None, typer.Option(help="Learning rate.", rich_help_panel="Training")] = None,
+    warmup: Annotated[float | None, typer.Option(metavar="EPOCHS", help="Epochs over which the learning rate rises from 0.", rich_help_panel="Training")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Weight decay.", rich_help_panel="Training")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Dropout rate, 0 to 1.", rich_help_panel="Network")] = None,
+    average: Annotated[bool | None, typer.Option("--average/--no-average", help="Use a moving average of the weights over about one epoch.", rich_help_panel="Training")] = None,
+    precision: Annotated[str | None, typer.Option(help="Precision of training: float32, or bfloat16, which is faster on recent CPUs and GPUs.  [default: float32]", rich_help_panel="Training")] = None,
+    label_smoothing: Annotated[float | None, typer.Option(help="Label smoothing, 0 to 1; 0 is off.  [default: 0]", rich_help_panel="Training")] = None,
+    mixup: Annotated[float | None, typer.Option(metavar="ALPHA", help="Mixup of pairs of training pictures; 0 is off, 0.2 is common.  [default: 0]", rich_help_panel="Training")] = None,
+    strangers: Annotated[float | None, typer.Option(help="Share of training pictures turned into synthetic outliers of no class, so that unknown objects are recognized; 0 is off.  [default: 0]", rich_help_panel="Data")] = None,
+    stranger_kinds: Annotated[str | None, typer.Option(metavar="NAME,NAME,...", help="Kinds of outliers: shuffled, part, patchwork, shapes, letters.  [default: all]", rich_help_panel="Data")] = None,
+    teacher: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="An .onnx file with the same labels and input, for knowledge distillation; may be repeated.", rich_help_panel="Training")] = None,
+    teacher_weight: Annotated[float | None, typer.Option(help="Weight of the teachers against the labels, 0 to 1.  [default: 0.7]", rich_help_panel="Training")] = None,
+    width: Annotated[float | None, typer.Option(help="edge, residual: factor for the number of kernels in each layer.  [default: 1]", rich_help_panel="Network")] = None,
+    normalize: Annotated[bool | None, typer.Option("--normalize/--no-normalize", help="Normalize each picture to mean 0 and standard deviation 1.", rich_help_panel="Input")] = None,
+    kernels: Annotated[str | None, typer.Option(metavar="N,N,...", help="classic: number of kernels in each convolution block.  [default: 32]", rich_help_panel="Network")] = None,
+    kernel_size: Annotated[int | None, typer.Option(help="classic: side of a kernel in pixels.  [default: 3]", rich_help_panel="Network")] = None,
+    pool: Annotated[str | None, typer.Option(help="classic: max or average.  [default: max]", rich_help_panel="Network")] = None,
+    pool_window: Annotated[int | None, typer.Option(help="classic: side of the pooling window.  [default: 2]", rich_help_panel="Network")] = None,
+    pool_stride: Annotated[int | None, typer.Option(help="classic: stride of the pooling window; 0: its side.  [default: 0]", rich_help_panel="Network")] = None,
+    pool_bias: Annotated[bool | None, typer.Option("--pool-bias/--no-pool-bias", help="classic: trainable coefficient and bias after pooling (LeNet-5).", rich_help_panel="Network")] = None,
+    pool_activation: Annotated[str | None, typer.Option(help="classic: activation after pooling: none, relu, tanh or sigmoid.  [default: none]", rich_help_panel="Network")] = None,
+    dense: Annotated[int | None, typer.Option(help="classic: units of the dense layer.  [default: 512]", rich_help_panel="Network")] = None,
+    augment: Annotated[bool | None, typer.Option("--augment/--no-augment", help="Augment training pictures; --no-augment turns off all kinds.", rich_help_panel="Augmentation")] = None,
+    augment_scale: Annotated[float | None, typer.Option(help="Maximum change of scale, as a share; 0 is off.  [default: 0.05]", rich_help_panel="Augmentation")] = None,
+    augment_rotation: Annotated[float | None, typer.Option(metavar="DEG", help="Maximum rotation in degrees; 0 is off.  [default: 5]", rich_help_panel="Augmentation")] = None,
+    augment_translation: Annotated[float | None, typer.Option(help="Maximum shift, as a share of the side; 0 is off.  [default: 0.05]", rich_help_panel="Augmentation")] = None,
+    augment_brightness: Annotated[float | None, typer.Option(help="Maximum change of brightness, as a share; 0 is off.  [default: 0.2]", rich_help_panel="Augmentation")] = None,
+    augment_contrast: Annotated[float | None, typer.Option(help="Maximum change of contrast, as a share; 0 is off.  [default: 0.2]", rich_help_panel="Augmentation")] = None,
+    augment_shear: Annotated[float | None, typer.Option(help="Maximum shear, as a share of the side; 0 is off.  [default: 0]", rich_help_panel="Augmentation")] = None,
+    augment_blur: Annotated[float | None, typer.Option(help="Maximum blur, as a share of the side; 0 is off.  [default: 0]", rich_help_panel="Augmentation")] = None,
+    augment_noise: Annotated[float | None, typer.Option(help="Maximum noise, as a share of white; 0 is off.  [default: 0]", rich_help_panel="Augmentation")] = None,
+    augment_erase: Annotated[float | None, typer.Option(help="Maximum erased rectangle, as a share of each side; 0 is off.  [default: 0]", rich_help_panel="Augmentation")] = None,
+    augment_mirror: Annotated[str | None, typer.Option(metavar="LABEL,LABEL=LABEL,...|all", help="Classes whose pictures may be mirrored; A=B if mirroring turns A into B.  [default: none]", rich_help_panel="Augmentation")] = None,
+    labels: Annotated[str | None, typer.Option(metavar="FILE", help="A file with one label per line, to rename the classes in order.", rich_help_panel="Data")] = None,
+    group: Annotated[str | None, typer.Option(metavar="REGEX", help="Applied to each path: pictures with the same match of its parentheses stay on one side of the split.", rich_help_panel="Data")] = None,
+    val_fraction: Annotated[float | None, typer.Option(help="Share of pictures to hold out for validation.  [default: 0.15]", rich_help_panel="Data")] = None,
+    roi: Annotated[bool | None, typer.Option("--roi/--no-roi", help="Crop to the regions of interest in the manifest.", rich_help_panel="Data")] = None,
+    strict: Annotated[bool | None, typer.Option("--strict/--no-strict", help="Stop at the first broken picture instead of skipping it.", rich_help_panel="Data")] = None,
+    memory: Annotated[float | None, typer.Option(metavar="GB", help="Memory for decoded pictures; if it is not enough, they are stored in a file in --out.  [default: half of the RAM]", rich_help_panel="Data")] = None,
+    about: Annotated[str | None, typer.Option(metavar="TEXT", help="Name and licence of the data, for the card.", rich_help_panel="Data")] = None,
 ) -> None:  # fmt: skip
     """Train a Keras CNN on labelled pictures.
 
-    Ctrl-C keeps the best epoch so far. Options without a default take what the architecture trains best with.
+    Ctrl-C keeps the best epoch so far. Options without a default depend on the architecture.
     """
     if not out:
         raise typer.BadParameter("expected --out, the folder to write the run to")
     from pathlib import Path
 
-    from edgecls.settings import as_table, build, check, merged, read_toml
-    from edgecls.train.config import NO_AUGMENT, TrainConfig
-    from edgecls.train.fit import fit as fit_model
+    from edgecls.settings import check, read_toml
+    from edgecls.train.train_model import train_model
 
     check("--memory", memory, memory is None or 0 <= memory < float("inf"), "a number of GB, 0 or above")
-
     file = str(Path(out) / "config.toml") if resume and config is None else config
-    changes = {
+    changes: dict[str, Any] = {
         "data": {"path": pictures, "labels": labels, "group": group, "roi": roi, "strict": strict, "val_fraction": val_fraction, "seed": seed},
         "input": {**_size(size), "color": color, "fit": fit},
         "layers": {"kernels": _numbers(kernels), "kernel_size": kernel_size, "pool": pool, "pool_window": pool_window,
@@ -103,37 +102,43 @@ def train(
         "precision": precision, "label_smoothing": label_smoothing, "mixup": mixup, "strangers": strangers,
         "stranger_kinds": _texts(stranger_kinds), "teachers": teacher or None, "teacher_weight": teacher_weight,
     }  # fmt: skip
-    off = {"augment": as_table(NO_AUGMENT)} if augment is False else {}
-    table = merged(merged(read_toml(file) if file else {}, off), _given(changes))
-    if not table.get("data", {}).get("path"):
-        raise typer.BadParameter("expected DATA: class folders, a CSV manifest or an npz file")
-    settings = build(TrainConfig, table, file or "settings")
+    if not pictures:
+        held = read_toml(file).get("data", {}) if file else {}
+        if isinstance(held, dict) and not held.get("path"):
+            raise typer.BadParameter("expected DATA: class folders, a CSV manifest or an npz file")
+    if augment is False:
+        from edgecls.settings import as_table
+        from edgecls.train.config import NO_AUGMENT
+
+        changes["augment"] = {**as_table(NO_AUGMENT), **_given(changes["augment"])}
     stopped_by: list[int] = [signal.SIGINT]
     signal.signal(signal.SIGTERM, partial(_stop, stopped_by))
-    memory_bytes = None if memory is None else int(memory * 1e9)
-    report = fit_model(settings, out, resume=resume, watcher=_watcher(), memory_bytes=memory_bytes)
+    given = _given(changes)
+    report = train_model(
+        given.pop("data", None), out, config=config, resume=resume, watcher=_watcher(), memory_gb=memory, **given
+    )
     val = report.val
     data(
         f"{out}: {report.epochs} epochs; on {val.pictures} held-out pictures: top1 {val.top1:.2%}, macro recall {val.macro_recall:.2%}, "
         f"worst class {val.worst_recall:.2%} ({val.worst_class})"
     )
     say(report.advice)
-    say(f"{Path(out) / 'report.html'}: curves, what is confused, the worst mistakes as pictures")
+    say(f"{Path(out) / 'report.html'}: curves, confusion matrix, most confident mistakes")
     if report.interrupted:
-        say(f"stopped early; the best epoch so far is kept, go on with: edgecls train --out {out} --resume")
+        say(f"stopped early; the best epoch so far is kept. To continue: edgecls train --out {out} --resume")
         raise typer.Exit(128 + stopped_by[-1])
 
 
 def _watcher() -> Any:
-    from edgecls.train.watch import Watcher
+    from edgecls.train.progress import Watcher
 
     class _Lines(Watcher):
-        """One line an epoch."""
+        """Prints one line per epoch."""
 
         def say(self, line: str) -> None:
             say(line)
 
-        def begin(self, first_epoch: int, epochs: int, batches: int) -> None:  # noqa: ARG002 - as the class above has it
+        def begin(self, first_epoch: int, epochs: int, batches: int) -> None:  # noqa: ARG002 - the interface of Watcher
             self.epochs = epochs
 
         def epoch(self, row: Mapping[str, float], best: bool) -> None:
@@ -142,7 +147,7 @@ def _watcher() -> Any:
                 f"{row['seconds']:.1f} s{'  best' if best else ''}")  # fmt: skip
 
     class _Bar(_Lines):
-        """A bar over all batches of the run, with the time that is left."""
+        """Shows a progress bar over all batches of the run, with the remaining time."""
 
         def begin(self, first_epoch: int, epochs: int, batches: int) -> None:
             from rich.console import Console
@@ -157,7 +162,9 @@ def _watcher() -> Any:
                 TextColumn("left:"),
                 TimeRemainingColumn(),
             )
-            self.bar = Progress(*columns, TextColumn("{task.fields[numbers]}"), console=Console(stderr=True), transient=True)
+            self.bar = Progress(
+                *columns, TextColumn("{task.fields[numbers]}"), console=Console(file=raw_stderr()), transient=True
+            )
             self.task = self.bar.add_task("batches", total=epochs * batches, completed=self.done, numbers="")
             self.bar.start()
 
@@ -176,7 +183,7 @@ def _watcher() -> Any:
 
 
 def _given(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what was not given."""
+    """Remove options that were not given."""
     inner = {name: _given(value) if isinstance(value, dict) else value for name, value in table.items()}
     return {name: value for name, value in inner.items() if value is not None and value != {}}
 
@@ -198,7 +205,7 @@ def _numbers(text: str | None) -> list[int] | None:
     if text is None:
         return None
     if not all(part.strip().isdecimal() for part in text.split(",")):
-        raise ConfigError(f"--kernels {text}: expected whole numbers with commas between them, such as 32,64")
+        raise ConfigError(f"--kernels {text}: expected whole numbers separated by commas, such as 32,64")
     return [int(part) for part in text.split(",")]
 
 

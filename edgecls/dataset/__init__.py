@@ -1,27 +1,30 @@
-"""Labelled pictures: find them, hold some out by group, decode them to what a model eats.
+"""Labelled pictures: find them, split them by group into training and validation, and decode them for a model.
 
-scan      a folder, a CSV manifest or an npz file -> Dataset     nothing decoded yet
-split     Dataset -> Split                                       frames of one track stay on one side
-DataConfig                the settings of all that
-decode    items, InputSpec -> Pictures                           broken ones named and counted; in memory, or in a file
+scan         a folder, a CSV manifest or an npz file -> Dataset     nothing is decoded yet
+split        Dataset -> Split                                       frames of one track stay on one side
+decode       items, InputSpec -> Pictures                           in memory or in a file; broken pictures are reported
+DataConfig   the settings of scan and split
 """
 
 from edgecls.dataset.config import DataConfig
+from edgecls.dataset.conflicts import in_two_classes
 from edgecls.dataset.items import Dataset, Item, fingerprint
+from edgecls.dataset.listing import pictures_under
 from edgecls.dataset.pictures import Pictures, decode
-from edgecls.dataset.room import Room
-from edgecls.dataset.scan import pictures_under, scan
+from edgecls.dataset.scan import scan
 from edgecls.dataset.split import Split, split
+from edgecls.dataset.storage import MemoryBudget
 
 __all__ = [
     "DataConfig",
     "Dataset",
     "Item",
+    "MemoryBudget",
     "Pictures",
-    "Room",
     "Split",
     "decode",
     "fingerprint",
+    "in_two_classes",
     "pictures_under",
     "scan",
     "split",

@@ -1,28 +1,35 @@
-"""Which labelled pictures, how they are read and parted: the settings that training and export must agree on."""
+"""The settings of a dataset: where it is, how it is read and how it is split. Training and export must agree on them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecls.dataset.class_names import class_name
 from edgecls.dataset.scan import scan
 from edgecls.dataset.split import Split, split
 from edgecls.errors import DataError
-from edgecls.settings import check
+from edgecls.files.text_file import read_text
+from edgecls.settings import check_limits, limited
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edgecls.dataset.items import Dataset
 
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
-    """Labelled pictures by their settings.
+    """The settings of a dataset.
 
-    `path` is a folder, manifest or npz file; `labels` a text file with one label a line that renames the classes;
-    `group` a regular expression, "" for the usual ones; `roi` cuts the regions of interest of a manifest; `strict` stops
-    at the first broken picture, and at one that stands in two parts; `val_fraction` of the pictures is held out, drawn with
-    `seed`.
+    Attributes:
+        path: A folder, a CSV manifest or an npz file.
+        labels: A text file with one label per line that renames the classes; "" keeps the names.
+        group: A regular expression that groups pictures; "" tries the usual rules.
+        roi: Whether to crop pictures to the region of interest in the manifest.
+        strict: Stop at the first broken picture, and at a picture that is in two parts.
+        val_fraction: The share of the pictures to hold out, between 0 and 1.
+        seed: Chooses the held-out pictures.
     """
 
     path: str
@@ -30,30 +37,27 @@ class DataConfig:
     group: str = ""
     roi: bool = False
     strict: bool = False
-    val_fraction: float = 0.15
+    val_fraction: float = limited(0.15, above=0, below=1)
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse a share that leaves one side empty."""
-        check("data.val_fraction", self.val_fraction, 0 < self.val_fraction < 1, "between 0 and 1")
+        """Validate the range. Raises ConfigError."""
+        check_limits(self)
 
     def scan(self) -> Dataset:
-        """List the pictures. Raises DataError as `dataset.scan`."""
+        """List the pictures, see `dataset.scan`. Raises DataError."""
         labels = read_labels(self.labels) if self.labels else None
         return scan(self.path, labels=labels, group=self.group or None, roi=self.roi)
 
     def split(self, dataset: Dataset) -> Split:
-        """Hold pictures out. Raises DataError as `dataset.split`."""
+        """Split the pictures, see `dataset.split`. Raises DataError."""
         return split(dataset, fraction=self.val_fraction, seed=self.seed, strict=self.strict)
 
 
 def read_labels(path: str | Path) -> list[str]:
-    """Read a text file with one label a line, in the order of the classes. Raises DataError."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: the labels cannot be read ({error})") from error
-    labels = [line.strip() for line in lines if line.strip()]
+    """Read a text file with one label per line, in the order of the classes. Raises DataError."""
+    lines = enumerate(read_text(path, error=DataError).split("\n"), 1)
+    labels = [class_name(line.strip(), f"{path}:{number}") for number, line in lines if line.strip()]
     if not labels:
-        raise DataError(f"{path}: expected one label a line, the file is empty")
+        raise DataError(f"{path}: expected one label per line, found an empty file")
     return labels

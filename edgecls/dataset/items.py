@@ -1,4 +1,4 @@
-"""One labelled picture, and all of them."""
+"""A labelled picture, and a dataset of them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
-"""What folders and manifests call the parts of a dataset."""
+"""The names of the parts of a dataset in folders and manifests."""
 
 
 class Roi(NamedTuple):
-    """A rectangle in a picture of `width` x `height` pixels; the file at hand may be a scaled copy of it."""
+    """A region of interest, measured in a picture of `width` x `height` pixels, of which the file may be a scaled copy."""
 
     left: float
     top: float
@@ -41,10 +41,16 @@ class Roi(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Item:
-    """One labelled picture that has not been read yet.
+    """A labelled picture that has not been read yet.
 
-    `name` is its path within the dataset; `group` what it must not be parted from; `split` is "train", "val", "test"
-    or "" where the data does not say. The pixels are in `file`, or in `pixels` for data that came as an array.
+    Attributes:
+        name: Its path within the dataset.
+        class_id: Its class, an index into the labels of the dataset.
+        group: Pictures of one group stay on one side of a split.
+        split: "train", "val" or "test"; "" if the data does not say.
+        file: The picture file; None for data from an array.
+        pixels: The pixels of data from an array.
+        roi: The region of interest to crop, if any.
     """
 
     name: str
@@ -55,46 +61,69 @@ class Item:
     pixels: Picture | None = None  # (H, W) gray or (H, W, 3) red-green-blue
     roi: Roi | None = None
 
-    def picture(self) -> Picture:
-        """Read the picture and cut out its region of interest: (H, W, 3) blue-green-red or (H, W) gray, uint8."""
+    def picture(self, note: image.Note | None = None) -> Picture:
+        """Read the picture and crop its region of interest.
+
+        Returns:
+            (H, W, 3) blue-green-red or (H, W) gray, uint8.
+
+        Raises:
+            DataError: The picture cannot be read, or the region is not inside it.
+        """
         if self.pixels is not None:
             return image.from_rgb(self.pixels) if self.pixels.ndim == 3 else self.pixels
         if self.file is None:
             raise DataError(f"{self.name}: an item needs a file or pixels")
-        picture = image.load(self.file)
+        picture = image.load(self.file, note=note)
         return picture if self.roi is None else _cut(picture, self.roi, self.name)
 
     def content_hash(self) -> str:
-        """The sha256 of the undecoded content."""
+        """Return the SHA-256 of the file, or of the pixels of data from an array."""
         if self.pixels is not None:
             return hashlib.sha256(np.ascontiguousarray(self.pixels).tobytes()).hexdigest()
-        try:
-            return hashlib.sha256(self.file.read_bytes() if self.file else b"").hexdigest()
-        except OSError as error:
-            raise DataError(f"{self.file}: cannot be read ({error.strerror})") from error
+        return hashlib.sha256(image.read_file(self.file) if self.file else b"").hexdigest()
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled pictures as they were found. `group_rule` says in words what keeps pictures together."""
+    """Labelled pictures as they were found.
+
+    Attributes:
+        where: The path of the data.
+        labels: The names of the classes.
+        items: The pictures.
+        group_rule: How pictures are grouped, in words.
+        notes: Lines about what was skipped or read in an unexpected way.
+    """
 
     where: str
     labels: tuple[str, ...]
     items: tuple[Item, ...]
     group_rule: str
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def hashes(self) -> tuple[str, ...]:
-        """The content hash of every item, in order."""
-        return tuple(item.content_hash() for item in self.items)
+        """The content hash of every item, in order. Raises DataError with the first unreadable file and their number."""
+        found: list[str] = []
+        failed: list[DataError] = []
+        for item in self.items:
+            try:
+                found.append(item.content_hash())
+            except DataError as error:
+                failed.append(error)
+        if failed:
+            more = f"; {len(failed)} of {len(self.items)} files cannot be read" if len(failed) > 1 else ""
+            raise DataError(f"{failed[0]}{more}") from failed[0]
+        return tuple(found)
 
     def of_split(self, *names: str) -> tuple[Item, ...]:
-        """The items whose split is one of `names`."""
+        """Return the items whose split is one of `names`."""
         return tuple(item for item in self.items if item.split in names)
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """A short name for exactly these pictures with exactly these labels, whatever folder they lie in."""
+    """Return a short hash of the pictures and their labels, independent of the folder that they are in."""
     lines = sorted(
         f"{digest}\t{dataset.labels[item.class_id]}\t{item.split}\t{item.roi}"
         for item, digest in zip(dataset.items, dataset.hashes, strict=True)
@@ -104,6 +133,8 @@ def fingerprint(dataset: Dataset) -> str:
 
 def _cut(picture: Picture, roi: Roi, name: str) -> Picture:
     height, width = picture.shape[:2]
+    if roi.left >= roi.right or roi.top >= roi.bottom:
+        raise DataError(f"{name}: its region of interest {tuple(roi)[:4]} has no width or no height")
     scale_x, scale_y = width / (roi.width or width), height / (roi.height or height)
     left, right = round(roi.left * scale_x), max(round(roi.right * scale_x), round(roi.left * scale_x) + 1)
     top, bottom = round(roi.top * scale_y), max(round(roi.bottom * scale_y), round(roi.top * scale_y) + 1)

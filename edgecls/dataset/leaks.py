@@ -1,8 +1,8 @@
-"""Pictures that stand on both sides of data that names its own train, val and test parts.
+"""Find leaks between the train, val and test parts of data that comes with its own parts.
 
-A picture of training that is in val or test too, by equal bytes or by its group, makes the score a lie. Real data often have a
-few: those are left out of the earlier part, so that val and test stay as they were given, and named. Parts that share more
-than `MOST_LEFT_OUT` were not parted by groups at all; leaving so many out would train on another dataset, so that is refused.
+A training picture that is also in val or test, by equal bytes or by its group, inflates the score. Real data often has a few.
+They are left out of the earlier part, so that val and test stay as given, and reported. Parts that share more than
+`MOST_LEFT_OUT` were not split by group at all; leaving so many out would train on a different dataset, so that is an error.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from edgecls.dataset.items import Dataset, Item
 
 MOST_LEFT_OUT = 0.1
-"""The largest share of a part that may be in a later one too."""
+"""The largest share of a part that may also be in a later part."""
 MOST_NAMED = 5
 
 
 class Parted(NamedTuple):
-    """The parts without what a later one has too, and one line for each part that lost pictures."""
+    """The parts without leaked pictures, and one line for each part that lost some."""
 
     train: tuple[Item, ...]
     val: tuple[Item, ...]
@@ -28,9 +28,10 @@ class Parted(NamedTuple):
 
 
 def parted(dataset: Dataset, *, strict: bool) -> Parted:
-    """Take the training pictures (those of no part among them) and the val ones; nothing is left out of test.
+    """Return the training and validation pictures without leaks. Pictures of no part count as training.
 
-    Raises DataError where a part shares too much with a later one, or anything if `strict`.
+    Raises:
+        DataError: A part shares too many pictures with a later one, or any if `strict`.
     """
     digests = dict(zip(map(id, dataset.items), dataset.hashes, strict=True))
     later: dict[str, Item] = {}
@@ -42,26 +43,26 @@ def parted(dataset: Dataset, *, strict: bool) -> Parted:
         twins = [(item, next((later[key] for key in keys[id(item)] if key in later), None)) for item in items]
         shared = [(item, twin) for item, twin in twins if twin is not None]
         if shared:
-            lines.append(_said(dataset, name, shared, len(items), digests, strict=strict))
+            lines.append(_describe(dataset, name, shared, len(items), digests, strict=strict))
         kept[name] = tuple(item for item, twin in twins if twin is None)
         for item in kept[name]:
             later |= dict.fromkeys(keys[id(item)], item)
     return Parted(kept["train"], kept["val"], tuple(lines))
 
 
-def _said(
+def _describe(
     dataset: Dataset, part: str, shared: list[tuple[Item, Item]], of: int, digests: dict[int, str], *, strict: bool
 ) -> str:
-    """The line that names them. Raises DataError where they are too many."""
+    """Return a line that names the leaked pictures. Raises DataError if there are too many."""
     pairs = [
         f"{item.name} has the {'bytes' if digests[id(item)] == digests[id(twin)] else 'group'} of {twin.name}"
         for item, twin in shared[:MOST_NAMED]
     ]
     named = "; ".join(pairs) + (f"; and {len(shared) - MOST_NAMED} more" if len(shared) > MOST_NAMED else "")
-    said = f"{len(shared)} of {of} pictures of {part} are in a later part too: {named}"
+    line = f"{len(shared)} of {of} pictures of {part} are also in a later part: {named}"
     if strict or len(shared) > MOST_LEFT_OUT * of:
         raise DataError(
-            f"{dataset.where}: {said}; a score on them would lie: part the data by groups ({dataset.group_rule}), or give it "
-            "without parts so that edgecls does, or say what belongs together by --group"
+            f"{dataset.where}: {line}; a score on them would be too high: split the data by groups ({dataset.group_rule}), or "
+            "give it without parts so that edgecls splits it, or group what belongs together with `group`"
         )
-    return f"{said}; left out of {part}"
+    return f"{line}; left out of {part}"

@@ -1,4 +1,4 @@
-"""Decode items to what a model eats, in memory or on disk."""
+"""Decode pictures to the input of a model, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecls import image
-from edgecls.dataset.room import Room
+from edgecls.dataset.storage import MemoryBudget
 from edgecls.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,38 +18,44 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edgecls.card import InputSpec
     from edgecls.dataset.items import Item
     from edgecls.frame import Batch
+    from edgecls.input_spec import InputSpec
 
 AT_ONCE_BYTES = 2_000_000
-_AT_A_TIME = 4096  # so many are asked of the threads at once: asking for millions would take more memory than the pictures
+_AT_A_TIME = 4096  # submitted to the threads at once; millions of tasks would take more memory than the pictures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pictures:
     """Decoded pictures, ready for a model.
 
-    `batch`: (N, height, width, channels) uint8 as `image.fit` makes it, an array or pictures on disk that are taken from as
-    from one; `class_ids`: (N,) int64; `items`: the N items that could be read; `broken`: one line for each that could not.
+    Attributes:
+        batch: (N, height, width, channels) uint8, each as `image.fit` returns it: an array, or pictures on disk that are
+            indexed like one.
+        class_ids: (N,) int64.
+        items: The N items that could be read.
+        broken: One line for each picture that could not be read.
+        notes: Lines about pictures that were read in an unexpected way.
     """
 
     batch: Batch
     class_ids: NDArray[np.int64]
     items: tuple[Item, ...]
     broken: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def memory_bytes(self) -> int:
-        """The memory that the pixels take."""
+        """The memory that the pixels take in bytes; 0 if they are on disk."""
         return self.batch.nbytes if isinstance(self.batch, np.ndarray) else 0
 
     def at_a_time(self, most: int) -> int:
-        """How many to give a network at once: fewer than `most` where they are large; it takes a hundred times their bytes."""
+        """Return a batch size, at most `most`, smaller for large pictures: a network needs a hundred times their bytes."""
         return max(1, min(most, AT_ONCE_BYTES // self.batch[0].nbytes))
 
     def counts(self, labels: Sequence[str], where: str) -> list[int]:
-        """How many there are of each class. Raises DataError for a class of which none could be read."""
+        """Return the number of pictures of each class. Raises DataError if a class has none that could be read."""
         found: list[int] = np.bincount(self.class_ids, minlength=len(labels)).tolist()
         empty = [label for label, count in zip(labels, found, strict=True) if not count]
         if empty:
@@ -58,17 +64,29 @@ class Pictures:
         return found
 
 
-def decode(items: Sequence[Item], spec: InputSpec, *, strict: bool = False, room: Room | None = None) -> Pictures:
-    """Read and fit every picture. Broken ones are left out and named in the result; `strict` raises for the first.
+def decode(items: Sequence[Item], spec: InputSpec, *, strict: bool = False, budget: MemoryBudget | None = None) -> Pictures:
+    """Read every picture and fit it to the input of a model, in parallel.
 
-    What takes more memory than `room` has goes to a file there; without `room` that is half of the machine's memory, and the
-    system's place for temporary files. Raises DataError when no picture is good, or when they do not fit on the disk either.
+    Args:
+        items: The pictures.
+        spec: The input of the model.
+        strict: Raise for the first broken picture instead of listing it in the result.
+        budget: How much memory the pictures may take, and where the rest goes. None takes half of the machine's memory and
+            the system's folder for temporary files.
+
+    Raises:
+        DataError: No picture can be read, or they do not fit on the disk.
     """
-    kept = (room or Room()).make(len(items), spec.shape)
+    kept = (budget or MemoryBudget()).make(len(items), spec.shape)
+
+    noted: list[tuple[str, int]] = []
+
+    def note(name: str, bits: int) -> None:
+        noted.append((name, bits))
 
     def read(index: int) -> str | None:
         try:
-            picture = image.fit(items[index].picture(), spec)
+            picture = image.fit(items[index].picture(note), spec)
         except DataError as error:
             if strict:
                 raise
@@ -92,4 +110,5 @@ def decode(items: Sequence[Item], spec: InputSpec, *, strict: bool = False, room
         class_ids=np.array([item.class_id for item in readable], np.int64),
         items=readable,
         broken=tuple(broken),
+        notes=(image.few_bits(sorted(noted)),) if noted else (),
     )

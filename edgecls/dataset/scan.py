@@ -1,99 +1,169 @@
-"""Find labelled pictures in the layouts that people have.
+"""Find labelled pictures in the usual layouts.
 
-DATA/<class>/**/picture          class folders; DATA/train/<class>, DATA/val/<class> and DATA/test/<class> too
 DATA.csv, DATA/*.csv, DATA/*/*.csv   manifests, see `edgecls.dataset.manifest`
-DATA.npz                         MedMNIST's arrays, see `edgecls.dataset.npz`
+DATA/<class>/**/picture              class folders; DATA/train/<class>, DATA/val/<class> and DATA/test/<class> too, see
+                                     `edgecls.dataset.folders`
+DATA.npz                             arrays as in MedMNIST, see `edgecls.dataset.npz`
+
+A CSV file in a folder is a manifest if it has a column of pictures and one of classes. Other CSV files, such as a training log,
+are ignored if there is anything else to read. So is a table with one picture per class next to manifests, such as Kaggle's
+Meta.csv, because it describes classes. Manifests in subfolders are used only if every subfolder with pictures has one.
 """
 
 from __future__ import annotations
 
-import re
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecls import image
-from edgecls.dataset import manifest, npz
+from edgecls.dataset import folders, manifest, npz
+from edgecls.dataset.class_names import alike
+from edgecls.dataset.csv_table import Table, read_table
+from edgecls.dataset.groups import grouped
 from edgecls.dataset.items import SPLIT_NAMES, Dataset, Item
+from edgecls.dataset.listing import Skipped, children, csv_files, holds_pictures
 from edgecls.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-GROUP_RULES = {
-    "GTSRB track": r"(.*\d{5})_\d{5}\.ppm$",
-    "copies made by Roboflow": r"(.*)\.rf\.[0-9a-f]+\.\w+$",
-    "frames of one video": r"(.*?)[-_. ]?frame[-_. ]?\d+\.\w+$",
-}
-"""Regular expressions on the path, tried in order: what the parentheses catch names the group. A rule is taken only if
-it fits every picture; otherwise each picture is a group of its own."""
+STRAY = "CSV files that are not a manifest of these pictures, ignored"
+ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"})
+CLASS_TABLES = frozenset({"meta", "metadata", "classes", "class_names", "signnames"})
+"""Usual names of tables that describe classes."""
 
 
 def scan(path: str | Path, *, labels: Sequence[str] | None = None, group: str | None = None, roi: bool = False) -> Dataset:
-    """List the pictures under `path` with their classes, without decoding them.
+    """List labelled pictures without decoding them.
 
-    `labels` renames the classes in their order; `group` is a regular expression on the path within the data whose
-    parentheses catch what keeps pictures together; `roi` cuts the region of interest that a manifest names.
-    Raises DataError for a layout that is not understood, an empty class, or fewer than two classes.
+    Args:
+        path: A folder, a CSV manifest or an npz file.
+        labels: New names for the classes, in their order.
+        group: A regular expression on the path within the data. Pictures with equal captured groups stay on one side of a
+            split. None tries the usual rules of `edgecls.dataset.groups`.
+        roi: Whether to crop pictures to the region of interest in the manifest.
+
+    Raises:
+        DataError: The layout is not understood, a class is empty, or there are fewer than two classes.
+
+    Example:
+        dataset = scan("data/signs")
+        print(dataset.labels, len(dataset.items))
     """
     where = Path(path)
-    if not where.exists():
-        raise DataError(f"{where}: no such file or folder; expected class folders, a CSV manifest or an npz file")
-    if where.is_dir():
-        manifests = manifest.find(where)
-        names, items = manifest.read(manifests, where, roi=roi) if manifests else _folders(where)
-    elif where.suffix.lower() == ".csv":
-        names, items = manifest.read([where], where.parent, roi=roi)
-    elif where.suffix.lower() == ".npz":
-        names, items = npz.read(where)
-    else:
-        raise DataError(f"{where}: expected a folder, a .csv or a .npz, found {where.suffix or 'a file without ending'}")
+    skipped = Skipped()
+    names, items = _read(where, skipped, roi=roi)
     if len(names) < 2:
-        raise DataError(f"{where}: a classifier needs at least 2 classes, found {len(names)} ({', '.join(names)})")
+        raise DataError(
+            f"{where}: a classifier needs at least 2 classes, found {len(names)} ({', '.join(names)}){_inside(where)}"
+        )
+    similar = alike(names)
     if labels is not None:
         names = _renamed(names, labels, where)
-    rule, items = _grouped(items, group, where)
-    return Dataset(str(where), tuple(names), tuple(items), rule)
+    rule, items = grouped(items, group, where)
+    return Dataset(str(where), tuple(names), tuple(items), rule, (*skipped.lines(), *filter(None, [similar])))
 
 
-def natural(text: str) -> tuple[tuple[int, int | str], ...]:
-    """A sort key by which 2 comes before 10."""
-    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", text) if part)
+def _read(where: Path, skipped: Skipped, *, roi: bool) -> tuple[list[str], list[Item]]:
+    """Return the class names and the items of a folder, a manifest or an npz file."""
+    if "\0" in str(where) or not _exists(where):
+        raise DataError(f"{where}: no such file or folder; expected class folders, a CSV manifest or an npz file")
+    if where.is_dir():
+        return _read_folder(where, skipped, roi=roi)
+    suffix = where.suffix.lower()
+    if suffix == ".csv":
+        table = read_table(where)
+        if why := manifest.lacks(table):
+            raise DataError(why)
+        return manifest.read([table], where.parent, skipped, roi=roi)
+    if suffix == ".npz" and where.is_file():
+        return npz.read(where)
+    hint = "; unpack the archive first" if suffix in ARCHIVES else ""
+    raise DataError(f"{where}: expected a folder, a .csv or a .npz, found {suffix or 'a file without ending'}{hint}")
 
 
-def pictures_under(folder: Path) -> list[Path]:
-    """The picture files below a folder, in natural order; hidden ones are left out."""
-    found = (p for p in folder.rglob("*") if p.suffix.lower() in image.SUFFIXES and p.is_file())
-    visible = (p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
-    return sorted(visible, key=lambda p: natural(p.as_posix()))
+def _read_folder(root: Path, skipped: Skipped, *, roi: bool) -> tuple[list[str], list[Item]]:
+    """Read the manifests in a folder, else those in its subfolders, else its class folders."""
+    strays: dict[Path, str] = {}
+    try:
+        os.scandir(root).close()
+    except OSError as error:
+        raise DataError(f"{root}: cannot be opened ({error.strerror})") from error
+    inner = children(root, Skipped()).folders
+    own = _manifests([root], strays)
+    tables = own or _manifests(inner, strays)
+    if tables and not own and (bare := _without_manifest(inner, tables)):
+        strays |= {table.path: f"{table.path}: {bare.name!r} beside it has pictures and no manifest" for table in tables}
+        tables = []
+    described = [table for table in tables if _describes_classes(table, tables)]
+    if len(described) < len(tables) or folders.holds_classes(root):
+        strays |= {table.path: "" for table in described}
+        tables = [table for table in tables if table not in described]
+    for path in strays if tables or folders.holds_classes(root) else ():
+        skipped.add(STRAY, path.relative_to(root).as_posix())
+    if tables:
+        names, items = manifest.read(tables, root, skipped, roi=roi)
+        manifest.unlisted(items, root, skipped)
+        return names, items
+    if strays and not folders.holds_classes(root):
+        raise DataError(f"{next(iter(strays.values()))}; there are no class folders with pictures either")
+    return folders.read(root, skipped)
 
 
-def _folders(root: Path) -> tuple[list[str], list[Item]]:
-    folders = _subfolders(root)
-    if not folders:
-        found = "pictures without class folders" if pictures_under(root) else "nothing"
-        raise DataError(f"{root}: expected one folder of pictures per class or a CSV manifest, found {found}")
-    is_split = "train" in {SPLIT_NAMES.get(f.name.lower()) for f in folders}
-    parts = [(SPLIT_NAMES.get(f.name.lower(), ""), f) for f in folders] if is_split else [("", root)]
-    strange = [f.name for split, f in parts if is_split and not split]
-    if strange:
-        raise DataError(f"{root}: beside train, val and test there is {strange[0]!r}; move it out of the data")
-    names = sorted({c.name for _, part in parts for c in _subfolders(part)}, key=natural)
-    items: list[Item] = []
-    filled: set[int] = set()
-    for split, part in parts:
-        for folder in _subfolders(part):
-            class_id = names.index(folder.name)
-            files = pictures_under(folder)
-            filled |= {class_id} if files else set()
-            items += [Item(f.relative_to(root).as_posix(), class_id, "", split, f) for f in files]
-    empty = [name for i, name in enumerate(names) if i not in filled]
-    if empty:
-        raise DataError(f"{root}: class folder {empty[0]!r} has no picture; add some or remove the folder")
-    return names, items
+def _manifests(places: Sequence[Path], strays: dict[Path, str]) -> list[Table]:
+    """Read the manifests directly in some folders; other CSV files are added to `strays` with the reason."""
+    tables: list[Table] = []
+    for path in sorted(file for place in places for file in csv_files(place)):
+        try:
+            table = read_table(path)
+            why = manifest.lacks(table)
+        except DataError as error:
+            strays[path] = str(error)
+            continue
+        if why:
+            strays[path] = why
+        else:
+            tables.append(table)
+    return tables
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    return sorted((p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")), key=lambda p: natural(p.name))
+def _describes_classes(table: Table, tables: Sequence[Table]) -> bool:
+    """Whether a table only describes classes: it has one picture per class, and a telling name or larger tables next to it."""
+    if not _one_each(table):
+        return False
+    words = f"{table.path.parent.name} {table.path.stem}"
+    return table.path.stem.lower() in CLASS_TABLES or not (manifest.part_of(words) or all(map(_one_each, tables)))
+
+
+def _one_each(table: Table) -> bool:
+    classes = [row.first(manifest.CLASS_COLUMNS) for row in table.rows]
+    return len(set(classes)) == len(classes)
+
+
+def _without_manifest(inner: Sequence[Path], tables: Sequence[Table]) -> Path | None:
+    """Return a folder of pictures that lacks a manifest although others have one; train, val and test may lack one."""
+    held = {table.path.parent for table in tables}
+    if not any(map(holds_pictures, held)):
+        return None
+    bare = (folder for folder in inner if folder not in held and folder.name.lower() not in SPLIT_NAMES)
+    return next(filter(holds_pictures, bare), None)
+
+
+def _exists(where: Path) -> bool:
+    try:
+        return where.exists()
+    except OSError as error:
+        raise DataError(f"{where}: cannot be read ({error.strerror})") from error
+
+
+def _inside(where: Path) -> str:
+    """Return a hint at the right folder if all data is in a single subfolder."""
+    inner = children(where, Skipped()).folders if where.is_dir() else ()
+    return (
+        f"; if the classes are the folders in it, give {inner[0]}"
+        if len(inner) == 1 and folders.holds_classes(inner[0])
+        else ""
+    )
 
 
 def _renamed(names: Sequence[str], labels: Sequence[str], where: Path) -> list[str]:
@@ -103,33 +173,5 @@ def _renamed(names: Sequence[str], labels: Sequence[str], where: Path) -> list[s
             f"{where}: {len(labels)} labels given for {len(names)} classes ({shown}); give one for each, in their order"
         )
     if len(set(labels)) != len(labels):
-        raise DataError(f"{where}: the labels given must differ, {max(labels, key=list(labels).count)!r} stands there twice")
+        raise DataError(f"{where}: the labels given must differ, {max(labels, key=list(labels).count)!r} is given twice")
     return list(labels)
-
-
-def _grouped(items: Iterable[Item], group: str | None, where: Path) -> tuple[str, list[Item]]:
-    items = list(items)
-    try:
-        rules = {"given": re.compile(group)} if group else {name: re.compile(r) for name, r in GROUP_RULES.items()}
-    except re.error as error:
-        raise DataError(f"--group {group}: not a regular expression ({error})") from error
-    for name, rule in rules.items():
-        found = [rule.search(item.name if group else _within_part(item)) for item in items]
-        if all(found):
-            keys = ["/".join(m.groups() or (m.group(),)) for m in found if m]
-            said = f"{name}: {rule.pattern}" if group is None else rule.pattern
-            return said, [_with_group(item, key) for item, key in zip(items, keys, strict=True)]
-    if group:
-        lost = next(item.name for item in items if not rules["given"].search(item.name))
-        raise DataError(f"{where}: --group {group} does not fit {lost!r}; it must fit the path of every picture")
-    return "each picture by itself", [_with_group(item, item.name) for item in items]
-
-
-def _within_part(item: Item) -> str:
-    """The path within train/, val/ or test/: a track that stands in two of them is one track."""
-    part, _, rest = item.name.partition("/")
-    return rest if item.split and SPLIT_NAMES.get(part.lower()) == item.split else item.name
-
-
-def _with_group(item: Item, group: str) -> Item:
-    return Item(item.name, item.class_id, group, item.split, item.file, item.pixels, item.roi)

@@ -1,7 +1,7 @@
-"""Hold pictures out for validation, whole groups at a time.
+"""Split a dataset into training and validation pictures by group.
 
-Near-identical pictures on both sides make a score lie: the frames of one GTSRB track differ by a pixel. Besides the
-group rule, pictures with the very same bytes always stay together.
+Near-identical pictures on both sides inflate the score: the frames of one GTSRB track differ by a pixel. So whole groups are
+held out, and identical files always stay on one side.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecls.dataset import leaks
+from edgecls.dataset.conflicts import in_two_classes
+from edgecls.dataset.listing import some
 from edgecls.errors import DataError
+from edgecls.text.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,14 +25,19 @@ if TYPE_CHECKING:
 
 
 FEW_PICTURES = 10
-"""A class with fewer training pictures is warned of."""
+"""A class with fewer training pictures gets a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The two sides, and `rule`: how they were parted, in words for the card.
+    """The two sides of a split.
 
-    `unvalidated`: the labels of which nothing is held out; `warnings`: one line for each thing that the user should know.
+    Attributes:
+        train: The training pictures.
+        val: The validation pictures.
+        rule: How they were chosen, in words for the card.
+        unvalidated: The labels without a validation picture.
+        warnings: Lines that the user should see.
     """
 
     train: tuple[Item, ...]
@@ -40,29 +48,46 @@ class Split:
 
 
 def split(dataset: Dataset, *, fraction: float = 0.15, seed: int = 0, strict: bool = False) -> Split:
-    """Part a dataset into training and validation pictures, by class and by group.
+    """Split a dataset into training and validation pictures, by class and by group.
 
-    Data that names its own train and val sides keeps them, but for training pictures that are in val or test too, see
-    `edgecls.dataset.leaks`; those are refused if `strict`. Pictures named "test" are on neither. The same dataset, fraction and
-    seed give the same sides. Raises DataError where a class has a single picture, or none to train with.
+    Data with its own train and val parts keeps them, except for training pictures that leak into val or test, see
+    `edgecls.dataset.leaks`. Pictures of a test part are in neither. The same arguments give the same split.
+
+    Args:
+        dataset: What `scan` returned.
+        fraction: The share of each class to hold out, 0..1.
+        seed: Chooses the groups.
+        strict: Raise instead of warning about leaks and pictures in two classes.
+
+    Raises:
+        DataError: A class has a single picture or none to train with, or nothing can be held out.
+
+    Example:
+        sides = split(scan("data/signs"), fraction=0.2)
+        print(len(sides.train), len(sides.val), sides.rule)
     """
     train, val, left_out = leaks.parted(dataset, strict=strict)
+    digest_of = dict(zip(dataset.items, dataset.hashes, strict=True))
+    if conflict := in_two_classes(dataset, {item: digest_of[item] for item in (*train, *val)}, strict=strict):
+        left_out = (*left_out, conflict)
     named = [item for item in train if item.split == "train"]
     if named and val:
-        _refuse_untrained(dataset, named)
-        gone = len(dataset.of_split("train", "val")) - len(named) - len(val)
-        rule = f"as the data says: {len(named)} train, {len(val)} val{f' ({gone} left out)' if gone else ''}"
+        _check_trained(dataset, named)
+        left = len(dataset.of_split("train", "val")) - len(named) - len(val)
+        rule = f"as the data says: {len(named)} train, {len(val)} val{f' ({left} left out)' if left else ''}"
         return _warned(dataset, Split(tuple(named), val, rule, _missing(dataset, named, val), left_out), "no picture in val")
     pool = train
     if not pool:
-        raise DataError(f"{dataset.where}: has no training pictures, only {Counter(i.split for i in dataset.items)}")
-    _refuse_single_pictures(dataset, pool)
+        raise DataError(
+            f"{dataset.where}: has no training pictures, only those of {' and '.join(sorted({i.split for i in dataset.items}))}"
+        )
+    _check_pairs(dataset, pool)
     groups = _groups(dataset, pool)
     held = _hold_out(pool, groups, fraction, seed)
     train = tuple(item for i, item in enumerate(pool) if i not in held)
     val = tuple(item for i, item in enumerate(pool) if i in held)
     if not val:
-        raise DataError(f"{dataset.where}: every class has a single group, so nothing can be held out; check --group")
+        raise DataError(f"{dataset.where}: every class has a single group, so nothing can be held out; check `group`")
     rule = f"{len(train)} train, {len(val)} val in {len(groups)} groups ({dataset.group_rule}), seed {seed}"
     return _warned(dataset, Split(train, val, rule, _missing(dataset, pool, val), left_out), "a single group")
 
@@ -73,22 +98,18 @@ def _missing(dataset: Dataset, trained: Sequence[Item], val: Sequence[Item]) -> 
 
 
 def _warned(dataset: Dataset, sides: Split, why: str) -> Split:
-    """With the warnings that its classes give cause for; `why` some are not validated."""
+    """Add warnings about classes that are small or not validated; `why` says why they are not."""
     warnings = list(sides.warnings)
     if sides.unvalidated:
-        warnings.append(f"{len(sides.unvalidated)} class(es) have {why} and are not validated: {_some(sides.unvalidated)}")
+        warnings.append(f"{len(sides.unvalidated)} class(es) have {why} and are not validated: {some(sides.unvalidated, 5)}")
     counts = Counter(item.class_id for item in sides.train)
     few = [f"{dataset.labels[c]} ({n})" for c, n in sorted(counts.items()) if n < FEW_PICTURES]
     if few:
-        warnings.append(f"{len(few)} class(es) have fewer than {FEW_PICTURES} training pictures: {_some(few)}; add some")
+        warnings.append(f"{len(few)} class(es) have fewer than {FEW_PICTURES} training pictures: {some(few, 5)}; add some")
     return replace(sides, warnings=tuple(warnings))
 
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-
-
-def _refuse_untrained(dataset: Dataset, train: Sequence[Item]) -> None:
+def _check_trained(dataset: Dataset, train: Sequence[Item]) -> None:
     trained = {item.class_id for item in train}
     missing = [label for c, label in enumerate(dataset.labels) if c not in trained]
     if missing:
@@ -96,18 +117,19 @@ def _refuse_untrained(dataset: Dataset, train: Sequence[Item]) -> None:
                         "pictures or remove them")  # fmt: skip
 
 
-def _refuse_single_pictures(dataset: Dataset, pool: Sequence[Item]) -> None:
+def _check_pairs(dataset: Dataset, pool: Sequence[Item]) -> None:
     counts = Counter(item.class_id for item in pool)
     single = [dataset.labels[c] for c in range(len(dataset.labels)) if counts[c] < 2]
     if single:
+        found = counted(counts[dataset.labels.index(single[0])], "picture")
         raise DataError(
-            f"{dataset.where}: class {single[0]!r} has {counts[dataset.labels.index(single[0])]} picture(s), expected at least "
+            f"{dataset.where}: class {single[0]!r} has {found}, expected at least "
             f"2 so that one can validate; {len(single)} such class(es): add pictures or remove them"
         )
 
 
 def _groups(dataset: Dataset, pool: Sequence[Item]) -> list[list[int]]:
-    """Indices into `pool`, joined by group name and by equal content, in order of their first picture."""
+    """Return the groups as indices into `pool`, merged by group name and equal content, ordered by their first picture."""
     digest_of = dict(zip(map(id, dataset.items), dataset.hashes, strict=True))
     parent = list(range(len(pool)))
 

@@ -1,17 +1,16 @@
-"""Export a training run: convert, measure every form that is asked for, choose, and only then write the file.
+"""Export a training run: convert the model, measure the requested variants, choose one, and only then write the file.
 
 run folder -> best.keras -> fp32 -> schemes -> the fastest that loses little -> card and golden pictures -> out.onnx
                   |           |        |
                   `- parity --'        |
-                  `- accuracy, within max_drop points, through the runtime's own path
+                  `- accuracy, within max_drop points, measured with the code of the runtime
 
-Held-out pictures decide. Test pictures measure what was decided, and decide nothing.
+The choice is based on the held-out pictures. Test pictures only measure the chosen variant.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,32 +18,43 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecls import extras, processor
-from edgecls.classifier import INPUT_NAME
+from edgecls import extras
 from edgecls.errors import ConfigError, GateError
 from edgecls.evaluate import measure
-from edgecls.export.climb import KERAS, card_of, climb, golden_of, rungs
 from edgecls.export.convert import stamp
 from edgecls.export.inputs import gather
+from edgecls.export.ladder_search import KERAS, card_of, golden_of, rungs, search
 from edgecls.export.parity import Parity, compare
 from edgecls.export.quantize.targets import AUTO, DEFAULT, check_measurable, look_up, timed_here
 from edgecls.files import whole_file
-from edgecls.ladder import REFERENCE, Ladder, Limits, choose
+from edgecls.log import log_progress
+from edgecls.model import cpu
+from edgecls.model.classifier import INPUT_NAME
+from edgecls.model.ladder import REFERENCE, Ladder, Limits, choose
 from edgecls.report.ladder import drawing, put_into
+from edgecls.text.strict_json import dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from edgecls.card import ModelCard
     from edgecls.evaluate import Report
-    from edgecls.export.climb import Form, Probabilities
     from edgecls.export.inputs import Given
-    from edgecls.processor import Processor
+    from edgecls.export.ladder_search import Form, Probabilities
+    from edgecls.log import Say
+    from edgecls.model.card import ModelCard
+    from edgecls.model.cpu import Processor
 
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """The written file, its card, how far it is from Keras on the held-out pictures, and all forms that were measured."""
+    """The outcome of an export.
+
+    Attributes:
+        out: The written file.
+        card: Its card.
+        parity: Its difference from Keras on the held-out pictures.
+        ladder: All variants that were measured.
+    """
 
     out: Path
     card: ModelCard
@@ -52,32 +62,56 @@ class ExportReport:
     ladder: Ladder
 
 
-def build(  # noqa: PLR0913 - each is an option of the command
-    run: str | Path, out: str | Path, *, scheme: str = AUTO, target: str = DEFAULT, calibration: str = "", test: str = "",
-    max_drop: float = 0.5, max_bytes: int | None = None, max_us: float | None = None, reject: float = 0.02,
-    say: Callable[[str], None] = lambda _line: None,
+def export_model(  # noqa: PLR0913 - each is an option of the command
+    run: str | Path, out: str | Path, *, scheme: str = AUTO, target: str = DEFAULT, calibration: str | Path = "",
+    test: str | Path = "", max_drop: float = 0.5, max_bytes: int | None = None, max_us: float | None = None,
+    reject: float = 0.02, say: Say = log_progress,
 ) -> ExportReport:  # fmt: skip
-    """Export a run folder, or the best.keras in one, to the file `out`.
+    """Export a training run to one .onnx file, after checking that the file still computes what the trained model does.
 
-    `scheme` is one of SCHEMES, or "auto": then all that are right on `target` (a key of TARGETS) are made and measured, the
-    fastest that passes is taken (see `edgecls.ladder.choose`), and the ladder is written beside `out` as M.ladder.json and
-    M.ladder.svg. To pass, a form must keep to within `max_drop` points of Keras' top-1 and macro recall on the held-out
-    pictures, and to `max_bytes` and `max_us` (microseconds for one picture), where they are given.
+    The training pictures of the run calibrate the quantization. Its held-out pictures measure the accuracy of each form and
+    calibrate the scores.
 
-    The run's own training pictures calibrate and its held-out ones measure; `calibration` says where they lie now, if not where
-    they were. To the held-out ones the scores are fitted, so that they become frequencies, and a threshold under which a share
-    `reject` of them (0..1) comes out as unknown. `test` names labelled pictures that are measured for the card instead.
+    Args:
+        run: The folder of a training run, or the best.keras in it.
+        out: The .onnx file to write; its folder exists.
+        scheme: A key of `edgecls.export.quantize.SCHEMES`, such as "fp32", "fp16" or "int8". With "auto", all schemes that are
+            right for `target` are built and measured, and the fastest that passes is chosen (`edgecls.model.ladder.choose`);
+            the ladder is written beside `out` as M.ladder.json and M.ladder.svg.
+        target: The processors that the file is for: "x86" (any), "x86-vnni" or "arm".
+        calibration: Where the pictures of the run are now, if they have moved; "" if not.
+        test: Labelled pictures to measure for the card; "" uses the held-out ones.
+        max_drop: Maximum loss of top-1 and of macro recall against Keras, in percentage points.
+        max_bytes: Maximum size of the file in bytes; None: no limit.
+        max_us: Maximum time per picture on one thread of this machine, in microseconds; None: no limit.
+        reject: The share (0 to below 1) of known pictures that may be classified as unknown, so that foreign ones are.
+        say: Called with each line of progress and each warning. Default: the logger "edgecls".
 
-    Raises ExportError when the file is not the model that was trained, and GateError, which has the ladder, when no form
-    passes; then nothing is written.
+    Returns:
+        The written file, its card, its difference from Keras, and the measured forms.
+
+    Raises:
+        ConfigError: A setting is not valid, or `run` is not the folder of a training run.
+        DataError: The pictures cannot be read.
+        ExportError: The file does not compute the same as the trained model; nothing is written.
+        GateError: No form passes. The error holds the ladder; nothing is written.
+
+    Example:
+        >>> import edgecls
+        >>> report = edgecls.export_model("runs/shapes", "shapes.onnx", scheme="fp32", max_drop=5)
+        >>> report.out, report.card.scheme, report.card.labels
+        (PosixPath('shapes.onnx'), 'fp32', ('disc', 'ring', 'square', 'stripes'))
     """
-    limits, here = Limits(max_drop, max_bytes, max_us), processor.this()
+    calibration, test = str(calibration), str(test)
+    limits, here = Limits(max_drop, max_bytes, max_us), cpu.this()
     allowed = look_up(scheme, target)
     check_measurable(target, allowed.allowed if scheme == AUTO else (scheme,), here)
     _check_numbers(reject, limits, target, here)
     out = writable(Path(out))
+    for source in (Path(run), Path(run) / "best.keras"):
+        refuse_same(out, source)
     given = gather(Path(run), out, calibration=calibration, test=test, reject=reject, target=target, say=say)
-    forms, left_out = climb(scheme, allowed, given, max_drop=max_drop, say=say)
+    forms, left_out = search(scheme, allowed, given, max_drop=max_drop, say=say)
     measured, timed = rungs(forms, scheme, limits, given.held_out.batch), timed_here(target, here)
     ladder = Ladder(
         target=target,
@@ -101,9 +135,9 @@ def build(  # noqa: PLR0913 - each is an option of the command
         measured_on=ladder.tested_on or ladder.measured_on,
     )
     content = stamp(chosen.model, card, golden_of(chosen, given, plainly(chosen.model.SerializeToString())))
-    if max_bytes is not None and len(content) > max_bytes:  # the numbers on its card are longer than those that were weighed
+    if max_bytes is not None and len(content) > max_bytes:  # the final card is longer than the one that was measured with
         raise GateError(f"{out}: {chosen.name} has {len(content):,} bytes with its card, at most {max_bytes:,}; nothing was "
-                        "written. Allow more with --max-bytes", ladder)  # fmt: skip
+                        "written. Increase `max_bytes`", ladder)  # fmt: skip
     weighed = [replace(rung, bytes=len(content)) if rung.name == chosen.name else rung for rung in ladder.rungs]
     ladder = replace(ladder, rungs=tuple(weighed))
     _write(out, content, ladder if scheme == AUTO else None)
@@ -112,7 +146,7 @@ def build(  # noqa: PLR0913 - each is an option of the command
 
 
 def _tested(ladder: Ladder, forms: Sequence[Form], chosen: Form, given: Given) -> tuple[Ladder, Report]:
-    """The ladder with what Keras, fp32 and the chosen form do on the test pictures, and the report that goes on the card."""
+    """Measure Keras, fp32 and the chosen variant on the test pictures. Returns the ladder and the report for the card."""
     if given.tested is None:
         return ladder, chosen.report
     shown = {
@@ -128,22 +162,23 @@ def _tested(ladder: Ladder, forms: Sequence[Form], chosen: Form, given: Given) -
 
 
 def _why_none(out: Path, ladder: Ladder) -> str:
+    """Return the message for a ladder without a form that passes."""
     tried = [rung for rung in ladder.rungs if rung.refused != REFERENCE]
     if len(tried) == 1:
-        return (f"{out}: {tried[0].name} {tried[0].refused}; nothing was written. Take another --scheme, or allow more with "
-                "--max-drop, --max-bytes, --max-us")  # fmt: skip
-    return (f"{out}: none of {len(tried)} forms passes, as the table says; nothing was written. Allow more with --max-drop, "
-            "--max-bytes, --max-us, or train a smaller network")  # fmt: skip
+        return (f"{out}: {tried[0].name} {tried[0].refused}; nothing was written. Choose another `scheme`, or increase "
+                "`max_drop`, `max_bytes` or `max_us`")  # fmt: skip
+    return (f"{out}: none of {len(tried)} forms passes; nothing was written. Increase `max_drop`, `max_bytes` or `max_us`, "
+            "or train a smaller network")  # fmt: skip
 
 
 def _write(out: Path, content: bytes, ladder: Ladder | None) -> None:
-    """Write the file, and the ladder beside it. Without one, that of another file of this name is taken away."""
+    """Write the file and its ladder. Without a ladder, remove the outdated one of an earlier export to the same name."""
     record, drawn = out.with_suffix(".ladder.json"), out.with_suffix(".ladder.svg")
-    with whole_file(out) as path, contextlib.ExitStack() as beside:  # the model takes its name last
+    with whole_file(out) as path, contextlib.ExitStack() as beside:  # the model is renamed into place last
         path.write_bytes(content)
         if ladder is not None:
             found = ladder.as_record()
-            text = json.dumps(found, ensure_ascii=False, indent=1)
+            text = dumps(found, indent=1)
             beside.enter_context(whole_file(record)).write_text(text + "\n", encoding="utf-8")
             beside.enter_context(whole_file(drawn)).write_text(drawing(found) + "\n", encoding="utf-8")
     if ladder is None:
@@ -151,8 +186,8 @@ def _write(out: Path, content: bytes, ladder: Ladder | None) -> None:
         drawn.unlink(missing_ok=True)
 
 
-def _show(run: Path, ladder: Ladder, say: Callable[[str], None]) -> None:
-    """Put the ladder into the page of the run, where it has one."""
+def _show(run: Path, ladder: Ladder, say: Say) -> None:
+    """Add the ladder to the report of the run, if there is one."""
     page = (run.parent if run.suffix == ".keras" else run) / "report.html"
     try:
         if page.exists():
@@ -162,7 +197,7 @@ def _show(run: Path, ladder: Ladder, say: Callable[[str], None]) -> None:
 
 
 def plainly(content: bytes) -> Probabilities:
-    """The graph of a file as it is written, node by node, without the kernels that ONNX Runtime makes of several."""
+    """Return a function that runs a model file node by node, without the fused kernels of ONNX Runtime's optimizer."""
     ort = extras.load("onnxruntime", extra="export", purpose="Exporting")
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -172,19 +207,26 @@ def plainly(content: bytes) -> Probabilities:
 
 
 def _check_numbers(reject: float, limits: Limits, target: str, here: Processor) -> None:
+    """Check the share to reject, and that a limit on time can be measured on this processor. Raises ConfigError."""
     if not 0 <= reject < 1:
         raise ConfigError(f"reject {reject}: expected the share of known pictures that may be unknown, from 0 to below 1")
     if limits.max_us is not None and not timed_here(target, here):
         raise ConfigError(
-            f"--max-us {limits.max_us:g}: microseconds of this processor ({here.name}) say nothing of --target {target}; leave "
-            "it out, or export on such a machine"
+            f"`max_us={limits.max_us:g}`: timings on this processor ({here.name}) do not apply to `target={target}`; omit it, "
+            "or export on such a machine"
         )
 
 
+def refuse_same(out: Path, source: Path) -> None:
+    """Raise ConfigError if `out` is the input file itself, by name or through a link."""
+    if out.exists() and source.exists() and out.samefile(source):
+        raise ConfigError(f"`out={out}`: it is the input file {source}; expected another one")
+
+
 def writable(out: Path) -> Path:
-    """Return `out`, where a model can be written. Raises ConfigError."""
+    """Return `out` after checking that a model can be written there. Raises ConfigError."""
     if out.suffix != ".onnx":
-        raise ConfigError(f"--out {out}: expected a file that ends in .onnx")
+        raise ConfigError(f"`out={out}`: expected a file name that ends in .onnx")
     if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise ConfigError(f"--out {out}: the folder {out.parent} does not exist or cannot be written to")
+        raise ConfigError(f"`out={out}`: the folder {out.parent} does not exist or cannot be written to")
     return out

@@ -1,4 +1,4 @@
-"""Keras -> ONNX: a graph that eats uint8, without leftovers of the conversion, with the card inside."""
+"""Convert a Keras model to an ONNX graph with uint8 input, remove the leftovers of the conversion, and add the card."""
 
 from __future__ import annotations
 
@@ -9,57 +9,41 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecls import extras
-from edgecls.card import METADATA_KEY
-from edgecls.classifier import INPUT_NAME, OUTPUT_NAME
 from edgecls.errors import ExportError
-from edgecls.golden import GOLDEN_KEY
+from edgecls.export.trace import traced
+from edgecls.model.card import METADATA_KEY
+from edgecls.model.golden import GOLDEN_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import onnx
 
-    from edgecls.card import InputSpec, ModelCard
-    from edgecls.golden import Golden
+    from edgecls.input_spec import InputSpec
+    from edgecls.model.card import ModelCard
+    from edgecls.model.golden import Golden
 
-OPSET = 18
 BATCH_AXIS = "N"
 
 
 def check_backend() -> None:
-    """Raise ExportError where Keras computes with something else than TensorFlow, which alone can be converted."""
-    found = extras.backend()  # asked before Keras loads, and needs, another one
+    """Raise ExportError unless the backend of Keras is TensorFlow, the only one that can be converted."""
+    found = extras.backend()  # known before Keras is imported, which would need the other backend
     if found == "tensorflow":
         found = extras.load("keras", extra="export", purpose="Exporting").backend.backend()
     if found != "tensorflow":
-        raise ExportError(f"exporting needs Keras on TensorFlow, here it is on {found}; a run of any backend can be exported "
-                          "in a process with KERAS_BACKEND=tensorflow")  # fmt: skip
+        raise ExportError(f"exporting needs Keras on TensorFlow, here it is on {found}; set KERAS_BACKEND=tensorflow to "
+                          "export, whatever the backend of the training run was")  # fmt: skip
 
 
 def to_onnx(model: Any, spec: InputSpec) -> onnx.ModelProto:
-    """Convert a keras.Model over (N, height, width, channels) uint8. Raises ExportError when it has another input."""
+    """Convert a keras.Model with input (N, height, width, channels) uint8. Raises ExportError if its input is another one."""
     if tuple(model.input_shape) != (None, *spec.shape):
         raise ExportError(f"the card promises pictures of {spec.shape}, the Keras model takes {tuple(model.input_shape)[1:]}")
     return tidy(traced(model, spec.shape, "uint8"))
 
 
-def traced(model: Any, shape: Sequence[int], dtype: str) -> onnx.ModelProto:
-    """Convert a keras.Model with one input of (N, *shape) and one output, as it comes out of tf2onnx.
-
-    tf2onnx gets a tf.function: its own Keras entry fails on Keras 3, and Keras' own export leaves names and batch axis
-    to chance.
-    """
-    tensorflow = extras.load("tensorflow", extra="export", purpose="Exporting")
-    tf2onnx = extras.load("tf2onnx", extra="export", purpose="Exporting")
-    signature = [tensorflow.TensorSpec((None, *shape), dtype, name=INPUT_NAME)]
-    function = tensorflow.function(lambda image: {OUTPUT_NAME: model(image, training=False)}, input_signature=signature)
-    converted, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
-    return converted
-
-
 def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Give reshapes a constant shape, name the batch axis, and fold what ONNX Runtime's basic level folds
-    (normalizations into convolutions, a product and a sum into one Gemm); the result is plain ONNX.
+    """Simplify a converted graph: constant shapes for reshapes, a named batch axis, and ONNX Runtime's basic optimizations
+    (normalizations folded into convolutions, MatMul and Add into one Gemm). The result uses standard ONNX operators only.
     """
     onnx = extras.load("onnx", extra="export", purpose="Exporting")
     model = onnx.shape_inference.infer_shapes(model, data_prop=True)
@@ -89,7 +73,7 @@ def stamp(model: onnx.ModelProto, card: ModelCard, golden: Golden | None = None)
 
 
 def _make_reshapes_static(onnx: Any, graph: Any) -> None:
-    """Flatten comes as a chain from Shape to Concat that computes the batch size; -1 says the same."""
+    """Replace the chain from Shape to Concat, which tf2onnx writes for Flatten to compute the batch size, by a constant -1."""
     dims = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in (*graph.value_info, *graph.output)}
     for node in graph.node:
         shape = dims.get(node.output[0], [])
@@ -114,7 +98,7 @@ def drop_unused(graph: Any) -> None:
 
 
 def folded(model: onnx.ModelProto) -> onnx.ModelProto:
-    """What ONNX Runtime makes of a graph at its basic level: constants computed, what does nothing taken out."""
+    """Return the graph after ONNX Runtime's basic optimizations: constants folded, nodes without effect removed."""
     onnx = extras.load("onnx", extra="export", purpose="Exporting")
     ort = extras.load("onnxruntime", extra="cpu", purpose="Exporting")
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""What an export starts from: the folder of a run, its network, and the pictures that calibrate, decide and measure."""
+"""Load the inputs of an export: the run folder, its network, and the pictures for calibration, validation and testing."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecls import __version__, confidence, extras
-from edgecls.card import ModelCard
+from edgecls import extras
+from edgecls._version import __version__
 from edgecls.dataset import DataConfig, Pictures, decode, fingerprint
-from edgecls.errors import ConfigError, ExportError
+from edgecls.errors import ConfigError, ExportError, ModelError
 from edgecls.evaluate import match_labels
 from edgecls.export.convert import check_backend
 from edgecls.export.quantize import CALIBRATION_PICTURES
+from edgecls.files.text_file import read_text
+from edgecls.model import confidence, vet
+from edgecls.model.card import ModelCard
+from edgecls.model.vet.keras import TRAINED_WITH, open_keras
 from edgecls.settings import build as build_settings
 from edgecls.settings import read_toml
 
@@ -23,28 +27,35 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edgecls.card import InputSpec
     from edgecls.dataset import Item
+    from edgecls.input_spec import InputSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tested:
-    """Labelled pictures that measure: the model's class for each of their classes, and the fingerprint of their data."""
+    """Labelled test pictures, the model's class for each of their classes, and the fingerprint of their data."""
 
     pictures: Pictures
     class_ids: Sequence[int]
     fingerprint: str
 
     def name(self, kind: str) -> str:
-        """What a card calls them: how many they are, of which kind, of which data."""
+        """Return the name of these pictures for the card: their number, their kind and their fingerprint."""
         return f"{len(self.pictures.batch)} {kind} pictures ({self.fingerprint})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Given:
-    """What every form is made from and measured with: the keras.Model, its card so far, `train` (N, height, width, channels)
-    uint8 to calibrate, the held-out pictures that decide, the share of them that may be unknown, perhaps pictures that test,
-    and the file that is to be written.
+    """What every variant is built from and measured with.
+
+    Attributes:
+        out: The file to write.
+        model: The keras.Model.
+        card: Its card so far.
+        train: Calibration pictures, (N, height, width, channels) uint8.
+        held_out: The pictures that the choice is based on.
+        reject: The share of them that may come out as unknown, 0..1.
+        tested: Test pictures, if any.
     """
 
     out: Path
@@ -59,23 +70,25 @@ class Given:
 def gather(
     run: Path, out: Path, *, calibration: str, test: str, reject: float, target: str, say: Callable[[str], None]
 ) -> Given:
-    """Read all of it. `calibration` says where the run's pictures lie now; "" where they were."""
+    """Load all inputs. `calibration` is the path of the run's pictures if they have moved; "" if not."""
     keras_file, card, data = _read_run(run)
     check_backend()
     measuring = DataConfig(path=test, roi=data.roi, strict=data.strict)
     tested = tested_pictures(measuring, card.labels, card.input) if test else None
     train, held_out = _pictures(card, replace(data, path=calibration or data.path), say)
-    if len(held_out.batch) < confidence.FEWEST_TO_FIT:
-        say(f"warning: {len(held_out.batch)} held-out pictures are too few to fit confidence to; scores stay as they are, and "
-            "nothing comes out as unknown")  # fmt: skip
-    model = _load_keras(keras_file)
+    if len(held_out.batch) < confidence.MIN_PICTURES_TO_FIT:
+        say(
+            f"warning: {len(held_out.batch)} held-out pictures are too few to calibrate the scores; they stay unchanged, and "
+            "no picture comes out as unknown"
+        )
+    model = _load_keras(keras_file, card)
     made_with = {**card.made_with, **_versions(), "calibration_pictures": str(len(train)), "target": target}
     card = replace(card, made_with=made_with, measured_on=f"{len(held_out.batch)} held-out pictures")
     return Given(out, model, card, train, held_out, reject, tested)
 
 
 def _read_run(run: Path) -> tuple[Path, ModelCard, DataConfig]:
-    """The Keras file, the card and the data of the folder of a training run, or of the best.keras in it. Raises ConfigError."""
+    """Return the Keras file, the card and the data settings of a run, given its folder or best.keras. Raises ConfigError."""
     folder = run.parent if run.suffix == ".keras" else run
     keras_file = run if run.suffix == ".keras" else folder / "best.keras"
     missing = [file.name for file in (keras_file, folder / "card.json", folder / "config.toml") if not file.is_file()]
@@ -83,45 +96,64 @@ def _read_run(run: Path) -> tuple[Path, ModelCard, DataConfig]:
         raise ConfigError(
             f"{run}: expected the folder of a training run; missing: {', '.join(missing)}; make one with: edgecls train"
         )
-    card = ModelCard.from_json((folder / "card.json").read_text(encoding="utf-8"), str(folder / "card.json"))
+    card = ModelCard.from_json(read_text(folder / "card.json", error=ModelError), str(folder / "card.json"))
     config = folder / "config.toml"
     return keras_file, card, build_settings(DataConfig, read_toml(config).get("data", {}), str(config), "data.")
 
 
-def _load_keras(file: Path) -> Any:
-    """The keras.Model of a file. Raises ConfigError."""
+def _load_keras(file: Path, card: ModelCard) -> Any:
+    """Load a keras.Model and check it against the card of the run. Raises ConfigError."""
     keras = extras.load("keras", extra="export", purpose="Exporting")
     try:
-        return keras.saving.load_model(file, compile=False)  # how it was trained does not matter here
+        open_keras(vet.read(file), file.name, own=TRAINED_WITH, compiled=True)
+        model = keras.saving.load_model(file, compile=False)  # how it was trained does not matter here
     except Exception as error:
         raise ConfigError(f"{file}: Keras cannot load it ({str(error)[:200]}); train again with: edgecls train") from error
+    _check_form(model, card, file)
+    return model
+
+
+def _check_form(model: Any, card: ModelCard, file: Path) -> None:
+    """Raise ConfigError if the inputs and outputs of the network are not those on the card of its run."""
+    inputs, outputs = (list(getattr(model, name, None) or ()) for name in ("inputs", "outputs"))
+    found = [tuple(tensor.shape)[1:] for tensor in (*inputs, *outputs)]
+    numbers = [tensor for tensor in inputs if str(tensor.dtype).startswith(("uint", "int", "float", "bfloat"))]
+    single = len(inputs) == len(outputs) == len(numbers) == 1 and hasattr(model.output, "shape")
+    if not single or found != [card.input.shape, (len(card.labels),)]:
+        raise ConfigError(
+            f"{file}: expected a network from pictures of {card.input.shape} to {len(card.labels)} probabilities, as the "
+            f"card.json beside it says, found one with inputs and outputs of {found}; train again with: edgecls train"
+        )
 
 
 def _pictures(card: ModelCard, data: DataConfig, say: Callable[[str], None]) -> tuple[NDArray[np.uint8], Pictures]:
-    """Some training pictures to calibrate with, (N, height, width, channels) uint8, and all of the held-out ones.
+    """Return calibration pictures, (N, height, width, channels) uint8, and all held-out pictures.
 
-    Raises ExportError when the data has other classes than the run had.
+    Raises:
+        ExportError: The classes of the data are not those of the run.
     """
     dataset = data.scan()
+    for line in dataset.notes:
+        say(f"note: {line}")
     if dataset.labels != card.labels:
         raise ExportError(
             f"{data.path}: its classes are not those of the run ({len(dataset.labels)} against {len(card.labels)})"
         )
     if fingerprint(dataset) != card.dataset:
         say(f"warning: {data.path} is not what the run was trained on ({fingerprint(dataset)}, the card says {card.dataset})")
-    sides = data.split(dataset)
-    train = calibration_pictures(sides.train, card.input, data.seed)
-    return train, decode(sides.val, card.input, strict=data.strict)
+    parts = data.split(dataset)
+    train = calibration_pictures(parts.train, card.input, data.seed)
+    return train, decode(parts.val, card.input, strict=data.strict)
 
 
 def calibration_pictures(items: Sequence[Item], spec: InputSpec, seed: int) -> NDArray[np.uint8]:
-    """(N, height, width, channels) uint8: as many of `items` as tell the range of an activation, chosen by `seed`."""
+    """Return a random sample of `items` to calibrate the ranges of activations with, (N, height, width, channels) uint8."""
     chosen = np.random.default_rng(seed).permutation(len(items))[:CALIBRATION_PICTURES]
     return decode([items[i] for i in chosen.tolist()], spec).batch[:]
 
 
 def tested_pictures(data: DataConfig, labels: Sequence[str], spec: InputSpec) -> Tested:
-    """The test part of labelled pictures, or all where they have none, for a model of these labels."""
+    """Return the test part of labelled pictures, or all pictures if there is none, for a model with these labels."""
     dataset = data.scan()
     class_ids = match_labels(dataset, labels)
     found = decode(dataset.of_split("test") or dataset.items, spec, strict=data.strict)

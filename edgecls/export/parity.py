@@ -1,4 +1,4 @@
-"""Is the exported file the model that was trained? Both classify the same pictures, the file through the runtime's own path."""
+"""Check that an exported file computes the same as the trained model, by comparing their results on the same pictures."""
 
 from __future__ import annotations
 
@@ -15,37 +15,38 @@ if TYPE_CHECKING:
     from edgecls.evaluate import Report
 
 LARGEST_FLOAT_DIFFERENCE = 1e-3
-"""Between float computations of one network; 1e-6 is usual, a wrong layer or pixel rule gives 0.1 and more."""
+"""The largest acceptable difference between float computations of a network; 1e-6 is usual, a wrong layer gives 0.1 or more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How far two models are apart on the same pictures: probabilities (0..1), shares of pictures (0..1)."""
+    """The difference between two models on the same pictures; all values are probabilities or shares of pictures, 0..1."""
 
     largest_difference: float
     mean_difference: float
     agreement: float  # the share of pictures with the same best label
-    top1_drop: float  # how much smaller the second's share of right labels is
+    top1_drop: float  # top-1 of the first minus top-1 of the second
     macro_recall_drop: float
 
 
 def compare(reference: Report, other: Report) -> Parity:
-    """Compare two measures of the same pictures in the same order."""
-    apart = np.abs(reference.probabilities - other.probabilities)
+    """Compare two reports on the same pictures in the same order."""
+    differences = np.abs(reference.probabilities - other.probabilities)
     drops = (reference.top1 - other.top1, reference.macro_recall - other.macro_recall)
     same = agreement(reference.probabilities, other.probabilities)
-    return Parity(float(apart.max()), float(apart.mean()), same, *drops)
+    return Parity(float(differences.max()), float(differences.mean()), same, *drops)
 
 
 def agreement(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """The share of the same pictures that two models give the same label, by their (N, labels) probabilities."""
+    """Return the share of pictures with the same best label, given two sets of probabilities, (N, labels) each."""
     return float((one.argmax(axis=1) == other.argmax(axis=1)).mean())
 
 
 def check_float(parity: Parity, where: str) -> None:
-    """Refuse a float file that computes something else than Keras. Raises ExportError."""
+    """Check that a float model computes the same as Keras. Raises ExportError."""
     if parity.largest_difference > LARGEST_FLOAT_DIFFERENCE:
         raise ExportError(
             f"{where}: its probabilities differ from Keras by up to {parity.largest_difference:.2g} on the held-out pictures, "
-            f"expected at most {LARGEST_FLOAT_DIFFERENCE:g}; nothing was written. Report this network: it was converted wrongly"
+            f"expected at most {LARGEST_FLOAT_DIFFERENCE:g}; nothing was written. "
+            "The conversion is wrong; please report this network"
         )

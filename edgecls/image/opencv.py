@@ -1,4 +1,4 @@
-"""OpenCV as this project imports it, and how it behaves in a process of cameras."""
+"""Import OpenCV, and set its logging and threads."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ try:
     import cv2 as cv2
 except ModuleNotFoundError as error:
     raise MissingExtraError("opencv-python (or opencv-python-headless)", "cpu", "Reading pictures and cameras") from error
-except ImportError as error:  # the wheel is there, a system library under it is not
+except ImportError as error:  # the wheel is installed, but a system library that it needs is missing
     raise MissingExtraError(
-        f"a library that OpenCV loads ({error}); without a desktop take opencv-python-headless instead of opencv-python, and",
+        f"a library that OpenCV loads ({error}); without a desktop, use opencv-python-headless instead of opencv-python, and",
         "cpu",
         "Reading pictures and cameras",
     ) from error
@@ -24,7 +24,11 @@ except ImportError as error:  # the wheel is there, a system library under it is
 
 @cache
 def quiet_opencv() -> ModuleType:
-    """Stop OpenCV from writing to stderr (it would show camera URLs with their passwords). Returns cv2."""
+    """Silence OpenCV's log on stderr, which would show camera URLs with their passwords. Returns the cv2 module.
+
+    Its libjpeg and libpng may still print a line about a damaged file: they write to the file descriptor, and redirecting that
+    would swallow the output of all other threads.
+    """
     log = getattr(getattr(cv2, "utils", None), "logging", None)
     if log is not None:
         log.setLogLevel(log.LOG_LEVEL_SILENT)
@@ -32,7 +36,9 @@ def quiet_opencv() -> ModuleType:
 
 
 def keep_opencv_to_one_thread() -> None:
-    """For a whole process that runs cameras: OpenCV's own threads spin while they wait for each other, which costs the decoder
-    more than they bring. A library must not decide that for the program around it, so commands call this.
+    """Make OpenCV use a single thread in this process.
+
+    Its worker threads busy-wait, which takes more time from the video decoder than they save. Only commands call this, because
+    a library must not change it for the program that uses it.
     """
     cv2.setNumThreads(1)

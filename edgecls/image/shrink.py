@@ -1,4 +1,4 @@
-"""Area averaging: the one way in which a picture becomes a small one."""
+"""Shrink pictures by area averaging, exactly and fast."""
 
 from __future__ import annotations
 
@@ -18,16 +18,24 @@ if TYPE_CHECKING:
     from edgecls.frame import Picture
 
 SUMS_FROM = 8
-"""From this factor on, adding up whole rows or columns is faster than INTER_AREA."""
+"""When shrinking by at least this factor, summing whole rows or columns is faster than INTER_AREA."""
 
 
 def shrink(picture: Picture, height: int, width: int) -> Picture:
-    """The average of all pixels that fall into each pixel of the result, shares of pixels included.
+    """Shrink a picture: each pixel of the result is the mean of the area that it covers, partial pixels included.
 
-    INTER_AREA gives it, and weighs every pixel in float. Adding up whole rows or columns is as exact and 4 to 20 times as
-    fast, because only what lies on the border of two cells has a weight other than one. (Halving the picture again and again
-    is as fast, and off by 10 levels and more where edges fall into a cell's border. A matrix product is as exact, and its
-    thread pool takes the cores from the decoder.)
+    OpenCV's INTER_AREA computes this by weighting every pixel in float. Summing whole rows or columns is as exact and 4 to 20
+    times as fast, because only pixels on the border between two cells need a weight. Two alternatives are worse: repeated
+    halving is as fast but off by 10 levels and more at some edges; a matrix product is as exact, but its thread pool takes the
+    cores from the decoder.
+
+    Args:
+        picture: (H, W) or (H, W, C) uint8.
+        height: Height of the result, at most H.
+        width: Width of the result, at most W.
+
+    Returns:
+        (height, width) or (height, width, C) uint8.
     """
     if (height, width) == picture.shape[:2]:
         return picture
@@ -41,12 +49,12 @@ def shrink(picture: Picture, height: int, width: int) -> Picture:
 
 
 def in_whole_columns(columns: int, width: int) -> bool:
-    """Whether so many columns fall into cells of equal whole columns that are wide enough for it to pay."""
+    """Whether `columns` divide into `width` cells of whole columns, wide enough for summing to be faster than INTER_AREA."""
     return columns % width == 0 and columns >= SUMS_FROM * width
 
 
 def _by_whole_columns(picture: Picture, height: int, width: int) -> NDArray[np.float32]:
-    """Means of a gray picture whose width is a multiple: the cells of each row are added up, in one pass over the picture."""
+    """Average a gray picture whose width is a multiple of `width`: sum the cells of each row, in one pass over the picture."""
     rows, columns = picture.shape[0], picture.shape[1] // width
     sums = cv2.reduce(picture.reshape(rows * width, columns), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).reshape(rows, width)
     cells = _cells(rows, height)
@@ -60,9 +68,7 @@ def _by_whole_columns(picture: Picture, height: int, width: int) -> NDArray[np.f
 
 
 def _by_whole_rows(picture: Picture, height: int, width: int) -> NDArray[np.float32]:
-    """Means of any picture: the rows that lie inside a cell are added up, many pixels at a time. The sums, and the few rows
-    that two cells share, INTER_AREA shrinks sideways.
-    """
+    """Average any picture: sum the rows inside each cell, then shrink the sums, and the rows that two cells share, in width."""
     rows = picture.reshape(picture.shape[0], -1)
     cells = _cells(len(rows), height)
     sums = np.empty((height, rows.shape[1]), np.float32)
@@ -83,18 +89,18 @@ def _narrow(levels: NDArray[np.float32], width: int) -> NDArray[np.float32]:
 
 
 class _Cells(NamedTuple):
-    """How the rows of a picture fall into equal cells."""
+    """How the rows of a picture are divided into equal cells."""
 
     whole: list[tuple[int, int]]
-    """Of each cell the first and one past the last of the rows that lie inside it."""
+    """For each cell, the first row and one past the last row that lie completely inside it."""
     first: NDArray[np.intp]
-    """Of each cell the first row that no cell above it has a share of."""
+    """For each cell, the first row that is not shared with the cell above."""
     cut: NDArray[np.intp]
-    """The cells that share a row with the cell below them."""
+    """The cells that share a row with the cell below."""
     rows: NDArray[np.intp]
-    """The row that each of those shares."""
+    """The shared row of each of those cells."""
     share: NDArray[np.float32]
-    """How much of that row lies in the upper cell."""
+    """The share of that row that belongs to the upper cell, 0..1."""
 
 
 @lru_cache(maxsize=64)

@@ -1,13 +1,13 @@
 """One self-contained HTML page about a model: what `edgecls train` and `edgecls eval --report` write.
 
-page        Page -> HTML: the numbers, the sections, what belongs to no number
+page        Page -> HTML: the headline numbers and the sections
 charts      learning curves, reliability, risk against coverage
-classes     confusion matrix, confused pairs, a row for each class
-mistakes    the surest wrong answers as pictures
-ladder      the schemes of an export
-timeline    a picture of its own: which labels a recording shows when
-facts       what is said about model and data
-markup, svg, style     HTML that escapes, shapes, looks
+classes     confusion matrix, confused pairs, a table with a row per class
+mistakes    the pictures with the most confident wrong labels
+ladder      the forms that an export measured
+timeline    a separate picture: which labels a recording shows when
+facts       the facts about model and data
+markup, svg, style     escaped HTML, shapes and axes, the style sheet
 """
 
 from edgecls.report.facts import of_card, of_evaluation, of_settings

@@ -1,4 +1,4 @@
-"""Curves: how the training went, how true the scores are, what it buys to say nothing about some pictures."""
+"""Charts: learning curves, reliability of the scores, and risk against coverage."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ LEARNING = {
 }
 """The charts of a training run: (class, words, column of history.csv) of each line."""
 OPERATING_POINTS = (1.0, 0.99, 0.98, 0.95, 0.9, 0.8)
-"""Shares of answered pictures whose risk is written out."""
+"""The shares of answered pictures in the table of risks."""
 CURVE_POINTS = 200
 FEW = 10
-"""A share of fewer pictures says little."""
+"""With fewer pictures a share is not reliable."""
 
 
 def learning(history: Sequence[Mapping[str, float]], best_epoch: int) -> Markup:
-    """Loss, accuracy and macro recall over the epochs, training beside validation, the kept epoch marked."""
+    """Draw loss, accuracy and macro recall over the epochs, for training and validation, with the kept epoch marked."""
     return tag("div", *(_learning(name, history, best_epoch) for name in LEARNING), class_="charts three")
 
 
@@ -60,11 +60,11 @@ def _value(name: str, value: float, digits: int = 1) -> str:
 
 
 def reliability(report: Report) -> Markup:
-    """Of the pictures with a score, the share that is right, in 15 bins; their counts under it."""
+    """Draw the share of right labels by score, in 15 bins, and the number of pictures in each bin."""
     x, y, strip = Scale(0, 1, 70, 498), Scale(0, 1, 300, 24), Scale(0, 1, 400, 346)
     most = max(math.log1p(b.pictures) for b in report.reliability) or 1.0
     parts = [
-        axes(x, y, ("", "share that is right"), (lambda v: f"{v:.1f}", lambda v: percent(v, 0))),
+        axes(x, y, ("", "share of right labels"), (lambda v: f"{v:.1f}", lambda v: percent(v, 0))),
         *(_bin(b, x, y) for b in report.reliability if b.pictures),
         line((x(0), y(0)), (x(1), y(1)), "diagonal"),
         *(_count(b, x, strip, math.log1p(b.pictures) / most) for b in report.reliability if b.pictures),
@@ -76,20 +76,20 @@ def reliability(report: Report) -> Markup:
     return svg(
         520, 432, *parts, title="Reliability diagram",
         desc=f"Expected calibration error {number(report.calibration_error, '.4f')} over {report.pictures} pictures. "
-             "The bars are the share that is right, the dashed line is where scores are true; counts are logarithmic.",
+             "The bars are the share of right labels; on the dashed line it equals the score. Counts are logarithmic.",
     )  # fmt: skip
 
 
 def _bin(b: Bin, x: Scale, y: Scale) -> Markup:
-    said = (
+    words = (
         f"score {b.low:.2f} to {b.high:.2f}: {b.pictures:,} pictures, mean score {b.mean_score:.3f}, {percent(b.right)} right"
     )
     low, high = sorted((b.right, b.mean_score))
     left, width = x(b.low) + 1, x(b.high) - x(b.low) - 2
     few = " few" if b.pictures < FEW else ""
     return joined(
-        rect(left, y(b.right), width, y(0) - y(b.right), tag("title", said), class_=f"bar right{few}"),
-        rect(left, y(high), width, y(low) - y(high), tag("title", said), class_=f"bar {_side(b)}{few}"),
+        rect(left, y(b.right), width, y(0) - y(b.right), tag("title", words), class_=f"bar right{few}"),
+        rect(left, y(high), width, y(low) - y(high), tag("title", words), class_=f"bar {_side(b)}{few}"),
     )
 
 
@@ -109,7 +109,7 @@ def _count(b: Bin, x: Scale, strip: Scale, height: float) -> Markup:
 
 
 def risk_coverage(report: Report) -> Markup:
-    """What a threshold buys: the share of the answers that is wrong against the share of the pictures that is answered."""
+    """Draw the share of wrong answers against the share of answered pictures, with the threshold of the model marked."""
     points = report.risk_coverage(CURVE_POINTS)
     rejects = report.confidence.reject_below > 0
     marked = (report.coverage, report.risk) if rejects else points[-1]
@@ -120,7 +120,7 @@ def risk_coverage(report: Report) -> Markup:
         axes(
             x,
             y,
-            ("share that is answered", "share of the answers that is wrong"),
+            ("share of answered pictures", "share of wrong answers"),
             (lambda v: percent(v, 0), lambda v: percent(v, 0 if highest > 0.05 else 2)),
         ),
         path(((x(c), y(r)) for c, r in points), "val"),
@@ -140,7 +140,7 @@ def _marked(point: tuple[float, float], x: Scale, y: Scale, label: str) -> list[
 
 
 def operating_points(report: Report) -> Markup:
-    """The same in numbers."""
+    """Return the table of risks at the shares of OPERATING_POINTS."""
     points = report.risk_coverage(CURVE_POINTS)
     found = dict(next((p for p in points if p[0] >= wanted - 1e-9), points[-1]) for wanted in OPERATING_POINTS)
     header = ("answered", *map(percent, found))

@@ -1,4 +1,4 @@
-"""What is taken for what: the confusion matrix, the pairs that are confused most, a row for each class."""
+"""Confusions: the confusion matrix, the most confused pairs, and a table with a row per class."""
 
 from __future__ import annotations
 
@@ -28,7 +28,14 @@ LETTER_PX = 6.4
 
 
 class Pair(NamedTuple):
-    """So many pictures of the class `truth` were taken for `taken_for`; `share` of that class."""
+    """A confused pair of classes.
+
+    Attributes:
+        truth: The true class.
+        taken_for: The predicted class.
+        pictures: The number of such pictures.
+        share: Their share of the pictures of the true class, 0..1.
+    """
 
     truth: str
     taken_for: str
@@ -37,7 +44,7 @@ class Pair(NamedTuple):
 
 
 def pairs(confusion: NDArray[np.int64], labels: Sequence[str]) -> list[Pair]:
-    """All pairs of classes that were confused, the most frequent first."""
+    """Return all confused pairs of classes, the most frequent first."""
     totals = confusion.sum(axis=1)
     wrong = [(t, p) for t, p in np.argwhere(confusion > 0).tolist() if t != p]
     found = [Pair(labels[t], labels[p], int(confusion[t, p]), float(confusion[t, p] / totals[t])) for t, p in wrong]
@@ -45,7 +52,7 @@ def pairs(confusion: NDArray[np.int64], labels: Sequence[str]) -> list[Pair]:
 
 
 def confusions(report: Report) -> Markup:
-    """The matrix where it can be read, and the pairs that are confused most."""
+    """Return the most confused pairs, and the matrix if there are few enough classes."""
     found = pairs(report.confusion, report.labels)
     drawn = len(report.labels) <= MOST_DRAWN
     most = MOST_PAIRS if drawn else MOST_PAIRS_WITHOUT_MATRIX
@@ -59,7 +66,7 @@ def confusions(report: Report) -> Markup:
 
 
 def matrix(confusion: NDArray[np.int64], labels: Sequence[str]) -> Markup:
-    """The confusion matrix: row = true class, column = predicted, shade = share of the row."""
+    """Draw the confusion matrix: row = true class, column = predicted class, shade = share of the row."""
     count = len(labels)
     cell = min(LARGEST_CELL_PX, MATRIX_PX / count)
     shown = [shortened(label, LONGEST_LABEL) for label in labels]
@@ -77,13 +84,13 @@ def matrix(confusion: NDArray[np.int64], labels: Sequence[str]) -> Markup:
     parts += [_frame(left, top, cell, count)]
     totals = confusion.sum(axis=1)
     for truth, predicted in np.argwhere(confusion > 0).tolist():
-        said = f"{labels[truth]} taken for {labels[predicted]}" if truth != predicted else f"{labels[truth]} is right"
-        said += f": {confusion[truth, predicted]:,} of {totals[truth]:,}"
+        words = f"{labels[truth]} taken for {labels[predicted]}" if truth != predicted else f"{labels[truth]} is right"
+        words += f": {confusion[truth, predicted]:,} of {totals[truth]:,}"
         place = (left + predicted * cell, top + truth * cell)
-        parts.append(_cell(place, cell, int(confusion[truth, predicted]), int(totals[truth]), (truth == predicted, said)))
+        parts.append(_cell(place, cell, int(confusion[truth, predicted]), int(totals[truth]), (truth == predicted, words)))
     return svg(
         left + cell * count + 2, top + cell * count + 2, *parts, title="Confusion matrix", class_="chart matrix",
-        desc=f"{right} pictures stand on the diagonal. The tables below say the same in words.",
+        desc=f"{right} pictures are on the diagonal. The tables below have the same numbers.",
     )  # fmt: skip
 
 
@@ -94,7 +101,7 @@ def _label(x: float, y: float, shown: str, whole: str, size: float, *, anchor: s
 
 
 def _frame(left: float, top: float, cell: float, count: int) -> Markup:
-    """Lines between the cells; the diagonal stays visible where a class has no pictures."""
+    """Draw the lines between the cells, and a diagonal that is visible for classes without pictures too."""
     empty = (rect(left + i * cell, top + i * cell, cell, cell, class_="empty") for i in range(count))
     side = cell * count
     steps = [i * cell for i in range(count + 1)]

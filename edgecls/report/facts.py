@@ -1,4 +1,4 @@
-"""What a page says about a model and its data, in (name, value)."""
+"""The facts about a model and its data on a page, as (name, value) pairs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from edgecls.report.page import Page
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from edgecls.card import ModelCard
-    from edgecls.classifier import Classifier
     from edgecls.dataset import Dataset
     from edgecls.evaluate import Report
+    from edgecls.model.card import ModelCard
+    from edgecls.model.classifier import Classifier
 
 
 def of_card(card: ModelCard) -> list[tuple[str, str]]:
-    """What the card promises."""
+    """Return the facts on a card."""
     spec = card.input
     return [
         ("Labels", str(len(card.labels))),
@@ -35,7 +35,7 @@ def of_card(card: ModelCard) -> list[tuple[str, str]]:
 
 
 def of_settings(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested settings by their dotted names, as in config.toml."""
+    """Yield nested settings by their dotted names, as in config.toml."""
     for name, value in table.items():
         if isinstance(value, dict):
             yield from of_settings(value, f"{prefix}{name}.")
@@ -46,14 +46,15 @@ def of_settings(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
 def of_evaluation(
     model: str | Path, classifier: Classifier, dataset: Dataset, report: Report, *, foreign_unknown: float | None = None
 ) -> Page:
-    """The page about a model file on labelled pictures, with the ladder that lies beside the file.
+    """Return the page about a model file and its evaluation on labelled pictures, with the ladder beside the file, if any.
 
-    Raises ConfigError for a ladder that cannot be read.
+    Raises:
+        ConfigError: The ladder cannot be read.
     """
     card, seen, name = classifier.card, _fingerprint(dataset), Path(model).name
     known = {key: percent(card.metrics[key], 2) for key in ("top1", "macro_recall") if key in card.metrics}
-    promised = ", ".join(f"{key} {value}" for key, value in known.items())
-    notice = "These are the pictures of the training run, which the model has learned: the numbers flatter it."
+    on_card = ", ".join(f"{key} {value}" for key, value in known.items())
+    notice = "These are the pictures of the training run: the model has seen them, so the numbers are too good."
     return Page(
         title=name,
         lead=f"Measured on {report.pictures:,} pictures of {dataset.where}",
@@ -63,7 +64,7 @@ def of_evaluation(
         facts=[
             ("Model", f"{name}, {classifier.bytes:,} bytes"),
             ("Measured on", f"{dataset.where} ({seen})"),
-            ("Its card says", f"{promised} on {card.measured_on}" if promised else ""),
+            ("Its card says", f"{on_card} on {card.measured_on}" if on_card else ""),
             *of_card(card),
         ],
         device=classifier.device,
@@ -73,7 +74,7 @@ def of_evaluation(
 
 
 def _fingerprint(dataset: Dataset) -> str:
-    """The fingerprint of data, or why it has none: a picture that is left out elsewhere may be a file that is not there."""
+    """Return the fingerprint of the data, or the reason if there is none: a picture that is left out may be a missing file."""
     try:
         return fingerprint(dataset)
     except DataError as error:

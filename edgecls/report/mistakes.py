@@ -1,4 +1,4 @@
-"""The wrong answers with the highest scores, as the model saw the pictures."""
+"""The wrong labels with the highest scores, with the pictures as the model sees them."""
 
 from __future__ import annotations
 
@@ -11,37 +11,38 @@ from edgecls.errors import DataError
 from edgecls.report.markup import Markup, joined, tag
 
 if TYPE_CHECKING:
-    from edgecls.card import InputSpec
     from edgecls.dataset import Item
     from edgecls.evaluate import Report
+    from edgecls.input_spec import InputSpec
 
 MOST_SHOWN = 48
 LARGEST_PX = 96
-"""A side of a picture in the page; larger inputs are shown smaller, so that 48 of them take no more than about 2 MB."""
+"""The longest side of a picture in the page; larger inputs are shrunk, so that 48 of them take at most about 2 MB."""
 
 
 def mistakes(report: Report, spec: InputSpec) -> Markup:
-    """Pictures of the surest mistakes, read again one by one; a sentence where there is none."""
+    """Return the pictures of the most confident mistakes, read again one by one, or a sentence if there are none."""
     worst = report.mistakes(MOST_SHOWN)
     wrong = int((~report.right).sum())
     if not worst:
         return tag("p", f"None: all {report.pictures:,} pictures are right.")
     shown = f"The {len(worst)} with the highest scores of {wrong:,}" if wrong > len(worst) else f"Mistakes: {wrong:,}"
-    first = tag("p", f"{shown}, the surest first, as the model sees the pictures, with the scores of the true class and the "
-                "other. A sure mistake is often a wrong label in the data, or of a kind that needs more pictures.")  # fmt: skip
+    first = tag("p", f"{shown}, the most confident first, as the model sees the pictures, with the scores of the true and the "
+                "predicted class. A confident mistake is often a wrong label in the data, or shows which "
+                "pictures are missing.")  # fmt: skip
     return joined(first, tag("div", *(_mistake(report, i, spec) for i in worst), class_="mistakes"))
 
 
 def _mistake(report: Report, index: int, spec: InputSpec) -> Markup:
     item, row = report.items[index], report.probabilities[index]
     truth, taken_for = (report.labels[i] for i in (int(report.truth[index]), int(row.argmax())))
-    unknown = () if report.known[index] else (tag("span", "comes out as unknown", class_="unknown"),)
+    unknown = () if report.known[index] else (tag("span", "classified as unknown", class_="unknown"),)
     own, best = (tag("span", f"\u00a0{score:.3f}") for score in (row[report.truth[index]], row.max()))
     words = (tag("b", truth), own, " taken for ", tag("b", taken_for, class_="taken"), best, *unknown, tag("code", item.name))
     return tag("figure", _picture(item, spec, f"{truth}, taken for {taken_for}"), tag("figcaption", *words))
 
 
-def _picture(item: Item, spec: InputSpec, said: str) -> Markup:
+def _picture(item: Item, spec: InputSpec, alt: str) -> Markup:
     scale = min(1.0, LARGEST_PX / max(spec.height, spec.width))
     small = replace(spec, height=max(1, round(spec.height * scale)), width=max(1, round(spec.width * scale)))
     try:
@@ -50,4 +51,4 @@ def _picture(item: Item, spec: InputSpec, said: str) -> Markup:
         return tag("p", f"cannot be read any more: {error}", class_="gone")
     png = image.encode_png(image.from_rgb(seen) if spec.color == "rgb" else seen)
     data = base64.b64encode(png).decode()
-    return tag("img", src=f"data:image/png;base64,{data}", alt=said, width=small.width, height=small.height)
+    return tag("img", src=f"data:image/png;base64,{data}", alt=alt, width=small.width, height=small.height)

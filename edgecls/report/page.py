@@ -9,32 +9,37 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecls import __version__, metrics
+from edgecls import metrics
+from edgecls._version import __version__
 from edgecls.errors import ConfigError
 from edgecls.files import whole_file
 from edgecls.report import charts, ladder
 from edgecls.report.classes import confusions, per_class
-from edgecls.report.markup import Markup, joined, number, percent, tag
+from edgecls.report.markup import Markup, joined, number, percent, prose, tag
 from edgecls.report.mistakes import mistakes
 from edgecls.report.style import policy, script, style
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from edgecls.card import InputSpec
     from edgecls.evaluate import Report
+    from edgecls.input_spec import InputSpec
 
 MOST_BROKEN = 200
-"""So many broken pictures are named; the rest is counted."""
+"""The most broken pictures that are named; the others are only counted."""
 MOST_NAMED_CLASSES = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Training:
-    """How a run went.
+    """The course of a training run.
 
-    `history` has a row for each epoch, see `edgecls.train.folder.HISTORY`; `best_epoch` is the one that is kept; `accuracy` is
-    that of the kept model on `pictures` unchanged training pictures, and `gap` says what it means, in a sentence.
+    Attributes:
+        history: A row per epoch, see `edgecls.train.folder.HISTORY`.
+        best_epoch: The epoch whose weights are kept.
+        accuracy: Top-1 of the kept model on training pictures without augmentation, 0..1.
+        pictures: The number of these pictures.
+        gap: A sentence about the difference between training and validation accuracy.
     """
 
     history: Sequence[Mapping[str, float]]
@@ -46,11 +51,20 @@ class Training:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Page:
-    """What a report shows.
+    """The content of a report.
 
-    `title` and `lead` say of what on what; `notices` are sentences that must not be overlooked; `facts` (name, value) say how
-    model and data came about; `settings` are those of the run by name; `foreign_unknown` is the share of pictures of no class
-    that comes out as unknown, where it was measured; `ladder` is that of the export, see `edgecls.report.ladder`.
+    Attributes:
+        title: The heading, such as the name of the model.
+        lead: The line under the heading: what was measured on which pictures.
+        report: The evaluation.
+        spec: The input of the model.
+        notices: Important sentences, shown at the top.
+        facts: (name, value) pairs about model and data.
+        settings: (name, value) pairs of the settings of the run.
+        training: The course of the training run, if there was one.
+        foreign_unknown: The share of pictures of no class that are classified as unknown, 0..1; None: not measured.
+        device: The device that the times were measured on.
+        ladder: The ladder of the export, see `edgecls.report.ladder`.
     """
 
     title: str
@@ -67,27 +81,27 @@ class Page:
 
 
 def check_place(path: str | Path) -> Path:
-    """Refuse a place where no page can be written, before the work. Raises ConfigError."""
+    """Return the path after checking that a report can be written there. Raises ConfigError."""
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
-        raise ConfigError(f"report {path}: expected a file that ends in .html")
+        raise ConfigError(f"report {path}: expected a file name that ends in .html")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise ConfigError(f"report {path}: the folder {path.parent} does not exist or cannot be written to")
     return path
 
 
 def write(page: Page, path: str | Path) -> None:
-    """Write the page, whole or not at all. Raises ConfigError where it cannot be written."""
+    """Write the page atomically. Raises ConfigError if it cannot be written."""
     content = to_html(page)
     try:
         with whole_file(path) as beside:
             beside.write_text(content, encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"report {error}; or take another place") from error
+        raise ConfigError(f"report {error}; or choose another place") from error
 
 
 def to_html(page: Page) -> str:
-    """The whole page as text."""
+    """Return the page as HTML."""
     report, training = page.report, page.training
     link, rungs = ladder.link_and_section(page.ladder)
     sections = [
@@ -127,12 +141,12 @@ def _notices(report: Report) -> list[str]:
     lost = int(np.isnan(report.probabilities).any(axis=1).sum())
     if lost:
         found.append(f"{lost:,} of {report.pictures:,} pictures have no score (NaN): the model has diverged, and no number "
-                     "here holds. Train it again with a smaller --rate.")  # fmt: skip
+                     "here is meaningful. Train it again with a smaller learning rate.")  # fmt: skip
     missing = [label for label, count, *_ in report.classes() if not count]
     if missing:
         more = f" and {len(missing) - MOST_NAMED_CLASSES} more" if len(missing) > MOST_NAMED_CLASSES else ""
         found.append(
-            f"Classes without a picture here, of which nothing is known: {', '.join(missing[:MOST_NAMED_CLASSES])}{more}."
+            f"Classes without a picture here, about which nothing is known: {', '.join(missing[:MOST_NAMED_CLASSES])}{more}."
         )
     return found
 
@@ -162,7 +176,7 @@ def _numbers(page: Page) -> Markup:
         ),
     ]
     if page.foreign_unknown is not None:
-        rows.insert(5, ("Of no class", percent(page.foreign_unknown), "of the pictures of no class come out as unknown"))
+        rows.insert(5, ("Of no class", percent(page.foreign_unknown), "of the pictures of no class are unknown"))
     return tag("dl", *(_number(*row) for row in rows), class_="numbers eight" if len(rows) == 8 else "numbers")
 
 
@@ -172,11 +186,11 @@ def _number(name: str, value: str, words: str) -> Markup:
 
 def _learning(training: Training) -> tuple[Markup, ...]:
     measured = (
-        "While it trains, training pictures are changed at random and units are left out, so the training curve may lie under "
-        f"the other. The sentence above is about the kept model on {training.pictures:,} training pictures as they are."
+        "During training the pictures are augmented and dropout is active, so the training curve may lie below the validation "
+        f"curve. The sentence above is about the kept model on {training.pictures:,} training pictures without augmentation."
     )
     return (
-        tag("p", training.gap, class_="note plain"),
+        tag("p", prose(training.gap), class_="note plain"),
         charts.learning(training.history, training.best_epoch),
         tag("p", measured, class_="soft"),
     )
@@ -185,18 +199,14 @@ def _learning(training: Training) -> tuple[Markup, ...]:
 def _confidence(page: Page) -> tuple[Markup, ...]:
     report, held = page.report, page.report.confidence
     if held.reject_below:
-        words = (f"Temperature {held.temperature:g}. A picture is unknown whose familiarity (how far its best label stands out "
-                 f"at temperature {held.reject_temperature:g}) lies under {held.reject_below:g}.")  # fmt: skip
+        words = (f"Temperature {held.temperature:g}. A picture is unknown if its familiarity, which is how far its best label "
+                 f"stands out at temperature {held.reject_temperature:g}, is below {held.reject_below:g}.")  # fmt: skip
     elif page.training:
-        words = (
-            "These are the network's own scores: a temperature, and the threshold of what is unknown, are fitted at the export."
-        )
+        words = "These are the network's own scores. The temperature and the threshold for unknown are fitted at the export."
     else:
         words = f"Temperature {held.temperature:g}. No picture is unknown to this model."
     pair = tag("div", charts.reliability(report), charts.risk_coverage(report), class_="charts two")
-    fewer = (
-        f"A bar is the share that is right of the pictures with such a score; of fewer than {charts.FEW} pictures it is faint."
-    )
+    fewer = f"A bar is the share of right labels of the pictures with such a score; it is faint for fewer than {charts.FEW}."
     return tag("p", words, class_="soft"), pair, tag("p", fewer, class_="soft"), charts.operating_points(report)
 
 
@@ -206,7 +216,7 @@ def _broken(lines: Sequence[str]) -> tuple[Markup, ...]:
     shown = [tag("li", line) for line in lines[:MOST_BROKEN]]
     more = (tag("p", f"and {len(lines) - MOST_BROKEN:,} more"),) if len(lines) > MOST_BROKEN else ()
     return (
-        tag("p", f"{len(lines):,} could not be read and are in no number here:"),
+        tag("p", f"{len(lines):,} could not be read and are not in any number here:"),
         tag("ul", *shown, class_="broken"),
         *more,
     )

@@ -1,4 +1,4 @@
-"""How the page looks, in light, in dark and on paper, and the few lines that sort its tables."""
+"""The style sheet of the page (light, dark and print), and the script that sorts its tables."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 
 
 def style() -> str:
-    """The rules of page.css."""
+    """Return the rules of page.css."""
     return _text("page.css")
 
 
 def script() -> str:
-    """The lines of sort.js: a click on a column's head sorts by it. Without scripts the tables stand as they were written."""
+    """Return sort.js, which sorts a table when a column heading is clicked. The page works without scripts too."""
     return _text("sort.js")
 
 
 def policy(script: str) -> str:
-    """What a browser lets the page do: show what is in it, and run these lines and no others."""
+    """Return the Content-Security-Policy: the page may load nothing, and run only this script."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "

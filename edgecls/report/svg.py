@@ -1,4 +1,4 @@
-"""What every chart is made of: a scale from values to pixels, axes with round numbers, lines and dots as inline SVG."""
+"""The parts of charts as inline SVG: scales from values to pixels, axes with round numbers, lines, dots and text."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 Point = tuple[float, float]
 NAMESPACE = "http://www.w3.org/2000/svg"
-"""What a file must say to be taken for a picture; nothing is fetched from there."""
+"""An .svg file must declare this namespace; nothing is fetched from there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Values from `low` to `high` lie on the pixels from `start` to `end`."""
+    """A linear scale that maps values from `low` to `high` to pixels from `start` to `end`."""
 
     low: float
     high: float
@@ -26,11 +26,11 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """The pixel of a value."""
+        """Return the pixel of a value."""
         return self.start + (value - self.low) / ((self.high - self.low) or 1) * (self.end - self.start)
 
     def ticks(self, about: int = 5) -> list[float]:
-        """Round numbers on the scale, about so many."""
+        """Return about `about` round numbers on the scale."""
         rough = (self.high - self.low) / about or 1
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(f * power for f in (1, 2, 5, 10) if f * power >= rough * 0.999)
@@ -39,8 +39,16 @@ class Scale:
 
 
 def svg(width: float, height: float, *children: str, title: str, desc: str, class_: str = "chart", rules: str = "") -> Markup:
-    """A picture of so many pixels that shrinks with its place; `title` and `desc` are read out instead of it. Without a page
-    around it, it needs `rules` of its own to look by.
+    """Return a picture that shrinks with its container.
+
+    Args:
+        width: Its width in pixels.
+        height: Its height in pixels.
+        *children: Its parts.
+        title: The title for screen readers.
+        desc: The description for screen readers.
+        class_: The CSS class.
+        rules: Style rules, for an .svg file without a page around it.
     """
     look = (tag("style", Markup(rules)),) if rules else ()
     parts = (tag("title", title), tag("desc", desc), *look, *children)
@@ -49,13 +57,13 @@ def svg(width: float, height: float, *children: str, title: str, desc: str, clas
 
 
 def text(x: float, y: float, words: str, *, anchor: str = "middle", class_: str | None = None, turn: float = 0) -> Markup:
-    """Words at a place, turned by so many degrees."""
+    """Return text at a position, rotated by `turn` degrees."""
     where = f"rotate({turn:g} {x:.1f} {y:.1f})" if turn else None
     return tag("text", words, x=x, y=y, text_anchor=anchor, class_=class_, transform=where)
 
 
 def line(a: Point, b: Point, class_: str) -> Markup:
-    """A straight line."""
+    """Return a straight line."""
     return tag("line", x1=a[0], y1=a[1], x2=b[0], y2=b[1], class_=class_)
 
 
@@ -70,7 +78,7 @@ def dot(x: float, y: float, radius: float, class_: str, title: str = "") -> Mark
 
 
 def path(points: Iterable[Point], class_: str) -> Markup:
-    """Straight lines from point to point, broken where one is not finite; a point that stands alone is a dot."""
+    """Return straight lines between points, interrupted at points that are not finite; an isolated point is a dot."""
     runs: list[list[Point]] = [[]]
     for point in points:
         if all(map(math.isfinite, point)):
@@ -84,7 +92,7 @@ def path(points: Iterable[Point], class_: str) -> Markup:
 
 
 def axes(x: Scale, y: Scale, names: tuple[str, str], forms: tuple[Callable[[float], str], Callable[[float], str]]) -> Markup:
-    """Grid, round numbers and names of the two axes."""
+    """Return grid lines, round numbers and the names of both axes; `forms` format the numbers."""
     across = [line((x.start, y(v)), (x.end, y(v)), "grid") for v in y.ticks()]
     along = [text(x.start - 6, y(v) + 4, forms[1](v), anchor="end", class_="tick") for v in y.ticks()]
     under = [text(x(v), y.start + 16, forms[0](v), class_="tick") for v in x.ticks()]
@@ -98,7 +106,7 @@ def axes(x: Scale, y: Scale, names: tuple[str, str], forms: tuple[Callable[[floa
 
 
 def legend(x: float, y: float, entries: Sequence[tuple[str, str]]) -> Markup:
-    """(class, words) one beside the other, from the left."""
+    """Return a legend in one row, from (CSS class, text) pairs."""
     parts = []
     for class_, words in entries:
         parts += [line((x, y - 4), (x + 18, y - 4), class_), text(x + 23, y, words, anchor="start", class_="tick")]
@@ -107,5 +115,5 @@ def legend(x: float, y: float, entries: Sequence[tuple[str, str]]) -> Markup:
 
 
 def shortened(words: str, most: int) -> str:
-    """Words that fit, with an ellipsis for what does not."""
+    """Cut text to at most `most` characters, with an ellipsis at the end."""
     return words if len(words) <= most else words[: most - 1].rstrip() + "\u2026"

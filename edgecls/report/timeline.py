@@ -1,4 +1,4 @@
-"""When a region showed which label: a picture with a row for each label and a bar for each stretch, as one SVG file."""
+"""Draw which label a region showed when, as an SVG file with a row per label and a bar per stretch."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import math
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from edgecls.confidence import UNKNOWN
 from edgecls.frame import WHOLE_FRAME
+from edgecls.labels.stretches import clock, of_stream
+from edgecls.model.confidence import UNKNOWN
 from edgecls.report.markup import Markup, percent, tag
 from edgecls.report.style import style
 from edgecls.report.svg import Scale, line, rect, shortened, svg, text
-from edgecls.stretch import clock, of_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from edgecls.event import Moment
-    from edgecls.stretch import Shown, Stretch, Total
+    from edgecls.labels.stretches import Shown, Stretch, Total
 
 WIDTH, RIGHT = 1000.0, 132.0
 ROW, BAR = 22.0, 14.0
 HEAD, FOOT = 30.0, 40.0
-"""The height of what stands over and under the rows of a region."""
+"""The height above and below the rows of a region."""
 LETTER_PX = 6.6
 LONGEST_LABEL, LONGEST_HEADING = 28, 90
 MOST_ROWS = 24
-"""Of one region; labels that were there for less share the row after them."""
+"""The most rows of a region; the labels shown for the least time share one more row."""
 ONE_BAR_PX = 0.75
-"""Bars that are no further apart are drawn as one, so that a day of flicker is no larger than a quiet one."""
+"""Bars that are closer are drawn as one, so that a day of flicker does not make a huge file."""
 THINNEST_PX = 1.0
 LABELS = 7
-"""About so many times stand under the rows."""
+"""About the number of times on the axis."""
 DAY_S = 86_400
 STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, DAY_S)
 
@@ -44,7 +44,7 @@ class _Row(NamedTuple):
 
 
 class _Bar(NamedTuple):
-    """From pixel to pixel: one stretch, or several that lie too close to be told apart."""
+    """A bar from pixel to pixel: one stretch, or several that are too close to distinguish."""
 
     start: float
     end: float
@@ -53,13 +53,13 @@ class _Bar(NamedTuple):
     stretches: int = 1
 
     def with_another(self, stretch: Stretch, end: float) -> _Bar:
-        """The bar with one more stretch in it."""
+        """Return the bar extended by one more stretch."""
         last = stretch if end >= self.end else self.last
         return _Bar(self.start, max(self.end, end), self.first, last, self.stretches + 1)
 
     @property
     def words(self) -> str:
-        """What is shown where the pointer rests."""
+        """The text of the tooltip."""
         span = f"{clock(self.first.start)} to {clock(self.last.end)}"
         if self.stretches > 1:
             return f"{span}: {self.stretches} stretches"
@@ -67,8 +67,16 @@ class _Bar(NamedTuple):
 
 
 def timeline(regions: Sequence[Shown], *, title: str = "What was shown when") -> str:
-    """Draw what regions showed, one under the other, each with its own axis of time: h:mm:ss of a file, of a live camera the
-    time of day of this machine. Returns the content of an .svg file that needs nothing beside it, in light and in dark.
+    """Draw what regions showed, one below the other, each with its own time axis.
+
+    The axis of a file has positions (h:mm:ss), that of a live camera the time of day in the time zone of this machine.
+
+    Args:
+        regions: What each region showed.
+        title: The heading.
+
+    Returns:
+        The content of an .svg file that loads nothing and has a light and a dark style.
     """
     panels = [(shown, _rows(shown)) for shown in regions]
     letters = max((len(row.name) for _, rows in panels for row in rows), default=0)
@@ -126,7 +134,7 @@ def _row(row: _Row, x: Scale, top: float) -> list[Markup]:
     ]
     label = tag("text", row.name, *named, x=x.start - 8, y=middle + 4, text_anchor="end")
     numbers = ((WIDTH - 72, share), (WIDTH - 14, of_stream(seconds, tenths=seconds < 3600)))
-    return [label, *bars, *(text(right, middle + 4, said, anchor="end", class_="tick") for right, said in numbers)]
+    return [label, *bars, *(text(right, middle + 4, number, anchor="end", class_="tick") for right, number in numbers)]
 
 
 def _bars(stretches: Iterable[Stretch], x: Scale) -> list[_Bar]:
@@ -143,7 +151,7 @@ def _bars(stretches: Iterable[Stretch], x: Scale) -> list[_Bar]:
 def _axis(shown: Shown, x: Scale, top: float, under: float) -> list[Markup]:
     live = shown.first.at_s is not None
     step_s = _step(x.high - x.low)
-    shift_s = _east_of_utc_s(x.low) if live else 0.0  # so that hours of the day are round ones
+    shift_s = _east_of_utc_s(x.low) if live else 0.0  # so that the ticks are round hours of the day
     first, last = (math.ceil((x.low + shift_s) / step_s - 1e-9), math.floor((x.high + shift_s) / step_s + 1e-9))
     times = [i * step_s - shift_s for i in range(first, last + 1)]
     parts = [line((x(at), top), (x(at), under), "grid") for at in times]
@@ -157,7 +165,7 @@ def _axis(shown: Shown, x: Scale, top: float, under: float) -> list[Markup]:
 
 
 def _step(span_s: float) -> float:
-    """The seconds between two times under the rows."""
+    """Return the seconds between two times on the axis."""
     rough = span_s / LABELS
     whole_days = DAY_S * math.ceil(rough / DAY_S)
     return next((step for step in STEPS_S if step >= rough), whole_days)

@@ -1,1 +1,1 @@
-"""From cameras and videos to labels. Read `pipeline.py` first: everything else here is a leaf of it."""
+"""Configured runs: from cameras and videos to labels and events. Start reading with `pipeline.py`."""

@@ -1,4 +1,4 @@
-"""cameras.toml: the cameras, what is watched for at each of them, and where it goes.
+"""cameras.toml: the cameras, their zones, lines and rules, and the sinks.
 
     model = "street.onnx"
     sinks = ["sqlite:events.db", "mqtt://${MQTT_USER}:${MQTT_PASSWORD}@broker/traffic"]
@@ -16,210 +16,249 @@
     name = "stop line"
     line = [[0.1, 0.6], [0.9, 0.6]]
 
-A text may hold ${NAME}, which stands for that variable of the environment: passwords belong there. Relative paths are those of
-the folder that the command runs in, as on the command line.
+${NAME} in a text is replaced with that environment variable, which is the place for passwords; they may contain any character
+(see `edgecls.settings.variables`). Relative paths are relative to the current folder, as on the command line.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from edgecls.confidence import UNKNOWN
 from edgecls.errors import ConfigError
-from edgecls.golden import OnMismatch  # noqa: TC001 - `settings.build` reads the types of the fields
-from edgecls.run.health.rule import HealthRule
-from edgecls.run.motion import Motion, MotionRule
-from edgecls.run.regions import Regions, gated, together, whole_frame, zones
-from edgecls.run.rules import Gate, Rules, Zone
-from edgecls.run.shapes import Polygon  # noqa: TC001 - `settings.build` reads the types of the fields
-from edgecls.run.sink import Out, check_places, check_use, parse_sink
-from edgecls.run.source import files_among
-from edgecls.run.source.contract import Reading
-from edgecls.run.states import StateRule
-from edgecls.run.track import TrackRule
-from edgecls.settings import Where, build, check, read_toml_with_lines
+from edgecls.events.rules import NO_COUNTS_OR_SECONDS, CountingLine, Rules, Zone
+from edgecls.events.states import StateSettings
+from edgecls.events.tracker import TrackSettings
+from edgecls.health.settings import HealthSettings
+from edgecls.model.golden import OnMismatch  # noqa: TC001 - `settings.build` reads the types of the fields
+from edgecls.regions.geometry import (
+    MOST_IGNORED,
+    Polygon,
+)
+from edgecls.regions.motion import Motion, MotionSettings
+from edgecls.regions.regions import Regions, combine, when_moving, whole_frame, zones
+from edgecls.settings import NO_SETTING, build, check, check_limits, limited, read_toml_with_lines
+from edgecls.settings.build import check_count
+from edgecls.settings.toml_lines import Where
+from edgecls.settings.variables import fill, names_in, unfilled
+from edgecls.sink import SinkSettings, check_meeting, check_places, check_use, parse_sink
+from edgecls.source import files_among
+from edgecls.source.open import LARGEST_NUMBER
+from edgecls.source.source import ReadingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MOST_CAMERAS = 256
+"""The largest number of cameras in a file, and of sinks."""
 When = Literal["always", "motion"]
-_VARIABLE = re.compile(r"\$\{(\w*)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One camera. `source` is a number, a file, a folder or an address.
+    """One camera. `source` is a camera number, a device, a file, a folder or a URL.
 
-    With zones that are looked at for their state these are classified, without any the whole frame; with lines, with zones that
-    are looked at for objects, or with a table `motion`, what moves is classified and followed, but not what moves in one of
-    the areas `ignore`. `when` "motion" classifies nothing while nothing moves. The other settings are those of `Reading`,
-    `StateRule` (of the whole frame), `TrackRule`, `MotionRule`, `HealthRule` and `Rules`.
+    Zones with look = "state" are classified; without them the whole frame is. With lines, zones of objects or a table `motion`,
+    moving objects are classified and tracked, except in the areas `ignore`. With `when` = "motion" nothing is classified while
+    nothing moves. For the other fields see `ReadingSettings`, `StateSettings` (of the whole frame), `TrackSettings`,
+    `MotionSettings`, `HealthSettings` and `Rules`.
     """
 
     name: str
     source: str | int
     when: When = "always"
     zone: tuple[Zone, ...] = ()
-    line: tuple[Gate, ...] = ()
+    line: tuple[CountingLine, ...] = ()
     ignore: tuple[Polygon, ...] = ()
-    count_every_s: float = 0.0
-    state: StateRule = field(default_factory=StateRule)
-    track: TrackRule = field(default_factory=TrackRule)
-    motion: MotionRule | None = None
-    health: HealthRule = field(default_factory=HealthRule)
-    reading: Reading = field(default_factory=Reading)
+    count_every_s: float = limited(0.0, at_least=0, expected=NO_COUNTS_OR_SECONDS)
+    state: StateSettings = field(default_factory=StateSettings)
+    track: TrackSettings = field(default_factory=TrackSettings)
+    motion: MotionSettings | None = None
+    health: HealthSettings = field(default_factory=HealthSettings)
+    reading: ReadingSettings = field(default_factory=ReadingSettings)
 
     def __post_init__(self) -> None:
-        """Refuse a name that no file or topic could have, and what `Rules` refuses."""
-        good = bool(re.fullmatch(r"[\w-]+", self.name))
-        check("name", self.name, good, "letters, digits, _ and - (it is part of file names and topics)")
+        """Validate the name, the rules and their combination."""
+        self.check_name()
+        is_good = isinstance(self.source, str) or 0 <= self.source <= LARGEST_NUMBER
+        check("source", self.source, is_good, f"a number of a camera from 0 to {LARGEST_NUMBER}, or a text")
+        check_limits(self)
+        check_count("areas to ignore", len(self.ignore), MOST_IGNORED)
         _ = self.rules
         is_shown = any(zone.look == "state" for zone in self.zone)
-        if self.state != StateRule() and (is_shown or self.follows):
-            place = "that of a zone is [camera.zone.state]" if is_shown else "of what moves there is [camera.track]"
-            raise ConfigError(f"state is of the whole frame, which is not looked at here; {place}")
-        if self.track != TrackRule() and not self.follows:
+        if self.state != StateSettings() and (is_shown or self.follows):
+            place = "for a zone use [camera.zone.state]" if is_shown else "for moving objects use [camera.track]"
+            raise ConfigError(f"state has no effect, because the whole frame is not classified; {place}")
+        if self.track != TrackSettings() and not self.follows:
             raise ConfigError(
-                "track has no effect, as nothing is followed: there is no line, zone of objects or [camera.motion]"
+                "track has no effect, because nothing is tracked: there is no line, zone of objects or [camera.motion]"
             )
 
-    @property
-    def labels_named(self) -> dict[str, tuple[str, ...]]:
-        """The labels that its settings name, by the setting; the usual ones are not named."""
-        named = {"state.labels": self.state.labels}
-        named |= {f"zone {zone.name}: state.labels": zone.state.labels for zone in self.zone}
-        named |= {f"line {gate.name}: labels": gate.labels for gate in self.line}
-        return named | ({"track.ignore": self.track.ignore} if self.track.ignore != TrackRule().ignore else {})
+    def check_name(self) -> None:
+        """Raise ConfigError for a name that cannot be part of file names and MQTT topics."""
+        good = bool(re.fullmatch(r"[\w-]+", self.name))
+        fit = re.sub(r"[^\w-]+", "-", self.name).strip("-") or "gate"
+        check(
+            "name", self.name, good, f"letters, digits, _ and - only, such as {fit!r}, because file names and topics contain it"
+        )
 
     @property
     def rules(self) -> Rules:
-        """What the events are made by."""
+        """The rules for events."""
         return Rules(self.zone, self.line, self.state, self.track, self.count_every_s, not self.health.off)
 
-    def looks(self) -> Regions:
-        """Where to look in its frames. It keeps the background of what moves, so it is made once for each camera."""
+    def regions(self) -> Regions:
+        """Return the function that selects the regions of a frame. It learns the background, so call this once per camera."""
         shown = {zone.name: zone.area.bounds for zone in self.zone if zone.look == "state"}
         rectangles = {name: (left, top, right - left, bottom - top) for name, (left, top, right, bottom) in shown.items()}
         still = zones(rectangles) if rectangles or self.follows else whole_frame
         if not (self.follows or self.when == "motion"):
             return still
-        motion = Motion(self.motion or MotionRule(), outside=self.ignore)
-        return gated(still, motion, follow=self.follows) if self.when == "motion" else together(still, motion)
+        motion = Motion(self.motion or MotionSettings(), outside=self.ignore)
+        return when_moving(still, motion, follow=self.follows) if self.when == "motion" else combine(still, motion)
 
     @property
     def follows(self) -> bool:
-        """Whether what moves is classified and followed."""
-        return self.motion is not None or bool(self.line) or bool(self.rules.entered)
+        """Whether moving objects are classified and tracked."""
+        return self.motion is not None or bool(self.line) or bool(self.rules.object_zones)
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All of cameras.toml: the `model` and what it runs on, each `camera`, and where results and events go.
+    """The content of a cameras.toml: the `model`, each `camera`, and the sinks.
 
-    `sinks` are texts as on the command line, each `sink` is a table with its settings. `device` is "auto", or what is used or
-    the run stops; `threads` are those of one inference (left out: 1 for small pictures, else all cores); `on_mismatch` says
-    what to do with a model that gives other answers here than where it was exported. With `quiet` no lines go to stdout.
+    `sinks` are specifications as on the command line; each `sink` is a table of settings. `device` is "auto" or a device,
+    without which the run stops. `threads` is the number of CPU threads per inference (default: 1 for small inputs, else all
+    cores). `on_mismatch` says what to do if the model gives other answers on this machine than where it was exported. With
+    `quiet` nothing is written to stdout.
+
+    `where` locates settings such as `camera[0].source` in error messages.
     """
 
     model: str
     camera: tuple[Camera, ...]
     sinks: tuple[str, ...] = ()
-    sink: tuple[Out, ...] = ()
+    sink: tuple[SinkSettings, ...] = ()
     device: str = "auto"
-    threads: int | None = None
+    threads: int | None = limited(None, at_least=1)
     on_mismatch: OnMismatch = "stop"
     quiet: bool = False
+    where: Where = field(default_factory=Where, compare=False, repr=False, metadata=NO_SETTING)
 
     @property
-    def outputs(self) -> tuple[Out, ...]:
-        """All sinks as settings. Raises ConfigError for a text that is none."""
+    def outputs(self) -> tuple[SinkSettings, ...]:
+        """The settings of all sinks. Raises ConfigError for an invalid specification."""
         return (*map(parse_sink, self.sinks), *self.sink)
 
     @property
     def model_name(self) -> str:
-        """What events call the model: the file's name without its ending."""
+        """The name of the model in events: its file name without the suffix."""
         return Path(self.model).stem
 
     def __post_init__(self) -> None:
-        """Refuse no camera, and two of one name."""
+        """Validate the number and the names of the cameras."""
         if not self.camera:
             raise ConfigError("there is no [[camera]]; expected one or more")
+        for what in ("camera", "sinks", "sink"):
+            check_count(f"[[{what}]]" if what != "sinks" else what, len(getattr(self, what)), MOST_CAMERAS)
         names = [camera.name for camera in self.camera]
+        before: set[str] = set()
         for i, name in enumerate(names):
-            if name in names[:i]:
-                raise ConfigError(f"camera[{i}].name {name!r} is that of another camera too; expected each name once")
-        check("threads", self.threads, self.threads is None or self.threads >= 1, "1 or more")
+            if name in before:
+                raise ConfigError(f"camera[{i}].name: duplicate camera name {name!r}; give each camera a name of its own")
+            before.add(name)
+        check_limits(self)
 
 
 def check_labels(config: Config, known: Sequence[str]) -> None:
-    """Raise ConfigError where a setting names a label that the model with the labels `known` never gives, so that its events
-    would never come.
-    """
-    for camera in config.camera:
-        for setting, labels in camera.labels_named.items():
-            for label in labels:
-                if label not in (*known, UNKNOWN):
-                    near = difflib.get_close_matches(label, known, 1)
-                    meant = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
-                    raise ConfigError(f"camera {camera.name}: {setting}: {config.model} has no label {label!r}; {meant}")
+    """Raise ConfigError if a setting names a label that is not in `known`, the labels of the model."""
+    for i, camera in enumerate(config.camera):
+        wrong = camera.rules.wrong_label(known, config.model)
+        if wrong is not None:
+            setting, fault = wrong
+            raise config.where.error(f"camera[{i}].{setting}", f": {fault}")
+
+
+def sink_setting(config: Config, index: int) -> str:
+    """Return the path of the setting that one of the `outputs` comes from."""
+    count = len(config.sinks)
+    return f"sinks[{index}]" if index < count else f"sink[{index - count}]"
 
 
 def read_config(path: str | Path, environment: dict[str, str] | None = None) -> Config:
-    """Read cameras.toml. `environment` gives the variables (None: those of the process).
+    """Read a cameras.toml.
 
-    Raises ConfigError with the file, the line, what is wrong and what is expected.
+        config = read_config("cameras.toml")
+        print([camera.name for camera in config.camera])
+
+    Args:
+        path: The file.
+        environment: Variables that replace ${NAME}; None for those of the process.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        ConfigError: With the file, the line, what is wrong and what is expected.
     """
-    table, place = read_toml_with_lines(path)
+    table, where = read_toml_with_lines(path)
     variables = dict(os.environ) if environment is None else environment
-    config = build(Config, _filled(table, variables, place), place)
-    _check_sinks(config, path, place)
+    used: dict[str, str] = {}
+    filled = _filled(table, variables, where, used)
+    try:
+        config = replace(build(Config, filled, where), where=where)
+        _check_sinks(config, path)
+    except ConfigError as error:
+        raise ConfigError(unfilled(str(error), used)) from error
     return config
 
 
-def check_uses(config: Config, path: str | Path, place: Where | None = None) -> None:
-    """Raise ConfigError for a sink that would write to what is read, the configuration `path` too, or to one video of several
-    cameras.
+def check_uses(config: Config, path: str | Path | None = None) -> None:
+    """Raise ConfigError for sinks that conflict with the sources or with each other.
+
+    A sink must not overwrite a file that is read, including the configuration `path`, or write several cameras to one video.
+    Two sinks must not write the same file.
     """
-    reads = [path, config.model, *files_among(camera.source for camera in config.camera)]
+    reads = [*([] if path is None else [path]), config.model, *files_among(camera.source for camera in config.camera)]
     names = [camera.name for camera in config.camera]
-    settings = [f"{key}[{i}]" for key in ("sinks", "sink") for i in range(len(getattr(config, key)))]
-    for setting, out in zip(settings, config.outputs, strict=True):
+    for i, out in enumerate(config.outputs):
         try:
             check_use(out, reads=reads, cameras=names)
         except ConfigError as error:
-            raise ConfigError(f"{place(setting)}: {error}" if place else str(error)) from error
+            raise config.where.fault(sink_setting(config, i), str(error)) from error
+    try:
+        check_meeting(config.outputs, cameras=names)
+    except ConfigError as error:
+        raise config.where.fault("sinks", str(error)) from error
 
 
-def _check_sinks(config: Config, path: str | Path, place: Where) -> None:
-    """Raise ConfigError for a text that is no sink, with its line, for one that would write to what is read, and for two that
-    write to one place.
-    """
+def _check_sinks(config: Config, path: str | Path) -> None:
+    """Raise ConfigError, with the line, for an invalid specification and for sinks that conflict."""
     for i, text in enumerate(config.sinks):
         try:
             parse_sink(text)
         except ConfigError as error:
-            raise ConfigError(f"{place(f'sinks[{i}]')}: {error}") from error
+            raise config.where.fault(f"sinks[{i}]", str(error)) from error
     try:
         check_places(config.outputs)
     except ConfigError as error:
-        raise ConfigError(f"{place('sinks')}: {error}") from error
-    check_uses(config, path, place)
+        raise config.where.fault("sinks", str(error)) from error
+    check_uses(config, path)
 
 
-def _filled(value: Any, variables: dict[str, str], place: Any, path: str = "") -> Any:
-    """Put the variables of the environment into all texts."""
+def _filled(value: Any, variables: dict[str, str], where: Where, used: dict[str, str], path: str = "") -> Any:
+    """Replace environment variables in all texts, and add those that occur to `used`."""
     if isinstance(value, dict):
-        return {key: _filled(v, variables, place, f"{path}.{key}" if path else key) for key, v in value.items()}
+        return {key: _filled(v, variables, where, used, f"{path}.{key}" if path else key) for key, v in value.items()}
     if isinstance(value, list):
-        return [_filled(v, variables, place, f"{path}[{i}]") for i, v in enumerate(value)]
+        return [_filled(v, variables, where, used, f"{path}[{i}]") for i, v in enumerate(value)]
     if not isinstance(value, str):
         return value
-    for name in _VARIABLE.findall(value):
+    for name in names_in(value):
         if name not in variables:
-            raise ConfigError(f"{place(path)}: {path} needs the variable {name or '${}'}, which is not set in the environment")
-    return _VARIABLE.sub(lambda match: variables[match[1]], value)
+            raise where.error(path, f"needs the environment variable {name or '${}'}, which is not set")
+        used[name] = variables[name]
+    return fill(value, variables)

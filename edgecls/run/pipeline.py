@@ -1,7 +1,7 @@
 """The path of a frame: source -> health -> regions -> image.fit -> one run of the model -> Result.
 
-This is the one file to read to understand the runtime. Everything it calls is a leaf: it takes values and returns
-values, and knows neither this hub nor another leaf. The loop is the caller's:
+Read this file first to understand the runtime. Everything it calls is a leaf that takes and returns values, and knows neither
+this hub nor another leaf. The loop belongs to the caller:
 
     for result in Pipeline(classifier).over(source):
         ...
@@ -15,22 +15,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecls import image
-from edgecls.confidence import together
 from edgecls.errors import ConfigError
 from edgecls.frame import Detection, Frame, Region, Result, Timing
-from edgecls.providers import LARGEST_BATCH
-from edgecls.run.regions import Regions, whole_frame
+from edgecls.model.confidence import combine_views
+from edgecls.model.providers import LARGEST_BATCH
+from edgecls.regions.regions import Regions, whole_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from edgecls.classifier import Classifier
     from edgecls.frame import Picture, Prediction, Unfit
-    from edgecls.run.source import Source
+    from edgecls.model.classifier import Classifier
+    from edgecls.source import Source
 
 
 class Pipeline:
-    """Classifies regions of frames. It keeps no state between frames and may be shared."""
+    """Classifies regions of frames. A pipeline keeps no state between frames and may be shared.
+
+    classifier = edgecls.Classifier.load("signs.onnx")
+    with edgecls.open_source("clip.mp4") as source:
+        for result in edgecls.Pipeline(classifier).over(source):
+            print(result.detections[0].prediction.label)
+    """
 
     def __init__(
         self,
@@ -40,8 +46,17 @@ class Pipeline:
         health: Callable[[Frame], Unfit | None] | None = None,
         frames: int = 8,
     ) -> None:
-        """Take a model and where to look. What `health` says is unfit is not classified, unless it says so (`edgecls.Health`).
-        At most `frames` that are ready are classified together; none is waited for.
+        """Set up a pipeline.
+
+        Args:
+            classifier: The model.
+            regions: A function that returns the regions of a frame to classify. Default: the whole frame.
+            health: A function that returns why a frame is unfit, or None, such as `edgecls.Health`. Unfit frames are not
+                classified unless the returned value says so.
+            frames: The largest number of frames to classify in one batch, 1 or more. Frames are not waited for.
+
+        Raises:
+            ConfigError: `frames` is less than 1.
         """
         if frames < 1:
             raise ConfigError(f"frames must be 1 or more, not {frames}")
@@ -51,19 +66,19 @@ class Pipeline:
         self._frames = frames
 
     def use(self, classifier: Classifier) -> None:
-        """Classify with another model from the next step on."""
+        """Use another model from the next call of `step` on."""
         self._classifier = classifier
 
     def over(self, source: Source) -> Iterator[Result]:
-        """Classify every frame that a source gives, in the order it gives them. The source stays open."""
+        """Yield a result for every frame of a source, in order. The source stays open."""
         while frames := source.take(self._frames):
             yield from self.step(frames)
 
     def step(self, frames: Sequence[Frame]) -> list[Result]:
-        """Classify some frames together, of one camera or of several. One result for each frame, in order."""
+        """Classify frames of one or several cameras in one batch. Returns one result per frame, in order."""
         found: list[tuple[Frame, Sequence[Region], Unfit | None]] = []
         inputs: list[Picture] = []
-        looks: list[int] = []
+        views: list[int] = []
         fit_ms: list[float] = []
         spec = self._classifier.card.input
         for frame in frames:
@@ -73,11 +88,11 @@ class Pipeline:
             for region in regions:
                 boxes = [region.box] if region.around is None else [region.box, region.around]
                 inputs += [image.fit_region(frame, box, spec) for box in boxes]
-                looks.append(len(boxes))
+                views.append(len(boxes))
             found.append((frame, regions, unfit))
             fit_ms.append((time.perf_counter() - began) * 1e3)
         began = time.perf_counter()
-        predictions = iter(self._predict(inputs, looks))
+        predictions = iter(self._predict(inputs, views))
         infer_ms = (time.perf_counter() - began) * 1e3 / max(1, len(frames))
         now = time.monotonic()
         return [
@@ -90,9 +105,9 @@ class Pipeline:
             for (frame, regions, unfit), fit in zip(found, fit_ms, strict=True)
         ]
 
-    def _predict(self, inputs: Sequence[Picture], looks: Sequence[int]) -> list[Prediction]:
+    def _predict(self, inputs: Sequence[Picture], views: Sequence[int]) -> list[Prediction]:
         if not inputs:
             return []
         batches = [np.stack(inputs[start : start + LARGEST_BATCH]) for start in range(0, len(inputs), LARGEST_BATCH)]
         probabilities = np.concatenate([self._classifier.probabilities(batch) for batch in batches])
-        return self._classifier.predictions(together(probabilities, looks))
+        return self._classifier.predictions(combine_views(probabilities, views))

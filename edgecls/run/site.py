@@ -1,19 +1,20 @@
-"""The cameras of a cameras.toml at work, and how they become those of another one while they go on.
+"""The regions, rules and sinks of a configuration, and how to switch to another configuration during a run.
 
     config = read_config("cameras.toml")
-    with open_cameras(config) as frames, Site(config, frames) as site:
-        for result in Pipeline(Classifier.load(config.model), regions=site.regions, health=site.health).over(frames):
-            print(*site.write(result))  # the events that begin or end with it, which the sinks have as well
-        print(*site.finish())  # and those that end because no more frames come
+    classifier = Classifier.load(config.model)
+    with open_cameras(config) as frames, Site(config, frames, classifier=classifier) as site:
+        for result in Pipeline(classifier, regions=site.regions, health=site.health).over(frames):
+            print(*site.write(result))  # events that begin or end with it, which the sinks have received too
+        print(*site.finish())  # events that end because there are no more frames
 
-A change has two parts. `prepare` opens what is new, which takes its time and may fail: in any thread, while frames are still
-classified as before. `change` puts it in place, at once, when all frames that were taken are dealt with:
+A switch has two steps. `prepare` opens what is new, which may take time and may fail; it can run in any thread while frames are
+still classified as before. `change` makes the switch instantly, between two batches of frames:
 
     plan = site.prepare(read_config("cameras.toml"))
     frames.between(lambda: site.change(plan))
 
-What is the same in both configurations is not touched: its source stays open, no frame is left out, and background, tracks and
-states go on.
+Whatever is the same in both configurations keeps running: its source stays open, no frame is lost, and background, tracks and
+states continue.
 """
 
 from __future__ import annotations
@@ -24,57 +25,55 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Self, cast
 
-from edgecls.frame import StateChange
-from edgecls.run.events import Events
-from edgecls.run.health import Health
-from edgecls.run.regions import by_camera
-from edgecls.run.say import Say, say_on_stderr
-from edgecls.run.sink import SINKS, close_sink, keep_s, open_sinks, place_of, spool_name
-from edgecls.run.source import open_each, open_named
-from edgecls.run.wire import observe
+from edgecls.events.detector import Events
+from edgecls.events.observation import observe
+from edgecls.files.locks import of_run
+from edgecls.frame import GONE, StateChange
+from edgecls.health import Health
+from edgecls.log import Say, log_warning
+from edgecls.regions.regions import by_camera
+from edgecls.run.cameras import Demand, demand_of, places, read_as
+from edgecls.run.config import check_labels
+from edgecls.sink import BUFFERED, SINKS, close_sink, open_sinks, place_of, places_of, spool_name
+from edgecls.source import open_each
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from edgecls.event import Event
+    from edgecls.events.rules import Rules
     from edgecls.frame import Result
+    from edgecls.health import HealthSettings
+    from edgecls.model.classifier import Classifier
+    from edgecls.regions.regions import Regions
     from edgecls.run.config import Camera, Config
-    from edgecls.run.health import HealthRule
-    from edgecls.run.regions import Regions
-    from edgecls.run.rules import Rules
-    from edgecls.run.sink import Buffered, Out, Sink
-    from edgecls.run.source import Merged, Reading, Source
-
-GONE = "it was taken out of the configuration"
-
-
-def open_cameras(config: Config, *, say: Say = say_on_stderr) -> Merged:
-    """Open the cameras of a configuration, as `open_source` does, with the packets kept that its sinks need."""
-    return open_named(_places(config.camera, keep_s(config.outputs)), say=say)
+    from edgecls.sink import Sink, SinkSettings, Spooled
+    from edgecls.source import Merged, Source
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What `Site.prepare` has opened for another configuration, and what becomes of each camera and sink. Put it in place by
-    `Site.change`, or `drop` it.
+    """What `Site.prepare` has opened for another configuration, and how each camera and sink changes.
+
+    Pass it to `Site.change`, or call `drop`.
     """
 
     config: Config
-    kept_s: float
+    demand: Demand
     sources: tuple[Source, ...]
-    sinks: dict[Out, Sink]
-    looks: dict[str, Regions]
+    sinks: dict[SinkSettings, Sink]
+    regions: dict[str, Regions]
     new: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     reopened: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
-    closed: tuple[Out, ...] = ()
-    replaced: tuple[tuple[Out, Out], ...] = ()
+    closed: tuple[SinkSettings, ...] = ()
+    replaced: tuple[tuple[SinkSettings, SinkSettings], ...] = ()
 
     def __str__(self) -> str:
-        """Say in one line what is different."""
+        """Describe the changes in one line."""
         parts = {
             "new": self.new,
             "gone": self.gone,
@@ -84,10 +83,10 @@ class Plan:
             "sinks closed": tuple(map(place_of, self.closed)),
             "sinks changed": tuple(place_of(new) for _, new in self.replaced),
         }
-        return "; ".join(f"{what}: {', '.join(names)}" for what, names in parts.items() if names) or "nothing is different"
+        return "; ".join(f"{what}: {', '.join(names)}" for what, names in parts.items() if names) or "no changes"
 
     def drop(self) -> None:
-        """Close what was opened."""
+        """Close everything that was opened."""
         for source in self.sources:
             source.close()
         for sink in self.sinks.values():
@@ -95,82 +94,111 @@ class Plan:
 
 
 class Site:
-    """Where to look in the frames of each camera, whether it is fit, what happens there, and the sinks that hear of it.
+    """The regions, health checks, events and sinks of a configuration.
 
-    `sinks` is always the list of those that are open, to which others may be added by whoever closes them; `config` is what
-    the cameras and sinks are.
+    Attributes:
+        config: The current configuration.
+        regions: Returns the regions of a frame to classify, for `Pipeline`.
+        health: Returns why a frame is unfit, or None, for `Pipeline`.
+        sinks: The open sinks. You may append others, which you then close yourself.
     """
 
-    def __init__(self, config: Config, frames: Merged, *, spool: str | Path | None = None, say: Say = say_on_stderr) -> None:
-        """Open the sinks, for frames of `open_cameras`, whose changes of state they hear from now on; `spool` is that of
-        `open_sink`. After an error none stays open.
+    def __init__(
+        self, config: Config, frames: Merged, *, classifier: Classifier | None = None, spool: str | Path | None = None,
+        say: Say = log_warning,
+    ) -> None:  # fmt: skip
+        """Open the sinks, which receive state changes of the cameras from now on. After an error no sink stays open.
+
+        Args:
+            config: The configuration.
+            frames: Its cameras, from `open_cameras`.
+            classifier: The model, to check the labels in the rules against. None: they are not checked.
+            spool: Folder for events that wait for delivery; default as in `open_sink`.
+            say: Called with a one-line message for problems that do not end the run.
+
+        Raises:
+            ConfigError: A rule names a label that the model does not have.
+            SinkError: A sink cannot be opened.
         """
+        if classifier is not None:
+            check_labels(config, classifier.card.labels)
         self.config = config
         self._frames = frames
         self._spool = spool
         self._say = say
-        self._kept_s = keep_s(config.outputs)
-        self._looks = {camera.name: camera.looks() for camera in config.camera}
-        self.regions = by_camera(self._looks)
+        self._demand = demand_of(config, classifier)
+        self._regions = {camera.name: camera.regions() for camera in config.camera}
+        self.regions = by_camera(self._regions)
         self.health = Health(_health(config))
         self.events = Events(_rules(config), model=config.model_name)
-        self._open = dict(zip(config.outputs, open_sinks(config.outputs, spool=spool, say=say), strict=True))
+        self._open = dict(zip(config.outputs, self._open_sinks(config.outputs), strict=True))
         self.sinks: list[Sink] = list(self._open.values())
         frames.on_state(self.write_state)
 
     def write(self, result: Result) -> list[Event]:
-        """Give a result to all sinks, with the events that begin or end with it, which are returned."""
+        """Pass a result, and the events that begin or end with it, to all sinks. Returns these events."""
         events = self.events.step(observe(result))
+        result = replace(result, overlay=self.events.overlay(result.frame.camera))
         for sink in self.sinks:
             sink.write(result)
         self._write_events(events)
         return events
 
     def write_state(self, change: StateChange) -> None:
-        """Say a change of a camera's state, and give it to all sinks, with the events that begin or end with it. The frames
-        call this by themselves.
-        """
-        if change.state != "ended":  # of that its error tells, or it was a file
+        """Report a camera's change of state, and pass it with the resulting events to all sinks. Called by the cameras."""
+        if change.state != "ended":  # that is the end of a file, or its error is reported
             self._say(str(change))
         events = self.events.change(change)
         self._write_state(change)
         self._write_events(events)
 
     def finish(self) -> list[Event]:
-        """No more frames come: give all sinks what ends with that. Returns it."""
+        """End all ongoing events, after the last frame, and pass them to all sinks. Returns these events."""
         events = self.events.close()
         self._write_events(events)
         return events
 
-    def prepare(self, config: Config) -> Plan:
-        """Open what this configuration has and the present one has not. Raises what the opening raises; then none stays open.
+    def prepare(self, config: Config, *, classifier: Classifier | None = None) -> Plan:
+        """Open the sources and sinks that are new in a configuration. After an error none stays open.
 
-        Frames and sinks go on meanwhile, so another thread may call this; not two at a time.
+        The site keeps running meanwhile, so another thread may call this, but only one at a time.
+
+        Args:
+            config: The new configuration.
+            classifier: Its model.
+
+        Returns:
+            The plan for `change`.
+
+        Raises:
+            SourceError: A file or folder cannot be opened.
+            SinkError: A sink cannot be opened.
         """
         was, now = ({camera.name: camera for camera in one.camera} for one in (self.config, config))
-        kept_s = max(self._kept_s, keep_s(config.outputs))
+        demand = demand_of(config, classifier)
+        demand = demand._replace(keep_s=max(self._demand.keep_s, demand.keep_s))
         new = [camera for camera in config.camera if camera.name not in was]
         both = [(was[name], camera) for name, camera in now.items() if name in was]
-        reopened = [after for before, after in both if _read_as(before, self._kept_s) != _read_as(after, kept_s)]
+        reopened = [after for before, after in both if read_as(before, self._demand) != read_as(after, demand)]
         changed = [after for before, after in both if before != after and after not in reopened]
         anew = [*new, *reopened, *(camera for camera in changed if not _looks_alike(was[camera.name], camera))]
         closed = {out: None for out in self._open if out not in config.outputs}
         fresh = [out for out in config.outputs if out not in self._open]
-        spools = {spool_name(out): out for out in closed if SINKS[out.kind].buffered}
-        replaced = [(spools[name], out) for out in fresh if SINKS[out.kind].buffered and (name := spool_name(out)) in spools]
+        spools = {spool_name(out): out for out in closed if out.kind in BUFFERED}
+        replaced = [(spools[name], out) for out in fresh if out.kind in BUFFERED and (name := spool_name(out)) in spools]
         to_open = [out for out in fresh if out not in dict(replaced).values()]
         with ExitStack() as stack:
-            sources = open_each(_places([*new, *reopened], kept_s), say=self._say)
+            sources = open_each(places([*new, *reopened], demand), say=self._say)
             for source in sources:
                 stack.callback(source.close)
-            sinks = open_sinks(to_open, spool=self._spool, say=self._say)
+            sinks = self._open_sinks(to_open)
             stack.pop_all()
         return Plan(
             config,
-            kept_s,
+            demand,
             tuple(sources),
             dict(zip(to_open, sinks, strict=True)),
-            {camera.name: camera.looks() for camera in anew},
+            {camera.name: camera.regions() for camera in anew},
             new=_names(new),
             gone=tuple(name for name in was if name not in now),
             reopened=_names(reopened),
@@ -180,53 +208,59 @@ class Site:
         )
 
     def change(self, plan: Plan) -> list[Sink]:
-        """Put a plan in place. Call it by `between` of the frames, as others may wait in a batch. Events of cameras that are
-        gone, reopened or watched by other rules end, as at the end of a run.
+        """Switch to the configuration of a plan. Call it through `frames.between`, so that no batch is in progress.
 
-        Returns sinks that are gone and may take seconds to be closed, as a thread of theirs still writes: close them, best in
-        another thread.
+        Events of cameras that are removed, reopened or watched by other rules end, as at the end of a run.
+
+        Returns:
+            Removed sinks that the caller must close, preferably in another thread: their threads may need seconds to finish.
         """
         config = plan.config
         self._write_events(self.events.use(_rules(config), model=config.model_name, anew=(*plan.gone, *plan.reopened)))
         self.health.use(_health(config), anew=(*plan.gone, *plan.reopened))
         for name in plan.gone:
             self._write_state(StateChange(name, "ended", GONE, time.time()))
-            del self._looks[name]
+            del self._regions[name]
         self._frames.change((*plan.gone, *plan.reopened), plan.sources)
-        self._looks |= plan.looks
+        self._regions |= plan.regions
         leaving = self._change_sinks(plan)
-        self.config, self._kept_s = config, plan.kept_s
+        self.config, self._demand = config, plan.demand
         return leaving
 
     def close(self) -> None:
-        """Close all sinks; one that cannot be closed does not stop the others."""
+        """Close all sinks, even if one of them fails to close."""
         with ExitStack() as stack:
             for sink in self._open.values():
                 stack.callback(sink.close)
 
     def __enter__(self) -> Self:
-        """Return it; its sinks are open already."""
+        """Return the site, whose sinks are already open."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close the sinks."""
         self.close()
 
+    def _open_sinks(self, outs: Sequence[SinkSettings]) -> list[Sink]:
+        """Open sinks for this run: one with new settings may share the file of one that is still open."""
+        with of_run(self):
+            return open_sinks(outs, spool=self._spool, say=self._say)
+
     def _change_sinks(self, plan: Plan) -> list[Sink]:
         leaving = []
         others = [sink for sink in self.sinks if sink not in self._open.values()]
         for out in plan.closed:
             sink = self._open.pop(out)
-            if SINKS[out.kind].aside:
+            if SINKS[out.kind].queue is not None:
                 leaving.append(sink)
             else:
                 close_sink(sink, self._say)
         for before, after in plan.replaced:
             buffer = self._open[after] = self._open.pop(before)
-            cast("Buffered", buffer).replace(partial(SINKS[after.kind].open, after, self._say))
+            cast("Spooled", buffer).replace(partial(SINKS[after.kind].open, after, self._say))
         self._open |= plan.sinks
         self.sinks[:] = [*self._open.values(), *others]
-        names = {place_of(out): sink for out, sink in self._open.items()}
+        names = dict(zip(places_of(tuple(self._open)), self._open.values(), strict=True))
         for sink in self.sinks:
             sink.beside(names)
         return leaving
@@ -241,17 +275,8 @@ class Site:
                 sink.write_event(event)
 
 
-def _places(cameras: Iterable[Camera], kept_s: float) -> dict[str, tuple[int | str, Reading]]:
-    return {camera.name: _read_as(camera, kept_s) for camera in cameras}
-
-
-def _read_as(camera: Camera, kept_s: float) -> tuple[int | str, Reading]:
-    """What a camera is opened by."""
-    return camera.source, replace(camera.reading, keep_s=max(camera.reading.keep_s, kept_s))
-
-
 def _looks_alike(before: Camera, after: Camera) -> bool:
-    """Whether what is looked at is the same, so that the background that was learned goes on."""
+    """Return whether both cameras look at the same regions, so that the learned background can be kept."""
     only_rules = {name: getattr(after, name) for name in ("line", "state", "track", "count_every_s", "health")}
     return before.follows == after.follows and replace(before, **only_rules) == after
 
@@ -260,7 +285,7 @@ def _rules(config: Config) -> dict[str, Rules]:
     return {camera.name: camera.rules for camera in config.camera}
 
 
-def _health(config: Config) -> dict[str, HealthRule]:
+def _health(config: Config) -> dict[str, HealthSettings]:
     return {camera.name: camera.health for camera in config.camera}
 
 

@@ -1,4 +1,4 @@
-"""Random changes to training pictures: where they lie, how light they are, how sharp, what covers them. Never exported."""
+"""Random augmentation of training pictures: geometry, brightness, sharpness, occlusion. The exported model has none of it."""
 
 from __future__ import annotations
 
@@ -21,28 +21,43 @@ ALL = "all"
 """The entry of `Augment.mirror` that stands for every class."""
 
 
-def augment(picture: Picture, config: Augment, chance: np.random.Generator) -> Picture:
-    """Return a changed copy. `picture`: (H, W, C) uint8; `chance` decides by how much within `config`.
+def augment(picture: Picture, config: Augment, rng: np.random.Generator) -> Picture:
+    """Return a randomly changed copy of a picture.
 
-    What comes in from outside the picture repeats its border; brightness scales the mean, contrast the distance to it.
+    Brightness scales the mean level, contrast the distance from the mean. Pixels from outside the picture repeat its border.
+
+    Args:
+        picture: (H, W, C) uint8.
+        config: The largest change of each kind.
+        rng: Draws how far each change goes.
+
+    Returns:
+        (H, W, C) uint8.
     """
-    changed = _moved(picture, config, chance).reshape(picture.shape)
+    changed = _moved(picture, config, rng).reshape(picture.shape)
     if config.blur:
-        sigma = 0.01 + chance.uniform() * config.blur * picture.shape[1]
+        sigma = 0.01 + rng.uniform() * config.blur * picture.shape[1]
         changed = cast("Picture", cv2.GaussianBlur(changed, (0, 0), sigma).reshape(picture.shape))
     if config.noise:
-        grain = chance.standard_normal(picture.shape[:2], np.float32) * (255 * config.noise * chance.uniform())
+        grain = rng.standard_normal(picture.shape[:2], np.float32) * (255 * config.noise * rng.uniform())
         changed = np.clip(changed + grain[..., None] + 0.5, 0, 255).astype(np.uint8)
     if config.erase:
-        _erase(changed, config.erase, chance)
+        _erase(changed, config.erase, rng)
     return changed
 
 
 def mirrored_classes(labels: Sequence[str], entries: Sequence[str]) -> NDArray[np.int64]:
-    """(classes,) what class a mirrored picture of each class has; -1 for classes that are not mirrored.
+    """Return the class that a picture of each class has when mirrored.
 
-    An entry is a label, whose pictures stay what they are, or `LABEL=LABEL`, two that turn into each other, or `all`. Raises
-    ConfigError for what is no label.
+    Args:
+        labels: The label of each class.
+        entries: Each is a label (its pictures keep their class), `LABEL=LABEL` (the two classes swap) or `all`.
+
+    Returns:
+        (classes,) int64 class ids; -1 for a class that must not be mirrored.
+
+    Raises:
+        ConfigError: An entry names an unknown label.
     """
     mirror = np.full(len(labels), -1, np.int64)
     for entry in entries:
@@ -59,20 +74,30 @@ def mirrored_classes(labels: Sequence[str], entries: Sequence[str]) -> NDArray[n
 
 
 def mirrored(
-    batch: NDArray[np.uint8], class_ids: NDArray[np.int64], mirror: NDArray[np.int64], chance: np.random.Generator
+    batch: NDArray[np.uint8], class_ids: NDArray[np.int64], mirror: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Turn left and right of every second picture or so that may be mirrored. `batch`: (N, H, W, C); returns copies."""
-    turned = (mirror[class_ids] >= 0) & (chance.uniform(size=len(batch)) < 0.5)
-    return np.where(turned[:, None, None, None], batch[:, :, ::-1], batch), np.where(turned, mirror[class_ids], class_ids)
+    """Mirror each picture that may be mirrored with a probability of one half.
+
+    Args:
+        batch: (N, H, W, C) uint8.
+        class_ids: (N,) int64.
+        mirror: What `mirrored_classes` returns.
+        rng: Chooses the pictures.
+
+    Returns:
+        Copies of the batch and of its class ids.
+    """
+    flipped = (mirror[class_ids] >= 0) & (rng.uniform(size=len(batch)) < 0.5)
+    return np.where(flipped[:, None, None, None], batch[:, :, ::-1], batch), np.where(flipped, mirror[class_ids], class_ids)
 
 
-def _moved(picture: Picture, config: Augment, chance: np.random.Generator) -> Picture:
+def _moved(picture: Picture, config: Augment, rng: np.random.Generator) -> Picture:
     height, width = picture.shape[:2]
-    scale, turn, right, down, bright, contrast = chance.uniform(-1, 1, 6)
+    scale, turn, right, down, bright, contrast = rng.uniform(-1, 1, 6)
     middle = ((width - 1) / 2, (height - 1) / 2)
     matrix = np.asarray(cv2.getRotationMatrix2D(middle, turn * config.rotation_deg, 1 + scale * config.scale), np.float64)
     if config.shear:
-        matrix = _sheared(matrix, config.shear, (height, width), chance)
+        matrix = _sheared(matrix, config.shear, (height, width), rng)
     matrix[:, 2] += right * config.translation * width, down * config.translation * height
     moved = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
     mean = float(moved.mean())
@@ -81,17 +106,17 @@ def _moved(picture: Picture, config: Augment, chance: np.random.Generator) -> Pi
 
 
 def _sheared(
-    matrix: NDArray[np.float64], most: float, size_hw: tuple[int, int], chance: np.random.Generator
+    matrix: NDArray[np.float64], most: float, size_hw: tuple[int, int], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Lean and stretch about the middle, by up to a share `most` of the side in each direction: a view from beside."""
-    lean = np.eye(2) + most * chance.uniform(-1, 1, (2, 2))
+    """Add a random shear and stretch about the center, by up to `most` of the side in each direction: an oblique view."""
+    shear = np.eye(2) + most * rng.uniform(-1, 1, (2, 2))
     middle = np.array([(size_hw[1] - 1) / 2, (size_hw[0] - 1) / 2])
-    return np.column_stack([lean @ matrix[:, :2], lean @ (matrix[:, 2] - middle) + middle])
+    return np.column_stack([shear @ matrix[:, :2], shear @ (matrix[:, 2] - middle) + middle])
 
 
-def _erase(picture: Picture, most: float, chance: np.random.Generator) -> None:
-    """Cover a rectangle at random with one level (DeVries and Taylor 2017), of sides up to a share `most` of the picture's."""
+def _erase(picture: Picture, most: float, rng: np.random.Generator) -> None:
+    """Fill a random rectangle with one gray level with sides up to `most` of the picture's (DeVries and Taylor 2017)."""
     height, width = picture.shape[:2]
-    tall, wide = (chance.uniform(size=2) * most * (height, width)).astype(int)
-    top, left = chance.integers(0, height - tall + 1), chance.integers(0, width - wide + 1)
-    picture[top : top + tall, left : left + wide] = chance.integers(0, 256)
+    tall, wide = (rng.uniform(size=2) * most * (height, width)).astype(int)
+    top, left = rng.integers(0, height - tall + 1), rng.integers(0, width - wide + 1)
+    picture[top : top + tall, left : left + wide] = rng.integers(0, 256)

@@ -1,4 +1,4 @@
-"""What Keras computes with: TensorFlow, JAX or PyTorch, as KERAS_BACKEND says. Training takes any of them."""
+"""The Keras backend: TensorFlow, JAX or PyTorch, as set in KERAS_BACKEND. Training works with all three."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from edgecls import extras
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edgecls.train.ahead import Numbered
-    from edgecls.train.batches import Numbers
+    from edgecls.train.prefetch import Numbered
+    from edgecls.train.targets import Numbers
 
 _DETERMINISTIC_XLA = "--xla_gpu_deterministic_ops=true"
 
 
 def load(seed: int) -> Any:
-    """Load Keras so that the same seed gives the same weights; that is a setting of the whole process."""
+    """Import Keras and make it deterministic: the same seed gives the same weights. This applies to the whole process."""
     keras = extras.load("keras", extra="train", purpose="Training")
     name = keras.backend.backend()
     if name == "tensorflow":
         extras.load("tensorflow", extra="train", purpose="Training").config.experimental.enable_op_determinism()
     elif name == "jax":
-        flags = os.environ.get("XLA_FLAGS", "")  # read when the first number is computed
+        flags = os.environ.get("XLA_FLAGS", "")  # XLA reads it at its first computation
         os.environ["XLA_FLAGS"] = flags if _DETERMINISTIC_XLA in flags else f"{flags} {_DETERMINISTIC_XLA}".strip()
     else:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it PyTorch refuses to be deterministic on NVIDIA
@@ -36,16 +36,21 @@ def load(seed: int) -> Any:
 
 
 def version(keras: Any) -> str:
-    """The backend's name and version."""
+    """Return the backend's name and version, as in "tensorflow 2.21.0"."""
     name = keras.backend.backend()
     return f"{name} {extras.load(name, extra='train', purpose='Training').__version__}"
 
 
 def dataset(keras: Any, source: Numbered[Numbers], count: int | None) -> Any:
-    """What Keras trains or validates on: `source[0]`, `source[1]` ... up to `count`, or without end.
+    """Wrap a source of batches in a dataset that Keras can train or validate on.
 
-    For TensorFlow Keras would put a buffer behind it that grows as TensorFlow sees fit, over a hundred batches; here it holds
-    one. Keras' own pool of workers would start again at every epoch, from batch 0.
+    On TensorFlow, Keras would add a buffer that TensorFlow lets grow to over a hundred batches; this one holds a single batch.
+    The worker pool of Keras is not used because it would start again from batch 0 at every epoch.
+
+    Args:
+        keras: The keras module.
+        source: Gives the batches: `source[0]`, `source[1]` and so on.
+        count: How many batches there are; None for an endless dataset.
     """
     if keras.backend.backend() == "tensorflow":
         return _tensorflow_dataset(source, count)
@@ -72,10 +77,15 @@ def _tensorflow_dataset(source: Numbered[Numbers], count: int | None) -> Any:
 
 
 def callbacks(keras: Any, seed: int, batches: int) -> list[Any]:
-    """What the backend needs so that a batch gives the same after a resume as without one; `batches` is how many an epoch has.
+    """Return the callbacks that make a resumed run equal to an uninterrupted one.
 
-    Keras' Dropout does not use its own seed on PyTorch, but PyTorch's global chance, which no file of the run holds. So there
-    each batch begins with a seed of its own, as its pictures do.
+    On PyTorch, the Dropout of Keras ignores its own seed and uses PyTorch's global generator, whose state is not saved with the
+    run. So the generator is seeded anew before each batch.
+
+    Args:
+        keras: The keras module.
+        seed: The seed of the run.
+        batches: Batches per epoch.
     """
     if keras.backend.backend() != "torch":
         return []

@@ -1,9 +1,9 @@
-"""Classes that have few pictures: what makes them count, and how it is seen whether they do.
+"""Class imbalance: losses and sampling that help rare classes, and the metrics that show whether they did.
 
-weights        a mistake costs as much more as a class has fewer pictures, by their effective number (Cui et al. 2019)
-sampler        every class is shown as often as any other; the pictures of small ones come again and again
-focal          what is right already costs less, so the rare and hard ones lead (Lin et al. 2017)
-logit-adjust   a class must win by more, the rarer it is, in training alone (Menon et al. 2021)
+weights        weight the loss of a class by the inverse of its effective number of pictures (Cui et al. 2019)
+sampler        show every class equally often; the pictures of rare classes are repeated
+focal          lower the loss of pictures that are already right, so that hard ones count more (Lin et al. 2017)
+logit-adjust   demand a larger margin for rarer classes, during training only (Menon et al. 2021)
 """
 
 from __future__ import annotations
@@ -23,18 +23,25 @@ if TYPE_CHECKING:
     from edgecls.train.config import Balance
 
 OVERLAP = 0.999
-"""Of the effective number: how much of what a further picture shows, those before it have shown already."""
+"""The beta of the effective number: the share of a new picture's content that earlier pictures already showed."""
 FOCUS = 2.0
 """The exponent of the focal loss."""
 _SMALLEST = 1e-30
-"""Keras takes 1e-7 where its backend is not TensorFlow. Below it nothing is learned any more, so a network whose first steps
-made it sure that all pictures are of the commonest class would stay so for good.
+"""The smallest probability in the loss. On backends other than TensorFlow, Keras clips at 1e-7, and a clipped probability has
+no gradient: a network whose first steps made it certain of the most common class would never recover.
 """
 
 
 def class_weights(counts: Sequence[int]) -> NDArray[np.float64]:
-    """(classes,) what a mistake in a class costs: the inverse of the effective number of its pictures,
-    (1 - OVERLAP^count) / (1 - OVERLAP), such that a picture costs 1 in the mean.
+    """Return the loss weight of each class: the inverse of its effective number of pictures (Cui et al. 2019).
+
+    The effective number is (1 - OVERLAP^count) / (1 - OVERLAP). The mean weight of a picture is 1.
+
+    Args:
+        counts: The number of training pictures of each class.
+
+    Returns:
+        (classes,) float64.
     """
     of_class = np.maximum(1, np.asarray(counts, np.float64))
     weights = (1 - OVERLAP) / (1 - OVERLAP**of_class)
@@ -42,43 +49,57 @@ def class_weights(counts: Sequence[int]) -> NDArray[np.float64]:
     return mean
 
 
-def balanced_order(class_ids: NDArray[np.int64], chance: np.random.Generator) -> NDArray[np.int64]:
-    """As many picks as there are pictures, each class as often as any other (by one more or less), in random order. Of a small
-    class each picture comes once before one comes twice.
+def balanced_order(class_ids: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return a random order of pictures in which all classes are equally frequent (give or take one).
+
+    Each picture of a rare class appears once before any of them appears twice.
+
+    Args:
+        class_ids: (N,) int64, the class of each picture.
+        rng: Shuffles.
+
+    Returns:
+        (N,) int64 indices of pictures.
     """
     classes = np.unique(class_ids)
     each = -(-len(class_ids) // len(classes))
     picks = []
     for class_id in classes:
         of_class = np.flatnonzero(class_ids == class_id)
-        rounds = [chance.permutation(of_class) for _ in range(-(-each // len(of_class)))]
+        rounds = [rng.permutation(of_class) for _ in range(-(-each // len(of_class)))]
         picks.append(np.concatenate(rounds)[:each])
-    shared = np.stack(picks, axis=1).reshape(-1)[: len(class_ids)]  # one of each class in turn, so that a cut takes of all
-    return chance.permutation(shared)
+    shared = np.stack(picks, axis=1).reshape(-1)  # interleaved, so that cutting the end off affects all classes alike
+    return rng.permutation(shared[: len(class_ids)])
 
 
 def loss(balance: Balance, counts: Sequence[int]) -> Any:
-    """The keras loss of classes with so many training pictures each, for probabilities and either class ids or (N, classes)
-    shares of the classes.
+    """Return the Keras loss for a way of balancing.
+
+    Args:
+        balance: The way, see the top of this module.
+        counts: The number of training pictures of each class.
+
+    Returns:
+        A loss of predicted probabilities (N, classes) and targets: class ids (N,) or class shares (N, classes).
     """
     shares = np.maximum(1, np.asarray(counts, np.float64))
     return _loss_kind()(balance, (shares / shares.sum()).tolist(), class_weights(counts).tolist())
 
 
 def recalls(classes: int) -> list[Any]:
-    """Keras metrics `macro_recall` and `worst_recall`: the mean and the smallest of the classes' recalls."""
+    """Return the Keras metrics `macro_recall` and `worst_recall`: the mean and the minimum recall over the classes."""
     make = _recall_kind()
     return [make(classes, worst=False, name="macro_recall"), make(classes, worst=True, name="worst_recall")]
 
 
 def know_kinds() -> None:
-    """Have Keras know the classes that a saved model may name."""
+    """Register the Keras classes that a saved model may refer to."""
     _loss_kind()
     _recall_kind()
 
 
 def _shares(ops: Any, y_true: Any, y_pred: Any) -> Any:
-    """(N, classes) how much of each class is in a picture, of what is told about it: that, or its class id."""
+    """Return targets as class shares (N, classes), converting class ids to one-hot."""
     if tuple(y_true.shape[1:]) == tuple(y_pred.shape[1:]):
         return ops.cast(y_true, y_pred.dtype)
     return ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), y_pred.shape[-1], dtype=y_pred.dtype)

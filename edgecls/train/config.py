@@ -1,4 +1,4 @@
-"""Everything that decides what a training run gives. The same config, data and machine give the same weights."""
+"""The settings of a training run. The same config, data and machine give the same weights."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from edgecls import extras
-from edgecls.card import InputSpec
 from edgecls.dataset import DataConfig  # noqa: TC001 - `settings.build` reads the types of the fields
-from edgecls.settings import as_table, check
-from edgecls.train.strangers import KINDS
+from edgecls.input_spec import InputSpec
+from edgecls.settings import as_table, check, check_limits, limited, some_of
+from edgecls.train.outliers import KINDS
 
 Pool = Literal["max", "average"]
 Activation = Literal["none", "relu", "tanh", "sigmoid"]
@@ -24,60 +24,68 @@ STRANGER_KINDS = tuple(KINDS)
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """The classic network, layer by layer; the defaults are the textbook's. `width` is for the others: so many times the
-    kernels of each of their layers. `normalize` brings each picture to mean 0 and deviation 1 before the first layer.
+    """The layers of the network. All but `width` and `normalize` apply to the architecture `classic` alone.
 
-    One convolution block for each number in `kernels`; `pool_stride` 0 is the window; `pool_bias` makes pooling
-    trainable as in LeNet-5 (a coefficient and a bias per channel), followed by `pool_activation`.
+    Attributes:
+        kernels: The number of kernels of each convolution block.
+        kernel_size: The side of a kernel in pixels.
+        pool: "max" or "average".
+        pool_window: The side of the pooling window in pixels.
+        pool_stride: The stride of pooling in pixels; 0 takes the window.
+        pool_bias: Make pooling trainable as in LeNet-5, with a coefficient and a bias per channel.
+        pool_activation: The activation after pooling.
+        dense: The units of the hidden dense layer.
+        width: A factor on the number of kernels, for architectures other than `classic`.
+        normalize: Bring each picture to mean 0 and standard deviation 1 before the first layer.
     """
 
-    kernels: tuple[int, ...] = (32,)
-    kernel_size: int = 3
+    kernels: tuple[int, ...] = limited((32,), above=0, expected="one or more numbers above 0")
+    kernel_size: int = limited(3, above=0)
     pool: Pool = "max"
-    pool_window: int = 2
-    pool_stride: int = 0
+    pool_window: int = limited(2, above=0)
+    pool_stride: int = limited(0, at_least=0, expected="0 (the window) or above")
     pool_bias: bool = False
     pool_activation: Activation = "none"
-    dense: int = 512
-    width: float = 1.0
+    dense: int = limited(512, above=0)
+    width: float = limited(1.0, above=0, at_most=16)
     normalize: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what no network can be made of."""
-        check("layers.kernels", self.kernels, bool(self.kernels) and min(self.kernels) > 0, "one or more numbers above 0")
-        for name in ("kernel_size", "pool_window", "dense"):
-            check(f"layers.{name}", getattr(self, name), getattr(self, name) > 0, "above 0")
-        check("layers.width", self.width, 0 < self.width <= 16, "above 0, up to 16")
-        check("layers.pool_stride", self.pool_stride, self.pool_stride >= 0, "0 (the window) or above")
+        """Validate the settings. Raises ConfigError."""
+        check_limits(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Augment:
-    """How far each training picture is changed at random, each time it is seen. 0 switches one kind off.
+    """How far a training picture is changed at random each time it is shown. 0 switches a kind of change off.
 
-    `scale`, `brightness` and `contrast`: a factor from 1 - value to 1 + value; `rotation_deg`: degrees to either side;
-    `translation` and `shear`: a fraction of the side, in both directions; `blur`: the largest radius (sigma), a fraction of the
-    side; `noise`: the largest deviation, a fraction of white; `erase`: the largest rectangle that is covered, a fraction of
-    each side. `mirror` names the classes whose pictures may be turned left to right: a label, `LABEL=LABEL` for two that turn
-    into each other, `all`.
+    Attributes:
+        scale: Scale by a factor from 1 - value to 1 + value.
+        rotation_deg: Rotate by up to this many degrees in either direction.
+        translation: Shift by up to this fraction of the side in each direction.
+        brightness: Scale the mean level by a factor from 1 - value to 1 + value.
+        contrast: Scale the distance from the mean level, likewise.
+        shear: Shear and stretch by up to this fraction of the side.
+        blur: The largest sigma of the Gaussian blur, as a fraction of the side.
+        noise: The largest standard deviation of the noise, as a fraction of white.
+        erase: The largest erased rectangle, as a fraction of each side.
+        mirror: The classes whose pictures may be flipped left to right: a label, `LABEL=LABEL` for two that swap, or `all`.
     """
 
-    scale: float = 0.05
-    rotation_deg: float = 5.0
-    translation: float = 0.05
-    brightness: float = 0.2
-    contrast: float = 0.2
-    shear: float = 0.0
-    blur: float = 0.0
-    noise: float = 0.0
-    erase: float = 0.0
+    scale: float = limited(0.05, at_least=0, below=1)
+    rotation_deg: float = limited(5.0, at_least=0, at_most=180)
+    translation: float = limited(0.05, at_least=0, below=1)
+    brightness: float = limited(0.2, at_least=0, below=1)
+    contrast: float = limited(0.2, at_least=0, below=1)
+    shear: float = limited(0.0, at_least=0, below=1)
+    blur: float = limited(0.0, at_least=0, below=1)
+    noise: float = limited(0.0, at_least=0, below=1)
+    erase: float = limited(0.0, at_least=0, below=1)
     mirror: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse changes that leave nothing of the picture."""
-        for name in ("scale", "translation", "brightness", "contrast", "shear", "blur", "noise", "erase"):
-            check(f"augment.{name}", getattr(self, name), 0 <= getattr(self, name) < 1, "from 0 to below 1")
-        check("augment.rotation_deg", self.rotation_deg, 0 <= self.rotation_deg <= 180, "from 0 to 180")
+        """Validate the ranges. Raises ConfigError."""
+        check_limits(self)
 
 
 NO_AUGMENT = Augment(scale=0.0, rotation_deg=0.0, translation=0.0, brightness=0.0, contrast=0.0)
@@ -85,68 +93,76 @@ NO_AUGMENT = Augment(scale=0.0, rotation_deg=0.0, translation=0.0, brightness=0.
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """One training run.
+    """The settings of one training run. Empty strings and None take what the architecture trains best with.
 
-    `keep` is the epoch that the run is remembered by: the best on the held-out pictures by `best_by`, or the last. With a
-    learning rate that falls to zero and few held-out groups the last is the surer choice. After `patience` epochs without a
-    better one (0: however many) the run ends. `balance` is what is done for classes with few pictures, see
-    `edgecls.train.balance`.
+    Attributes:
+        data: Where the pictures are and how they are split.
+        arch: A name in `edgecls.train.model.ARCHITECTURES`.
+        about: Free text for the model card, such as the name and license of the data.
+        seed: Seeds the weights, the order of the pictures and the augmentation.
+        epochs: Passes over the training pictures.
+        batch: Pictures per batch.
+        keep: The epoch whose weights are kept: the "best" on the held-out pictures, or the "last". With a learning rate that
+            falls to zero and few held-out groups, the last is the safer choice.
+        best_by: The metric that decides which epoch is best.
+        patience: Stop after this many epochs without improvement; 0 never stops early.
+        balance: How rare classes are helped, see `edgecls.train.balance`.
+        optimizer: The Keras optimizer.
+        schedule: How the learning rate changes over the run.
+        rate: The learning rate.
+        warmup: The number of epochs in which the learning rate rises from zero.
+        weight_decay: The weight decay of the optimizer.
+        dropout: The dropout rate, from 0 to below 1.
+        average: Whether to keep an exponential moving average of the weights over about an epoch.
+        precision: The number format of the computations; the weights stay in float32.
+        label_smoothing: The share of a target that is spread over all classes.
+        mixup: The alpha of mixup; 0 switches it off.
+        strangers: The share of pictures that are replaced by outliers, which belong to no class.
+        stranger_kinds: The kinds of outliers, see `edgecls.train.outliers`.
+        teachers: Model files to distill from.
+        teacher_weight: The weight of the teachers against the labels, 0..1.
+        input: The picture that the model takes.
+        layers: The layers of the network.
+        augment: The random changes to training pictures.
 
-    Of `optimizer`, `schedule`, `rate` (the learning rate), `warmup` (epochs in which it rises from nothing), `weight_decay`,
-    `dropout` and `average` (keep the moving average of the weights over about an epoch), those that are empty or None are what
-    the architecture trains best with. `precision` is that of the sums while training; the weights stay in float32.
-
-    `label_smoothing` (the share of all classes in each picture), `mixup` (its alpha; 0: none), `strangers` (the share of
-    pictures that are made to be of no class) of `stranger_kinds`, and `teachers` (model files), whose word counts
-    `teacher_weight` against the labels', are those of `edgecls.train.targets`. `about` goes on the card: the data's name and
-    terms.
+    Example:
+        TrainConfig(DataConfig("data/signs"), arch="edge", epochs=20)
     """
 
     data: DataConfig
     arch: str = "classic"
     about: str = ""
     seed: int = 0
-    epochs: int = 10
-    batch: int = 32
+    epochs: int = limited(10, above=0)
+    batch: int = limited(32, above=0)
     keep: Keep = "best"
     best_by: BestBy = "accuracy"
-    patience: int = 0
+    patience: int = limited(0, at_least=0)
     balance: Balance = "none"
     optimizer: Optimizer = ""
     schedule: Schedule = ""
-    rate: float | None = None
-    warmup: float | None = None
-    weight_decay: float | None = None
-    dropout: float | None = None
+    rate: float | None = limited(None, above=0)
+    warmup: float | None = limited(None, at_least=0)
+    weight_decay: float | None = limited(None, at_least=0)
+    dropout: float | None = limited(None, at_least=0, below=1)
     average: bool | None = None
     precision: Precision = "float32"
-    label_smoothing: float = 0.0
-    mixup: float = 0.0
-    strangers: float = 0.0
-    stranger_kinds: tuple[str, ...] = STRANGER_KINDS
+    label_smoothing: float = limited(0.0, at_least=0, below=1)
+    mixup: float = limited(0.0, at_least=0)
+    strangers: float = limited(0.0, at_least=0, below=1)
+    stranger_kinds: tuple[str, ...] = some_of(STRANGER_KINDS, STRANGER_KINDS)
     teachers: tuple[str, ...] = ()
-    teacher_weight: float = 0.7
+    teacher_weight: float = limited(0.7, at_least=0, at_most=1)
     input: InputSpec = field(default_factory=InputSpec)
     layers: Layers = field(default_factory=Layers)
     augment: Augment = field(default_factory=Augment)
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot be trained with."""
-        check("epochs", self.epochs, self.epochs > 0, "above 0")
-        check("batch", self.batch, self.batch > 0, "above 0")
-        check("patience", self.patience, self.patience >= 0, "0 or above")
-        check("rate", self.rate, self.rate is None or self.rate > 0, "above 0")
-        check("weight_decay", self.weight_decay, self.weight_decay is None or self.weight_decay >= 0, "0 or above")
-        check("warmup", self.warmup, self.warmup is None or 0 <= self.warmup < self.epochs, "from 0 to below the epochs")
-        for name in ("label_smoothing", "strangers"):
-            check(name, getattr(self, name), 0 <= getattr(self, name) < 1, "from 0 to below 1")
-        check("mixup", self.mixup, self.mixup >= 0, "0 or above")
-        check("teacher_weight", self.teacher_weight, 0 <= self.teacher_weight <= 1, "from 0 to 1")
-        known = bool(self.stranger_kinds) and set(self.stranger_kinds) <= set(STRANGER_KINDS)
-        check("stranger_kinds", self.stranger_kinds, known, f"some of {', '.join(STRANGER_KINDS)}")
-        check("dropout", self.dropout, self.dropout is None or 0 <= self.dropout < 1, "from 0 to below 1")
+        """Validate the settings. Raises ConfigError."""
+        check_limits(self)
+        check("warmup", self.warmup, self.warmup is None or self.warmup < self.epochs, "from 0 to below the epochs")
 
     def to_toml(self) -> str:
-        """Return the config as TOML; what is None is left out."""
+        """Return the config as TOML, without the settings that are None."""
         writer: Any = extras.load("tomli_w", extra="train", purpose="Training")
         return str(writer.dumps(as_table(self)))

@@ -1,6 +1,6 @@
-"""A loss that is no number any more: training stops at once, because nothing that comes after it can be right.
+"""Stop training as soon as the loss becomes NaN or infinite, because no later epoch can be right.
 
-Pictures are bytes and the loss never divides by nothing, so what is left as a cause are weights that grew without bound.
+Pictures are bytes and the loss never divides by zero, so the only cause left is weights that grew without bound.
 """
 
 from __future__ import annotations
@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 
 
 def guard(keras: Any, out: Path, batches: int) -> Any:
-    """A Keras callback that raises TrainError in the batch, or after the validation, whose loss is NaN or infinite.
+    """Return a Keras callback that raises TrainError when the loss of a batch or of a validation is NaN or infinite.
 
-    It stands before the callback that saves an epoch, so that a broken one is not saved. `batches` is how many an epoch has.
+    Put it before the callback that saves an epoch, so that a diverged epoch is not saved.
+
+    Args:
+        keras: The keras module.
+        out: The run folder, for the error message.
+        batches: Batches per epoch, for the error message.
     """
 
     class _Guard(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
@@ -32,7 +37,7 @@ def guard(keras: Any, out: Path, batches: int) -> Any:
             self._check(logs or {}, "val_loss", f"the validation of epoch {epoch + 1}")
 
         def _check(self, logs: Mapping[str, Any], name: str, where: str) -> None:
-            loss = float(logs.get(name, 0.0))  # nothing is said of what is not measured
+            loss = float(logs.get(name, 0.0))  # a loss that was not measured counts as finite
             if math.isfinite(loss):
                 return
             rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
@@ -41,7 +46,7 @@ def guard(keras: Any, out: Path, batches: int) -> Any:
             )
             raise TrainError(
                 f"{out}: the loss became {loss} in {where}; the weights grew without bound, most likely because the learning "
-                f"rate {rate:g} is too high: train again with a smaller --rate ({kept})"
+                f"rate {rate:g} is too high: train again with a smaller `rate` ({kept})"
             )
 
     return _Guard()

@@ -1,23 +1,28 @@
-"""The folder of a run: what stands in it, and what it takes to go on from there.
+"""The run folder: its files, and how a run resumes from them.
 
-best.keras    the weights of the epoch to keep: the best on the held-out pictures, or the last
-last.keras    the end of the last whole epoch, with the optimizer's state: where --resume goes on
-config.toml   what to train again with
-card.json     labels, input, how good it was on what
-history.csv   one row an epoch
-report.html   all of that to look at, with the curves, what is confused, and the worst mistakes as pictures
+best.keras    the kept model: the best epoch on the held-out pictures, or the last epoch
+last.keras    the last completed epoch with the state of the optimizer, from which a resumed run continues
+config.toml   the settings of the run
+card.json     labels, input and metrics
+history.csv   one row per epoch
+report.html   a report with the learning curves, the confusion matrix and the worst mistakes as pictures
 """
 
 from __future__ import annotations
 
 import contextlib
 import csv
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from edgecls.card import ModelCard
-from edgecls.errors import ConfigError, DataError
+from edgecls.dataset.csv_table import read_table
+from edgecls.errors import ConfigError, DataError, ModelError
 from edgecls.files import whole_file
+from edgecls.files.text_file import read_text
+from edgecls.model import vet
+from edgecls.model.card import ModelCard
+from edgecls.model.vet.keras import TRAINED_WITH, open_keras
 from edgecls.settings import as_table, build, read_toml
 from edgecls.train import balance, schedule
 from edgecls.train.config import TrainConfig
@@ -26,8 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from edgecls.dataset.csv_table import Row
     from edgecls.train.config import BestBy
 
+MAX_VALUE = 1e30
+"""A larger loss or time in history.csv means that the file is damaged."""
+SLACK = 1e-5
+"""Recalls and accuracies are float32 means, which may exceed 1 by rounding."""
 HISTORY = (
     *("epoch", "loss", "accuracy", "macro_recall"),
     *("val_loss", "val_accuracy", "val_macro_recall", "val_worst_recall", "seconds"),
@@ -36,17 +46,21 @@ HISTORY = (
 
 @contextlib.contextmanager
 def prepared(out: Path, config: TrainConfig, *, resume: bool) -> Iterator[None]:
-    """Make the folder, or check that `config` can go on in it. Raises ConfigError.
+    """Create the run folder, or check that the run in it can be resumed with `config`.
 
-    A folder that was made here and is still empty when the block ends goes again: a run that could not begin leaves nothing.
+    A folder that was created here and is still empty at the end is removed: a run that could not start leaves nothing behind.
+
+    Raises:
+        ConfigError: The folder cannot be used.
     """
+    _check_writable(config, out)
     held = (out / "best.keras").exists()
     if resume:
         if not (held and (out / "last.keras").exists()):
-            raise ConfigError(f"{out}: there is no run to resume (best.keras and last.keras are missing)")
+            raise ConfigError(f"{out}: there is no run to resume (best.keras or last.keras is missing)")
         _check_same(config, build(TrainConfig, read_toml(out / "config.toml"), str(out / "config.toml")), out)
     elif held:
-        raise ConfigError(f"{out}: holds a run already; go on with --resume, or take another --out")
+        raise ConfigError(f"{out}: already has a run; continue it with `resume`, or choose another `out`")
     made = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -54,12 +68,23 @@ def prepared(out: Path, config: TrainConfig, *, resume: bool) -> Iterator[None]:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise ConfigError(f"{out}: cannot be written to ({error.strerror}); take another --out") from error
+        raise ConfigError(f"{out}: cannot be written to ({error.strerror}); choose another `out`") from error
     try:
         yield
     finally:
         if made and not any(out.iterdir()):
             out.rmdir()
+
+
+def _check_writable(config: TrainConfig, out: Path) -> None:
+    """Raise ConfigError if config.toml cannot hold a setting, such as a path that is not valid UTF-8."""
+    text = config.to_toml()
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        line = text[text.rfind("\n", 0, error.start) + 1 :].split("\n", 1)[0]
+        path = out / "config.toml"
+        raise ConfigError(f"{path} cannot hold {line!a}, which is not UTF-8; rename the file or folder") from error
 
 
 def write_config(out: Path, config: TrainConfig) -> None:
@@ -75,36 +100,42 @@ def write_card(out: Path, card: ModelCard) -> None:
 
 
 def read_card(out: Path) -> ModelCard | None:
-    """Read card.json; None if there is none, as in a run of edgecls 0.1 that was killed."""
+    """Read card.json; None if it does not exist, as in a run of edgecls 0.1 that was killed."""
     path = out / "card.json"
-    return ModelCard.from_json(path.read_text(encoding="utf-8"), str(path)) if path.exists() else None
+    return ModelCard.from_json(read_text(path, error=ModelError), str(path)) if path.exists() else None
 
 
 def check_same_pictures(out: Path, began: ModelCard, card: ModelCard, where: str) -> None:
-    """Raise DataError if the run in `out`, whose card is `began`, has seen other pictures than those of `card`, which lie at
-    `where`.
+    """Raise DataError if the pictures have changed since the run began.
+
+    Args:
+        out: The run folder.
+        began: The card of the run.
+        card: A card of the pictures as they are now.
+        where: The path of the pictures.
     """
     if began.dataset != card.dataset:
         raise DataError(
-            f"{where}: has changed since the run in {out} began ({card.dataset}, its card says {began.dataset}), so it cannot "
-            "go on as if nothing had happened; bring the pictures back, or train into another --out"
+            f"{where}: has changed since the run in {out} began (expected {began.dataset}, found {card.dataset}), so the run "
+            "cannot be resumed; restore the pictures, or train into another `out`"
         )
 
 
 def save_model(model: Any, path: Path) -> None:
-    """Write a Keras model."""
-    with whole_file(path) as beside:
-        model.save(beside)
+    """Write a Keras model; the file is never left half-written."""
+    with whole_file(path) as temporary:
+        model.save(temporary)
 
 
 def load_model(keras: Any, path: Path) -> Any:
-    """Read a Keras model. Raises ConfigError for a damaged file."""
+    """Read a Keras model. Raises ConfigError if the file is damaged."""
     balance.know_kinds()
     schedule.know_schedule()
     try:
+        open_keras(vet.read(path), path.name, own=TRAINED_WITH, compiled=True)
         return keras.saving.load_model(path)
     except Exception as error:
-        raise ConfigError(f"{path}: Keras cannot read it ({error}); train again into another --out") from error
+        raise ConfigError(f"{path}: Keras cannot read it ({error}); train again into another `out`") from error
 
 
 def write_history(out: Path, history: Iterable[Mapping[str, float]]) -> None:
@@ -116,27 +147,44 @@ def write_history(out: Path, history: Iterable[Mapping[str, float]]) -> None:
 
 
 def read_history(out: Path, epochs: int) -> list[dict[str, float]]:
-    """Read the first `epochs` rows of history.csv. Raises ConfigError where there are fewer."""
+    """Read the first `epochs` rows of history.csv. Raises ConfigError if rows are missing or values are impossible."""
+    path = out / "history.csv"
     try:
-        with (out / "history.csv").open(newline="", encoding="utf-8") as file:
-            rows = [{name: float(row[name]) for name in HISTORY} for row in csv.DictReader(file)]
-    except (OSError, KeyError, ValueError) as error:
-        raise ConfigError(f"{out / 'history.csv'}: cannot be read, so the run cannot be resumed ({error})") from error
+        rows = read_table(path).rows
+    except DataError as error:
+        raise ConfigError(f"{error}; so the run in {out} cannot be resumed") from error
     if len(rows) < epochs:
-        raise ConfigError(f"{out / 'history.csv'}: has {len(rows)} of {epochs} epochs, so the run cannot be resumed")
-    return [{**row, "epoch": int(row["epoch"])} for row in rows[:epochs]]
+        raise ConfigError(f"{path}: has {len(rows)} of {epochs} epochs, so the run cannot be resumed")
+    return [_epoch(row, number, f"{path}:{row.line}") for number, row in enumerate(rows[:epochs], 1)]
+
+
+def _epoch(row: Row, number: int, where: str) -> dict[str, float]:
+    """Return the values of a row after checking them."""
+    found: dict[str, float] = {}
+    for name in HISTORY:
+        least, most = (0.0, 1.0 + SLACK) if "accuracy" in name or "recall" in name else (-MAX_VALUE, MAX_VALUE)
+        try:
+            found[name] = float(row.cells.get(name, ""))
+        except ValueError:
+            found[name] = math.nan
+        if not least <= found[name] <= most:
+            raise ConfigError(f"{where}: {name} cannot be {row.cells.get(name, '')[:40]!r}, so the run cannot be resumed")
+    if found["epoch"] != number:
+        raise ConfigError(f"{where}: expected epoch {number}, found {found['epoch']:g}, so the run cannot be resumed")
+    return {**found, "epoch": number}
 
 
 def rank(row: Mapping[str, float], best_by: BestBy) -> tuple[float, float]:
-    """What makes an epoch better than another: a larger share of the held-out pictures; where it is equal, a smaller loss."""
+    """Return a sort key for epochs: the higher `best_by` on the held-out pictures is better, then the lower loss."""
     return row[f"val_{best_by.replace('-', '_')}"], -row["val_loss"]
 
 
 def _check_same(config: TrainConfig, held: TrainConfig, out: Path) -> None:
-    """A run goes on with its own settings: only the number of epochs, the words on the card and the data's place may differ."""
+    """Check that a resumed run keeps its settings. Only `epochs`, `about` and the path of the data may differ."""
     free = replace(config, epochs=held.epochs, about=held.about, data=replace(config.data, path=held.data.path))
     if free != held:
         new, old = as_table(free), as_table(held)
         name = next(name for name in {**old, **new} if new.get(name) != old.get(name))
-        raise ConfigError(f"{out}: --resume goes on with the settings of the run, and {name} differs from its config.toml "
-                          f"({new.get(name)!r}, there {old.get(name)!r}); leave it out, or take another --out")  # fmt: skip
+        raise ConfigError(f"{out}: `resume` continues with the settings of the run, but {name} differs from its config.toml "
+                          f"(expected {old.get(name)!r}, found {new.get(name)!r}); omit it, or choose another "
+                          "`out`")  # fmt: skip

@@ -1,4 +1,4 @@
-"""The networks. Each takes uint8 pictures and scales them itself, so the exported graph eats what a camera gives."""
+"""The network architectures. Each takes uint8 pictures and rescales them itself, so the exported model takes camera pixels."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from edgecls.train.config import Layers, TrainConfig
 
 INPUT_SCALE = 1 / 255
-FLAT = 1e-5
-"""The variance that is added to a picture's, of levels from 0 to 1: noise of less than a gray level is no contrast."""
+NORMALIZE_EPSILON = 1e-5
+"""Added to the variance of a picture (levels 0..1), so that noise of less than a gray level is not amplified to contrast."""
 SMALL_SIDE = 40
-"""Pixels of the shorter side up to which a picture is small."""
+"""A picture is small if its shorter side has at most this many pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A network and what it trains best with. `features` takes (keras.layers, x, Layers, dropout) up to the last layer."""
+    """A network and the settings that it trains best with.
+
+    `features` builds everything before the last layer: (keras.layers, input tensor, Layers, dropout rate) -> tensor.
+    """
 
     features: Callable[[Any, Any, Layers, float], Any]
     optimizer: str
@@ -36,9 +39,10 @@ class Architecture:
 
 
 def build(config: TrainConfig, classes: int) -> Any:
-    """Return an uncompiled keras.Model: (N, height, width, channels) uint8 -> (N, classes) probabilities.
+    """Return an uncompiled keras.Model: (N, height, width, channels) uint8 -> (N, classes) float32 probabilities.
 
-    Raises ConfigError for an unknown architecture, or layers that leave nothing of the picture.
+    Raises:
+        ConfigError: The architecture is unknown, or its layers shrink the picture to nothing.
     """
     keras = extras.load("keras", extra="train", purpose="Training")
     layers = keras.layers
@@ -48,28 +52,27 @@ def build(config: TrainConfig, classes: int) -> Any:
     try:
         x = layers.Rescaling(INPUT_SCALE)(pictures)
         if config.layers.normalize:
-            x = layers.LayerNormalization((1, 2, 3), epsilon=FLAT, center=False, scale=False, dtype="float32")(x)
+            x = layers.LayerNormalization((1, 2, 3), epsilon=NORMALIZE_EPSILON, center=False, scale=False, dtype="float32")(x)
         x = row.features(layers, x, config.layers, dropout)
     except ValueError as error:
         raise ConfigError(
-            f"arch {config.arch}: kernels {list(config.layers.kernels)} of size {config.layers.kernel_size} leave nothing of "
-            f"a picture of {config.input.width}x{config.input.height}; take fewer, smaller ones or a larger size ({error})"
+            f"arch {config.arch}: kernels {list(config.layers.kernels)} of size {config.layers.kernel_size} shrink "
+            f"a picture of {config.input.width}x{config.input.height} to nothing; use fewer or smaller kernels, or a larger "
+            f"`size` ({error})"
         ) from error
     last = layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")
     return keras.Model(pictures, last(x), name=config.arch)
 
 
 def architecture(name: str) -> Architecture:
-    """Look a network up. Raises ConfigError that lists the known ones."""
+    """Return the architecture of a name. Raises ConfigError, which lists the known names."""
     if name not in ARCHITECTURES:
         raise ConfigError(f"arch {name!r} is not known; expected one of {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name]
 
 
 def _classic(layers: Any, x: Any, shape: Layers, dropout: float) -> Any:
-    """The textbook CNN; with `pool_bias` and an activation its pooling is the trainable subsampling of LeNet-5
-    (LeCun et al. 1998).
-    """
+    """The textbook CNN. With `pool_bias` and `pool_activation` it pools as LeNet-5 does (LeCun et al. 1998)."""
     pool = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}[shape.pool]
     for kernels in shape.kernels:
         x = layers.Conv2D(kernels, shape.kernel_size, activation="relu")(x)
@@ -86,8 +89,8 @@ def _classic(layers: Any, x: Any, shape: Layers, dropout: float) -> Any:
 def _edge(layers: Any, x: Any, shape: Layers, dropout: float) -> Any:
     """Four normalized convolutions and a small head.
 
-    A first convolution of 5x5 with stride 2 leaves a quarter of the pixels for the wide layers, which int8 kernels
-    compute at more than twice the speed of float; depthwise convolutions would save weights and no time there.
+    The first convolution, 5x5 with stride 2, leaves a quarter of the pixels for the wide layers. Those run more than twice as
+    fast in int8 as in float32; depthwise convolutions would save weights there, but no time.
     """
     wide = partial(_wide, shape)
     x = _normalized(layers, x, wide(32), 5, 2)
@@ -96,24 +99,24 @@ def _edge(layers: Any, x: Any, shape: Layers, dropout: float) -> Any:
     x = _normalized(layers, x, wide(160), 3, 1)
     x = layers.MaxPooling2D(2)(x)
     x = _normalized(layers, x, wide(160), 3, 1)
-    x = _flat(layers, x)
+    x = _flattened(layers, x)
     x = layers.Dropout(dropout)(x)
     x = layers.Dense(wide(256), activation="relu")(x)
     return layers.Dropout(dropout)(x)
 
 
 def _residual(layers: Any, x: Any, shape: Layers, dropout: float) -> Any:
-    """Two pairs of residual blocks (He et al. 2016), for the most accuracy in a megabyte of int8.
+    """Two pairs of residual blocks (He et al. 2016), for the best accuracy in one megabyte of int8.
 
-    Nearly all weights lie in the layers of a quarter of the side, where they are used often enough to be worth their bytes and
-    seldom enough to be fast. The first layer looks at every pixel of a small picture, at every second of a larger one.
+    Nearly all weights are in layers at a quarter of the input's side: large enough that each weight is used often, small enough
+    to be fast. The first layer has stride 1 on small pictures and stride 2 on larger ones.
     """
     wide = partial(_wide, shape)
     x = _normalized(layers, x, wide(24), 3, 1 if min(x.shape[1:3]) <= SMALL_SIDE else 2)
     x = _normalized(layers, x, wide(48), 3, 2)
     for kernels, stride in ((48, 1), (48, 1), (128, 2), (128, 1), (128, 1)):
         x = _normalized(layers, x, wide(kernels), 3, 2) if stride == 2 else _block(layers, x, wide(kernels))
-    x = _flat(layers, _normalized(layers, x, wide(128), 3, 2))
+    x = _flattened(layers, _normalized(layers, x, wide(128), 3, 2))
     return layers.Dropout(dropout)(x)
 
 
@@ -128,20 +131,20 @@ def _normalized(layers: Any, x: Any, kernels: int, size: int, stride: int) -> An
     return layers.ReLU()(layers.BatchNormalization()(x))
 
 
-def _flat(layers: Any, x: Any) -> Any:
-    """A row of numbers; of larger pictures the mean over the area, with which the head would grow."""
+def _flattened(layers: Any, x: Any) -> Any:
+    """Flatten small feature maps; average large ones, so that the head does not grow with the picture."""
     if x.shape[1] * x.shape[2] > 16:
         return layers.GlobalAveragePooling2D()(x)
     return layers.Flatten()(x)
 
 
 def _wide(shape: Layers, kernels: int) -> int:
-    """So many kernels times the width, in eights: the kernels of processors take no fewer at once."""
+    """Scale a number of kernels by `width`, to a multiple of 8: processors compute eight at a time."""
     return kernels if shape.width == 1 else max(8, round(kernels * shape.width / 8) * 8)
 
 
 def _linear(layers: Any, x: Any, shape: Layers, dropout: float) -> Any:  # noqa: ARG001 - it has no other layer
-    """Each class a weighted sum of the pixels: what everything else must be better than."""
+    """A linear classifier of the pixels: the baseline that every other network must beat."""
     return layers.Flatten()(x)
 
 

@@ -1,4 +1,4 @@
-"""The page of a run: what it learned, on what, and how far it can be trusted."""
+"""The HTML report of a training run: its settings, data, learning curves and accuracy."""
 
 from __future__ import annotations
 
@@ -12,18 +12,29 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from edgecls.card import ModelCard
     from edgecls.evaluate import Report
+    from edgecls.model.card import ModelCard
     from edgecls.train.config import TrainConfig
     from edgecls.train.gap import Gap
 
-CHOSEN_BY = "The held-out pictures also chose the epoch, so they flatter it a little: edgecls eval measures on others."
+CHOSEN_BY = (
+    "The held-out pictures also chose the epoch, so the result is slightly optimistic; measure on others with edgecls eval."
+)
 
 
 def write_report(
     out: Path, card: ModelCard, config: TrainConfig, val: Report, history: Sequence[Mapping[str, float]], *, gap: Gap
 ) -> None:
-    """Write report.html: `val` is the kept model on the held-out pictures, `history` the rows of history.csv."""
+    """Write report.html.
+
+    Args:
+        out: The run folder.
+        card: The card of the kept model.
+        config: The settings of the run.
+        val: The evaluation of the kept model on the held-out pictures.
+        history: The rows of history.csv.
+        gap: The gap between training and validation accuracy.
+    """
     page = Page(
         title=f"Training run {out.name}",
         lead=f"Measured on {val.pictures:,} held-out pictures of {config.data.path}",
@@ -43,6 +54,6 @@ def write_report(
 
 
 def kept_epoch(history: Sequence[Mapping[str, float]], config: TrainConfig) -> int:
-    """The epoch that best.keras holds."""
+    """Return the number of the epoch that best.keras holds, from 1."""
     best = history[-1] if config.keep == "last" else max(history, key=lambda row: rank(row, config.best_by))
     return int(best["epoch"])

@@ -1,4 +1,4 @@
-"""The learning rate over a run: it may rise for a while, then stays or falls to nothing along half a cosine."""
+"""The learning rate schedule: an optional warm-up, then a constant rate or cosine decay to zero."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 def learning_rate(config: TrainConfig, batches: int) -> Any:
-    """The keras schedule of a run with `batches` an epoch: a function of the number of batches so far, so it goes on where a
-    run is resumed, on every backend.
+    """Return the Keras schedule of a run with `batches` per epoch.
+
+    It depends only on the number of batches so far, so a resumed run continues it, on every backend.
     """
     row = architecture(config.arch)
     warmup = row.warmup if config.warmup is None else config.warmup
@@ -28,13 +29,13 @@ def learning_rate(config: TrainConfig, batches: int) -> Any:
 
 @cache
 def know_schedule() -> Any:
-    """The class of the schedule, which Keras needs to know to read a model that names it."""
+    """Return the class of the schedule, registered so that Keras can load a model that refers to it."""
     keras = extras.load("keras", extra="train", purpose="Training")
     ops = keras.ops
 
     @keras.saving.register_keras_serializable(package="edgecls")
     class Schedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc, name-defined]  # keras has no types
-        """`rate`, after `rising` batches from nothing, falling to nothing until batch `falling` (0: it stays)."""
+        """Rises from zero to `rate` in `rising` batches, then falls to zero at batch `falling` (0: stays constant)."""
 
         def __init__(self, rate: float, rising: int, falling: int) -> None:
             self.rate, self.rising, self.falling = rate, rising, falling

@@ -1,90 +1,104 @@
-"""What a network is told about a batch: class ids, or how much of each class is in each picture.
+"""The targets of a batch: class ids, or soft targets with a share of each class.
 
-label smoothing   a little of every class is in every picture, so that no logit need grow without end (Szegedy et al. 2016)
-mixup             each picture is laid over another one, and so are their classes (Zhang et al. 2018)
-strangers         some pictures are made to belong to no class, and every class is as likely, see `edgecls.train.strangers`
-teachers          models that are better, mostly because they are larger, say what they see (Hinton et al. 2015)
+label smoothing   spread a little of each target over all classes, so that logits stay bounded (Szegedy et al. 2016)
+mixup             blend each picture and its target with another one (Zhang et al. 2018)
+outliers          replace some pictures by ones of no class, whose target is uniform, see `edgecls.train.outliers`
+teachers          learn from the probabilities of better, mostly larger, models (distillation, Hinton et al. 2015)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from edgecls.classifier import Classifier
 from edgecls.errors import ConfigError
-from edgecls.train import strangers
+from edgecls.model.classifier import Classifier
+from edgecls.train import outliers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from edgecls.card import InputSpec
+    from edgecls.input_spec import InputSpec
     from edgecls.train.config import TrainConfig
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Targets:
-    """Makes the targets of batches of `classes` classes; see the module for what its numbers do.
+    """Makes the targets of batches. The settings are explained at the top of this module; `outliers` is a share, 0..1.
 
-    With `soft` targets the network learns (N, classes) shares in place of (N,) class ids.
+    With `soft` targets, the network learns class shares (N, classes) instead of class ids (N,).
     """
 
     classes: int
     smoothing: float = 0.0
     mixup: float = 0.0
-    strangers: float = 0.0
-    stranger_kinds: tuple[str, ...] = ()
+    outliers: float = 0.0
+    outlier_kinds: tuple[str, ...] = ()
     teachers: tuple[Classifier, ...] = ()
     teacher_weight: float = 0.0
 
     @property
     def soft(self) -> bool:
-        """Whether the targets are shares of classes."""
-        return bool(self.smoothing or self.mixup or self.strangers or self.teachers)
+        """Whether the targets are class shares."""
+        return bool(self.smoothing or self.mixup or self.outliers or self.teachers)
 
     def __call__(
-        self, batch: NDArray[np.uint8], class_ids: NDArray[np.int64], chance: np.random.Generator
+        self, batch: NDArray[np.uint8], class_ids: NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64] | NDArray[np.float32]]:
-        """Return what is shown and what is told. `batch`: (N, H, W, C), already augmented; `class_ids`: (N,)."""
+        """Return the pictures to train on and their targets.
+
+        Args:
+            batch: (N, H, W, C) uint8, already augmented.
+            class_ids: (N,) int64.
+            rng: Draws the mixup partners and the outliers.
+
+        Returns:
+            The pictures, (N, H, W, C) uint8, and class ids (N,) or class shares (N, classes) float32.
+        """
         if not self.soft:
             return batch, class_ids
-        shares = self.of(class_ids) * np.float32(1 - self.smoothing) + np.float32(self.smoothing / self.classes)
+        shares = self.one_hot(class_ids) * np.float32(1 - self.smoothing) + np.float32(self.smoothing / self.classes)
         if self.mixup:
-            batch, shares = _mixed(batch, shares, self.mixup, chance)
+            batch, shares = _mixed(batch, shares, self.mixup, rng)
         if self.teachers:
-            seen = np.mean([teacher.probabilities(batch) for teacher in self.teachers], axis=0)
-            shares = np.float32(1 - self.teacher_weight) * shares + np.float32(self.teacher_weight) * seen
-        if self.strangers:
-            chosen = np.flatnonzero(chance.uniform(size=len(batch)) < self.strangers)
+            taught = np.mean([teacher.probabilities(batch) for teacher in self.teachers], axis=0)
+            shares = np.float32(1 - self.teacher_weight) * shares + np.float32(self.teacher_weight) * taught
+        if self.outliers:
+            chosen = np.flatnonzero(rng.uniform(size=len(batch)) < self.outliers)
             batch, shares = batch.copy(), shares.copy()
             if len(chosen):
-                batch[chosen] = strangers.make(batch[chosen], self.stranger_kinds, chance)
+                batch[chosen] = outliers.make(batch[chosen], self.outlier_kinds, rng)
                 shares[chosen] = 1 / self.classes
         return batch, shares.astype(np.float32)
 
-    def of(self, class_ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(N, classes): all of each picture is in its class."""
+    def one_hot(self, class_ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the class ids (N,) as class shares (N, classes)."""
         shares: NDArray[np.float32] = np.eye(self.classes, dtype=np.float32)[class_ids]
         return shares
 
     def of_held_out(self, class_ids: NDArray[np.int64]) -> NDArray[np.int64] | NDArray[np.float32]:
-        """The same form of targets for pictures that measure, which are told as they are."""
-        return self.of(class_ids) if self.soft else class_ids
+        """Return the true targets of validation pictures, in the same form as the training targets."""
+        return self.one_hot(class_ids) if self.soft else class_ids
 
 
 def targets(config: TrainConfig, labels: tuple[str, ...]) -> Targets:
-    """Make the targets of a run. Raises ConfigError for a teacher of other labels or pictures, ModelError for none at all."""
+    """Return what makes the targets of a run.
+
+    Raises:
+        ConfigError: The labels or the input of a teacher differ from those of the run.
+        ModelError: A teacher is not a model.
+    """
     teachers = tuple(_teacher(path, config.input, labels) for path in config.teachers)
     return Targets(
         classes=len(labels),
         smoothing=config.label_smoothing,
         mixup=config.mixup,
-        strangers=config.strangers,
-        stranger_kinds=config.stranger_kinds,
+        outliers=config.strangers,
+        outlier_kinds=config.stranger_kinds,
         teachers=teachers,
         teacher_weight=config.teacher_weight,
     )
@@ -94,20 +108,27 @@ def _teacher(path: str, spec: InputSpec, labels: Sequence[str]) -> Classifier:
     teacher = Classifier.load(path, device="cpu")
     if teacher.card.labels != tuple(labels):
         raise ConfigError(
-            f"teacher {path}: its labels are not those of the data ({len(teacher.card.labels)} against {len(labels)}, "
-            f"the first: {teacher.card.labels[0]!r} and {labels[0]!r}); train it on the same classes"
+            f"teacher {path}: its labels differ from those of the data (expected {len(labels)} labels from {labels[0]!r} on, "
+            f"found {len(teacher.card.labels)} from {teacher.card.labels[0]!r} on); train it on the same classes"
         )
     if teacher.card.input != spec:
-        raise ConfigError(f"teacher {path}: it takes pictures as {teacher.card.input}, this run {spec}; they must be the same")
+        raise ConfigError(
+            f"teacher {path}: its input differs from this run's (expected {spec}, found {teacher.card.input}); "
+            "train it with the same input"
+        )
     return teacher
 
 
 def _mixed(
-    batch: NDArray[np.uint8], shares: NDArray[np.float32], alpha: float, chance: np.random.Generator
+    batch: NDArray[np.uint8], shares: NDArray[np.float32], alpha: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Lay each picture over another one of the batch, at a strength drawn from Beta(alpha, alpha)."""
-    other = chance.permutation(len(batch))
-    strength = chance.beta(alpha, alpha, len(batch)).astype(np.float32)
-    of_pixels, of_shares = strength[:, None, None, None], strength[:, None]
+    """Blend each picture with another one of the batch, with a weight drawn from Beta(alpha, alpha)."""
+    other = rng.permutation(len(batch))
+    weight = rng.beta(alpha, alpha, len(batch)).astype(np.float32)
+    of_pixels, of_shares = weight[:, None, None, None], weight[:, None]
     mixed = of_pixels * batch + (1 - of_pixels) * batch[other]
     return np.round(mixed).astype(np.uint8), of_shares * shares + (1 - of_shares) * shares[other]
+
+
+Numbers: TypeAlias = "tuple[NDArray[np.uint8], NDArray[np.int64] | NDArray[np.float32]]"
+"""Pictures (N, height, width, channels) uint8 and their targets: class ids (N,) or class shares (N, classes)."""

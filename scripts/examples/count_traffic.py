@@ -1,14 +1,13 @@
-"""Count what crosses a line: how many of each class in each direction in each interval, printed and as CSV.
+"""Count objects that cross a line, by class, direction and interval, and write the counts to a CSV file.
 
 python count_traffic.py models/street.onnx rtsp://camera/1 --line 0 0.6 1 0.6 --every 900 --csv counts.csv
 
-What moves is followed, and counts once, when its middle crosses the line. Several cameras or videos have the same line.
+Moving objects are tracked, and count once, when their centers cross the line. All cameras and videos share the line.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import signal
 import sys
 from collections import defaultdict
@@ -24,8 +23,10 @@ if TYPE_CHECKING:
 
 
 def count(model: str, sources: list[str], rules: edgecls.Rules) -> Iterator[edgecls.Event]:
-    """Give the counts of each interval of each camera and direction as soon as it is over, until the videos end or Ctrl-C."""
-    backgrounds: dict[str, edgecls.Motion] = defaultdict(lambda: edgecls.Motion(edgecls.MotionRule()))  # one for each camera
+    """Yield the counts per camera and direction at the end of each interval, until the videos end or Ctrl-C."""
+    backgrounds: dict[str, edgecls.Motion] = defaultdict(
+        lambda: edgecls.Motion(edgecls.MotionSettings())
+    )  # one for each camera
     events = edgecls.Events(rules)
     pipeline = edgecls.Pipeline(edgecls.Classifier.load(model), regions=lambda frame: backgrounds[frame.camera](frame))
     with suppress(KeyboardInterrupt), edgecls.open_source(*sources) as frames:
@@ -35,37 +36,37 @@ def count(model: str, sources: list[str], rules: edgecls.Rules) -> Iterator[edge
 
 
 def when(moment: edgecls.Moment) -> str:
-    """The time of day of a camera, the seconds of a video."""
+    """Return the time of day for a camera, and the seconds for a video."""
     if moment.at_s is None:
         return f"{moment.time_s:.2f}"
     return datetime.fromtimestamp(moment.at_s).astimezone().isoformat(timespec="seconds")
 
 
 def main() -> None:
-    """Read the command line, print each count, and write it to the table at once."""
-    parser = argparse.ArgumentParser(description="Count what crosses a line.")
+    """Read the command line, print each count and append it to the table."""
+    parser = argparse.ArgumentParser(description="Count objects that cross a line.")
     parser.add_argument("model", help="an .onnx file of edgecls, such as models/street.onnx")
-    parser.add_argument("source", nargs="+", help="a video, an address or a camera's number; NAME= before it names it")
+    parser.add_argument("source", nargs="+", help="a video, a URL or a camera number, optionally as NAME=SOURCE")
     parser.add_argument("--line", nargs=4, type=float, required=True, metavar=("X1", "Y1", "X2", "Y2"),
-                        help="from a point to a point, in fractions of the frame; left is seen from the first")  # fmt: skip
-    parser.add_argument("--every", type=float, default=60.0, metavar="S", help="seconds of an interval (60)")
-    parser.add_argument("--csv", default="counts.csv", metavar="FILE", help="the table that they are added to (counts.csv)")
+                        help="two points, in fractions of the frame; left is as seen from the first")  # fmt: skip
+    parser.add_argument("--every", type=float, default=60.0, metavar="S", help="length of an interval in seconds (60)")
+    parser.add_argument("--csv", default="counts.csv", metavar="FILE", help="the table to append to (counts.csv)")
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # how systemd stops a service: as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # systemd stops services with SIGTERM; treat it as Ctrl-C
     x1, y1, x2, y2 = asked.line
     try:
         if not asked.every > 0:
             raise edgecls.ConfigError(f"--every {asked.every:g}: expected more than 0 seconds")
-        gate = edgecls.Gate("line", edgecls.Line((x1, y1), (x2, y2)), left="to the left", right="to the right")
-        rules = edgecls.Rules(gates=(gate,), count_every_s=asked.every)
-        with Path(asked.csv).open("a", newline="", encoding="utf-8") as file:  # what is there stays: it goes on below
-            table = csv.writer(file)
+        line = edgecls.CountingLine("line", edgecls.Line((x1, y1), (x2, y2)), left="to the left", right="to the right")
+        rules = edgecls.Rules(lines=(line,), count_every_s=asked.every)
+        with Path(asked.csv).open("ab") as file:  # append to an existing table
             if not file.tell():
-                table.writerow(("camera", "from", "to", "direction", "label", "count"))
+                file.write(edgecls.csv_line(("camera", "from", "to", "direction", "label", "count")))
             for event in count(asked.model, asked.source, rules):
                 span = when(event.start), when(event.end or event.start)
-                counts = event.counts or {"": 0}  # nothing has crossed: that is worth a row
-                table.writerows((event.camera, *span, event.direction, label, n) for label, n in counts.items())
+                counts = event.counts or {"": 0}  # write a row even if nothing has crossed
+                rows = ((event.camera, *span, event.direction, label, n) for label, n in counts.items())
+                file.writelines(edgecls.csv_line(row) for row in rows)  # csv_line keeps a label such as =1+1 a text
                 file.flush()
                 said = ", ".join(f"{n} {label}" for label, n in event.counts.items()) or "nothing"
                 print(f"{event.camera}  {span[0]} to {span[1]}  {event.direction}: {said}", flush=True)

@@ -1,9 +1,9 @@
-"""Tag a film: which scenes for how long and when, as a table, a timeline picture and chapters.
+"""Tag the scenes of a film: write a table, a timeline picture and chapters.
 
 python tag_film.py scenes.onnx film.mp4
 ffmpeg -i film.mp4 -i film.chapters.txt -map_metadata 1 -map_chapters 1 -codec copy with-chapters.mp4
 
-A scene that lasts shorter than --least is left out, and what interrupts one for less than --gap belongs to it.
+Scenes shorter than --least are left out. Interruptions shorter than --gap are ignored.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import edgecls
 
 
 def tag(model: str, film: str, *, fps: float, gap_s: float, least_s: float) -> edgecls.Shown:
-    """Return what the film shows. So many frames a second are classified, until it ends or Ctrl-C."""
+    """Return the scenes of a film. Classifies `fps` frames per second, until the film ends or Ctrl-C."""
     pipeline = edgecls.Pipeline(edgecls.Classifier.load(model))
     seen: list[edgecls.Observation] = []
-    with suppress(KeyboardInterrupt), edgecls.open_source(film, reading=edgecls.Reading(fps=fps)) as frames:
-        seen.extend(map(edgecls.observe, pipeline.over(frames)))  # one after the other: those before Ctrl-C stay
+    with suppress(KeyboardInterrupt), edgecls.open_source(film, reading=edgecls.ReadingSettings(fps=fps)) as frames:
+        seen.extend(map(edgecls.observe, pipeline.over(frames)))  # extend keeps those before Ctrl-C
     if not seen:
         raise edgecls.DataError(f"{film}: stopped before its first frame")
     (shown,) = edgecls.summarize(seen, gap_s=gap_s, least_s=least_s).regions
@@ -32,7 +32,7 @@ def tag(model: str, film: str, *, fps: float, gap_s: float, least_s: float) -> e
 
 
 def chapters(shown: edgecls.Shown) -> str:
-    """Write the stretches as chapters that FFmpeg reads (FFMETADATA), each up to the next one."""
+    """Return the segments as chapters in FFmpeg's FFMETADATA format. Each lasts until the next one."""
     ends = [stretch.start for stretch in shown.stretches[1:]] + [shown.last]
     text = ";FFMETADATA1\n"
     for stretch, end in zip(shown.stretches, ends, strict=True):
@@ -44,17 +44,17 @@ def chapters(shown: edgecls.Shown) -> str:
 
 
 def main() -> None:
-    """Read the command line, print the tables, write the picture and the chapters beside the film."""
+    """Read the command line, print the tables, and write the picture and the chapters next to the film."""
     parser = argparse.ArgumentParser(description="Tag the scenes of a film.")
     parser.add_argument("model", help="an .onnx file of edgecls whose labels are scenes")
     parser.add_argument("film", help="a video file")
-    parser.add_argument("--fps", type=float, default=5.0, metavar="N", help="frames to look at in a second (5)")
-    parser.add_argument("--gap", type=float, default=1.0, metavar="S", help="shorter interruptions are none (1)")
-    parser.add_argument("--least", type=float, default=2.0, metavar="S", help="shorter scenes are left out (2)")
+    parser.add_argument("--fps", type=float, default=5.0, metavar="N", help="frames per second to classify (5)")
+    parser.add_argument("--gap", type=float, default=1.0, metavar="S", help="ignore shorter interruptions (1)")
+    parser.add_argument("--least", type=float, default=2.0, metavar="S", help="leave out shorter scenes (2)")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     film = Path(asked.film)
-    film = film if film.name.strip(".") else film.resolve()  # "." is the folder that it names
+    film = film if film.name.strip(".") else film.resolve()  # replace "." with the name of its folder
     try:
         picture, table = (film.with_suffix(f".{name}") for name in ("timeline.svg", "chapters.txt"))
         shown = tag(asked.model, asked.film, fps=asked.fps, gap_s=asked.gap, least_s=asked.least)

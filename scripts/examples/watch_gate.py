@@ -1,9 +1,9 @@
-"""Watch a gate, a barrier or a parking bay: a function is called whenever it has changed for sure.
+"""Watch a gate, a barrier or a parking bay, and call a function when its state has reliably changed.
 
 python watch_gate.py gate.onnx rtsp://camera/1 --zone 0.4 0.2 0.1 0.3
 
-A label of one frame is a guess. A state begins when most frames of the last seconds say so with a score of 0.8 or more, and
-ends when most of them no longer do.
+The label of a single frame may be wrong. A state begins when most frames of the last second agree with a score of 0.8 or more,
+and ends when most of them no longer do.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 
 def on_change(event: edgecls.Event) -> None:
-    """Act on a change: switch a relay, call a service, send a message. An event comes when a state begins, and when it ends."""
+    """Act on a change: switch a relay, call a service, send a message. Called when a state begins and when it ends."""
     if event.end is None:
         print(f"{when(event.start)}  {event.label}", flush=True)
     else:
-        print(f"{when(event.end)}  {event.label} is over after {event.duration_s:.2f} s", flush=True)
+        print(f"{when(event.end)}  {event.label} ended after {event.duration_s:.2f} s", flush=True)
 
 
 def watch(
-    model: str, source: str, rectangle: list[float], rule: edgecls.StateRule, call: Callable[[edgecls.Event], None]
+    model: str, source: str, rectangle: list[float], rule: edgecls.StateSettings, call: Callable[[edgecls.Event], None]
 ) -> None:
     """Classify the zone in every frame and call `call` with each change, until the video ends or Ctrl-C.
 
-    While a camera is lost nothing is classified: stderr tells of it, and a state that was not seen for 10 s has ended.
+    A lost camera is reported on stderr. A state ends if it has not been seen for 10 s.
     """
     x, y, width, height = rectangle
     pipeline = edgecls.Pipeline(edgecls.Classifier.load(model), regions=edgecls.zones({"gate": (x, y, width, height)}))
@@ -49,7 +49,7 @@ def watch(
 
 
 def when(moment: edgecls.Moment) -> str:
-    """The time of day of a camera, the seconds of a video."""
+    """Return the time of day for a camera, and the seconds for a video."""
     if moment.at_s is None:
         return f"{moment.time_s:.2f}"
     return datetime.fromtimestamp(moment.at_s).astimezone().isoformat(timespec="seconds")
@@ -57,16 +57,18 @@ def when(moment: edgecls.Moment) -> str:
 
 def main() -> None:
     """Read the command line and watch."""
-    parser = argparse.ArgumentParser(description="Tell when a gate has changed.")
+    parser = argparse.ArgumentParser(description="Report changes of a gate.")
     parser.add_argument("model", help="an .onnx file of edgecls whose labels are the states")
-    parser.add_argument("source", help="a video, an address or a camera's number")
+    parser.add_argument("source", help="a video, a URL or a camera number")
     parser.add_argument("--zone", nargs=4, type=float, required=True, metavar=("X", "Y", "W", "H"),
-                        help="where it is, in fractions of the frame")  # fmt: skip
-    parser.add_argument("--seconds", type=float, default=1.0, metavar="S", help="how long a state must be seen (1)")
+                        help="position in fractions of the frame")  # fmt: skip
+    parser.add_argument("--seconds", type=float, default=1.0, metavar="S", help="how long a state must be seen, in seconds (1)")
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # how systemd stops a service: as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # systemd stops services with SIGTERM; treat it as Ctrl-C
     try:
-        watch(asked.model, asked.source, asked.zone, edgecls.StateRule(enter=0.8, leave=0.5, seconds=asked.seconds), on_change)
+        watch(
+            asked.model, asked.source, asked.zone, edgecls.StateSettings(enter=0.8, leave=0.5, seconds=asked.seconds), on_change
+        )
     except edgecls.EdgeclsError as error:
         sys.exit(f"error: {error}")
 

@@ -6,9 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
 import edgecls as package
-from edgecls.cli.talk import table
+from edgecls.cli import app
+from edgecls.cli.messages import table
 
 COMMANDS = ("train", "export", "adopt", "eval", "predict", "run", "info")
 
@@ -60,3 +62,30 @@ def test_a_reader_that_leaves_early_is_no_failure(light_model, shapes):
 def test_a_table_stands_in_line():
     """The first column to the left, the others to the right."""
     assert table(("a", "n"), (("long", "1"), ("b", "200"))) == "a       n\nlong    1\nb     200"
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".pt", "a/" * 2500 + "m.pt"])
+def test_a_name_that_the_system_refuses_is_one_line(edgecls, name):
+    """Wherever it is used first: the system says why."""
+    done = edgecls("adopt", name, "--out", "o.onnx")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert "File name too long" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "titles"),
+    [
+        ("train", ["Arguments", "Run", "Network", "Input", "Training", "Data", "Augmentation", "Options"]),
+        ("run", ["What to run", "Where to look", "Outputs", "Device", "Reading", "Options"]),
+        ("doctor", ["Arguments", "Options"]),
+    ],
+)
+def test_help_lists_options_in_groups(command, titles):
+    """Each option stands under one heading; --help comes last."""
+    text = CliRunner().invoke(app, [command, "--help"]).output
+    assert [line[:-1] for line in text.splitlines() if line.endswith(":") and line[0] not in " U"] == titles
+    options = [line.split()[0] for line in text.splitlines() if line.startswith("  -")]
+    assert len(options) == len(set(options))
+    assert "--help" in text.rpartition("Options:")[2]

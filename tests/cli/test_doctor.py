@@ -20,5 +20,5 @@ def test_a_problem_is_exit_code_1(edgecls):
     done = edgecls("doctor", "missing.onnx")
     assert done.returncode == 1
     assert "problem " in done.stdout
-    assert "mend it with: make one with: edgecls export" in done.stdout
+    assert "fix: make one with: edgecls export" in done.stdout
     assert done.stderr == ""

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from edgecls.cli import app
-from edgecls.confidence import Confidence
 from edgecls.dataset import fingerprint, scan
+from edgecls.model.confidence import Confidence
 from tests import tiny
 from tests.drawn import plant
 from tests.report.made import Reader
@@ -75,8 +75,8 @@ def test_what_is_unknown_is_measured(careful_model, data, tmp_path):
     assert record["foreign_unknown"] == 1
     assert record["risk_coverage"][-1][0] == 1
     text = call(careful_model, data, "--unknown", tmp_path / "strange").stdout
-    assert "83.33% given a label, of which 20.00% are wrong; the rest is unknown" in text
-    assert "100.00% of the pictures of no class are unknown" in text
+    assert "83.33% got a label, of which 20.00% are wrong; the rest is unknown" in text
+    assert "100.00% of the pictures of other classes are unknown" in text
     (tmp_path / "empty").mkdir()
     nothing = call(careful_model, data, "--unknown", tmp_path / "empty")
     assert nothing.exit_code == 1
@@ -105,7 +105,7 @@ def test_cuda_that_is_not_there_is_exit_code_1_with_a_hint(light_model, data):
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
     assert "error: device cuda: the installed ONNX Runtime was built for" in done.stderr
-    assert "pip install 'edgecls[gpu]', or take --device cpu" in done.stderr
+    assert "pip install 'edgecls[gpu]', or use --device cpu" in done.stderr
 
 
 def test_classes_that_the_model_does_not_have_are_refused(light_model, shapes):
@@ -159,7 +159,7 @@ def test_a_model_that_is_asked_about_what_it_learned_is_flattered(data, tmp_path
     strange.write_bytes(tiny.light_model(dataset="sha256:0"))
     for model, said in ((learned, True), (strange, False)):
         call(model, data, "--report", tmp_path / "r.html")
-        assert ("the numbers flatter it" in (tmp_path / "r.html").read_text(encoding="utf-8")) is said
+        assert ("the numbers are too good" in (tmp_path / "r.html").read_text(encoding="utf-8")) is said
 
 
 @pytest.mark.parametrize("name", ["r.txt", "none/r.html", "data"])

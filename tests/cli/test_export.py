@@ -7,8 +7,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from edgecls import Classifier, processor
+from edgecls import Classifier
 from edgecls.cli import app
+from edgecls.model import cpu
 
 
 def call(*arguments):
@@ -22,7 +23,7 @@ def test_a_run_to_a_file(edgecls, trained, tmp_path):
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["form", "keras", "fp32", "int8"]
     warning, written = done.stderr.splitlines()
-    assert warning.startswith("warning: 32 held-out pictures are too few to fit confidence to")
+    assert warning.startswith("warning: 32 held-out pictures are too few to calibrate the scores")
     assert written.startswith("m.onnx: written as int8; accuracy on 32 held-out pictures; largest difference to Keras ")
     assert written.endswith(" at temperature 1")
     assert Classifier.load(tmp_path / "m.onnx").card.scheme == "int8"
@@ -44,7 +45,7 @@ def test_json_has_parity_and_forms(trained, tmp_path):
     ("out", "options", "message"),
     [
         ("file/m.onnx", (), "file does not exist or cannot be written to"),
-        ("m.bin", (), "m.bin: expected a file that ends in .onnx"),
+        ("m.bin", (), "m.bin: expected a file name that ends in .onnx"),
         ("m.onnx", ("--scheme", "int4"), "scheme 'int4' is not known; expected auto or one of fp32, fp16, int8"),
         ("m.onnx", ("--calibration", "none"), "none: no such file or folder"),
         ("m.onnx", ("--test", "none"), "none: no such file or folder"),
@@ -81,7 +82,7 @@ def test_auto_is_what_is_done_unasked(trained, tmp_path):
     assert first[:7] == ["form", "keras", "fp32", "fp16", "int8", "int8-tensor", "int8-percentile"]
     assert "int8-percentile: " in done.stderr
     assert "m.onnx: written as " in done.stderr
-    assert ", the fastest that passes, of those as fast the smallest, of those as small the closest to fp32; " in done.stderr
+    assert ", the fastest that passes (of equally fast ones the smallest, then the closest to fp32); " in done.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"m.onnx", "m.ladder.json", "m.ladder.svg"}
 
 
@@ -105,10 +106,10 @@ def test_a_gate_that_none_passes_shows_the_table(trained, tmp_path, as_json):
 
 def test_a_target_of_another_kind_says_whose_microseconds_those_are(trained, tmp_path):
     """Under the table of an export for ARM on another processor, and the other way round on ARM."""
-    here = processor.this()
+    here = cpu.this()
     target = "x86" if here.kind == "arm" else "arm"
     done = call(trained.out, "--out", tmp_path / "m.onnx", "--target", target, "--scheme", "fp16")
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines()[-1] == (
-        f"microseconds are those of {here.name}, not of {target}: the smallest is taken, not the fastest"
+        f"times were measured on {here.name}, not on {target}, so the smallest was chosen, not the fastest"
     )

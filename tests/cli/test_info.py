@@ -9,8 +9,8 @@ import json
 import onnx
 from typer.testing import CliRunner
 
-from edgecls.card import METADATA_KEY
 from edgecls.cli import app
+from edgecls.model.card import METADATA_KEY
 
 
 def call(*arguments):

@@ -46,14 +46,14 @@ def test_a_broken_picture_among_good_ones(light_model, tmp_path):
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == [str(good)]
     assert f"left out: {cut}: the JPEG is cut off after" in done.stderr
     assert "none.png: cannot be read (No such file or directory)" in done.stderr
-    assert done.stderr.splitlines()[-1] == "error: 2 of 3 picture(s) could not be read, see above"
+    assert done.stderr.splitlines()[-1] == "error: 2 of 3 pictures could not be read; see above"
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("none.onnx", None, "none.onnx: the model cannot be read (No such file or directory)"),
-        ("text.onnx", b"text", "text.onnx: expected an .onnx file, found bytes of another format"),
+        ("text.onnx", b"text", "text.onnx: expected an .onnx file, found another format"),
         ("foreign.onnx", tiny.light_graph().SerializeToString(),
          "an edgecls card, found none in its metadata (empty); make one with: edgecls export"),
         ("labels.onnx", tiny.light_model(labels=("dark", "bright")),

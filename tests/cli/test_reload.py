@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edgecls.cli import reload
+from edgecls.cli import hangup
 from tests import tiny
 from tests.drawn import gray_levels, write_video
 from tests.run.world import web_server
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(reload.NUMBER is None, reason="this platform has no SIGHUP")
+pytestmark = pytest.mark.skipif(hangup.NUMBER is None, reason="this platform has no SIGHUP")
 PATIENCE_S = 60.0
 DIM_THEN_BRIGHT = [128] * 200 + [255] * 2800
 
@@ -161,11 +161,11 @@ def test_a_mistake_costs_nothing(folder):
     with running(folder) as run:
         run.take(50)
         for parts, model, said in (
-            ((good.replace("seconds", "secnds"),), "light.onnx", "cameras.toml, line 6: unknown setting camera[0].state."
-             "secnds; did you mean camera[0].state.seconds?"),
+            ((good.replace("seconds", "secnds"),), "light.onnx", ": unknown setting state.secnds; did you "
+             "mean state.seconds?"),
             (("[[camera",), "light.onnx", "cameras.toml: not valid TOML ("),
             (("sinks = ['sqlite:missing/e.db']\n", good), "light.onnx", "missing/e.db: the folder missing does not exist"),
-            (("sinks = ['smoke:x']\n", good), "light.onnx", "cameras.toml, line 2: sink 'smoke:x' is not known; expected one"),
+            (("sinks = ['smoke:x']\n", good), "light.onnx", "cameras.toml:2: sink 'smoke:x' is not known; expected one"),
             ((good, camera("b", "missing.avi")), "light.onnx", "missing.avi: no such file or folder"),
             ((good.replace("seconds", "labels = ['brite']\nseconds"),), "light.onnx", "light.onnx has no label 'brite'"),
             ((good,), "missing.onnx", "missing.onnx"),
@@ -192,10 +192,10 @@ def test_another_model_is_loaded_first_and_then_used(folder):
         run.take(300)
         (folder / "other.onnx").write_bytes(tiny.light_model(labels=("night", "dusk", "day")))
         write(folder, camera("a"), model="other.onnx")
-        assert run.hang_up() == "reloaded: nothing is different; model: other.onnx"
+        assert run.hang_up() == "reloaded: no changes; model: other.onnx"
         run.take(100)
         (folder / "other.onnx").write_bytes(tiny.light_model(labels=("n", "d", "sun")))
-        assert run.hang_up() == "reloaded: nothing is different; model: other.onnx"
+        assert run.hang_up() == "reloaded: no changes; model: other.onnx"
         run.take(100)
         run.end()
     assert run.frames("a") == list(range(len(run.frames("a"))))
@@ -292,9 +292,9 @@ def test_quiet_can_be_changed(folder):
 
 def test_a_platform_without_the_signal_runs_as_ever(monkeypatch):
     """Nothing is taken and nothing comes; the thread ends with the block."""
-    monkeypatch.setattr(reload, "NUMBER", None)
+    monkeypatch.setattr(hangup, "NUMBER", None)
     before = signal.getsignal(signal.SIGHUP)
-    with reload.Hangup() as hangup, hangup.serving(lambda _: pytest.fail("no signal came")):
+    with hangup.Hangup() as taken, taken.serving(lambda _: pytest.fail("no signal came")):
         assert signal.getsignal(signal.SIGHUP) == before
     assert "reload" not in {thread.name for thread in threading.enumerate()}
 
@@ -302,10 +302,10 @@ def test_a_platform_without_the_signal_runs_as_ever(monkeypatch):
 def test_the_signal_is_passed_over_at_the_end():
     """After the block, where the program ends, it does nothing any more; several before anybody serves are one."""
     before, acts = signal.getsignal(signal.SIGHUP), []
-    with reload.Hangup() as hangup:
+    with hangup.Hangup() as taken:
         for _ in range(5):
             os.kill(os.getpid(), signal.SIGHUP)
-        with hangup.serving(lambda ended: acts.append(ended.is_set())):
+        with taken.serving(lambda ended: acts.append(ended.is_set())):
             until = time.monotonic() + 10
             while not acts and time.monotonic() < until:
                 time.sleep(0.01)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
@@ -22,7 +25,6 @@ from tests.run.world import cut_in_half, noise, web_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 LEVELS = (0, 128, 255)
 SIGNALS = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -256,13 +258,14 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str, code: int = 1) 
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["-s", "missing.mp4"], ["missing.mp4: no such file or folder; expected a video, a folder of pictures or a URL"]),
+        (["-s", "missing.mp4"], ["missing.mp4: no such file or folder; expected a video, a picture, a folder of pictures or"]),
         (["-s", "text.mp4"], ["text.mp4: not a video that can be decoded (15 bytes); is the file whole?"]),
         (["-s", "empty"], ["empty: the folder holds no picture that OpenCV reads"]),
         (["-c", "97", "--give-up-after", "0"], ["camera 97: cannot be opened", "check the number"]),
         (["-s", "light.avi", "--sink", "smoke:x"], ["sink 'smoke:x' is not known; expected one of clip, jsonl, snapshot"]),
         (["-s", "light.avi", "--sink", "video:no/out.mp4"], ["no/out.mp4: the folder no does not exist"]),
         (["-s", "light.avi", "--sink", "jsonl:no/out.jsonl"], ["no/out.jsonl: cannot be written (No such file or directory)"]),
+        (["-s", "light.avi", "--sink", "video:{camera}.mp4", "--sink", "jsonl:light.mp4"], ["write to one file (light.mp4)"]),
         (["-s", "light.avi", "-z", "gate=0.9,0,0.2,1"], ["zone gate: expected x,y,w,h as fractions", "found 0.9,0,0.2,1"]),
         (["-s", "light.avi", "-z", "gate"], ["zone 'gate': expected NAME=x,y,w,h", "gate=0.4,0.2,0.1,0.3"]),
         (["-s", "light.avi", "--device", "tpu"], ["tpu", "cpu"]),
@@ -286,8 +289,10 @@ def test_cuda_without_cuda_is_refused(edgecls, light_model, video):
 
 def test_without_a_source_the_usage_is_shown(edgecls, light_model):
     """A run that reads from nothing is a wrong usage: exit code 2."""
-    refused(edgecls("run", "-m", light_model), "expected a --camera, a --source or a --config to read from", code=2)
-    refused(edgecls("run", "-m", light_model, "--camera", "x.mp4"), "--camera x.mp4: expected the number of a camera", code=2)
+    refused(edgecls("run", "-m", light_model), "expected --camera, --source or --config", code=2)
+    refused(
+        edgecls("run", "-m", light_model, "--camera", "x.mp4"), "--camera x.mp4: expected a camera such as 0, gate=0 or", code=2
+    )
 
 
 def test_several_cameras_need_a_video_each(edgecls, light_model, video):
@@ -450,17 +455,48 @@ def wait_until_still(path: Path) -> int:
     raise AssertionError("the run went on without a reader")
 
 
-def test_a_reader_that_leaves_ends_the_run_quietly(light_model, tmp_path):
-    """`edgecls run ... | head -1` gives one line, says no error and ends with 0; the video is whole all the same."""
-    write_video(tmp_path / "long.avi", gray_levels(LEVELS * 1000))
-    script = f'set -o pipefail; "{sys.executable}" -m edgecls run -m "{light_model}" -s long.avi --sink video:out.mp4 | head -1'
-    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+def run_until_head_leaves(model, folder, frames, *arguments):
+    """`edgecls run ... | head -1` on a video of so many frames: longer than what the pipe holds."""
+    write_video(folder / "long.avi", gray_levels((LEVELS * frames)[:frames]))
+    command = shlex.join([sys.executable, "-m", "edgecls", "run", "-m", str(model), "-s", "long.avi", *arguments])
+    script = f"set -o pipefail; {command} | head -1"
+    return subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_reader_that_leaves_ends_a_run_that_writes_nowhere_else(light_model, tmp_path):
+    """`edgecls run ... | head -1` gives one line, says no error and ends with 0 before the video does."""
+    done = run_until_head_leaves(light_model, tmp_path, 9000)
     assert done.returncode == 0, done.stderr
     assert len(records(done.stdout)) == 1
     assert "rror" not in done.stderr
-    assert "Traceback" not in done.stderr
-    assert len(frame_times(tmp_path / "out.mp4")) >= 1
-    assert not [p.name for p in tmp_path.iterdir() if "part" in p.name]
+    assert "stdout" not in done.stderr
+    assert int(re.search(r"(\d+) frames? in", done.stderr)[1]) < 9000
+
+
+@pytest.mark.parametrize("sinks", [["--sink", "jsonl:out.jsonl"], ["--sink", "jsonl:out.jsonl", "--sink", "video:out.mp4"]])
+def test_a_run_with_other_sinks_goes_on_when_the_reader_of_stdout_leaves(light_model, tmp_path, sinks):
+    """The others have every frame, and the run says once that stdout has none any more."""
+    done = run_until_head_leaves(light_model, tmp_path, 2500, *sinks)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("stdout: cannot be written (its reader has closed it); the run goes on without it") == 1
+    assert "rror" not in done.stderr
+    assert len(records((tmp_path / "out.jsonl").read_text())) == 2500
+    if "video:out.mp4" in sinks:
+        assert len(frame_times(tmp_path / "out.mp4")) == 2500
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize(("where", "why"), [("/dev/full", "No space left on device"), ("&-", "it is closed")])
+def test_a_run_with_other_sinks_goes_on_without_a_stdout_that_takes_nothing(light_model, video, tmp_path, where, why):
+    """Alone it ends the run with one line."""
+    command = shlex.join([sys.executable, "-m", "edgecls", "run", "-m", str(light_model), "-s", str(video)])
+    for sinks, code in (("", 1), ("--sink jsonl:out.jsonl", 0)):
+        script = f"{command} {sinks} >{where}"
+        done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == code, done.stderr
+        assert done.stderr.count(f"stdout: cannot be written ({why}") == 1
+        assert "Traceback" not in done.stderr
+    assert len(records((tmp_path / "out.jsonl").read_text())) == 30
 
 
 def test_talk_that_nobody_hears_ends_the_run_quietly(light_model, tmp_path):
@@ -503,7 +539,7 @@ def test_lines_and_status_share_a_terminal(start, light_model, video):
 def test_the_status_line_is_for_a_terminal(start, light_model, video):
     """On a terminal a status line with frames a second is shown and replaced; the summary stands on a line of its own."""
     text = shown_on_a_terminal(start, "run", "-m", light_model, "-s", video, stdout=subprocess.DEVNULL)
-    assert "\r\x1b[K1 frames, 0 skipped | light 0.0 fps" in text
+    assert "\r\x1b[K1 frame, 0 skipped | light 0.0 fps" in text
     assert "\r\x1b[K30 frames in " in text
 
 
@@ -513,3 +549,26 @@ def test_without_a_terminal_there_is_no_status_line(edgecls, light_model, video)
     assert "\x1b" not in done.stderr
     assert "\r" not in done.stderr
     assert len(done.stderr.splitlines()) == 2
+
+
+def test_zones_lines_and_motion_give_events_as_in_a_file(edgecls, light_model, tmp_path):
+    """Without them logs have a line for each frame alone, though other sinks get the states of the whole frame."""
+    levels = [0] * 50 + [255] * 50
+    video = write_video(tmp_path / "lamp.avi", gray_levels(levels))
+    run = ("run", "--model", light_model, "--source", video)
+
+    def kinds(*options):
+        done = edgecls(*run, *options)
+        assert done.returncode == 0, done.stderr
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        assert sum("frame" in line for line in lines) == len(levels)
+        return {(line["kind"], line["region"]) for line in lines if "event" in line}
+
+    assert kinds("--sink", "csv:events.csv", "--sink", "jsonl:log.jsonl") == set()
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == len(levels)
+    assert len((tmp_path / "events.csv").read_text().splitlines()) == 3
+    assert kinds("--zone", "bulb=0.25,0.25,0.5,0.5") == {("state", "bulb")}
+    assert kinds("--line", "entry=0.1,0.5,0.9,0.5") == kinds("--motion") == set()
+    bad = edgecls(*run, "--line", "entry=0.1,0.5")
+    assert bad.returncode == 1
+    assert bad.stderr.splitlines()[-1].startswith("error: line 'entry=0.1,0.5': expected NAME=x1,y1,x2,y2")

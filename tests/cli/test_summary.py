@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
 
+from edgecls.cli.messages import ERASE_LINE, say, status
 from tests.cli.test_replay import call
 from tests.report.made import Reader
 from tests.run.labels import lines, moving, runs, zoned
@@ -26,10 +28,10 @@ def test_the_table_says_which_labels_for_how_long_and_when(recording):
     done = call("summary", recording)
     assert done.stdout.splitlines() == [
         "gate, the whole frame: 0:00:00.0 to 0:00:40.0, 1000 frames",
-        "label    share       time  stretches    longest      first       last  score",
-        "shut     74.9%  0:00:29.9          2  0:00:20.0  0:00:00.0  0:00:40.0   0.90",
-        "open     12.4%  0:00:05.0          1  0:00:05.0  0:00:10.0  0:00:15.0   0.90",
-        "unknown  12.4%  0:00:05.0          1  0:00:05.0  0:00:15.0  0:00:20.0   0.90",
+        "label    share       time  segments    longest      first       last  score",
+        "shut     74.9%  0:00:29.9         2  0:00:20.0  0:00:00.0  0:00:40.0   0.90",
+        "open     12.4%  0:00:05.0         1  0:00:05.0  0:00:10.0  0:00:15.0   0.90",
+        "unknown  12.4%  0:00:05.0         1  0:00:05.0  0:00:15.0  0:00:20.0   0.90",
     ]
     assert done.stderr == ""
 
@@ -80,14 +82,14 @@ def test_rules_objects_and_crossings_come_from_a_config(tmp_path):
         "road, stop   in      -        0",
     ]
     assert "road, motion: " in done.stdout
-    assert done.stderr.splitlines() == [f"camera gate is not in {config}: the usual rules hold"]
+    assert done.stderr.splitlines() == [f"camera gate is not in {config}: the standard rules apply"]
 
 
 def test_what_cannot_be_summed_up_is_one_line(tmp_path, recording):
     """Nothing is written; the place is refused before the work."""
     cases = [
         ((tmp_path / "none.jsonl",), "none.jsonl: cannot be read (No such file"),
-        ((recording, "--picture", "x.png"), "x.png: expected a file that ends in .svg"),
+        ((recording, "--picture", "x.png"), "x.png: expected a file name that ends in .svg"),
         ((recording, "--out", tmp_path / "no" / "x.json"), "does not exist or cannot be written to"),
     ]
     (tmp_path / "empty.jsonl").touch()
@@ -107,5 +109,32 @@ def test_a_killed_run_is_summed_up(recording):
     done = call("summary", recording)
     assert "999 frames" in done.stdout
     assert done.stderr == (
-        f"{recording}, line 1000: the last line is not whole and was left out; the run was ended while it wrote it\n"
+        f"{recording}:1000: the last line is not whole and was left out; the run was ended while it wrote it\n"
     )
+
+
+HOSTILE = "\x1b[2J\x07red\u202egreen\u2028\x9b31m\n--"
+
+
+def test_hostile_names_steer_no_terminal(tmp_path):
+    """Labels, cameras and regions of a recording are somebody else's: each stays within its row, and shows what it is."""
+    path = tmp_path / "day.jsonl"
+    path.write_text("\n".join(lines(runs((HOSTILE, 10), ("open", 5)))).replace('"gate"', json.dumps(HOSTILE)) + "\n")
+    done = call("summary", path)
+    shown = done.stdout.splitlines()
+    assert len(shown) == 4
+    assert all(line.isprintable() for line in shown)
+    assert "\\x1b[2J" in shown[0]
+    assert any(line.startswith("\\x1b[2J\\x07red\\u202egreen") for line in shown[2:])
+
+
+def test_hostile_names_steer_no_terminal_in_the_lines_of_a_run(monkeypatch):
+    """The status line and the lines of stderr."""
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", screen)
+    status(f"{HOSTILE} 5.0 fps")
+    say(f"{HOSTILE}: lost")
+    plain = screen.getvalue().replace(ERASE_LINE, "")
+    assert not set(plain) & set("\x1b\x07\x9b\u202e\u2028")
+    assert "\\u202egreen" in plain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,8 +39,9 @@ def test_folders_to_a_run(edgecls, shapes, tmp_path):
     assert said[0].startswith(f"{shapes}: 4 classes; 100 train, 20 val in 120 groups (each picture by itself)")
     assert [line.split()[:2] for line in said[1:3]] == [["epoch", "1/2"], ["epoch", "2/2"]]
     assert re.match(r"Training accuracy [\d.]+ %, validation [\d.]+ %: gap -?[\d.]+ points: ", said[3])
-    assert said[4:] == ["run/report.html: curves, what is confused, the worst mistakes as pictures"]
-    assert said[3] in Reader((tmp_path / "run" / "report.html").read_text(encoding="utf-8")).text
+    assert said[4:] == ["run/report.html: curves, confusion matrix, most confident mistakes"]
+    with_names = re.sub(r"--([a-z-]+)", lambda option: option[1].replace("-", "_"), said[3].replace("--arch ", "arch="))
+    assert with_names in Reader((tmp_path / "run" / "report.html").read_text(encoding="utf-8")).text  # a page knows no options
     assert (tmp_path / "run" / "best.keras").is_file()
 
 
@@ -108,7 +110,7 @@ def test_ctrl_c_keeps_the_best_epoch_and_exits_with_130(call, shapes, tmp_path, 
     monkeypatch.setattr(command, "_watcher", lambda: runs.Listener(stop_after=1))
     done = call("train", shapes, "--out", tmp_path / "run", *SMALL, "--epochs", 3)
     assert done.exit_code == 130
-    assert f"go on with: edgecls train --out {tmp_path / 'run'} --resume" in done.stderr
+    assert f"continue: edgecls train --out {tmp_path / 'run'} --resume" in done.stderr
     assert (tmp_path / "run" / "best.keras").is_file()
     assert (tmp_path / "run" / "card.json").is_file()
 
@@ -147,7 +149,7 @@ def test_memory_says_what_pictures_may_take(call, shapes, tmp_path):
         usual = ("epoch", "Training accuracy", str(shapes), str(tmp_path / name / "report.html"))
         said.append([line for line in done.stderr.splitlines() if not line.startswith(usual)])
     assert said[0] == [
-        f"{n} pictures take more memory than they may, and are kept in a file in {tmp_path / 'disk'}" for n in (100, 20)
+        f"{n} pictures do not fit into memory; they are kept in a file in {tmp_path / 'disk'}" for n in (100, 20)
     ]
     assert said[1] == []
     one, two = ((tmp_path / name / "history.csv").read_text().splitlines()[1].rsplit(",", 1)[0] for name in ("disk", "memory"))
@@ -164,14 +166,14 @@ def test_a_loss_that_is_no_number_is_one_line_and_exit_code_1(call, shapes, tmp_
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")
-def test_a_disk_that_fills_up_is_one_line_and_the_run_goes_on_later(shapes, tmp_path):
+def test_a_disk_that_fills_up_is_one_line_and_the_run_goes_on_later(call, shapes, tmp_path):
     """Where no file may grow beyond 150 kB the model cannot be written: exit code 1, the file and the reason, no rest of it.
     Once there is room the same command trains.
     """
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))"
     arguments = ["train", shapes, "--out", tmp_path / "run", *SMALL]
     done = subprocess.run(
-        [sys.executable, "-c", f"{limit}; from edgecls.cli import main; main()", *map(str, arguments)],
+        [sys.executable, "-c", f"{limit}; from edgecls.cli.entry import main; main()", *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=240,
@@ -182,10 +184,7 @@ def test_a_disk_that_fills_up_is_one_line_and_the_run_goes_on_later(shapes, tmp_
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"error: {tmp_path / 'run' / 'best.keras'}: cannot be written (")
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["card.json", "config.toml"]
-    again = subprocess.run(
-        [sys.executable, "-m", "edgecls", *map(str, arguments)], capture_output=True, timeout=240, check=False
-    )
-    assert again.returncode == 0
+    assert call(*arguments).exit_code == 0
 
 
 def test_resume_on_pictures_that_have_changed_is_refused(call, tmp_path):
@@ -198,8 +197,9 @@ def test_resume_on_pictures_that_have_changed_is_refused(call, tmp_path):
     done = call("train", "--out", tmp_path / "run", "--resume", "--epochs", 2)
     assert done.exit_code == 1
     last = done.stderr.splitlines()[-1]
-    assert last.startswith(f"error: {tmp_path / 'data'}: has changed since the run in {tmp_path / 'run'} began (sha256:")
-    assert "bring the pictures back, or train into another --out" in last
+    began = f"{tmp_path / 'data'}: has changed since the run in {tmp_path / 'run'} began"
+    assert last.startswith(f"error: {began} (expected sha256:")
+    assert "restore the pictures, or train into another --out" in last
     picture.write_bytes(kept)
     assert call("train", "--out", tmp_path / "run", "--resume", "--epochs", 2).exit_code == 0
 
@@ -223,6 +223,24 @@ def single_picture(folder):
     drawn.plant(folder / "dot" / "0.png")
 
 
+def single_picture_and_names_alike(folder):
+    drawn.write_class_folders(folder, pictures=3)
+    for name in ("Disc", "dot"):
+        (folder / name).mkdir(exist_ok=True)
+        shutil.copy(folder / "disc" / "000.png", folder / name / f"{name}.png")
+
+
+def test_what_is_noted_about_the_data_is_said_before_it_is_refused(call, tmp_path):
+    """Both notes help: a class of one picture may be another one, mistyped."""
+    single_picture_and_names_alike(tmp_path / "data")
+    done = call("train", tmp_path / "data", "--out", tmp_path / "run", *SMALL)
+    assert done.exit_code == 1
+    note, error = done.stderr.splitlines()
+    assert note.startswith("note: classes whose names look alike")
+    assert "'Disc' and 'disc'" in note
+    assert "has 1 picture, expected at least 2" in error
+
+
 def csv_without_columns(folder):
     folder.mkdir()
     (folder / "m.csv").write_text("a,b\n1,2\n")
@@ -238,8 +256,8 @@ def empty(folder):
         (lambda _: None, "data: no such file or folder; expected class folders, a CSV manifest or an npz file"),
         (empty, "data: expected one folder of pictures per class or a CSV manifest, found nothing"),
         (one_class, "data: a classifier needs at least 2 classes, found 1 (disc)"),
-        (single_picture, "data: class 'dot' has 1 picture(s), expected at least 2"),
-        (leaking, "48 of 48 pictures of train are in a later part too: train/disc/000.png has the bytes of val/disc/000.png;"),
+        (single_picture, "data: class 'dot' has 1 picture, expected at least 2"),
+        (leaking, "48 of 48 pictures of train are also in a later part: train/disc/000.png has the bytes of val/disc/000.png;"),
         (unlearnt, "class 'square' has no picture in train"),
         (csv_without_columns, "m.csv: expected a column with the picture's file"),
     ],
@@ -263,7 +281,7 @@ def test_a_broken_picture_is_left_out_or_stops(call, tmp_path):
     done = call("train", tmp_path / "data", "--out", tmp_path / "run", *SMALL)
     assert done.exit_code == 0
     assert "disc/000.png: not a picture that OpenCV can decode (4 bytes)" in done.stderr
-    assert "1 picture(s) could not be read and were left out; --strict stops instead" in done.stderr
+    assert "1 picture left out, unreadable; --strict stops instead" in done.stderr
     strict = call("train", tmp_path / "data", "--out", tmp_path / "strict", *SMALL, "--strict")
     assert strict.exit_code == 1
     assert "disc/000.png" in strict.stderr.splitlines()[-1]
@@ -275,15 +293,15 @@ def test_a_broken_picture_is_left_out_or_stops(call, tmp_path):
     [
         (("--size", "big"), "error: --size big: expected a number of pixels such as 32, or WIDTHxHEIGHT such as 48x32"),
         (("--size", "32x"), "error: --size 32x: expected a number of pixels such as 32, or WIDTHxHEIGHT such as 48x32"),
-        (("--kernels", "8;9"), "error: --kernels 8;9: expected whole numbers with commas between them, such as 32,64"),
+        (("--kernels", "8;9"), "error: --kernels 8;9: expected whole numbers separated by commas, such as 32,64"),
         (("--color", "hsv"), "error: settings: input.color must be one of gray, rgb, bgr, not 'hsv'"),
         (("--arch", "resnet"), "error: arch 'resnet' is not known; expected one of linear, classic, edge, residual"),
         (("--epochs", 0), "error: settings: epochs must be above 0, not 0"),
-        (("--kernels", "8,8,8,8,8"), "leave nothing of a picture of 16x16; take fewer, smaller ones or a larger size"),
+        (("--kernels", "8,8,8,8,8"), "shrink a picture of 16x16 to nothing; use fewer or smaller kernels, or a larger --size"),
         (("--group", "("), "error: --group (: not a regular expression"),
         (("--config", "none.toml"), "error: none.toml: cannot be read (No such file or directory)"),
         (("--memory", -1), "error: --memory must be a number of GB, 0 or above, not -1.0"),
-        (("--labels", "none.txt"), "error: none.txt: the labels cannot be read"),
+        (("--labels", "none.txt"), "error: none.txt: cannot be read (No such file"),
         (("--resume",), "cannot be read"),
     ],
 )
@@ -300,14 +318,14 @@ def test_a_place_that_cannot_be_written_is_refused(call, shapes, tmp_path):
     (tmp_path / "file").touch()
     done = call("train", shapes, "--out", tmp_path / "file" / "run", *SMALL)
     assert done.exit_code == 1
-    assert "run: cannot be written to (Not a directory); take another --out" in done.stderr
+    assert "run: cannot be written to (Not a directory); choose another --out" in done.stderr
 
 
 def test_a_run_is_not_written_over(call, shapes, trained):
     """The error says both ways out."""
     done = call("train", shapes, "--out", trained.out, *SMALL)
     assert done.exit_code == 1
-    assert "holds a run already; go on with --resume, or take another --out" in done.stderr
+    assert "already has a run; continue it with --resume, or choose another --out" in done.stderr
 
 
 @pytest.mark.parametrize(

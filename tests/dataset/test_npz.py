@@ -1,4 +1,4 @@
-"""npz files whose pictures are mapped, and labels that are none."""
+"""Tests of npz files: memory-mapped pictures, and invalid labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from edgecls.dataset import fingerprint, npz, room, scan
+from edgecls.dataset import fingerprint, npz, scan, storage
 from edgecls.errors import DataError
 
 ARRAYS = {
@@ -20,10 +20,10 @@ ARRAYS = {
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_pictures_that_do_not_fit_are_mapped(tmp_path, monkeypatch, save):
-    """With no memory for them they are the same pictures, from the file itself or unpacked beside, and no file is left."""
+    """Without memory for them, the same pictures are mapped from the npz or from a temporary file, and no file is left."""
     save(tmp_path / "data.npz", **ARRAYS)
     read = scan(tmp_path / "data.npz")
-    monkeypatch.setattr(room, "SHARE", 0)
+    monkeypatch.setattr(storage, "SHARE", 0)
     monkeypatch.setattr(npz.tempfile, "tempdir", str(tmp_path))
     mapped = scan(tmp_path / "data.npz")
     assert not mapped.items[0].pixels.flags.writeable
@@ -37,14 +37,14 @@ def test_pictures_that_do_not_fit_are_mapped(tmp_path, monkeypatch, save):
 def test_an_array_by_columns_is_mapped_as_it_stands(tmp_path, monkeypatch):
     """Its pictures come out as they are."""
     np.savez(tmp_path / "data.npz", **{**ARRAYS, "train_images": np.asfortranarray(ARRAYS["train_images"])})
-    monkeypatch.setattr(room, "SHARE", 0)
+    monkeypatch.setattr(storage, "SHARE", 0)
     assert (scan(tmp_path / "data.npz").items[7].pixels == ARRAYS["train_images"][7]).all()
 
 
 def test_no_room_to_unpack_is_one_line(tmp_path, monkeypatch):
-    """The line says what takes how much and where it would go."""
+    """The error names the array, its size, and the folder for temporary files."""
     np.savez_compressed(tmp_path / "data.npz", **ARRAYS)
-    monkeypatch.setattr(room, "SHARE", 0)
+    monkeypatch.setattr(storage, "SHARE", 0)
     monkeypatch.setattr(npz.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
     with pytest.raises(
         DataError, match=r"data\.npz: unpacked, train_images\.npy takes .* GB, more than .* has free; .* TMPDIR"
@@ -55,7 +55,7 @@ def test_no_room_to_unpack_is_one_line(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train_labels": np.arange(12) + 10**9}, r"from 0 in train_labels, found 1000000011, which is no class"),
+        ({"train_labels": np.arange(12) + 10**9}, r"from 0 in train_labels, found 1000000011"),
         ({"train_labels": np.zeros((12, 2), int)}, r"in train_labels for each of 12 pictures, found int64 \(12, 2\)"),
         ({"train_labels": np.zeros(12)}, r"for each of 12 pictures, found float64 \(12,\)"),
         ({"train_labels": np.arange(12) - 1}, r"for each of 12 pictures, found int64 \(12,\) with -1"),
@@ -65,14 +65,14 @@ def test_no_room_to_unpack_is_one_line(tmp_path, monkeypatch):
     ],
 )  # fmt: skip
 def test_labels_and_pictures_that_are_none_are_refused(tmp_path, changes, message):
-    """Numbers out of range, of another shape or kind, pictures of no size, objects: the line says what was found."""
+    """Labels out of range or of another shape or type, pictures of size 0, object arrays: the error says what was found."""
     np.savez(tmp_path / "data.npz", **{**ARRAYS, **changes})
     with pytest.raises(DataError, match=rf"data\.npz: .*{message}"):
         scan(tmp_path / "data.npz")
 
 
 def test_no_picture_at_all_is_refused(tmp_path):
-    """Arrays of the right names without a row."""
+    """The arrays have the right names and no rows."""
     np.savez(tmp_path / "data.npz", train_images=np.zeros((0, 5, 6), np.uint8), train_labels=np.zeros(0, int))
-    with pytest.raises(DataError, match=r"data\.npz: train_images hold no picture"):
+    with pytest.raises(DataError, match=r"data\.npz: train_images contain no pictures"):
         scan(tmp_path / "data.npz")

@@ -1,4 +1,4 @@
-"""Items to the array that a model eats."""
+"""Tests of decoding items to the input of a model."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from edgecls import image
-from edgecls.card import InputSpec
 from edgecls.dataset import Item, decode, scan
 from edgecls.errors import DataError
+from edgecls.input_spec import InputSpec
 from tests.drawn import plant
 
 
 @pytest.fixture
 def two_good_one_broken(tmp_path):
-    """Pictures of levels 10 and 30, and between them text called picture."""
+    """Pictures of levels 10 and 30, and between them a text file with the name of a picture."""
     plant(tmp_path / "a" / "1.png", level=10)
     (tmp_path / "a" / "2.png").write_bytes(b"text")
     plant(tmp_path / "b" / "3.png", level=30)
@@ -47,20 +47,20 @@ def test_nothing_readable_is_refused(tmp_path):
 
 
 def test_more_than_memory_holds_is_refused_before_it_is_tried():
-    """A million pictures of 4096x4096 in colour are refused in words, with the way out."""
+    """A million pictures of 4096x4096 in colour raise an error that says what to do."""
     items = [Item("x", 0, "", pixels=np.zeros((1, 1), np.uint8))] * 1_000_000
-    with pytest.raises(DataError, match=r"1000000 pictures of 4096x4096 take .* GB decoded, .* take a smaller --size"):
+    with pytest.raises(DataError, match=r"1000000 pictures of 4096x4096 take .* GB decoded, .* take a smaller `size`"):
         decode(items, InputSpec(4096, 4096, "rgb"))
 
 
 def test_order_does_not_depend_on_threads(tmp_path):
-    """300 pictures decoded by several threads stand in the order of their items."""
+    """300 pictures decoded by several threads are in the order of their items."""
     items = [Item(f"{i}", i, "", pixels=np.full((3, 3), i % 251, np.uint8)) for i in range(300)]
     assert decode(items, InputSpec(1, 1)).batch.ravel().tolist() == [i % 251 for i in range(300)]
 
 
 def test_decoding_is_the_function_that_the_device_runs(shapes):
-    """Each picture of the array is image.fit of image.load, to the bit."""
+    """Each picture of the array equals image.fit of image.load."""
     items = scan(shapes).items[::17]
     spec = InputSpec(12, 20, "rgb", "letterbox")
     found = decode(items, spec)

@@ -1,4 +1,4 @@
-"""Labelled pictures in the layouts that people have."""
+"""Tests of `scan` on the usual layouts of labelled pictures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from edgecls.dataset import fingerprint, scan
-from edgecls.dataset.scan import natural
 from edgecls.errors import DataError
 from tests.drawn import plant
 
@@ -80,14 +79,14 @@ def test_medmnist_gray_and_rgb(tmp_path):
     ],
 )  # fmt: skip
 def test_an_npz_of_something_else_is_refused(tmp_path, arrays, message):
-    """The error has the file, what was expected and what was found."""
+    """The error names the file, what was expected and what was found."""
     np.savez(tmp_path / "data.npz", **arrays)
     with pytest.raises(DataError, match=rf"data\.npz: .*{message}"):
         scan(tmp_path / "data.npz")
 
 
 def test_a_broken_npz_is_refused(tmp_path):
-    """Text that is called npz, and a zip cut in half, are one DataError each."""
+    """A text file named .npz and a truncated zip archive raise DataError."""
     (tmp_path / "text.npz").write_text("hello")
     np.savez(tmp_path / "whole.npz", **gray_arrays(train=(40, 5, 6)))
     content = (tmp_path / "whole.npz").read_bytes()
@@ -108,7 +107,7 @@ def test_a_broken_npz_is_refused(tmp_path):
     ],
 )  # fmt: skip
 def test_a_folder_that_cannot_be_used_is_refused(tmp_path, files, message):
-    """Nothing, loose pictures, one class, an empty class, a strange folder: each is named."""
+    """An empty folder, loose pictures, one class, an empty class, an unrelated folder: each is reported."""
     for name in files:
         plant(tmp_path / name)
     with pytest.raises(DataError, match=message) as caught:
@@ -117,7 +116,7 @@ def test_a_folder_that_cannot_be_used_is_refused(tmp_path, files, message):
 
 
 def test_a_path_that_is_not_there_is_refused(tmp_path):
-    """A missing path says what could stand there; so does a file of another kind."""
+    """The errors for a missing path and for another kind of file say what is expected."""
     with pytest.raises(DataError, match="none: no such file or folder; expected class folders, a CSV manifest or an npz"):
         scan(tmp_path / "none")
     (tmp_path / "a.zip").write_bytes(b"")
@@ -132,7 +131,7 @@ def test_labels_rename_the_classes_in_their_order(tmp_path):
     assert scan(tmp_path, labels=["stop", "go"]).labels == ("stop", "go")
     with pytest.raises(DataError, match="3 labels given for 2 classes"):
         scan(tmp_path, labels=["a", "b", "c"])
-    with pytest.raises(DataError, match="labels given must differ, 'a' stands there twice"):
+    with pytest.raises(DataError, match="labels given must differ, 'a' is given twice"):
         scan(tmp_path, labels=["a", "a"])
 
 
@@ -155,15 +154,15 @@ def test_groups_are_found_by_the_usual_names(tmp_path, names, groups, rule):
 
 
 def test_a_group_may_be_given(tmp_path):
-    """The parentheses catch the group; an expression that fits not all pictures, or is none, is refused."""
+    """The capturing group names the group. An expression that does not match every picture, or is not valid, is rejected."""
     for name in ("a/cam1-x.png", "b/cam2-y.png"):
         plant(tmp_path / name)
     found = scan(tmp_path, group=r"(cam\d)")
     assert [item.group for item in found.items] == ["cam1", "cam2"]
     assert found.group_rule == r"(cam\d)"
-    with pytest.raises(DataError, match=r"--group cam1 does not fit 'b/cam2-y.png'; it must fit the path of every"):
+    with pytest.raises(DataError, match=r"`group` cam1 does not match 'b/cam2-y.png'; it must match the path of every"):
         scan(tmp_path, group="cam1")
-    with pytest.raises(DataError, match=r"--group \(: not a regular expression"):
+    with pytest.raises(DataError, match=r"`group` \(: not a regular expression"):
         scan(tmp_path, group="(")
 
 
@@ -176,8 +175,3 @@ def test_the_fingerprint_is_of_content_and_labels_not_of_the_place(tmp_path):
     assert one == two
     assert one.startswith("sha256:")
     assert len({one, three, four}) == 3
-
-
-def test_natural_order():
-    """Numbers sort as numbers inside of names."""
-    assert sorted(["x10", "x9", "x", "2", "10"], key=natural) == ["2", "10", "x", "x9", "x10"]

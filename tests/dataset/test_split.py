@@ -1,4 +1,4 @@
-"""Pictures held out, whole groups at a time."""
+"""Tests of splitting a dataset by group."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def dataset(rows):
 
 
 def test_a_track_stays_on_one_side(tmp_path):
-    """Of GTSRB's tracks none is on both sides, and every class is on both."""
+    """No track of GTSRB is on both sides, and every class is on both."""
     found = scan(write_gtsrb(tmp_path, classes=3, tracks=5))
     sides = split(found, fraction=0.2, seed=1)
     assert not {i.group for i in sides.train} & {i.group for i in sides.val}
@@ -64,7 +64,7 @@ def test_byte_identical_pictures_stay_together(tmp_path):
 
 
 def test_the_same_seed_gives_the_same_sides():
-    """Twice the same; another seed gives others."""
+    """The same seed gives the same split, another seed another one."""
     whole = dataset([(i % 2, f"g{i}", "", i) for i in range(60)])
     first, again, other = (tuple(i.name for i in split(whole, seed=s).val) for s in (5, 5, 6))
     assert first == again
@@ -93,9 +93,9 @@ def test_without_a_val_side_it_is_drawn_from_train():
 
 
 def test_a_class_with_a_single_picture_is_refused():
-    """It could not be trained and validated; the error names it and counts such classes."""
+    """Such a class cannot be trained and validated. The error names it and counts such classes."""
     whole = dataset([(0, "a", "", 0), (0, "b", "", 1), (1, "c", "", 2)])
-    with pytest.raises(DataError, match=r"drawn: class 'class 1' has 1 picture\(s\), expected at least 2 .*; 1 such class"):
+    with pytest.raises(DataError, match=r"drawn: class 'class 1' has 1 picture, expected at least 2 .*; 1 such class"):
         split(whole)
 
 
@@ -108,9 +108,9 @@ def test_a_class_with_a_single_group_trains_and_is_named():
 
 
 def test_nothing_to_hold_out_is_refused():
-    """Where every class is one group, the error points at --group."""
+    """Where every class is one group, the error suggests `group`."""
     whole = dataset([(c, f"g{c}", "", 10 * c + i) for c in range(2) for i in range(5)])
-    with pytest.raises(DataError, match="every class has a single group, so nothing can be held out; check --group"):
+    with pytest.raises(DataError, match="every class has a single group, so nothing can be held out; check `group`"):
         split(whole)
 
 

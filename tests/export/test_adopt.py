@@ -1,4 +1,4 @@
-"""Other people's classifiers made models of edgecls, which say what the files say."""
+"""Classifiers of other tools are converted to edgecls models that give the same results."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgecls import Classifier, ConfigError, ExportError, ModelError, image
-from edgecls.export.adopt import Check, Scheme, Watching, adopt, graph
-from edgecls.export.adopt.drawn import drawn
-from edgecls.export.adopt.feed import VALUES, Answers, Feed
-from edgecls.export.adopt.suspects import Tried, clearly_better
-from edgecls.golden import GOLDEN_KEY
+from edgecls.export.adopt import Check, Watching, adopt, graph
+from edgecls.export.adopt.forms import Scheme
+from edgecls.export.adopt.preprocessing import VALUES, Answers, Feed
+from edgecls.export.adopt.preprocessing_search import Tried, clearly_better
+from edgecls.export.adopt.probe_images import drawn
+from edgecls.model.golden import GOLDEN_KEY
 from tests import foreign
 
 SAID = {"color": "rgb", "values": "0..1"}
@@ -30,31 +31,31 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture
 def labels(tmp_path):
-    """A file with their names."""
+    """Return a file with their names."""
     (tmp_path / "labels.txt").write_text("\n".join(foreign.LABELS))
     return str(tmp_path / "labels.txt")
 
 
 @pytest.fixture
 def adopted(tmp_path, labels):
-    """A call with answers, check, scheme, force and how the graph shall be: (Adopted, Classifier, what was said)."""
+    """Return a function that writes a graph with the given properties and adopts it: (Adopted, Classifier, lines)."""
 
     def call(answers=SAID, *, check="", scheme=None, force=False, **given):
         source = foreign.write(tmp_path / "foreign.onnx", **given)
-        said = []
+        lines = []
         made = adopt(
             source, tmp_path / "m.onnx", Answers(**{"labels": labels, **answers}),
-            check=Check(str(check), force=force), scheme=scheme, watching=Watching(said.append),
+            check=Check(str(check), force=force), scheme=scheme, watching=Watching(lines.append),
         )  # fmt: skip
-        return made, Classifier.load(tmp_path / "m.onnx", device="cpu"), said
+        return made, Classifier.load(tmp_path / "m.onnx", device="cpu"), lines
 
     return call
 
 
 def sees(classifier):
-    """Whether it names 20 new pictures right."""
-    chance = np.random.default_rng(5)
-    return all(classifier.classify(foreign.picture(label, chance)).label == label for label in foreign.LABELS * 5)
+    """Return whether a classifier gives the right label for 20 new pictures."""
+    rng = np.random.default_rng(5)
+    return all(classifier.classify(foreign.picture(label, rng)).label == label for label in foreign.LABELS * 5)
 
 
 @pytest.mark.parametrize(
@@ -78,9 +79,9 @@ def sees(classifier):
     ],
     ids=str,
 )
-def test_a_classifier_says_what_it_said(adopted, given, tmp_path):
-    """Whatever its layout, batch, opset, ending and type: the probabilities of a direct run of the file, one at a time and in
-    batches; and its input is free.
+def test_an_adopted_classifier_gives_the_same_probabilities(adopted, given, tmp_path):
+    """For every layout, batch size, opset, ending and type, single pictures and batches give the probabilities of the file, and
+    the batch axis is free.
     """
     made, classifier, _ = adopted(**given)
     assert sees(classifier)
@@ -119,7 +120,7 @@ def test_a_classifier_says_what_it_said(adopted, given, tmp_path):
 )
 @pytest.mark.parametrize("scheme", ["fp32", "int8"])
 def test_scaling_moves_into_the_graph(adopted, pictures, answers, given, scheme):
-    """Every range and order of channels, in float and in int8: uint8 goes in, and the labels are right."""
+    """Every range and channel order, in float and in int8: the input is uint8, and the labels are right."""
     made, classifier, _ = adopted(answers, check=pictures, scheme=Scheme(scheme, str(pictures)), **given)
     assert sees(classifier)
     assert made.card.scheme == scheme
@@ -129,15 +130,15 @@ def test_scaling_moves_into_the_graph(adopted, pictures, answers, given, scheme)
 
 
 def test_one_factor_is_one_product(adopted):
-    """0..1 is a Mul after the Cast, which int8 replaces by the picture itself; a mean is a Sub and a Div."""
+    """The range 0..1 is a Mul after the Cast, which int8 removes; a mean needs a Sub and a Div."""
     made, _, _ = adopted()
     assert [n.op_type for n in onnx.load(made.out).graph.node][:3] == ["Cast", "Mul", "Transpose"]
     made, _, _ = adopted({"color": "rgb", "values": "imagenet"}, unit=4.4, center=CENTER["imagenet"])
     assert [n.op_type for n in onnx.load(made.out).graph.node][:4] == ["Cast", "Sub", "Div", "Transpose"]
 
 
-def test_int8_takes_the_picture_as_it_comes(adopted, pictures):
-    """In int8 nothing brings the picture to float and back before the first convolution."""
+def test_int8_reads_the_uint8_picture_directly(adopted, pictures):
+    """In int8 the picture is not converted to float and back before the first convolution."""
     made, _, _ = adopted(scheme=Scheme("int8", str(pictures)))
     kinds = [n.op_type for n in onnx.load(made.out).graph.node]
     assert "Mul" not in kinds
@@ -153,16 +154,16 @@ def test_int8_takes_the_picture_as_it_comes(adopted, pictures):
 
 
 def test_int8_leaves_the_logits_in_float(adopted, pictures):
-    """Softmax gets what the last layer gives, not rounded to 256 levels."""
+    """Softmax reads the output of the last layer, which is not rounded to 256 levels."""
     made, _, _ = adopted(scheme=Scheme("int8", str(pictures)))
     nodes = onnx.load(made.out).graph.node
     (softmax,) = [n for n in nodes if n.op_type == "Softmax"]
     assert [n.op_type for n in nodes if softmax.input[0] in n.output] == ["Gemm"]
 
 
-def test_the_card_says_where_it_comes_from(adopted, tmp_path):
-    """The file's name, its sha256, what made it and how it was read; labels and input; golden pictures are kept."""
-    made, classifier, said = adopted({**SAID, "fit": "letterbox", "interpolation": "linear"})
+def test_the_card_names_the_origin_of_the_model(adopted, tmp_path):
+    """The card has the name and the sha256 of the file, its tool and its preprocessing. The file has golden pictures."""
+    made, classifier, lines = adopted({**SAID, "fit": "letterbox", "interpolation": "linear"})
     card = classifier.card
     assert card == made.card
     assert card.labels == foreign.LABELS
@@ -173,13 +174,13 @@ def test_the_card_says_where_it_comes_from(adopted, tmp_path):
     assert card.made_with["adopted_as"] == "rgb, 0..1; nchw; gives logits, softmax put behind"
     assert {"edgecls", "onnx", "onnxruntime"} <= set(card.made_with)
     assert GOLDEN_KEY in {entry.key for entry in onnx.load(made.out).metadata_props}
-    assert said[-1] == (
+    assert lines[-1] == (
         "taken: rgb, 0..1, 8x8, nchw, gives logits, softmax put behind; pictures are fitted by letterbox, linear"
     )
 
 
-def test_adopting_twice_gives_one_file(adopted):
-    """Nothing depends on the clock or on chance."""
+def test_adopting_twice_gives_the_same_file(adopted):
+    """The file does not depend on the time or on a random number."""
     first = adopted()[0].out.read_bytes()
     assert adopted()[0].out.read_bytes() == first
 
@@ -190,30 +191,30 @@ def test_adopting_twice_gives_one_file(adopted):
         (
             {"labels": ""},
             {},
-            "--labels FILE (4 labels, one a line; or numbers); --color rgb|bgr; --values 0..1|0..255|-1..1|imagenet (or with "
-            "--mean and --std); or give --check DATA, labelled pictures that tell colour and values",
+            "`labels=FILE` (4 labels, one per line; or numbers); `color=rgb|bgr`; `values=0..1|0..255|-1..1|imagenet` (or with "
+            "`mean` and `std`); or give `check=DATA`, labelled pictures that show colour and values",
         ),
-        ({"color": "rgb"}, {}, "--values 0..1|0..255|-1..1|imagenet (or with --mean and --std); or give --check DATA"),
-        ({"color": "rgb", "mean": (0.5,)}, {}, "--values 0..1|0..255; or give --check DATA"),
-        ({"values": "0..1"}, {}, "--color rgb|bgr; or give --check DATA"),
-        (SAID, {"side": "S"}, "--size N or WIDTHxHEIGHT (it takes any)"),
-        (SAID, {"side": 3}, "--layout nchw|nhwc (its input is [0, 3, 3, 3])"),
-        (SAID, {"ending": "Square"}, "--output logits|probabilities (its last operator is Mul)"),
+        ({"color": "rgb"}, {}, "`values=0..1|0..255|-1..1|imagenet` (or with `mean` and `std`); or give `check=DATA`"),
+        ({"color": "rgb", "mean": (0.5,)}, {}, "`values=0..1|0..255`; or give `check=DATA`"),
+        ({"values": "0..1"}, {}, "`color=rgb|bgr`; or give `check=DATA`"),
+        (SAID, {"side": "S"}, "`size_hw`, the size of its pictures in pixels (it takes any)"),
+        (SAID, {"side": 3}, "`layout=nchw|nhwc` (its input is [0, 3, 3, 3])"),
+        (SAID, {"ending": "Square"}, "`output=logits|probabilities` (its last operator is Mul)"),
         (
             {"labels": ""},
             {"side": 3, "ending": "Square"},
-            "--layout nchw|nhwc (its input is [0, 3, 3, 3]); --labels FILE (one label a line; or numbers); "
-            "--color gray|rgb|bgr; --values 0..1|0..255|-1..1|imagenet (or with --mean and --std); "
-            "--output logits|probabilities (its last operator is Mul); "
-            "or give --check DATA, labelled pictures that tell colour and values",
+            "`layout=nchw|nhwc` (its input is [0, 3, 3, 3]); `labels=FILE` (one label per line; or numbers); "
+            "`color=gray|rgb|bgr`; `values=0..1|0..255|-1..1|imagenet` (or with `mean` and `std`); "
+            "`output=logits|probabilities` (its last operator is Mul); "
+            "or give `check=DATA`, labelled pictures that show colour and values",
         ),
     ],
 )
-def test_what_is_missing_is_asked_for_by_name(adopted, tmp_path, answers, given, expected):
-    """One line with each option that is needed and what it may be; nothing is written."""
+def test_missing_settings_are_named(adopted, tmp_path, answers, given, expected):
+    """The message has each missing setting with its possible values; nothing is written."""
     with pytest.raises(ConfigError) as caught:
         adopted(answers, **given)
-    start = f"{tmp_path / 'foreign.onnx'}: say what the file does not: {expected}"
+    start = f"{tmp_path / 'foreign.onnx'}: give what the file does not contain: {expected}"
     assert str(caught.value).startswith(start)
     assert str(caught.value).endswith("; nothing was written")
     assert not (tmp_path / "m.onnx").exists()
@@ -222,16 +223,16 @@ def test_what_is_missing_is_asked_for_by_name(adopted, tmp_path, answers, given,
 @pytest.mark.parametrize(
     ("answers", "given", "expected"),
     [
-        ({**SAID, "output": "probabilities"}, {"ending": "Square"}, "its outputs are no probabilities: they lie between "),
-        ({**SAID, "output": "logits"}, {"ending": "Softmax"}, "its last operator is Softmax, so what it gives are no logits"),
+        ({**SAID, "output": "probabilities"}, {"ending": "Square"}, "its outputs are not probabilities: they are between "),
+        ({**SAID, "output": "logits"}, {"ending": "Softmax"}, "its last operator is Softmax, so its outputs are not logits"),
         (SAID, {"ending": "Sigmoid"}, "its last operator is Sigmoid, a yes or no for each of 4 labels"),
-        ({**SAID, "color": "gray"}, {}, "its pictures have 3 channels, which is not --color gray"),
-        ({**SAID, "size_hw": (9, 9)}, {}, "its input is [0, 3, 8, 8], which is no picture of 9x9 (--size)"),
-        ({**SAID, "output_name": "z"}, {}, "--output-name z: expected one of y"),
+        ({**SAID, "color": "gray"}, {}, "its pictures have 3 channels, which does not fit `color=gray`"),
+        ({**SAID, "size_hw": (9, 9)}, {}, "its input is [0, 3, 8, 8], which does not fit `size_hw`: 9x9 pixels"),
+        ({**SAID, "output_name": "z"}, {}, "`output_name=z`: expected one of y"),
     ],
 )
-def test_what_contradicts_the_file_is_refused(adopted, answers, given, expected):
-    """An answer that its last operator, its outputs or its input belie; a form that edgecls cannot run."""
+def test_answers_that_contradict_the_file_are_refused(adopted, answers, given, expected):
+    """Answers that do not fit the last operator, the outputs or the input, and a network with one probability per label."""
     with pytest.raises((ConfigError, ModelError)) as caught:
         adopted(answers, **given)
     assert expected in str(caught.value)
@@ -239,7 +240,7 @@ def test_what_contradicts_the_file_is_refused(adopted, answers, given, expected)
 
 @pytest.mark.parametrize("opset", [9, 17])
 def test_a_class_token_is_repeated_for_each_picture(tmp_path, labels, opset):
-    """A constant of one picture, computed and put beside the features, as vision transformers have that take one at a time."""
+    """A constant for one picture is concatenated with the features, as in vision transformers exported with batch size 1."""
     model = foreign.graph(batch=1, reshape=(1, 3), opset=opset)
     model.graph.node[2].output[0] = "features"
     model.graph.node.insert(3, helper.make_node("Concat", ["token", "features"], ["row"], axis=1))
@@ -260,7 +261,7 @@ def test_a_class_token_is_repeated_for_each_picture(tmp_path, labels, opset):
 
 
 def test_a_number_of_pictures_that_cannot_be_freed_is_refused(tmp_path, labels):
-    """A graph that cuts the first picture out of its input: two more would get no answer, and no wrong one either."""
+    """The graph slices the first picture out of its input, so that a batch of three gives one result."""
     model = foreign.graph(batch=1, names=("cut", "y"))
     model.graph.node.insert(0, helper.make_node("Slice", ["x", "from", "to", "from"], ["cut"]))
     model.graph.initializer.extend(numpy_helper.from_array(np.array([n]), name) for n, name in ((0, "from"), (1, "to")))
@@ -268,23 +269,23 @@ def test_a_number_of_pictures_that_cannot_be_freed_is_refused(tmp_path, labels):
     onnx.save(model, tmp_path / "f.onnx")
     with pytest.raises(ModelError) as caught:
         adopt(tmp_path / "f.onnx", tmp_path / "m.onnx", Answers(labels, **SAID))
-    assert "f.onnx: it takes 1 picture at a time, and cannot be made to take any number (" in str(caught.value)
+    assert "f.onnx: it takes 1 picture at a time, and cannot be changed to take any number (" in str(caught.value)
     assert str(caught.value).endswith("; export it again with a free batch axis")
 
 
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [
-        ({"color": "yuv"}, "--color yuv: expected one of gray, rgb, bgr"),
-        ({"values": "0-1"}, "--values 0-1: expected one of 0..1, 0..255, -1..1, imagenet"),
-        ({"mean": (1.0, 2.0)}, "--mean 1.0,2.0: expected one number or three"),
-        ({"std": (0.0,)}, "--std 0.0: expected one number or three, above 0"),
-        ({"mean": (float("nan"),)}, "--mean nan: expected one number or three"),
-        ({"values": "imagenet", "mean": (0.5,)}, "--values imagenet has a mean and a std of its own; take 0..1 or 0..255"),
+        ({"color": "yuv"}, "`color=yuv`: expected one of gray, rgb, bgr"),
+        ({"values": "0-1"}, "`values=0-1`: expected one of 0..1, 0..255, -1..1, imagenet"),
+        ({"mean": (1.0, 2.0)}, "`mean=1.0,2.0`: expected one number or three"),
+        ({"std": (0.0,)}, "`std=0.0`: expected one number or three, above 0"),
+        ({"mean": (float("nan"),)}, "`mean=nan`: expected one number or three"),
+        ({"values": "imagenet", "mean": (0.5,)}, "`values=imagenet` already has a mean and a std; use 0..1 or 0..255"),
     ],
 )
-def test_answers_that_are_none_are_refused(answers, expected):
-    """Each lists what may be."""
+def test_invalid_answers_are_refused(answers, expected):
+    """Each message has the allowed values."""
     with pytest.raises(ConfigError) as caught:
         Answers(**answers)
     assert str(caught.value).startswith(expected)
@@ -298,57 +299,55 @@ def test_answers_that_are_none_are_refused(answers, expected):
         ({"unit": 255}, "rgb, 0..255"),
     ],
 )
-def test_the_check_tells_what_was_left_unsaid(adopted, pictures, given, found):
-    """Of eight readings one stands out; it is taken, said, and measured for the card."""
-    made, classifier, said = adopted({}, check=pictures, **given)
+def test_the_check_finds_settings_that_were_not_given(adopted, pictures, given, found):
+    """One of eight preprocessings is clearly the best: it is used, reported, and its accuracy is on the card."""
+    made, classifier, lines = adopted({}, check=pictures, **given)
     assert str(made.feed) == found
-    assert any(line.startswith(f"taken: {found}, 8x8") for line in said)
+    assert any(line.startswith(f"taken: {found}, 8x8") for line in lines)
     assert made.card.metrics["top1"] == 1
     assert made.card.measured_on.startswith("120 check pictures (sha256:")
     assert sees(classifier)
 
 
-def test_a_trap_is_caught_by_the_check(adopted, pictures, tmp_path):
-    """Blue-green-red said of a network that saw red-green-blue: the other reading is named, and nothing is written; with force
-    it is done all the same.
+def test_a_wrong_answer_is_found_by_the_check(adopted, pictures, tmp_path):
+    """BGR is given for a network that was trained on RGB: the message names the right settings, and nothing is written. With
+    force the wrong answer is used.
     """
-    said = {"color": "bgr", "values": "0..1"}
+    answers = {"color": "bgr", "values": "0..1"}
     with pytest.raises(ConfigError) as caught:
-        adopted(said, check=pictures)
+        adopted(answers, check=pictures)
     assert str(caught.value) == (
         f"{tmp_path / 'foreign.onnx'}: rgb, 0..1 (100.0%) fits clearly better than bgr, 0..1 (50.0%) on 120 check pictures; "
-        "say --color rgb --values 0..1, or --force to keep to what was said; nothing was written"
+        "use `color=rgb` `values=0..1`, or `force` to keep the given settings; nothing was written"
     )
     assert not (tmp_path / "m.onnx").exists()
-    made, _, _ = adopted(said, check=pictures, force=True)
+    made, _, _ = adopted(answers, check=pictures, force=True)
     assert made.card.metrics["top1"] == 0.5
 
 
-def test_a_wrong_mean_is_caught_by_the_check(adopted, pictures):
-    """Means of one's own are tried beside the usual ones."""
+def test_a_wrong_mean_is_found_by_the_check(adopted, pictures):
+    """A given mean is tried as well as the usual ones."""
     with pytest.raises(ConfigError, match=r"rgb, 0\.\.1 \(100\.0%\) fits clearly better than rgb, 0\.\.1, mean 0\.5 \("):
         adopted({**SAID, "mean": (0.5,)}, check=pictures)
 
 
-def test_where_none_stands_out_the_user_is_asked(adopted, pictures):
-    """-1..1 and ImageNet's numbers see these pictures alike: the line names both, and the option that decides."""
+def test_the_user_must_choose_between_equally_good_preprocessings(adopted, pictures):
+    """-1..1 and imagenet are equally good for these pictures: the message names both, and the setting that decides."""
     with pytest.raises(ConfigError) as caught:
         adopted({}, check=pictures, unit=2, center=CENTER["-1..1"])
-    assert "the check does not tell rgb, -1..1 (100.0%) and rgb, imagenet (100.0%) apart" in str(caught.value)
-    assert "say which it is: --values -1..1|imagenet, or check with more pictures; nothing was written" in str(caught.value)
+    assert "the check cannot distinguish rgb, -1..1 (100.0%) and rgb, imagenet (100.0%); choose " in str(caught.value)
+    assert "choose `values=-1..1|imagenet`, or check with more pictures; nothing was written" in str(caught.value)
 
 
-def test_labels_in_another_order_are_found_out(adopted, pictures, tmp_path):
-    """Every reading is as bad as one answer to all pictures, which is said."""
+def test_labels_in_a_wrong_order_are_found_by_the_check(adopted, pictures, tmp_path):
+    """No preprocessing is better than the same label for all pictures."""
     (tmp_path / "mixed.txt").write_text("red\ndark\nblue\ngreen\n")
-    with pytest.raises(
-        ConfigError, match=r"is no better than one answer to all of the 120 check pictures .*order of the labels"
-    ):
+    with pytest.raises(ConfigError, match=r"is no better than the same label for all 120 check pictures .*order of the labels"):
         adopted({**SAID, "labels": str(tmp_path / "mixed.txt")}, check=pictures)
 
 
 def test_clearly_better_is_more_than_chance():
-    """Three of a hundred pictures, or a third of ten, are no proof; twenty of a hundred are; half a percent is too little."""
+    """3 of 100 pictures or 3 of 10 may be chance, 20 of 100 are clear, and 0.25 % of 20,000 are too little."""
 
     def tried(right, of):
         return Tried(Feed("rgb", "0..1"), True, np.arange(of) < right)
@@ -361,43 +360,43 @@ def test_clearly_better_is_more_than_chance():
 
 
 def test_labels_must_fit(adopted, tmp_path, labels):
-    """Another number, one twice, no file: a line each; the word numbers counts."""
+    """Too few labels, a label twice, and a missing file are refused; "numbers" makes labels 0, 1, ..."""
     (tmp_path / "three.txt").write_text("a\nb\nc\n")
     (tmp_path / "twice.txt").write_text("a\nb\nc\na\n")
     for name, expected in (
-        ("three.txt", "three.txt has 3 labels, the network tells 4 apart; expected one for each"),
-        ("twice.txt", "labels must differ, 'a' stands in"),
-        ("none.txt", "the labels cannot be read"),
+        ("three.txt", "three.txt` has 3 labels, the network distinguishes 4; expected one for each"),
+        ("twice.txt", "labels must differ, 'a' is in"),
+        ("none.txt", "cannot be read"),
     ):
         with pytest.raises(ModelError, match=expected):
             adopted({**SAID, "labels": str(tmp_path / name)})
     assert adopted({**SAID, "labels": "numbers"})[1].card.labels == ("0", "1", "2", "3")
 
 
-def test_a_size_that_is_free_is_said(adopted):
-    """The graph takes any; the file that is written takes one."""
+def test_a_free_size_is_given(adopted):
+    """The graph takes any size; the written file takes the given one."""
     _, classifier, _ = adopted({**SAID, "size_hw": (12, 10)}, side="S")
     assert classifier.card.input.shape == (12, 10, 3)
     assert sees(classifier)
 
 
-def test_a_layout_that_cannot_be_told_is_said(adopted):
-    """Pictures of 3x3 pixels and 3 channels."""
+def test_an_ambiguous_layout_is_given(adopted):
+    """The pictures have 3x3 pixels and 3 channels."""
     _, classifier, _ = adopted({**SAID, "layout": "nchw"}, side=3)
     assert sees(classifier)
 
 
-def test_old_operators_stay_where_onnx_cannot_bring_them_up(adopted, monkeypatch):
-    """Said on the way; int8 and all else work on what the file has."""
+def test_old_operators_stay_if_onnx_cannot_convert_them(adopted, monkeypatch):
+    """The graph keeps its opset, which is reported."""
     monkeypatch.setattr(graph, "modern", lambda model: None)
-    made, classifier, said = adopted(opset=9)
+    made, classifier, lines = adopted(opset=9)
     assert sees(classifier)
     assert onnx.load(made.out).opset_import[0].version == 9
-    assert "its operators stay those of opset 9: onnx cannot bring them to 18" in said
+    assert "its operators stay those of opset 9: onnx cannot convert them to 18" in lines
 
 
-def test_what_onnx_brings_up_wrongly_is_not_taken(adopted, monkeypatch):
-    """The graph that was brought up is run beside the file; where it says something else, the old operators stay."""
+def test_a_wrong_conversion_by_onnx_is_not_used(adopted, monkeypatch):
+    """The converted graph is compared with the file; if its outputs differ, the old operators stay."""
     modern = graph.modern
 
     def wrong(model):
@@ -407,23 +406,23 @@ def test_what_onnx_brings_up_wrongly_is_not_taken(adopted, monkeypatch):
         return changed
 
     monkeypatch.setattr(graph, "modern", wrong)
-    _, classifier, said = adopted(opset=9)
+    _, classifier, lines = adopted(opset=9)
     assert sees(classifier)
-    assert any("its operators stay those of opset 9: with 1 at once, its outputs are off by" in line for line in said)
+    assert any("its operators stay those of opset 9: with 1 at once, its outputs are off by" in line for line in lines)
 
 
-def test_what_is_made_wrongly_is_not_written(adopted, monkeypatch, tmp_path):
-    """A feed that is put into the graph otherwise than it is said: found by the comparison with the file."""
+def test_a_wrong_result_is_not_written(adopted, monkeypatch, tmp_path):
+    """The graph gets another preprocessing than the chosen one, which the comparison with the file detects."""
     right = graph.as_edgecls
     monkeypatch.setattr(graph, "as_edgecls", lambda m, p, feed, *rest: right(m, p, Feed("rgb", "-1..1"), *rest))
-    with pytest.raises(ExportError, match=r"what was made of it gives something else, by up to .*nothing was written"):
+    with pytest.raises(ExportError, match=r"the converted model gives other results, by up to .*nothing was written"):
         adopted()
     assert not (tmp_path / "m.onnx").exists()
 
 
 def test_a_scheme_that_loses_too_much_is_not_written(adopted, pictures, tmp_path, monkeypatch):
-    """More points than --max-drop on the check pictures: the line says how many."""
-    from edgecls.export import adopt as module
+    """The loss on the check pictures is above max_drop, and the message says how large it is."""
+    from edgecls.export.adopt import forms as module
 
     monkeypatch.setitem(module.SCHEMES, "int8", lambda model, batch: spoiled(model))
     with pytest.raises(ExportError, match=r"int8: 75\.00 points of accuracy are lost against float .*expected at most 0\.5"):
@@ -432,7 +431,7 @@ def test_a_scheme_that_loses_too_much_is_not_written(adopted, pictures, tmp_path
 
 
 def spoiled(model):
-    """The same graph, its scores all for the first label."""
+    """Copy a graph so that it gives the first label for every picture."""
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     for weights in changed.graph.initializer:
@@ -442,15 +441,15 @@ def spoiled(model):
 
 
 def test_schemes_are_checked_first(adopted):
-    """An unknown one, and one without pictures to calibrate with."""
+    """An unknown scheme is refused, and int8 without calibration pictures."""
     with pytest.raises(ConfigError, match="scheme 'int4' is not known"):
         adopted(scheme=Scheme("int4"))
-    with pytest.raises(ConfigError, match="--scheme int8 needs --calibration DATA"):
+    with pytest.raises(ConfigError, match=r"`calibration=DATA` \(pictures to calibrate `scheme=int8` with\)"):
         adopted(scheme=Scheme("int8"))
 
 
 def test_one_output_is_two_labels(tmp_path):
-    """A network that gives one probability, or its logit, tells the second label from the first."""
+    """A network with one output gives the probability of the second label, or its logit."""
     (tmp_path / "labels.txt").write_text("dark\nbright\n")
     for ending in ("Sigmoid", "Identity"):
         nodes = [
@@ -474,7 +473,7 @@ def test_one_output_is_two_labels(tmp_path):
 
 @pytest.mark.parametrize("dims", [["N", 64], ["N", 8, 8], ["N", 1, 8, 8], ["N", 8, 8, 1], [1, 64]])
 def test_gray_pictures_in_every_form(tmp_path, dims):
-    """A row of values, a plane, and with an axis for the channel: a network whose answer hangs on where the light is."""
+    """The input is a row of values, a plane, or has a channel axis; the label depends on which half is bright."""
     weights = np.zeros((64, 2), np.float32)
     weights[:32, 0] = weights[32:, 1] = 1  # upper half, lower half
     nodes = [helper.make_node("Reshape", ["x", "r"], ["row"]), helper.make_node("MatMul", ["row", "w"], ["y"])]
@@ -492,8 +491,8 @@ def test_gray_pictures_in_every_form(tmp_path, dims):
     assert [classifier.classify(p).label for p in (picture, picture[::-1])] == ["0", "1"]
 
 
-def test_a_network_of_uint8_is_taken_as_it_is(tmp_path, pictures):
-    """Its graph does the scaling; the check tells its colour."""
+def test_a_network_with_uint8_input_gets_no_scaling(tmp_path, pictures):
+    """The graph scales the levels itself; the check finds its colour."""
     model = foreign.graph(names=("inside", "y"))
     model.graph.node.insert(0, helper.make_node("Cast", ["levels"], ["float"], to=TensorProto.FLOAT))
     model.graph.node.insert(1, helper.make_node("Div", ["float", "full"], ["inside"]))
@@ -509,28 +508,28 @@ def test_a_network_of_uint8_is_taken_as_it_is(tmp_path, pictures):
 
 
 def test_one_of_several_outputs_is_named(tmp_path, labels):
-    """Without a name the line lists them."""
+    """Without a name the message lists the outputs."""
     model = foreign.graph()
     model.graph.output.append(helper.make_tensor_value_info("means", TensorProto.FLOAT, ["N", 3, 1, 1]))
     onnx.save(model, tmp_path / "f.onnx")
-    with pytest.raises(ConfigError, match=r"--output-name y\|means; nothing was written"):
+    with pytest.raises(ConfigError, match=r"`output_name=y\|means`; nothing was written"):
         adopt(tmp_path / "f.onnx", tmp_path / "m.onnx", Answers(labels, **SAID))
     adopt(tmp_path / "f.onnx", tmp_path / "m.onnx", Answers(labels, **SAID, output_name="y"))
     assert sees(Classifier.load(tmp_path / "m.onnx"))
 
 
-def test_hostile_files_are_refused_before_onnx_sees_them(tmp_path, monkeypatch):
-    """The same looking over as a model of edgecls gets."""
+def test_malicious_files_are_refused_before_onnx_loads_them(tmp_path, monkeypatch):
+    """A foreign file gets the same checks as a model of edgecls."""
     model = foreign.graph()
     model.graph.initializer[0].data_location = TensorProto.EXTERNAL
     (tmp_path / "f.onnx").write_bytes(model.SerializeToString())
     monkeypatch.setattr(onnx, "load_from_string", None)
-    with pytest.raises(ModelError, match=r"f\.onnx: its tensor 'box' lies in another file \(external data\)"):
+    with pytest.raises(ModelError, match=r"f\.onnx: its tensor 'box' is stored in another file \(external data\)"):
         adopt(tmp_path / "f.onnx", tmp_path / "m.onnx", Answers("numbers", **SAID))
 
 
 def test_the_values_are_those_of_the_libraries():
-    """Torchvision's ToTensor and Normalize, Keras' preprocess_input of mode tf: by hand, for the level 100."""
+    """Compare with torchvision's ToTensor and Normalize and Keras' preprocess_input (mode tf), by hand for the level 100."""
     level = np.full((1, 1, 1, 3), 100, np.uint8)
     assert Feed("rgb", "imagenet").of(level)[0, 0, 0] == pytest.approx(
         [(100 / 255 - m) / s for m, s in zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), strict=True)], abs=1e-6
@@ -540,8 +539,8 @@ def test_the_values_are_those_of_the_libraries():
     assert set(VALUES) == {"0..1", "0..255", "-1..1", "imagenet"}
 
 
-def test_pictures_go_to_it_as_the_check_shrank_them(adopted, pictures):
-    """The classifier on a file gives what the check measured: image.fit is the only way in."""
+def test_the_classifier_preprocesses_pictures_like_the_check(adopted, pictures):
+    """The classifier gives the right label for a picture that the check measured."""
     _, classifier, _ = adopted(check=pictures)
     picture = image.load(pictures / "red" / "000.png")
     assert classifier.classify(picture).label == "red"

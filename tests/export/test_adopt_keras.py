@@ -1,4 +1,4 @@
-"""Keras models made models of edgecls, from .keras files and from the .h5 files of Keras 2."""
+"""Keras models are converted to edgecls models, from .keras files and from the .h5 files of Keras 2."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from edgecls import Classifier, ConfigError, ExportError, ModelError, extras
-from edgecls.export.adopt import Watching, adopt, from_keras
-from edgecls.export.adopt.drawn import drawn
-from edgecls.export.adopt.feed import Answers
+from edgecls.export.adopt import adopt, from_keras
+from edgecls.export.adopt.preprocessing import Answers
+from edgecls.export.adopt.probe_images import drawn
+from edgecls.model.vet import keras as vetted
 
 SAID = {"labels": "numbers", "color": "rgb"}
 SEEN = drawn((8, 8, 3))
@@ -20,12 +21,12 @@ SEEN = drawn((8, 8, 3))
 
 @pytest.fixture(scope="module")
 def keras():
-    """Keras, loaded without TensorFlow's greeting."""
+    """Return Keras, imported without the start-up messages of TensorFlow."""
     return extras.load("keras", extra="train", purpose="Testing")
 
 
 def network(keras, *first, size=8, units=4, last="softmax"):
-    """A network of a convolution and a dense layer behind the layers `first`."""
+    """Return a network of the layers `first`, a convolution and a dense layer."""
     layers = keras.layers
     x = pictures = keras.Input((size, size, 3))
     for layer in first:
@@ -34,16 +35,16 @@ def network(keras, *first, size=8, units=4, last="softmax"):
     return keras.Model(pictures, layers.Dense(units, activation=last)(x))
 
 
-def adopted(path, tmp_path, said=None, **answers):
-    """The Classifier of a file."""
-    made = adopt(path, tmp_path / "m.onnx", Answers(**{**SAID, **answers}), watching=Watching((said or []).append))
+def adopted(path, tmp_path, **answers):
+    """Adopt a file: (Adopted, Classifier)."""
+    made = adopt(path, tmp_path / "m.onnx", Answers(**{**SAID, **answers}))
     return made, Classifier.load(tmp_path / "m.onnx", device="cpu")
 
 
 @pytest.mark.parametrize("name", ["m.keras", "m.h5"])
 @pytest.mark.filterwarnings("ignore:.*HDF5")
-def test_a_keras_file_says_what_keras_says(keras, tmp_path, name):
-    """Values of 0 to 1, said by the user."""
+def test_an_adopted_keras_file_gives_the_probabilities_of_keras(keras, tmp_path, name):
+    """The user gives the values 0..1."""
     model = network(keras)
     model.save(tmp_path / name)
     _, classifier = adopted(tmp_path / name, tmp_path, values="0..1")
@@ -53,13 +54,12 @@ def test_a_keras_file_says_what_keras_says(keras, tmp_path, name):
 
 
 @pytest.mark.parametrize("scaling", [(1 / 255, 0.0), (1 / 127.5, -1.0)])
-def test_its_own_rescaling_is_seen(keras, tmp_path, scaling):
-    """A Rescaling at the start wants levels of 0 to 255, so --values need not be said; augmentation leaves no trace."""
+def test_a_rescaling_layer_is_recognized(keras, tmp_path, scaling):
+    """A Rescaling at the start expects levels of 0..255, so `values` is not needed. Augmentation layers have no effect."""
     scale, offset = scaling
     model = network(keras, keras.layers.RandomFlip(), keras.layers.Rescaling(scale, offset), last=None)
     model.save(tmp_path / "m.keras")
-    said = []
-    made, classifier = adopted(tmp_path / "m.keras", tmp_path, said)
+    made, classifier = adopted(tmp_path / "m.keras", tmp_path)
     assert str(made.feed) == "rgb, 0..255"
     logits = model.predict_on_batch(SEEN.astype(np.float32)).astype(np.float64)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -67,14 +67,14 @@ def test_its_own_rescaling_is_seen(keras, tmp_path, scaling):
 
 
 def test_without_rescaling_values_are_asked_for(keras, tmp_path):
-    """Nobody can know; a uint8 input needs none."""
+    """Without a Rescaling layer the file does not show the range of values."""
     network(keras).save(tmp_path / "m.keras")
-    with pytest.raises(ConfigError, match=r"say what the file does not: --values 0\.\.1\|"):
+    with pytest.raises(ConfigError, match=r"give what the file does not contain: `values=0\.\.1\|"):
         adopted(tmp_path / "m.keras", tmp_path)
 
 
 def test_one_sigmoid_is_two_labels(keras, tmp_path):
-    """As most tutorials tell cats from dogs."""
+    """One sigmoid is the probability of the second label, as in tutorials on cats and dogs."""
     model = network(keras, keras.layers.Rescaling(1 / 255), units=1, last="sigmoid")
     model.save(tmp_path / "m.keras")
     _, classifier = adopted(tmp_path / "m.keras", tmp_path)
@@ -83,16 +83,16 @@ def test_one_sigmoid_is_two_labels(keras, tmp_path):
 
 
 def test_a_size_that_is_free_is_asked_for(keras, tmp_path):
-    """A network over pictures of any size takes one in the file that is written."""
+    """The network takes pictures of any size; the written file takes the given one."""
     network(keras, size=None).save(tmp_path / "m.keras")
-    with pytest.raises(ConfigError, match="the network takes pictures of any size; say which with --size N or WIDTHxHEIGHT"):
+    with pytest.raises(ConfigError, match=r"give what the file does not contain: `size_hw`, .* \(it takes any\)"):
         adopted(tmp_path / "m.keras", tmp_path, values="0..1")
     _, classifier = adopted(tmp_path / "m.keras", tmp_path, values="0..1", size_hw=(10, 12))
     assert classifier.card.input.shape == (10, 12, 3)
 
 
 def write_keras_2(path):
-    """A file as Keras 2.13 wrote it, by hand: a Sequential of Flatten and Dense over 2x2 gray pictures; returns its kernel."""
+    """Write a file like Keras 2.13: a Sequential of Flatten and Dense for 2x2 gray pictures. Return its kernel."""
     kernel = np.random.default_rng(0).normal(0, 1, (4, 3)).astype(np.float32)
     first = {"batch_input_shape": [None, 2, 2, 1], "dtype": "float32"}
     config = {
@@ -129,7 +129,7 @@ def write_keras_2(path):
 
 
 def test_a_file_of_keras_2_is_read(tmp_path):
-    """Its answers are softmax(pixels x kernel)."""
+    """The probabilities are softmax(pixels x kernel)."""
     kernel = write_keras_2(tmp_path / "old.h5")
     made = adopt(tmp_path / "old.h5", tmp_path / "m.onnx", Answers("numbers", values="0..1"))
     classifier = Classifier.load(made.out)
@@ -142,18 +142,44 @@ def test_a_file_of_keras_2_is_read(tmp_path):
 @pytest.mark.parametrize("name", ["m.keras", "m.h5"])
 @pytest.mark.filterwarnings("ignore:.*HDF5")
 def test_code_in_a_file_is_not_run(keras, tmp_path, name, monkeypatch):
-    """A Lambda layer is refused before Keras sees the file."""
+    """A Lambda layer is refused before Keras opens the file."""
     network(keras, keras.layers.Lambda(lambda x: x / 255)).save(tmp_path / name)
     monkeypatch.setattr(keras.saving, "load_model", None)
     with pytest.raises(
-        ModelError, match="it holds a Lambda layer, whose code would be run to load it; where you trust it, replace"
+        ModelError, match="it contains a Lambda layer, whose code would run when it is loaded; if you trust it, replace"
     ):
         adopted(tmp_path / name, tmp_path)
     assert not (tmp_path / "m.onnx").exists()
 
 
-def test_what_keras_cannot_load_is_one_line(keras, tmp_path):
-    """A layer of somebody's own."""
+@pytest.mark.parametrize("part", ["loss", "metric", "optimizer"])
+def test_what_it_was_trained_with_does_not_matter(keras, tmp_path, part):
+    """Custom losses, metrics and optimizers, as in runs of edgecls, are not loaded."""
+
+    @keras.saving.register_keras_serializable(package="theirs")
+    class Loss(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            return keras.ops.mean(y_pred - y_true)
+
+    @keras.saving.register_keras_serializable(package="theirs")
+    class Metric(keras.metrics.Mean):
+        pass
+
+    @keras.saving.register_keras_serializable(package="theirs")
+    class Optimizer(keras.optimizers.SGD):
+        pass
+
+    usual = {"loss": "sparse_categorical_crossentropy", "optimizer": "sgd", "metrics": ["accuracy"]}
+    model = network(keras)
+    model.compile(
+        **usual | {"loss": {"loss": Loss()}, "metric": {"metrics": [Metric()]}, "optimizer": {"optimizer": Optimizer()}}[part]
+    )
+    model.save(tmp_path / "m.keras")
+    assert adopted(tmp_path / "m.keras", tmp_path, values="0..1")
+
+
+def test_a_custom_layer_is_refused(keras, tmp_path):
+    """The message names the layer and the module that has its code."""
 
     class Own(keras.layers.Layer):
         def call(self, x):
@@ -162,41 +188,43 @@ def test_what_keras_cannot_load_is_one_line(keras, tmp_path):
     network(keras, Own()).save(tmp_path / "m.keras")
     with pytest.raises(ModelError) as caught:
         adopted(tmp_path / "m.keras", tmp_path)
-    assert f"m.keras: Keras {keras.__version__} cannot load it (" in str(caught.value)
-    assert str(caught.value).endswith("save it as .keras, or convert it to .onnx, with the version that made it")
+    assert "m.keras: its 'Own' is code of the module 'tests.export.test_adopt_keras', which is not in the file" in str(
+        caught.value
+    )
 
 
-def test_what_is_converted_wrongly_is_not_taken(keras, tmp_path, monkeypatch):
-    """The graph is run beside Keras before anything else is done with it."""
+def test_a_wrong_conversion_is_refused(keras, tmp_path, monkeypatch):
+    """The graph is compared with Keras before it is used."""
     other = network(keras)
     network(keras).save(tmp_path / "m.keras")
     right = from_keras.traced
     monkeypatch.setattr(from_keras, "traced", lambda model, *rest: right(other, *rest))
-    with pytest.raises(ExportError, match="converted to ONNX it gives something else than in Keras, by"):
+    with pytest.raises(ExportError, match="converted to ONNX it gives other outputs than in Keras, by"):
         adopted(tmp_path / "m.keras", tmp_path, values="0..1")
 
 
-def test_networks_of_another_form_are_refused(keras, tmp_path):
-    """Two inputs."""
+def test_networks_with_two_inputs_are_refused(keras, tmp_path):
+    """Only one input, for a picture, is supported."""
     one, two = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
     keras.Model([one, two], keras.layers.Flatten()(one + two)).save(tmp_path / "m.keras")
     with pytest.raises(ModelError, match=r"expected a network from one picture \(N, height, width, channels\) to one output"):
         adopted(tmp_path / "m.keras", tmp_path)
 
 
-def test_files_that_are_no_models_are_one_line(keras, tmp_path):
-    """Junk, weights alone, a zip without a model, a zip that would unpack to more than memory."""
+def test_files_that_are_not_models_are_refused(keras, tmp_path):
+    """Junk, only weights, a zip without a model, and a zip that would unpack to more than the memory."""
     (tmp_path / "junk.h5").write_bytes(b"junk")
     network(keras).save_weights(tmp_path / "w.weights.h5")
     with zipfile.ZipFile(tmp_path / "empty.keras", "w") as archive:
         archive.writestr("other", "x")
     with zipfile.ZipFile(tmp_path / "bomb.keras", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("config.json", b" " * (from_keras.LARGEST_CONFIG_BYTES + 1))
+        archive.writestr("config.json", b" " * (vetted.LARGEST_CONFIG_BYTES + 1))
+        archive.writestr("model.weights.h5", b"")
     for name, expected in (
-        ("junk.h5", r"junk\.h5: expected a \.keras or \.h5 file with a Keras model \("),
-        ("w.weights.h5", r"expected a whole Keras model, found weights alone; save the model, not its weights"),
-        ("empty.keras", r"empty\.keras: expected a \.keras or \.h5 file with a Keras model"),
-        ("bomb.keras", r"bomb\.keras: its config\.json is larger than 64,000,000 bytes"),
+        ("junk.h5", r"junk\.h5: expected a \.keras or \.h5 file with a Keras model, found other bytes"),
+        ("w.weights.h5", r"expected a whole Keras model, found only weights; build the network that they belong to"),
+        ("empty.keras", r"empty\.keras: expected a Keras model, found an archive without config\.json"),
+        ("bomb.keras", r"bomb\.keras: its config\.json is larger than 16,000,000 bytes"),
         ("none.keras", r"none\.keras: the model cannot be read \(No such file or directory\)"),
     ):
         with pytest.raises(ModelError, match=expected):

@@ -8,10 +8,11 @@ import onnx
 import onnxruntime
 import pytest
 
-from edgecls.card import METADATA_KEY, InputSpec, ModelCard
 from edgecls.dataset import DataConfig
 from edgecls.errors import ExportError
 from edgecls.export.convert import stamp, to_onnx
+from edgecls.input_spec import InputSpec
+from edgecls.model.card import METADATA_KEY, ModelCard
 from edgecls.train.config import Layers, TrainConfig
 from edgecls.train.model import build
 from tests import tiny
@@ -43,9 +44,9 @@ def converted(request):
     config = TrainConfig(DataConfig("x"), **NETWORKS[request.param])
     keras.utils.set_random_seed(0)
     network = build(config, 7)
-    chance = np.random.default_rng(0)
-    network.set_weights([np.abs(w) + chance.uniform(0, 0.02, w.shape) if w.ndim == 1 else w for w in network.get_weights()])
-    pictures = chance.integers(0, 256, (5, *config.input.shape), np.uint8)
+    rng = np.random.default_rng(0)
+    network.set_weights([np.abs(w) + rng.uniform(0, 0.02, w.shape) if w.ndim == 1 else w for w in network.get_weights()])
+    pictures = rng.integers(0, 256, (5, *config.input.shape), np.uint8)
     return network, to_onnx(network, config.input), pictures
 
 
@@ -59,7 +60,7 @@ def test_the_graph_computes_what_keras_computes(converted):
     assert expected.std() > 0
 
 
-def test_the_graph_has_the_promised_input_and_output(converted):
+def test_the_graph_has_the_specified_input_and_output(converted):
     """One input `image`, uint8 [N, h, w, c]; one output `probabilities`, float [N, classes]."""
     network, model, _ = converted
     (given,), (made,) = model.graph.input, model.graph.output
@@ -71,7 +72,7 @@ def test_the_graph_has_the_promised_input_and_output(converted):
 
 
 def test_the_graph_has_no_leftovers(converted):
-    """No Shape, Gather or the like, no dropout, no augmentation, no operator of a vendor; Flatten is a constant reshape."""
+    """No Shape or Gather, no dropout, no augmentation, only standard operators. Flatten is a reshape to a constant shape."""
     _, model, _ = converted
     assert not {node.op_type for node in model.graph.node} & LEFTOVERS
     assert not [node.op_type for node in model.graph.node if "Random" in node.op_type or "Normalization" in node.op_type]
@@ -79,15 +80,15 @@ def test_the_graph_has_no_leftovers(converted):
     onnx.checker.check_model(model, full_check=True)
 
 
-def test_a_model_of_another_input_is_refused():
-    """A card of 32x32 for a network of 16x16: the error has both shapes."""
+def test_a_model_with_another_input_is_refused():
+    """The card says 32x32, the network takes 16x16: the message has both shapes."""
     network = build(TrainConfig(DataConfig("x"), input=InputSpec(16, 16), layers=Layers(dense=8)), 3)
     with pytest.raises(ExportError, match=r"the card promises pictures of \(32, 32, 1\), the Keras model takes \(16, 16, 1\)"):
         to_onnx(network, InputSpec(32, 32))
 
 
-def test_stamp_puts_the_card_alone_into_the_metadata():
-    """Earlier metadata is gone, the card is what was given, and equal cards give equal bytes."""
+def test_stamp_replaces_the_metadata_by_the_card():
+    """Earlier metadata is removed, and equal cards give equal bytes."""
     graph = tiny.light_graph()
     onnx.helper.set_model_props(graph, {"old": "x"})
     card = ModelCard(("a", "b", "c"), InputSpec(8, 8), "fp32", made_with={"edgecls": "9.9"})

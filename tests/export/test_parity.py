@@ -1,4 +1,4 @@
-"""Is the exported file the model that was trained?"""
+"""The comparison of an exported file with the trained model."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from edgecls.export.parity import Parity, check_float, compare
 
 
 def report(*rows):
-    """What a model that gives `rows` does on pictures of the classes 0, 0, 1, 1."""
+    """Return the evaluation of a model that gives these probabilities for pictures of the classes 0, 0, 1, 1."""
     pictures = Pictures(np.zeros((len(rows), 1, 1, 1), np.uint8), np.array([0, 0, 1, 1]), (), ())
     given = np.array(rows, np.float32)
     return measure(lambda batch: given[: len(batch)], ("a", "b"), pictures, [0, 1])
 
 
 def test_compare_by_hand():
-    """One of four pictures goes over to the wrong label and moves by 0.5: agreement 3/4, drops of 1/4."""
+    """One of four pictures changes to the wrong label: agreement 3/4, drops of 1/4."""
     right = ((1, 0), (1, 0), (0, 1), (0, 1))
     wrong = ((1, 0), (0.25, 0.75), (0, 1), (0, 1))
     found = compare(report(*right), report(*wrong))

@@ -1,4 +1,4 @@
-"""Number formats."""
+"""Quantization to int8."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 import onnx
 import pytest
 
-from edgecls.card import family
 from edgecls.errors import ExportError
 from edgecls.export import quantize
 from edgecls.export.quantize import SCHEMES
+from edgecls.model.card import family
 from tests import tiny
 
 
 @pytest.fixture(scope="module")
 def int8(exported):
-    """The graph of the int8 file."""
+    """Return the graph of the int8 file."""
     return onnx.load(exported["int8"].out).graph
 
 
-def test_int8_takes_the_picture_as_it_comes(int8):
-    """Nothing casts or scales the picture: its first reader is a DequantizeLinear, or a reshape before it."""
+def test_int8_reads_the_uint8_picture_directly(int8):
+    """The picture is not cast or scaled: its first reader, apart from reshapes, is a DequantizeLinear."""
     name = "image"
     kinds = []
     while not kinds or kinds[-1] in ("Reshape", "Transpose"):
@@ -34,14 +34,14 @@ def test_int8_takes_the_picture_as_it_comes(int8):
 
 
 def test_int8_keeps_the_logits_in_float(int8):
-    """Softmax reads a float that nothing has rounded to 8 bits."""
+    """The input of Softmax is a float that was not rounded to 8 bits."""
     makers = {name: n for n in int8.node for name in n.output}
     (softmax,) = [n for n in int8.node if n.op_type == "Softmax"]
     assert makers[softmax.input[0]].op_type in ("Gemm", "MatMul", "Add")
 
 
-def test_int8_weights_keep_to_seven_bits(int8):
-    """No weight of a convolution or a dense layer lies outside of -64 to 64: x86 without VNNI would saturate."""
+def test_int8_weights_have_seven_bits(int8):
+    """All weights of convolutions and dense layers are in -64..64, so that x86 without VNNI does not saturate."""
     weights = [onnx.numpy_helper.to_array(i) for i in int8.initializer if i.data_type == onnx.TensorProto.INT8]
     large = [w for w in weights if w.ndim > 1]
     assert len(large) == 3
@@ -49,7 +49,7 @@ def test_int8_weights_keep_to_seven_bits(int8):
 
 
 def test_an_int8_file_is_about_a_quarter_of_the_float_one(exported):
-    """8 bits instead of 32 for almost everything."""
+    """Almost everything in the file has 8 bits instead of 32."""
     assert exported["int8"].out.stat().st_size < 0.35 * exported["fp32"].out.stat().st_size
 
 
@@ -60,8 +60,8 @@ def test_the_same_pictures_give_the_same_int8_file():
     assert one == two
 
 
-def test_a_network_that_begins_otherwise_is_quantized_too():
-    """The light graph averages before it scales: no constant to fold, and the answers stay."""
+def test_a_network_without_a_scaled_input_is_quantized_too():
+    """The light graph averages before it scales, so there is no scaling to fold; the labels stay the same."""
     import onnxruntime
 
     pictures = np.random.default_rng(0).integers(0, 256, (64, 1, 1, 1), np.uint8) * np.ones((1, 8, 8, 1), np.uint8)
@@ -71,8 +71,8 @@ def test_a_network_that_begins_otherwise_is_quantized_too():
     assert session.run(None, {"image": plain})[0].argmax(axis=1).tolist() == [0, 1, 2]
 
 
-def test_what_is_done_to_a_picture_before_the_first_layer_stays_in_float():
-    """The deviation that a picture is divided by: 8 bits of a dark one's variance would round it to nothing."""
+def test_the_preprocessing_before_the_first_layer_stays_in_float():
+    """A picture is divided by its standard deviation: 8 bits would round the variance of a dark picture to zero."""
     model = tiny.conv_graph()
     nodes = {node.name: node for node in model.graph.node}
     nodes["conv"].input[0] = "normalized"
@@ -90,17 +90,15 @@ def test_what_is_done_to_a_picture_before_the_first_layer_stays_in_float():
     assert kinds.index("QuantizeLinear") > kinds.index("Div")
 
 
-def test_what_onnxruntime_cannot_quantize_is_said_in_one_line(monkeypatch):
-    """Its exception becomes an ExportError that names the way out."""
+def test_a_failure_of_the_quantizer_is_an_export_error(monkeypatch):
+    """The exception of ONNX Runtime becomes an ExportError of one line that names the fix."""
     from onnxruntime import quantization
 
     def fails(*_args, **_kwargs):
         raise ValueError("odd node")
 
     monkeypatch.setattr(quantization, "quantize_static", fails)
-    with pytest.raises(
-        ExportError, match=r"^int8: ONNX Runtime cannot quantize this network \(odd node\); take --scheme fp32$"
-    ):
+    with pytest.raises(ExportError, match=r"^int8: ONNX Runtime cannot quantize this network \(odd node\); use `scheme=fp32`$"):
         SCHEMES["int8"](tiny.light_graph(), np.zeros((2, 8, 8, 1), np.uint8))
 
 
@@ -115,5 +113,5 @@ def test_schemes_by_name():
 
 
 def test_int8_is_static(int8):
-    """No node computes a scale while the model runs."""
+    """No node computes a scale at run time."""
     assert not [kind for kind in Counter(n.op_type for n in int8.node) if kind.startswith("Dynamic")]

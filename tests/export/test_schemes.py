@@ -1,4 +1,4 @@
-"""Each number format on a network that is made by hand: what it does to weights, ranges and answers."""
+"""The effect of each scheme on weights, ranges and results of a network built by hand."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from tests import tiny
 
 PICTURES = np.random.default_rng(1).integers(0, 256, (200, 8, 8, 1), np.uint8)
 UNEVEN = (1, 30, 0.03, 300)
-"""Stretches of kernels: one scale for all of them has no levels left for the small ones."""
+"""Factors of the kernels: with one scale for all, the small kernels are rounded to zero."""
 
 
 def answers(model: onnx.ModelProto, pictures: np.ndarray = PICTURES) -> np.ndarray:
-    """The probabilities of a graph."""
+    """Return the probabilities that a graph computes."""
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(None, {"image": pictures})[0]
 
 
 def weights(model: onnx.ModelProto, kind: int) -> list[np.ndarray]:
-    """Matrices and kernels of a number format, as they are stored."""
+    """Return the stored matrices and kernels of a data type."""
     return [numpy_helper.to_array(i) for i in model.graph.initializer if i.data_type == kind and len(i.dims) > 1]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_every_scheme_loads_and_says_what_the_float_network_says(scheme):
-    """At least 19 of 20 labels are those of fp32, through the runtime's own path."""
+def test_every_scheme_loads_and_agrees_with_the_float_network(scheme):
+    """At least 19 of 20 labels are those of fp32, computed by a Classifier."""
     graph = tiny.conv_graph()
     model = SCHEMES[scheme](graph, PICTURES)
     content = stamp(model, ModelCard(tiny.LIGHT_LABELS, InputSpec(8, 8), scheme))
@@ -44,8 +44,8 @@ def test_every_scheme_loads_and_says_what_the_float_network_says(scheme):
     assert found.sum(axis=1) == pytest.approx(1, abs=1e-3)
 
 
-def test_a_scheme_leaves_the_network_that_it_gets_as_it_was():
-    """The next rung starts from the same one."""
+def test_a_scheme_does_not_change_the_network_that_it_is_given():
+    """The next scheme starts from the same network."""
     graph = tiny.conv_graph()
     before = graph.SerializeToString(deterministic=True)
     for name in ("fp16", "int8", "int8-entropy", "int8-s8-float1"):
@@ -53,8 +53,8 @@ def test_a_scheme_leaves_the_network_that_it_gets_as_it_was():
     assert graph.SerializeToString(deterministic=True) == before
 
 
-def test_full_range_takes_the_eighth_bit():
-    """Weights of int8 end at 64, those of int8-full and int8-s8 at 127."""
+def test_full_range_uses_the_eighth_bit():
+    """The largest weight of int8 is 64, that of int8-full and int8-s8 is 127."""
     largest = {}
     for name in ("int8", "int8-full", "int8-s8"):
         model = SCHEMES[name](tiny.conv_graph(), PICTURES)
@@ -64,7 +64,7 @@ def test_full_range_takes_the_eighth_bit():
 
 
 def test_for_arm_both_sides_are_signed():
-    """Nothing of int8-s8 is uint8 but the picture; its levels are not rounded: 0 is -128, 255 is 127."""
+    """Everything but the picture is int8. The levels of the picture are not rounded: 0 becomes -128, 255 becomes 127."""
     model = SCHEMES["int8-s8"](tiny.conv_graph(), PICTURES)
     assert {i.data_type for i in model.graph.initializer} & {TensorProto.UINT8, TensorProto.INT8} == {TensorProto.INT8}
     constants = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
@@ -73,9 +73,9 @@ def test_for_arm_both_sides_are_signed():
     assert constants[first.input[2]] == -128
 
 
-def test_channels_of_their_own_scale_keep_small_kernels():
-    """Of four kernels that differ by four orders of magnitude, one scale for all rounds the small ones to nothing; one scale
-    for each keeps every kernel.
+def test_a_scale_per_channel_keeps_small_kernels():
+    """The four kernels differ by four orders of magnitude: one scale for all rounds the small ones to zero, one scale per
+    channel keeps all of them.
     """
 
     def kernels_left(scheme: str) -> int:
@@ -88,9 +88,7 @@ def test_channels_of_their_own_scale_keep_small_kernels():
 
 
 def test_the_layers_that_8_bits_hurt_come_first():
-    """Behind an uneven convolution all ranges are wrong: it and the layer that reads it come before the last one, and what is
-    left in float is theirs.
-    """
+    """An uneven convolution and the layer that reads it rank before the last layer, and their weights stay in float."""
     graph = tiny.conv_graph(UNEVEN)
     ranked = most_sensitive(graph, PICTURES, SCHEMES["int8"].only)
     assert set(ranked[:2]) == {"conv", "dense"}
@@ -100,8 +98,8 @@ def test_the_layers_that_8_bits_hurt_come_first():
     assert len(weights(SCHEMES["int8-float1"](graph, PICTURES), TensorProto.FLOAT)) == 1
 
 
-def test_layers_left_in_float_bring_the_answers_back():
-    """An uneven network loses labels in int8, and with two layers in float it loses next to none."""
+def test_layers_left_in_float_restore_the_accuracy():
+    """An uneven network changes many labels in int8, and almost none with two layers in float."""
     graph = tiny.conv_graph(UNEVEN)
     right = answers(graph).argmax(axis=1)
     plain, rescued = (answers(SCHEMES[name](graph, PICTURES)).argmax(axis=1) for name in ("int8", "int8-float2"))
@@ -110,14 +108,14 @@ def test_layers_left_in_float_bring_the_answers_back():
 
 
 def test_signal_to_noise_by_hand():
-    """A tenth of the amplitude is a hundredth of the power, 20 dB; no noise at all is not infinite."""
+    """A tenth of the amplitude is a hundredth of the power: 20 dB. Without noise the ratio is finite."""
     signal = np.array([[3.0, 4.0]])
     assert signal_to_noise_db(signal, signal * 1.1) == pytest.approx(20)
     assert np.isfinite(signal_to_noise_db(signal, signal))
 
 
 def test_what_is_rare_is_cut_off(tmp_path, capsys):
-    """One white pixel in 32,768 dark ones: the percentile ends where the dark ones do, and nothing is printed."""
+    """One white pixel among 32,768 dark ones is outside of the percentile, and nothing is printed."""
     pictures = np.random.default_rng(2).integers(0, 101, (512, 8, 8, 1)).astype(np.uint8)
     pictures[7, 3, 3, 0] = 255
     onnx.save(tiny.conv_graph(), tmp_path / "m.onnx")
@@ -128,15 +126,15 @@ def test_what_is_rare_is_cut_off(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_ranges_do_not_hang_on_the_order_of_batches_much(tmp_path):
-    """Histograms that grow batch by batch give about the range of one of all pictures, whichever comes first."""
+def test_ranges_hardly_depend_on_the_order_of_batches(tmp_path):
+    """Histograms that are filled batch by batch give about the same range in both orders."""
     onnx.save(tiny.conv_graph(), tmp_path / "m.onnx")
     one, other = (histogram_ranges(tmp_path / "m.onnx", p, "percentile")["seen"][1] for p in (PICTURES, PICTURES[::-1]))
     assert one == pytest.approx(other, rel=0.02)
 
 
-def test_fp16_halves_the_weights_and_keeps_the_doors():
-    """No weight is float32; the picture is uint8, the probabilities float32 that sum to 1 and differ in the third digit."""
+def test_fp16_halves_the_weights_and_keeps_input_and_output():
+    """All weights are float16, the picture stays uint8, and the float32 probabilities differ by less than 0.01."""
     model = to_fp16(tiny.conv_graph(), PICTURES)
     assert weights(model, TensorProto.FLOAT) == []
     assert len(weights(model, TensorProto.FLOAT16)) == 3
@@ -149,19 +147,21 @@ def test_fp16_halves_the_weights_and_keeps_the_doors():
 
 
 def test_an_fp16_file_is_half_as_large(exported):
-    """16 bits instead of 32 for almost everything."""
+    """Almost everything in the file has 16 bits instead of 32."""
     assert exported["fp16"].out.stat().st_size < 0.55 * exported["fp32"].out.stat().st_size
     assert exported["fp16"].parity.largest_difference < 0.01
 
 
 def test_fp16_refuses_a_weight_that_it_cannot_hold():
-    """70,000 lies above the largest float16: one line with the number and the name."""
-    with pytest.raises(ExportError, match=r"^fp16: a weight of [\d.e+]+ in 'kernels', float16 ends at 65504; take another"):
+    """The message has the weight, the name of the tensor and the largest float16."""
+    with pytest.raises(
+        ExportError, match=r"^fp16: a weight in 'kernels' is [\d.e+]+, the largest float16 is 65504; use another"
+    ):
         to_fp16(tiny.conv_graph((1, 1, 1, 1e6)), PICTURES)
 
 
-def test_fp16_leaves_what_must_be_float32():
-    """The scales of a resize are float32 by its definition; a last node that is no Softmax is cast behind it."""
+def test_fp16_keeps_inputs_that_must_be_float32():
+    """The scales of a Resize stay float32. A last node other than Softmax is followed by a Cast."""
     nodes = [
         helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("Resize", ["float", "", "scales"], ["small"], mode="nearest"),

@@ -1,4 +1,4 @@
-"""Which schemes a kind of processor may have, and what can be measured of it here."""
+"""The schemes of each target, and what this machine can measure for them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from edgecls.errors import ConfigError
 from edgecls.export.quantize import SCHEMES
 from edgecls.export.quantize.targets import DEFAULT, TARGETS, check_measurable, look_up, timed_here
-from edgecls.processor import Processor
+from edgecls.model.cpu import Processor
 
 VNNI = Processor("with VNNI", "x86", ("avx2", "avx512_vnni"))
 AVX2 = Processor("without VNNI", "x86", ("avx2",))
@@ -21,7 +21,7 @@ def test_every_scheme_has_a_target_and_every_target_knows_its_schemes():
 
 
 def test_x86_that_may_have_no_vnni_gets_seven_bits():
-    """Weights of 8 bits are not among its schemes; it is the default."""
+    """The default target has no scheme with 8-bit weights."""
     assert DEFAULT == "x86"
     assert [name for name in TARGETS["x86"].allowed if name.startswith(("int8-full", "int8-s8"))] == []
     assert {name.split("-float")[0] for name in TARGETS["arm"].plain} >= {"int8-s8"}
@@ -33,21 +33,21 @@ def test_x86_that_may_have_no_vnni_gets_seven_bits():
     [
         ("int8", "mips", "target 'mips' is not known; expected x86 or x86-vnni or arm"),
         ("int4", "x86", "scheme 'int4' is not known; expected auto or one of fp32, fp16, int8"),
-        ("int8-full", "x86", r"scheme int8-full is not made for --target x86; .*; or take --target x86-vnni$"),
-        ("int8", "arm", r"scheme int8 is not made for --target arm; .*; or take --target x86 or x86-vnni$"),
+        ("int8-full", "x86", r"scheme int8-full is not right for `target=x86`; .*; or use `target=x86-vnni`$"),
+        ("int8", "arm", r"scheme int8 is not right for `target=arm`; .*; or use `target=x86\|x86-vnni`$"),
     ],
 )
 def test_what_does_not_go_together_is_refused(scheme, target, message):
-    """An unknown target or scheme, and a scheme that another target is for, which is named."""
+    """An unknown target or scheme, and a scheme of another target; the message names that target."""
     with pytest.raises(ConfigError, match=message):
         look_up(scheme, target)
 
 
 @pytest.mark.parametrize("target", ["x86-vnni", "arm"])
 def test_eight_bits_are_not_measured_where_they_saturate(target):
-    """On x86 without VNNI they would be found worse than they are; elsewhere, and without int8, there is no reason to stop."""
+    """On x86 without VNNI 8-bit weights would measure worse than they are. Other processors and schemes are accepted."""
     schemes = TARGETS[target].allowed
-    with pytest.raises(ConfigError, match=rf"^--target {target}: weights of 8 bits cannot be measured on .* \(without VNNI\)"):
+    with pytest.raises(ConfigError, match=rf"^`target={target}`: weights of 8 bits cannot be measured on .* \(without VNNI\)"):
         check_measurable(target, schemes, AVX2)
     check_measurable(target, ("fp16",), AVX2)
     check_measurable("x86", TARGETS["x86"].allowed, AVX2)
@@ -68,5 +68,5 @@ def test_eight_bits_are_not_measured_where_they_saturate(target):
     ],
 )
 def test_microseconds_count_on_a_processor_of_the_target(target, here, counts):
-    """Those of another kind, or of one that does not tell whether it has VNNI, say nothing."""
+    """They do not count on another kind of processor, or where it is unknown whether it has VNNI."""
     assert timed_here(target, here) is counts

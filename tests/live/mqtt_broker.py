@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.live.port import own_port
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -27,9 +29,7 @@ class Broker:
         """Take a free port and start."""
         if shutil.which("mosquitto") is None:
             pytest.skip("mosquitto is not installed (Debian, Ubuntu: apt-get install mosquitto)")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = own_port()
         self._config = folder / "mosquitto.conf"
         self._config.write_text(
             f"user root\nlistener {self.port} 127.0.0.1\n{listener}\npersistence true\npersistence_location {folder}/\n"
@@ -57,10 +57,23 @@ class Broker:
         self._process.send_signal(signal.SIGUSR1)
         time.sleep(0.3)
 
+    def stop(self) -> None:
+        """Have it end in good order: it saves sessions and retained messages."""
+        self._process.terminate()
+        self._process.wait(PATIENCE_S)
+
     def kill(self) -> None:
         """Kill -9."""
         self._process.kill()
         self._process.wait(PATIENCE_S)
+
+    def freeze(self) -> None:
+        """Have it keep its connections and answer nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Have it answer again."""
+        self._process.send_signal(signal.SIGCONT)
 
     def end(self) -> None:
         """Kill it if it runs."""

@@ -13,6 +13,8 @@ import av
 import numpy as np
 import pytest
 
+from tests.live.port import own_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -61,14 +63,14 @@ def write_units_of(path: Path, video: Path, *, most: int | None = None) -> Path:
 
 def spoil(path: Path, units: Path) -> Path:
     """Write the access units of a file with noise in place of their slices; the headers before key frames stay."""
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     spoilt, data, at = [], units.read_bytes(), 0
     while at < len(data):
         (length,) = struct.unpack_from(">I", data, at)
         unit = data[at + 4 : at + 4 + length]
         at += 4 + length
         slice_at = max(unit.find(b"\x00\x00\x01\x65"), unit.find(b"\x00\x00\x01\x41"), unit.find(b"\x00\x00\x01\x61"))
-        noise = bytes(chance.integers(1, 255, max(8, len(unit) - slice_at - 4), np.uint8))
+        noise = bytes(rng.integers(1, 255, max(8, len(unit) - slice_at - 4), np.uint8))
         spoilt.append(unit[: slice_at + 4] + noise)
     return _write(path, spoilt)
 
@@ -83,16 +85,14 @@ class RtspServer:
 
     def __init__(self, *units: Path, fps: int, user: str, password: str) -> None:
         """Start it."""
-        self._command = [PYTHON, str(SERVER), *map(str, units), "--fps", str(fps)]
+        self._command = [PYTHON, str(SERVER), *map(str, units), "--fps", str(fps), "--port", str(own_port())]
         if user:
             self._command += ["--user", user, "--password", password]
-        self.url = ""
         self.start()
 
     def start(self) -> None:
-        """Start it, on the port that it had before."""
-        port = ["--port", self.url.split(":")[-1].split("/")[0]] if self.url else []
-        self.process = subprocess.Popen([*self._command, *port], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        """Start it, always on the same port."""
+        self.process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.url = self.process.stdout.readline().strip()
         assert self.url.startswith("rtsp://"), "the RTSP server did not start"
 

@@ -60,7 +60,7 @@ class Camera(GstRtspServer.RTSPMediaFactory):
     def _feed(self, source, ended):
         duration = Gst.SECOND // self._fps
         units = itertools.chain.from_iterable(itertools.cycle(self._clips))
-        began = time.monotonic()
+        began, at = time.monotonic(), 0
         for number, unit in enumerate(units):
             wait_s = began + number / self._fps - time.monotonic()
             if ended.wait(max(0.0, wait_s)):
@@ -68,7 +68,8 @@ class Camera(GstRtspServer.RTSPMediaFactory):
             if wait_s < -1.0:  # the server was stopped for a while: a camera does not send afterwards what nobody filmed
                 began -= wait_s
             buffer = Gst.Buffer.new_wrapped(unit)
-            buffer.pts = buffer.dts = int((time.monotonic() - began) * Gst.SECOND) if number else 0
+            at = max(at + Gst.MSECOND, int((time.monotonic() - began) * Gst.SECOND)) if number else 0  # late ones rise too
+            buffer.pts = buffer.dts = at
             buffer.duration = duration
             if source.emit("push-buffer", buffer) != Gst.FlowReturn.OK:
                 return

@@ -121,7 +121,7 @@ def test_leaving_the_loop_leaves_no_thread(camera, leave, code):
 
 SILENT = """
 import json, threading, time, edgecls
-with edgecls.open_source(0, reading=edgecls.Reading(read_timeout_s=60)) as source:
+with edgecls.open_source(0, reading=edgecls.ReadingSettings(read_timeout_s=60)) as source:
     source.read()
     print(json.dumps("read"), flush=True)
     time.sleep(1.5)
@@ -177,7 +177,7 @@ def test_a_camera_keeps_its_rate(camera):
 
 SIZED = """
 import json, edgecls
-with edgecls.open_source(0, reading=edgecls.Reading(needed_hw={needed_hw})) as source:
+with edgecls.open_source(0, reading=edgecls.ReadingSettings(needed_hw={needed_hw})) as source:
     for frame in source:
         shown = dict(size=frame.size_hw, level=int(frame.luma().mean()), skipped=source.skipped)
         print(json.dumps(shown), flush=True)

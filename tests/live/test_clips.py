@@ -13,7 +13,7 @@ import pytest
 
 from edgecls import open_source
 from edgecls.event import Event, Moment
-from edgecls.run.sink import ClipSink, Cut, SnapshotSink
+from edgecls.sink import ClipSink, CutSettings, SnapshotSink
 from tests.drawn import gray_levels
 from tests.live.rtsp import rtsp_server, write_units
 from tests.run.footage import KEEP, levels_of
@@ -56,7 +56,7 @@ def test_a_clip_of_an_rtsp_camera(tmp_path):
     frames: list[Frame] = []
     with (
         rtsp_server(units, fps=FPS) as camera,
-        ClipSink(tmp_path, Cut(1.0, 1.0)) as clips,
+        ClipSink(tmp_path, CutSettings(1.0, 1.0)) as clips,
         SnapshotSink(tmp_path) as pictures,
         open_source(f"gate={camera.url}", reading=KEEP, on_state=clips.write_state) as source,
     ):
@@ -99,7 +99,7 @@ def test_a_clip_of_a_motion_jpeg_camera(tmp_path):
     pictures = gray_levels(LEVELS * 20)
     with (
         web_server(pictures, wait_s=0.02) as address,
-        ClipSink(tmp_path, Cut(0.5, 0.5)) as clips,
+        ClipSink(tmp_path, CutSettings(0.5, 0.5)) as clips,
         SnapshotSink(tmp_path) as snapshots,
         open_source(f"gate={address}/camera", reading=KEEP, on_state=clips.write_state) as source,
     ):

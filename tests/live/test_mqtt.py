@@ -16,7 +16,8 @@ import time
 import pytest
 
 from edgecls import SinkError, StateChange
-from edgecls.run.sink import Buffered, MqttSink, Spool, buffered, open_sink
+from edgecls.sink import MqttSink, Spool, Spooled, open_sink
+from edgecls.sink.delivery import spooled
 from tests.conftest import ROOT
 from tests.live.mqtt_broker import broker, listener
 from tests.run.world import assert_only_main_thread, event
@@ -74,7 +75,7 @@ def test_an_outage_loses_nothing(tmp_path):
 
 CHILD = """
 import sys, time
-from edgecls.run.sink import open_sink
+from edgecls.sink import open_sink
 from tests.run.world import event
 sink = open_sink(sys.argv[1], spool=sys.argv[2])
 for i in range(100_000):
@@ -115,7 +116,7 @@ def passwords(tmp_path, *users: str) -> str:
 
 def test_a_refused_password_is_one_line(tmp_path, monkeypatch):
     """It names the broker and the reason, not the password, and is said once; with the right one the events arrive."""
-    monkeypatch.setattr(buffered, "FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(spooled, "FIRST_WAIT_S", 0.05)
     if shutil.which("mosquitto_passwd") is None:
         pytest.skip("mosquitto is not installed (Debian, Ubuntu: apt-get install mosquitto)")
     told: list[str] = []
@@ -127,7 +128,7 @@ def test_a_refused_password_is_one_line(tmp_path, monkeypatch):
             f"mqtt://***@127.0.0.1:{running.port}: the broker refuses user and password (Not authorized); events are kept in "
         )
         assert len(told) == 2
-        assert "1 events were not delivered" in told[1]
+        assert "1 event not delivered yet" in told[1]
         assert not [line for line in told if "wr%40ng" in line or "wr@ng" in line]
         with listener(running.port, user="ears", password="right") as ears:  # noqa: S106 - of a broker that lives for a second
             spec = f"mqtt://gate:right@127.0.0.1:{running.port}"
@@ -165,7 +166,7 @@ def test_what_is_retained_is_there_for_whoever_comes_later(tmp_path):
                 shown = json.loads(ears.last("home/cams/gate%201/a%2Fb/state"))
                 state = event(1, camera="gate 1", region="a/b", kind="state")
                 assert shown == {"label": "open", "score": 0.98, "since": 1763823788.0, "event": state.id}
-                assert json.loads(ears.last("home/cams/gate%201/line/count"))["counts"] == {"car": 3}
+                assert json.loads(ears.last("home/cams/gate%201/line/in/count"))["counts"] == {"car": 3}
                 found = [topic for topic, _, _ in ears.came if topic.startswith("homeassistant/")]
                 assert sorted(topic.split("/")[1] for topic in found) == [
                     *("binary_sensor", "binary_sensor", "event", "sensor", "sensor")
@@ -265,7 +266,7 @@ def test_nobody_there_is_said_with_the_reason(tmp_path):
     """A port where nobody listens, and a host that does not exist; the close waits for neither."""
     told: list[str] = []
     for url, why in (("mqtt://127.0.0.1:1/x", "Connection refused"), ("mqtt://nobody.invalid/x", "")):
-        with Buffered(MqttSink(url), Spool(tmp_path / "of.spool"), name="mqtt", say=told.append) as sink:
+        with Spooled(MqttSink(url), Spool(tmp_path / "of.spool"), name="mqtt", say=told.append) as sink:
             sink.write_event(event())
             end = time.monotonic() + 20
             while not told and time.monotonic() < end:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edgecls import Classifier, Pipeline, Reading, SourceError, open_source
+from edgecls import Classifier, Pipeline, ReadingSettings, SourceError, open_source
 from tests.drawn import gray_levels
 from tests.live.process import edgecls, watched
 from tests.live.rtsp import rtsp_server, spoil, write_units
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FPS = 20
 SHORT = ("--read-timeout", 1.5, "--open-timeout", 3)
+LATE_S = 0.6
+"""So much later than it should a busy machine may film a picture, or give it."""
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +60,9 @@ def test_labels_come_from_a_camera_on_the_network(units, light_model):
     states = [line["state"] for line in run.lines if "state" in line]
     assert states == ["connecting", "live"]
     assert rises(run.lines)
-    paced = labels(run.lines)[-10:]
-    assert (paced[-1]["time_s"] - paced[0]["time_s"]) == pytest.approx((paced[-1]["frame"] - paced[0]["frame"]) / FPS, abs=0.3)
+    paced = labels(run.lines)
+    paced_s = paced[-1]["time_s"] - paced[0]["time_s"]
+    assert paced_s == pytest.approx((paced[-1]["frame"] - paced[0]["frame"]) / FPS, abs=LATE_S)
 
 
 def test_a_camera_that_is_restarted_comes_back(units, light_model):
@@ -124,7 +127,7 @@ def test_giving_up(units, light_model):
         run.until_state("ended")
         assert run.end() == 1
     assert run.errors.splitlines()[-1].startswith(
-        "error: camera gate: given up, no picture for 1 s; at last: rtsp://127.0.0.1:"
+        "error: camera gate: given up, no picture for 1 s; last error: rtsp://127.0.0.1:"
     )
 
 
@@ -184,7 +187,7 @@ def test_a_slow_caller_gets_the_newest_frames(units):
             time.sleep(0.25)
         assert all(after - before >= 3 for before, after in pairwise(frames[1:]))
         assert source.skipped >= frames[-1] - len(frames)
-        assert max(ages[1:]) < 0.2
+        assert max(ages[1:]) < LATE_S  # given one after the other, they would be a second old by then
 
 
 @pytest.mark.parametrize("decoder", ["opencv", "pyav"])
@@ -192,7 +195,7 @@ def test_either_decoder_reads_it(units, light_model, decoder):
     """OpenCV and PyAV give the same labels of the same camera."""
     classifier = Classifier.load(light_model, device="cpu")
     seen = set()
-    with rtsp_server(units, fps=FPS) as camera, open_source(camera.url, reading=Reading(decoder=decoder)) as source:
+    with rtsp_server(units, fps=FPS) as camera, open_source(camera.url, reading=ReadingSettings(decoder=decoder)) as source:
         for result in Pipeline(classifier).over(source):
             seen.add(result.detections[0].prediction.label)
             if len(seen) == 3:
@@ -220,7 +223,7 @@ def test_leaving_the_loop(units):
 def test_a_program_of_ones_own_hears_of_a_loss(units):
     """In Python the state comes to `on_state`, the end as a SourceError at the loop."""
     changes: list[str] = []
-    reading = Reading(read_timeout_s=1.5, open_timeout_s=2, give_up_after_s=1)
+    reading = ReadingSettings(read_timeout_s=1.5, open_timeout_s=2, give_up_after_s=1)
     with (
         rtsp_server(units, fps=FPS) as camera,
         open_source(f"gate={camera.url}", reading=reading, on_state=lambda c: changes.append(c.state)) as source,
@@ -235,6 +238,6 @@ def test_a_program_of_ones_own_hears_of_a_loss(units):
 
 def test_key_frames_alone(units):
     """With keyframes two of twenty frames a second come, ten apart."""
-    with rtsp_server(units, fps=FPS) as camera, open_source(camera.url, reading=Reading(keyframes=True)) as source:
+    with rtsp_server(units, fps=FPS) as camera, open_source(camera.url, reading=ReadingSettings(keyframes=True)) as source:
         indices = [source.read().index for _ in range(5)]
     assert {after - before for before, after in pairwise(indices[1:])} == {10}

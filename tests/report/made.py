@@ -1,4 +1,4 @@
-"""Reports with known answers, and a reader of pages that sees whether they are whole."""
+"""Reports with known results, and an HTML parser that checks that pages are well-formed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecls.card import InputSpec
 from edgecls.dataset import Item
 from edgecls.evaluate import Report
+from edgecls.input_spec import InputSpec
 from edgecls.report import Page
 from edgecls.report.markup import VOID
 
@@ -35,11 +35,11 @@ def report(
 
 
 ANSWERS = ((0, 0, 0.9), (0, 0, 0.8), (0, 1, 0.7), (1, 1, 0.95), (1, 0, 0.99), (2, 2, 0.6))
-"""Four of six are right; the surest mistake is number 4, then number 2."""
+"""Four of six are right; the most confident mistake is number 4, then number 2."""
 
 
 def page(found: Report | None = None, **others: Any) -> Page:
-    """A page about a report, by default about ANSWERS."""
+    """Return a page about a report, by default about ANSWERS."""
     given = {"title": "a model", "lead": "on pictures", "spec": SPEC, **others}
     return Page(report=found or report(ANSWERS), **given)
 
@@ -80,5 +80,5 @@ class Reader(HTMLParser):
             self.shown.append(data)
 
     def of(self, tag: str, name: str) -> list[str]:
-        """The values of one attribute of one kind of tag."""
+        """Return the values of an attribute in all tags of one kind."""
         return [value for t, n, value in self.values if (t, n) == (tag, name)]

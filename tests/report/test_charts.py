@@ -7,7 +7,7 @@ from tests.report.made import Reader, report
 
 
 def test_the_bins_of_the_diagram_have_their_pictures():
-    """Ten pictures with score 0.97 of which nine are right, two with 0.5 of which one is; other bins are not drawn."""
+    """Nine of ten pictures with score 0.97 are right, and one of two with 0.5; empty bins are not drawn."""
     answers = [(0, 0, 0.97)] * 9 + [(1, 0, 0.97), (0, 0, 0.5), (1, 0, 0.5)]
     read = Reader(reliability(report(answers)))
     assert "score 0.93 to 1.00: 10 pictures, mean score 0.970, 90.0 % right" in read.text
@@ -18,15 +18,15 @@ def test_the_bins_of_the_diagram_have_their_pictures():
 
 
 def test_too_sure_and_too_unsure_look_different():
-    """A score above the share that is right, and one under it."""
+    """One score is above the share of right labels, the other one below."""
     boasts = Reader(reliability(report([(0, 0, 0.9), (1, 0, 0.9)]))).of("rect", "class")
     doubts = Reader(reliability(report([(0, 0, 0.6), (1, 1, 0.6)]))).of("rect", "class")
     assert "bar sure few" in boasts
     assert "bar shy few" in doubts
 
 
-def test_the_price_of_an_answer_in_numbers():
-    """Of a hundred pictures, whose ten most doubtful are wrong: 10 % of all are, and none of the first 90."""
+def test_the_table_of_risks():
+    """The ten least familiar of 100 pictures are wrong: 10 % of all, and none of the first 90."""
     answers = [(0, 0, 0.99 - i / 1000) for i in range(90)] + [(1, 0, 0.6 - i / 1000) for i in range(10)]
     text = Reader(operating_points(report(answers))).text
     percent = [f"{share} %" for share in ("100.0", "99.0", "98.0", "95.0", "90.0", "80.0")]

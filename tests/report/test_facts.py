@@ -1,25 +1,26 @@
-"""What a page says about a model and its data."""
+"""The facts about a model and its data on a page."""
 
 from __future__ import annotations
 
 from edgecls import Classifier
-from edgecls.card import InputSpec, ModelCard
 from edgecls.dataset import fingerprint, scan
 from edgecls.evaluate import evaluate
+from edgecls.input_spec import InputSpec
+from edgecls.model.card import ModelCard
 from edgecls.report import of_card, of_evaluation, of_settings
 from tests.drawn import plant
 
 
 def levels(folder):
-    """One dark and one bright picture."""
+    """Return a data set of one dark and one bright picture."""
     plant(folder / "dark" / "0.png", level=0)
     plant(folder / "dark" / "1.png", level=0)
     plant(folder / "bright" / "0.png", level=255)
     return scan(folder)
 
 
-def test_a_page_of_a_model_file_says_of_what_on_what(light_model, tmp_path):
-    """The file's name and bytes, the data's place and fingerprint, the device."""
+def test_the_facts_of_an_evaluation(light_model, tmp_path):
+    """The page has name and size of the file, path and fingerprint of the data, and the device."""
     dataset, classifier = levels(tmp_path), Classifier.load(light_model, device="cpu")
     page = of_evaluation(light_model, classifier, dataset, evaluate(classifier, dataset))
     facts = dict(page.facts)
@@ -29,8 +30,8 @@ def test_a_page_of_a_model_file_says_of_what_on_what(light_model, tmp_path):
     assert (page.device, page.ladder, page.notices) == ("cpu", None, [])
 
 
-def test_a_file_that_went_away_costs_the_fingerprint_alone(light_model, tmp_path):
-    """It is broken in the numbers, and the page says why the data have no fingerprint."""
+def test_without_a_file_of_the_data_there_is_no_fingerprint(light_model, tmp_path):
+    """The missing file counts as broken, and the page says why the data have no fingerprint."""
     dataset, classifier = levels(tmp_path), Classifier.load(light_model, device="cpu")
     (tmp_path / "dark" / "1.png").unlink()
     page = of_evaluation(light_model, classifier, dataset, evaluate(classifier, dataset))
@@ -40,7 +41,7 @@ def test_a_file_that_went_away_costs_the_fingerprint_alone(light_model, tmp_path
 
 
 def test_a_card_in_words():
-    """Input, format, data and terms, split, versions in the order of their names."""
+    """It has input, format, data and licence, split, and the versions sorted by name."""
     card = ModelCard(("a", "b"), InputSpec(8, 12, "rgb"), "int8", about="drawn; free", made_with={"onnx": "1", "keras": "3"})
     facts = dict(of_card(card))
     assert facts["Input"] == "12x8 rgb, stretch, area"
@@ -49,5 +50,5 @@ def test_a_card_in_words():
 
 
 def test_settings_have_dotted_names():
-    """As in config.toml; numbers of a list with commas."""
+    """The names are those of config.toml; lists are separated by commas."""
     assert list(of_settings({"epochs": 2, "layers": {"kernels": (8, 16)}})) == [("epochs", "2"), ("layers.kernels", "8, 16")]

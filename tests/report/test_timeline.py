@@ -1,4 +1,4 @@
-"""The picture of what was shown when."""
+"""The picture of which label was shown when."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import re
 import pytest
 
 from edgecls.event import Moment
+from edgecls.labels.stretches import Shown, Stretch
 from edgecls.report.svg import NAMESPACE
 from edgecls.report.timeline import timeline
-from edgecls.stretch import Shown, Stretch
+from tests.labels.test_stretches import shown, utc  # noqa: F401 - a fixture
 from tests.report.made import Reader
-from tests.test_stretch import shown, utc  # noqa: F401 - a fixture
 
 NOON = 1_763_812_800.0
 
 
 def bars(made):
-    """(left, width) of each bar."""
+    """Return (left, width) of each bar."""
     return [(float(x), float(w)) for x, w in zip(made.of("rect", "x"), made.of("rect", "width"), strict=True)]
 
 
 def test_a_bar_stands_where_its_stretch_is():
-    """Of 100 s: the first half, a quarter, and the last tenth; the axis is from 0:00:00 to 0:01:40."""
+    """Bars for the first half, a quarter and the last tenth of 100 s; the axis is from 0:00:00 to 0:01:40."""
     made = Reader(timeline([shown(("open", 0, 50, 0.9), ("shut", 50, 75, 0.8), ("open", 90, 100, 0.7))], title="day.jsonl"))
     first, last, middle = bars(made)  # row by row
     whole = last[0] + last[1] - first[0]
@@ -40,8 +40,8 @@ def test_a_bar_stands_where_its_stretch_is():
         assert words in made.text
 
 
-def test_it_is_one_file_that_needs_nothing():
-    """It says that it is a picture, carries its own colours for light and dark, and loads nothing."""
+def test_the_file_is_self_contained():
+    """It is an SVG file with its own light and dark style, and loads nothing."""
     content = timeline([shown(("open", 0, 50, 0.9))])
     made = Reader(content)
     assert made.of("svg", "xmlns") == [NAMESPACE]
@@ -49,14 +49,14 @@ def test_it_is_one_file_that_needs_nothing():
     assert not re.search(r"(href|src|url\(|@import)", content)
 
 
-def test_unknown_looks_like_what_it_is():
-    """A bar of its own kind, by its name."""
+def test_unknown_has_its_own_style():
+    """The bar of the label unknown has another CSS class."""
     made = Reader(timeline([shown(("unknown", 0, 50, 0.5), ("open", 50, 60, 0.9))]))
     assert made.of("rect", "class") == ["stretch unknown", "stretch"]
 
 
-def test_a_day_of_flicker_is_no_large_picture():
-    """100,000 stretches of two labels: bars that cannot be told apart are one, and say how many they are."""
+def test_a_day_of_flicker_is_a_small_picture():
+    """100,000 stretches of two labels: bars too close to distinguish are merged, and the tooltip has their number."""
     stretches = [(f"{'ab'[i % 2]}", i, i + 0.5, 0.9) for i in range(100_000)]
     content = timeline([shown(*stretches, seconds=100_000.0)])
     assert len(content) < 50_000
@@ -64,13 +64,13 @@ def test_a_day_of_flicker_is_no_large_picture():
 
 
 def test_a_short_stretch_can_be_seen():
-    """A second of a day is a pixel wide."""
+    """One second of a day is one pixel wide."""
     ((_, width),) = bars(Reader(timeline([shown(("fire", 40_000, 40_001, 0.9), seconds=86_400.0)])))
     assert width == 1
 
 
 def test_many_labels_share_a_last_row():
-    """Of 60 labels the 24 that were there longest have rows; a label that is too long is cut, and whole at the pointer."""
+    """The 24 longest shown of 60 labels have rows. A long label is cut, and complete in the tooltip."""
     stretches = [(f"label {i} {'long ' * 9}", i * 100, i * 100 + 60 - i, 0.9) for i in range(60)]
     made = Reader(timeline([shown(*stretches, seconds=6000.0)]))
     assert len(set(made.of("rect", "y"))) == 25
@@ -79,7 +79,7 @@ def test_many_labels_share_a_last_row():
 
 
 def test_live_cameras_have_the_time_of_day(utc):  # noqa: F811
-    """Round hours where the machine is, the date, and the offset from UTC."""
+    """Ticks are round hours of the local time zone; date and offset from UTC are shown."""
     utc("Asia/Kolkata")  # half an hour beside UTC
     first, last = Moment(0, 0.0, NOON), Moment(1, 6 * 3600.0, NOON + 6 * 3600)
     made = Reader(timeline([Shown("gate", "frame", first, last, 2, 6 * 3600.0, (Stretch("open", first, last, 0.9),))]))
@@ -91,13 +91,13 @@ def test_live_cameras_have_the_time_of_day(utc):  # noqa: F811
     assert "11-23 00:00" in made.text
 
 
-def test_nothing_and_a_single_frame_can_be_drawn():
-    """No region; a region without a stretch; a recording of one frame."""
+def test_empty_and_single_frame_recordings_can_be_drawn():
+    """No region, a region without stretches, and a recording of one frame."""
     assert "nothing was recorded" in Reader(timeline([])).text
     assert "no label lasted" in Reader(timeline([shown()])).text
     assert bars(Reader(timeline([shown(("stop", 0, 0, 0.9), seconds=0.0)])))[0][1] == 1
 
 
-def test_labels_cannot_be_code():
-    """They are escaped."""
+def test_labels_are_escaped():
+    """A label that looks like code is shown as text."""
     assert "<script>" not in timeline([shown(("<script>", 0, 50, 0.9))], title="<script>")

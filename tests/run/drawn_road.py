@@ -72,10 +72,10 @@ class Road:
 
     def pictures(self) -> Iterator[tuple[float, Picture]]:
         """The seconds and the picture of each frame, (H, W, 3) blue-green-red."""
-        chance = np.random.default_rng(self.seed)
-        texture = 95 + 30 * np.sin(np.arange(WIDE) / 40) + chance.normal(0, 7, (HIGH, WIDE))
+        rng = np.random.default_rng(self.seed)
+        texture = 95 + 30 * np.sin(np.arange(WIDE) / 40) + rng.normal(0, 7, (HIGH, WIDE))
         empty = np.repeat(texture[..., None], 3, 2).astype(np.float32)
-        grains = chance.normal(0, 3, (8, HIGH, WIDE, 3)).astype(np.float32)
+        grains = rng.normal(0, 3, (8, HIGH, WIDE, 3)).astype(np.float32)
         for index in range(int(self.seconds * FPS)):
             time_s = index / FPS
             picture = empty.copy()
@@ -83,31 +83,31 @@ class Road:
                 _draw_vehicle(picture, drive, time_s)
             _draw_lamp(picture, _last(self.lamp, time_s))
             picture *= _last(self.light, time_s)
-            grain = np.roll(grains[index % len(grains)], int(chance.integers(WIDE)), axis=1)
+            grain = np.roll(grains[index % len(grains)], int(rng.integers(WIDE)), axis=1)
             yield time_s, np.clip(picture + grain, 0, 255).astype(np.uint8)
 
 
 def road(seed: int, seconds: float = 90.0) -> Road:
     """Draw a film by chance: nobody is in the picture during its first and last 3 s."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     drives = []
     for lane in range(len(LANES)):
-        enters_s = 3 + chance.uniform(0, 3)
+        enters_s = 3 + rng.uniform(0, 3)
         while True:
-            drive = Drive(str(chance.choice(list(SIZES))), lane, float(enters_s))
+            drive = Drive(str(rng.choice(list(SIZES))), lane, float(enters_s))
             if drive.leaves_s > seconds - 3:
                 break
             drives.append(drive)
-            enters_s += SIZES[drive.kind][1] / LANES[lane][2] + chance.uniform(FASTEST_HEADWAY_S, SLOWEST_HEADWAY_S)
-    return Road(seconds, tuple(drives), _steps(chance, seconds, tuple(COLORS)), _steps(chance, seconds, LIGHTS), seed)
+            enters_s += SIZES[drive.kind][1] / LANES[lane][2] + rng.uniform(FASTEST_HEADWAY_S, SLOWEST_HEADWAY_S)
+    return Road(seconds, tuple(drives), _steps(rng, seconds, tuple(COLORS)), _steps(rng, seconds, LIGHTS), seed)
 
 
-def _steps(chance: np.random.Generator, seconds: float, values: tuple) -> tuple:
+def _steps(rng: np.random.Generator, seconds: float, values: tuple) -> tuple:
     """When which of the values comes, each for 4 to 10 s, never the same one twice."""
     steps = [(0.0, values[2])]
-    while (at_s := steps[-1][0] + chance.uniform(4, 10)) < seconds - 4:
+    while (at_s := steps[-1][0] + rng.uniform(4, 10)) < seconds - 4:
         others = [value for value in values if value != steps[-1][1]]
-        steps.append((float(at_s), others[int(chance.integers(len(others)))]))
+        steps.append((float(at_s), others[int(rng.integers(len(others)))]))
     return tuple(steps)
 
 

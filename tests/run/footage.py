@@ -9,17 +9,17 @@ import av
 import numpy as np
 
 from edgecls.event import Event, Moment
-from edgecls.run.source import Reading, open_source
+from edgecls.source import ReadingSettings, open_source
 from tests.run.world import result
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from edgecls.frame import Frame
-    from edgecls.run.sink import Sink
+    from edgecls.sink import Sink
 
 FPS = 25
-KEEP = Reading(keep_s=15.0)
+KEEP = ReadingSettings(keep_s=15.0)
 
 
 def level(index: int) -> int:
@@ -87,7 +87,7 @@ def told(sink: Sink, frame: Frame, plan: dict[int, list[Event]]) -> None:
         sink.write_event(one)
 
 
-def play(path: Path | str, sink: Sink, plan: dict[int, list[Event]], *, reading: Reading = KEEP) -> None:
+def play(path: Path | str, sink: Sink, plan: dict[int, list[Event]], *, reading: ReadingSettings = KEEP) -> None:
     """Read a file as camera `gate`, give its frames to a sink and each event with the frame that it is told of; then close."""
     with sink, open_source(f"gate={path}", reading=reading) as source:
         for frame in source:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from edgecls.run.wire import Observation
+    from edgecls.events.observation import Observation
 
 FPS = 25
 
@@ -23,7 +23,7 @@ def lines(
 
 def seen(labels: Iterable[str], **options: Any) -> list[Observation]:
     """What these lines say."""
-    from edgecls.run.wire import read_line
+    from edgecls.labels.json_lines import read_line
 
     return [read_line(line, "here") for line in lines(labels, **options)]
 

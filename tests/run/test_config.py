@@ -10,13 +10,14 @@ from typer.main import get_command
 
 from edgecls.cli import app
 from edgecls.errors import ConfigError
-from edgecls.run.config import Camera, Config, read_config
-from edgecls.run.health import HealthRule
-from edgecls.run.motion import MotionRule
-from edgecls.run.shapes import Line, Polygon
-from edgecls.run.sink import ClipOut, CsvOut, Cut, MqttOut, QuotaRule, SqliteOut
-from edgecls.run.source import Reading
-from edgecls.toml_lines import line_of
+from edgecls.events.detector import Events
+from edgecls.health import HealthSettings
+from edgecls.regions.geometry import Line, Polygon
+from edgecls.regions.motion import MotionSettings
+from edgecls.run.config import Camera, Config, check_labels, read_config
+from edgecls.settings.toml_lines import line_of
+from edgecls.sink import ClipSettings, CsvSettings, CutSettings, MqttSettings, QuotaSettings, SqliteSettings
+from edgecls.source import ReadingSettings
 
 WHOLE = """\
 # two cameras over a crossing
@@ -86,7 +87,7 @@ def test_everything_has_its_place(read):
     assert north.line[0].line == Line((0.1, 0.6), (0.9, 0.6))
     assert north.ignore == (Polygon.rectangle(0, 0, 1, 0.1),)
     assert north.zone[0].area.corners == ((0.1, 0.1), (0.5, 0.1), (0.5, 0.4))
-    assert north.rules.gates[0].right == "in"
+    assert north.rules.lines[0].right == "in"
     assert gate.source == 0
     assert gate.zone[0].state.enter == 0.8
 
@@ -97,15 +98,15 @@ def test_what_moves_is_followed_where_it_is_needed(read):
     assert (north.follows, gate.follows) == (True, False)
     (alone,) = read('model = "m.onnx"\n[[camera]]\nname = "a"\nsource = 0\n[camera.motion]\nsmallest = 0.01\n').camera
     assert alone.follows
-    assert alone.motion == MotionRule(smallest=0.01)
+    assert alone.motion == MotionSettings(smallest=0.01)
 
 
 def test_health_is_watched_unless_it_is_off(read):
     """Of each camera by its own rule; one that is off has no events of it either."""
     text = wrong("[camera.reading]", "[camera.health]\noff = true\n[camera.reading]")
     north, gate = read(text + "[camera.health]\nblack_s = 5\nignore = ['moved']\nclassify_anyway = true\n").camera
-    assert (north.health, north.rules.health) == (HealthRule(off=True), False)
-    assert (gate.health, gate.rules.health) == (HealthRule(black_s=5.0, ignore=("moved",), classify_anyway=True), True)
+    assert (north.health, north.rules.health) == (HealthSettings(off=True), False)
+    assert (gate.health, gate.rules.health) == (HealthSettings(black_s=5.0, ignore=("moved",), classify_anyway=True), True)
 
 
 SINKS = """
@@ -128,9 +129,9 @@ def test_sinks_are_texts_and_tables(read):
     """Both in one file; what they write is one list of settings."""
     config = read(WHOLE.replace("sqlite:events.db", "csv:events.csv") + SINKS)
     assert config.sinks == ("csv:events.csv", "mqtt://anna:s3cret@broker/traffic")
-    clips = ClipOut("clips", cut=Cut(pre_s=3.0), quota=QuotaRule(20.0))
-    assert config.sink == (clips, SqliteOut("events.db", keep_days=30.0))
-    assert config.outputs == (CsvOut("events.csv"), MqttOut(config.sinks[1]), *config.sink)
+    clips = ClipSettings("clips", cut=CutSettings(pre_s=3.0), quota=QuotaSettings(20.0))
+    assert config.sink == (clips, SqliteSettings("events.db", keep_days=30.0))
+    assert config.outputs == (CsvSettings("events.csv"), MqttSettings(config.sinks[1]), *config.sink)
 
 
 def wrong(old, new):
@@ -142,37 +143,37 @@ def wrong(old, new):
 @pytest.mark.parametrize(
     ("text", "at", "said"),
     [
-        (wrong("dwell_s = 10", "dwel_s = 10"), "dwel_s", "unknown setting camera[0].zone[0].dwel_s; did you mean camera[0]"),
-        (wrong("[0.5, 0.4],", "[0.5, 1.4],"), "area", "camera[0].zone[0].area: (0.5, 1.4) is outside of the frame"),
-        (wrong(", 0.1, 0.3]", ", 0.1]"), "area = [0.2", "camera[1].zone[0].area: expected [x, y, width, height] or the"),
-        (wrong("[0.9, 0.6]]", "[0.1, 0.6]]"), "line = [[", "camera[0].line[0].line: the line goes from (0.1, 0.6) to"),
-        (wrong("leave = 0.5", "leave = 0.9"), "leave = 0.9", "camera[1].zone[0].state.leave (0.9) must be at most enter (0.8)"),
-        (wrong('"gate"', '"north"'), "name = \"north\"\nsource = 0", "camera[1].name 'north' is that of another"),
-        (wrong('"gate"', '"Gate 1"\n#'), 'name = "G', "camera[1].name must be letters, digits, _ and -"),
-        (wrong('"bar"', '"bar"\nlook = "both"'), 'look = "both"', "camera[1].zone[0].look must be one of state, objects"),
-        (wrong('"bay"', '"stop line"'), "[[camera]]\nname = \"north", "there are 2 zones or lines called 'stop line'"),
-        (wrong("source = 0", ""), "[[camera]]\nname = \"gate", "camera[1].source is missing"),
+        (wrong("dwell_s = 10", "dwel_s = 10"), "dwel_s", 'camera "north": zone "bay": unknown setting dwel_s; did you'),
+        (wrong("[0.5, 0.4],", "[0.5, 1.4],"), "area", 'camera "north": zone "bay": area: (0.5, 1.4) is out'),
+        (wrong(", 0.1, 0.3]", ", 0.1]"), "area = [0.2", 'camera "gate": zone "bar": area: expected [x, y, width'),
+        (wrong("[0.9, 0.6]]", "[0.1, 0.6]]"), "line = [[", 'camera "north": line "stop line": line: the line goes from'),
+        (wrong("leave = 0.5", "leave = 0.9"), "leave = 0.9", 'camera "gate": zone "bar": state.leave (0.9) must be'),
+        (wrong('"gate"', '"north"'), "name = \"north\"\nsource = 0", 'camera "north": name: duplicate camera'),
+        (wrong('"gate"', '"Gate 1"\n#'), 'name = "G', 'camera "Gate 1": name must be letters, digits, _'),
+        (wrong('"bar"', '"bar"\nlook = "both"'), 'look = "both"', 'camera "gate": zone "bar": look must be one of'),
+        (wrong('"bay"', '"stop line"'), "[[camera]]\nname = \"north", 'camera "north": there are 2 zones or lines'),
+        (wrong("source = 0", ""), "[[camera]]\nname = \"gate", 'camera "gate": source is missing'),
         (wrong('model = "street.onnx"', ""), "", "model is missing"),
-        (wrong("fps = 10", "fps = 0"), "fps = 0", "camera[0].reading.fps must be more than 0, not 0.0"),
-        (wrong("${PASSWORD}@10", "${PASSWRD}@10"), "source", "camera[0].source needs the variable PASSWRD, which is not set"),
+        (wrong("fps = 10", "fps = 0"), "fps = 0", 'camera "north": reading.fps must be more than 0, not 0.0'),
+        (wrong("${PASSWORD}@10", "${PASSWRD}@10"), "source", 'camera "north": source needs the environment variable PASSWRD'),
         ('model = "m.onnx"\ncamera = []\n', "", "there is no [[camera]]; expected one or more"),
         ('model = "m.onnx\n', "", "not valid TOML"),
         (wrong("sqlite:ev", "sqlit:ev"), "sinks", "sink 'sqlit:events.db' is not known; expected one of clip, jsonl"),
         (wrong("mqtt://", "mqt://"), "sinks", "sink 'mqt://***@broker/traffic' is not known"),
         (WHOLE + SINKS, "sinks", "sink 'sqlite:events.db' is named twice"),
-        (PLAIN + SINKS.replace("pre_s", "pre"), "cut", "unknown setting sink[0].cut.pre; did you mean sink[0].cut.pre_s?"),
-        (PLAIN + SINKS.replace("= 3 ", "= '3' "), "cut", "sink[0].cut.pre_s must be float, found '3'"),
-        (PLAIN + SINKS.replace("= 20", "= 0"), "most_gb = 0", "sink[0].quota.most_gb must be more than 0, not 0.0"),
-        (PLAIN + SINKS.replace("sqlite", "sqllite"), 'kind = "sqll', "sink[1].kind must be one of jsonl, video, window"),
-        (PLAIN + SINKS.replace('kind = "sqlite"', ""), "[[sink]]\n\npath", "sink[1].kind is missing: jsonl, video, window"),
-        (PLAIN + SINKS.replace("keep_days = 30", "keep_days = -1"), "keep_days", "sink[1].keep_days must be more than 0"),
-        (wrong("source = 0", "source = 0\nreading = { needed_hw = [32] }"), "reading = {", "camera[1].reading.needed_hw must "
-         "be a list of 2 whole numbers, found [32]"),
-        (wrong("[[camera.line]]", "[camera.line]"), "[camera.line]", "camera[0].line must be a list of tables, found {"),
-        (wrong('look = "objects"\ndwell_s = 10', "dwell_s = 10"), "dwell_s", "zone bay: dwell_s is of objects; for"),
-        (wrong("dwell_s = 10", "state = { enter = 0.9 }"), "state = {", "zone bay: state has no effect on a zone of"),
-        (WHOLE + "\n[camera.state]\nenter = 0.9\n", "[camera.state]", "camera[1].state is of the whole frame, which"),
-        (PLAIN + "\n[camera.track]\nlost_s = 9\n", "[camera.track]", "camera[0].track has no effect, as nothing is"),
+        (PLAIN + SINKS.replace("pre_s", "pre"), "cut", 'sink "clip": unknown setting cut.pre; did you mean cut.pre_s?'),
+        (PLAIN + SINKS.replace("= 3 ", "= '3' "), "cut", 'sink "clip": cut.pre_s must be a number, not \'3\''),
+        (PLAIN + SINKS.replace("= 20", "= 0"), "most_gb = 0", 'sink "clip": quota.most_gb must be more than 0, not 0.0'),
+        (PLAIN + SINKS.replace("sqlite", "sqllite"), 'kind = "sqll', 'sink "sqllite": kind must be one of jsonl'),
+        (PLAIN + SINKS.replace('kind = "sqlite"', ""), "[[sink]]\n\npath", 'sink[1]: kind is missing; expected'),
+        (PLAIN + SINKS.replace("keep_days = 30", "keep_days = -1"), "keep_days", 'sink "sqlite": keep_days must be more'),
+        (wrong("source = 0", "source = 0\nreading = { needed_hw = [32] }"), "reading = {", 'camera "gate": reading.'
+         "needed_hw must be a list of 2 whole numbers, not [32]"),
+        (wrong("[[camera.line]]", "[camera.line]"), "[camera.line]", 'camera "north": line must be a list of tables, not {'),
+        (wrong('look = "objects"\ndwell_s = 10', "dwell_s = 10"), "dwell_s", 'camera "north": zone "bay": dwell_s applies to'),
+        (wrong("dwell_s = 10", "state = { enter = 0.9 }"), "state = {", 'camera "north": zone "bay": state has no'),
+        (WHOLE + "\n[camera.state]\nenter = 0.9\n", "[camera.state]", 'camera "gate": state has no effect, because the'),
+        (PLAIN + "\n[camera.track]\nlost_s = 9\n", "[camera.track]", 'camera "a": track has no effect, because nothing'),
         (PLAIN.replace("model", "threads = 0\nmodel", 1), "threads", "threads must be 1 or more, not 0"),
         (PLAIN.replace("model", "on_mismatch = 'go'\nmodel", 1), "on_mismatch", "on_mismatch must be one of stop, warn"),
     ],
@@ -181,7 +182,7 @@ def test_mistakes_are_said_with_their_line(read, text, at, said):
     """One line: the file, the line where this stands, the setting, what is expected. No password."""
     with pytest.raises(ConfigError) as error:
         read(text)
-    line = f", line {text[: text.index(at)].count(chr(10)) + 1}" if at else ""
+    line = f":{text[: text.index(at)].count(chr(10)) + 1}" if at else ""
     assert f"cameras.toml{line}: {said}" in str(error.value)
     assert "s3cret" not in str(error.value)
 
@@ -190,8 +191,8 @@ def test_mistakes_about_health_are_said_with_their_line(read):
     """A setting that is none, and a fault that is none."""
     start = WHOLE[: WHOLE.index("[[camera.line]]")]
     for setting, said in (
-        ("black = 3", "line 15: unknown setting camera[0].health.black; did you mean camera[0].health.black_s?"),
-        ("ignore = ['blur']", "line 15: camera[0].health.ignore[0] must be one of black, overexposed"),
+        ("black = 3", '15: camera "north": unknown setting health.black; did you mean health.black_s?'),
+        ("ignore = ['blur']", '15: camera "north": health.ignore[0] must be one of black, overexposed'),
     ):
         with pytest.raises(ConfigError) as error:
             read(f"{start}[camera.health]\n{setting}\n")
@@ -203,7 +204,7 @@ def test_a_file_that_is_none(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.toml: cannot be read \(No such file"):
         read_config(tmp_path / "none.toml")
     (tmp_path / "x.toml").write_bytes(b"a = '\xff'")
-    with pytest.raises(ConfigError, match=r"x\.toml: expected a text in UTF-8, found other bytes at 5"):
+    with pytest.raises(ConfigError, match=r"x\.toml:1: expected text in UTF-8, found the byte 0xff at position 5"):
         read_config(tmp_path / "x.toml")
 
 
@@ -232,6 +233,39 @@ def test_what_looks_like_a_setting_in_a_text_is_none():
     assert line_of(text, tomllib.loads(text), "a") == 1
 
 
+def test_labels_are_looked_for_with_their_line(read):
+    """The line, the camera and the rule, and what the model has; the same rules made in Python have no line."""
+    config = read(
+        wrong('"bar"', '"bar"\nstate = { labels = ["opne"] }').replace("[camera.zone.state]\nenter = 0.8\nleave = 0.5", "")
+    )
+    with pytest.raises(ConfigError) as error:
+        check_labels(config, ["open", "closed"])
+    assert str(error.value).split("cameras.toml:")[1].partition(": ")[2].startswith('camera "gate": zone "bar": state.labels: ')
+    assert "has no label 'opne'; did you mean 'open'?" in str(error.value)
+    with pytest.raises(ConfigError, match=r'^camera "gate": zone "bar": state\.labels: the model has no label'):
+        Events({"gate": config.camera[1].rules}, labels=["open", "closed"])
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        'fps = "${SECRET}"',
+        'decoder = "${SECRET}"',
+        'fps = "rtsp://adm:zzkw%20pw@10.0.0.2/1"',
+        'fps = ["rtsp://adm:zzkw%20pw@10.0.0.2/1"]',
+        'decoder = "mqtt://adm:zzkw%20pw@h/1"',
+        'fps = { password = "zzkw pw" }',
+    ],
+)
+def test_a_secret_in_a_wrong_setting_is_not_shown(read, setting):
+    """An address, a variable of the environment, what stands at the key of a password."""
+    start = WHOLE[: WHOLE.index("[[camera.line]]")].replace("fps = 10", setting)
+    with pytest.raises(ConfigError, match="reading") as error:
+        read(start, {**ENVIRONMENT, "SECRET": "zzkw pw"})
+    assert "zzkw" not in str(error.value)
+    assert setting.partition(" =")[0] in str(error.value)
+
+
 EXCEPTIONS = {"config": "is the file itself"}
 
 
@@ -239,10 +273,39 @@ def test_every_option_of_a_run_has_its_place_in_the_file():
     """As a setting of the file, of a camera, or of how a camera is read, by the option's name, seconds with their unit, lists
     in the singular or plural; the exceptions have their reason, and none is there in vain.
     """
-    places = {field.name for table in (Config, Camera, Reading) for field in dataclasses.fields(table)}
+    places = {field.name for table in (Config, Camera, ReadingSettings) for field in dataclasses.fields(table)}
     options = {parameter.name for parameter in get_command(app).commands["run"].params}
     homeless = {name for name in options if not {name, f"{name}_s", f"{name}s"} & places}
     assert homeless == set(EXCEPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("names", "one", "other", "file"),
+    [
+        ("a", "video:{camera}.mp4", "video:a.mp4", "a.mp4"),
+        ("ab", "video:{camera}-b.mp4", "video:a-{camera}.mp4", "a-b.mp4"),
+        ("ab", "jsonl:b.mp4", "video:./{camera}.mp4", "b.mp4"),
+        ("a", "csv:.a.part.mp4", "video:{camera}.mp4", ".a.part.mp4"),
+    ],
+)
+def test_two_sinks_that_meet_in_a_file_of_a_camera_are_refused(tmp_path, monkeypatch, names, one, other, file):
+    """Their names differ, and are one with the name of a camera in them."""
+    monkeypatch.chdir(tmp_path)
+    cameras = "".join(f"[[camera]]\nname = '{name}'\nsource = {i}\n" for i, name in enumerate(names))
+    (tmp_path / "cameras.toml").write_text(f"model = 'm.onnx'\nsinks = ['{one}', '{other}']\n{cameras}")
+    with pytest.raises(ConfigError) as error:
+        read_config("cameras.toml")
+    told = f"cameras.toml:2: sinks '{one}' and '{other}' would write to one file ({file}); name another file"
+    assert str(error.value) == told
+
+
+def test_two_sinks_that_meet_in_no_file_are_not_refused(tmp_path, monkeypatch):
+    """With these cameras their names stay different."""
+    monkeypatch.chdir(tmp_path)
+    sinks = "sinks = ['video:{camera}-b.mp4', 'video:a-{camera}.mp4', 'csv:a.mp4', 'jsonl:-']"
+    cameras = "[[camera]]\nname = 'c'\nsource = 0\n[[camera]]\nname = 'd'\nsource = 1\n"
+    (tmp_path / "cameras.toml").write_text(f"model = 'm.onnx'\n{sinks}\n{cameras}")
+    assert len(read_config("cameras.toml").outputs) == 4
 
 
 @pytest.mark.parametrize(
@@ -250,7 +313,7 @@ def test_every_option_of_a_run_has_its_place_in_the_file():
     [
         ("video:out.mp4", "several cameras need {camera} in the name of the video, such as out-{camera}.mp4"),
         ("video:out-{start}.mp4", "several cameras need {camera} in the name of the video, such as out-{start}-{camera}.mp4"),
-        ("video:out-{cam}.mp4", "{cam} stands for nothing; did you mean {camera}? known are {camera} and {start}"),
+        ("video:out-{cam}.mp4", "{cam} is not a placeholder; did you mean {camera}? known are {camera} and {start}"),
         ("video:{camera}.avi", "would write to b.avi, which is read; name another file"),
         ("jsonl:./b.avi", "would write to b.avi, which is read; name another file"),
         ("csv:m.onnx", "would write to m.onnx, which is read; name another file"),
@@ -268,5 +331,5 @@ def test_a_sink_that_cannot_be_is_told_with_its_line(tmp_path, monkeypatch, sink
     (tmp_path / "cameras.toml").write_text(f"model = 'm.onnx'\n{texts}\n{cameras}{table}")
     with pytest.raises(ConfigError) as error:
         read_config("cameras.toml")
-    assert str(error.value).startswith(f"cameras.toml, line {9 if is_table else 2}: ")
+    assert str(error.value).startswith(f"cameras.toml:{9 if is_table else 2}: ")
     assert why in str(error.value)

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from edgecls import Classifier, ConfigError, Pipeline, image
+from edgecls.bench import rss_mb
 from edgecls.event import Moment
 from edgecls.frame import WHOLE_FRAME, Box, Region, Unfit
-from edgecls.run.bench import rss_mb
+from edgecls.regions.regions import whole_frame, zones
 from edgecls.run.pipeline import LARGEST_BATCH
-from edgecls.run.regions import whole_frame, zones
-from edgecls.run.sink import JsonlSink
-from edgecls.run.source import FakeSource, FolderSource, Merged, open_source
+from edgecls.sink import JsonlSink
+from edgecls.source import FakeSource, FolderSource, Merged, open_source
 from tests.drawn import gray_levels, write_video
 from tests.run.world import assert_only_main_thread, frame, noise
 

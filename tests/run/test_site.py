@@ -13,20 +13,21 @@ import numpy as np
 import pytest
 
 from edgecls import Classifier, ConfigError, Pipeline, SinkError, SourceError, image
+from edgecls.events.states import StateSettings
 from edgecls.frame import StateChange
+from edgecls.run.cameras import open_cameras
 from edgecls.run.config import Camera, Config
-from edgecls.run.sink import ClipOut, CsvOut, JsonlOut, ListSink, SqliteOut
-from edgecls.run.site import Site, open_cameras
-from edgecls.run.source import FakeSource, Merged
-from edgecls.run.source.contract import Reading
-from edgecls.run.states import StateRule
+from edgecls.run.site import Site
+from edgecls.sink import ClipSettings, CsvSettings, JsonlSettings, ListSink, SqliteSettings
+from edgecls.source import FakeSource, Merged
+from edgecls.source.source import ReadingSettings
 from tests.drawn import gray_levels, write_video
 from tests.run.world import assert_only_main_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RULE = StateRule(seconds=0.2)
+RULE = StateSettings(seconds=0.2)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,7 @@ def lamp(tmp_path) -> str:
 def site(lamp, light_model, tmp_path):
     """Two cameras on the video and a file of lines: (pipeline's results, the site, what it said)."""
     config = Config(str(light_model), tuple(Camera(name, lamp, state=RULE) for name in ("a", "b")))
-    config = replace(config, sink=(JsonlOut(str(tmp_path / "out.jsonl")),))
+    config = replace(config, sink=(JsonlSettings(str(tmp_path / "out.jsonl")),))
     told: list[str] = []
     with open_cameras(config, say=told.append) as frames, Site(config, frames, spool=tmp_path / "spool", say=told.append) as it:
         it.seen = []
@@ -93,9 +94,9 @@ def with_camera(config: Config, name: str, **fields) -> Config:
 def test_what_is_the_same_is_not_touched(site):
     """The same file read again: the same sources, backgrounds, states and sinks; every frame comes once."""
     take(site, 60)
-    before = ([*site._frames.sources], dict(site._looks), dict(site.events._cameras), [*site.sinks])
-    assert changed(site, replace(site.config)) == "nothing is different"
-    assert before == ([*site._frames.sources], site._looks, site.events._cameras, site.sinks)
+    before = ([*site._frames.sources], dict(site._regions), dict(site.events._cameras), [*site.sinks])
+    assert changed(site, replace(site.config)) == "no changes"
+    assert before == ([*site._frames.sources], site._regions, site.events._cameras, site.sinks)
     rest(site)
     assert by_camera(site.seen) == {"a": list(range(200)), "b": list(range(200))}
 
@@ -136,7 +137,7 @@ def test_a_new_camera_is_opened(site, lamp):
     assert by_camera(site.seen) == {name: list(range(200)) for name in "abc"}
 
 
-@pytest.mark.parametrize("fields", [{"reading": Reading(every=2)}, {"source": ""}])
+@pytest.mark.parametrize("fields", [{"reading": ReadingSettings(every=2)}, {"source": ""}])
 def test_another_source_or_reading_opens_the_camera_again(site, lamp, tmp_path, fields):
     """It begins anew, with events of its own; the other goes on."""
     if "source" in fields:
@@ -160,10 +161,10 @@ def test_other_rules_keep_the_source_and_the_background(site):
     assert changed(site, with_camera(site.config, "a", when="motion")) == "other settings: a"
     take(site, 20)
     assert not [e for e in heard.events if e.end]  # what is looked at is no rule of events
-    looks = site._looks["a"]
-    assert changed(site, with_camera(site.config, "a", state=StateRule(seconds=0.4))) == "other settings: a"
+    looks = site._regions["a"]
+    assert changed(site, with_camera(site.config, "a", state=StateSettings(seconds=0.4))) == "other settings: a"
     assert [e.camera for e in heard.events if e.end] == ["a"]
-    assert site._looks["a"] is looks
+    assert site._regions["a"] is looks
     assert site._frames.sources == sources
     rest(site)
 
@@ -188,7 +189,7 @@ def test_other_rules_of_health_are_learned_anew_and_nothing_else_is(site):
 def test_sinks_come_and_go(site, tmp_path):
     """One that is the same goes on in its file; a new one gets what comes from now on; one that is gone is whole."""
     take(site, 30)
-    csv, lines = CsvOut(str(tmp_path / "events.csv")), site.config.sink[0]
+    csv, lines = CsvSettings(str(tmp_path / "events.csv")), site.config.sink[0]
     assert changed(site, replace(site.config, sink=(lines, csv))) == f"sinks opened: csv:{tmp_path / 'events.csv'}"
     take(site, 30)
     assert changed(site, replace(site.config, sink=(csv,))) == f"sinks closed: jsonl:{tmp_path / 'out.jsonl'}"
@@ -203,12 +204,12 @@ def test_sinks_come_and_go(site, tmp_path):
 def test_a_sink_with_other_settings_keeps_its_place_and_its_events(site, tmp_path):
     """A database that forgets sooner, while events come: the one is closed, the other opened, and every event is in it."""
     path = str(tmp_path / "events.db")
-    assert changed(site, replace(site.config, sink=(SqliteOut(path),))).endswith(
+    assert changed(site, replace(site.config, sink=(SqliteSettings(path),))).endswith(
         f"sinks closed: jsonl:{tmp_path / 'out.jsonl'}"
     )
     take(site, 150)
     buffer = site.sinks[0]
-    assert changed(site, replace(site.config, sink=(SqliteOut(path, keep_days=30),))) == f"sinks changed: sqlite:{path}"
+    assert changed(site, replace(site.config, sink=(SqliteSettings(path, keep_days=30),))) == f"sinks changed: sqlite:{path}"
     rest(site)
     site.close()
     assert site.sinks == [buffer]
@@ -223,9 +224,9 @@ def test_a_sink_with_other_settings_keeps_its_place_and_its_events(site, tmp_pat
     ("bad", "error", "said"),
     [
         (lambda c: with_camera(c, "b", source="missing.mp4"), SourceError, "missing.mp4: no such file"),
-        (lambda c: replace(c, sink=(*c.sink, CsvOut("missing/e.csv"))), SinkError, "missing/e.csv: cannot be written"),
+        (lambda c: replace(c, sink=(*c.sink, CsvSettings("missing/e.csv"))), SinkError, "missing/e.csv: cannot be written"),
         (
-            lambda c: replace(c, sink=(*c.sink, CsvOut("x.csv"), CsvOut("x.csv"))),
+            lambda c: replace(c, sink=(*c.sink, CsvSettings("x.csv"), CsvSettings("x.csv"))),
             ConfigError,
             "sink 'csv:x.csv' is named twice",
         ),
@@ -245,7 +246,7 @@ def test_what_cannot_be_opened_changes_nothing(site, lamp, tmp_path, monkeypatch
 def test_a_plan_that_is_dropped_leaves_nothing_open(site, lamp, tmp_path):
     """A run that ends before it is put in place closes what was opened for it."""
     plan = site.prepare(
-        replace(site.config, camera=(*site.config.camera, Camera("c", lamp)), sink=(CsvOut(str(tmp_path / "e.csv")),))
+        replace(site.config, camera=(*site.config.camera, Camera("c", lamp)), sink=(CsvSettings(str(tmp_path / "e.csv")),))
     )
     plan.drop()
     assert plan.new == ("c",)
@@ -257,7 +258,7 @@ def test_clips_need_packets_so_cameras_are_opened_again(site, tmp_path):
     """A first sink of clips has all cameras keep their packets; when it is gone they are left alone."""
     take(site, 30)
     plain = site.config
-    said = changed(site, replace(plain, sink=(*plain.sink, ClipOut(str(tmp_path)))))
+    said = changed(site, replace(plain, sink=(*plain.sink, ClipSettings(str(tmp_path)))))
     assert said == f"reopened: a, b; sinks opened: clip:{tmp_path}"
     take(site, 30)
     assert changed(site, plain) == f"sinks closed: clip:{tmp_path}"

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 
 from edgecls.event import Moment
+from edgecls.events.detector import Events
+from edgecls.events.observation import Observation
+from edgecls.events.rules import Rules
 from edgecls.frame import Frame
-from edgecls.run.events import Events
-from edgecls.run.health import Health, HealthRule
-from edgecls.run.rules import Rules
-from edgecls.run.wire import Observation
+from edgecls.health import Health, HealthSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,12 +29,12 @@ class Street:
 
     def __init__(self, seed: int = 0, *, cars: int = 1, noise: float = 2.0) -> None:
         """So many cars are on the road at a time, on average."""
-        chance = np.random.default_rng(seed)
-        self._chance = chance
+        rng = np.random.default_rng(seed)
+        self._rng = rng
         self._cars = cars
-        self.empty = _houses(chance)
-        self._grain = chance.normal(0, noise, (HIGH + 64, WIDE + 64)).astype(np.float32)
-        self._colors = chance.uniform(20, 240, 97)
+        self.empty = _houses(rng)
+        self._grain = rng.normal(0, noise, (HIGH + 64, WIDE + 64)).astype(np.float32)
+        self._colors = rng.uniform(20, 240, 97)
 
     def at(self, index: int) -> np.ndarray:
         """What there is at a picture's time, without noise: (180, 320) float32."""
@@ -47,34 +47,34 @@ class Street:
 
     def seen(self, picture: np.ndarray) -> Picture:
         """The levels that a sensor with noise makes of it."""
-        down, right = self._chance.integers(0, 64, 2)
+        down, right = self._rng.integers(0, 64, 2)
         grain = self._grain[down : down + HIGH, right : right + WIDE]
         return np.clip(picture + grain, 0, 255).astype(np.uint8)
 
 
-def _houses(chance: np.random.Generator) -> np.ndarray:
+def _houses(rng: np.random.Generator) -> np.ndarray:
     picture = np.full((HIGH, WIDE), 170, np.float32)
-    left = -int(chance.integers(0, 30))
+    left = -int(rng.integers(0, 30))
     while left < WIDE:
-        wide, top = int(chance.integers(30, 60)), int(chance.integers(5, 40))
-        _house(picture, max(0, left), left + wide, top, chance)
+        wide, top = int(rng.integers(30, 60)), int(rng.integers(5, 40))
+        _house(picture, max(0, left), left + wide, top, rng)
         left += wide
     picture[90:] = 95
-    cv2.line(picture, (0, 90 + int(chance.integers(0, 6))), (WIDE, 90 + int(chance.integers(0, 6))), 200, 3)
-    first = int(chance.integers(0, 40))
+    cv2.line(picture, (0, 90 + int(rng.integers(0, 6))), (WIDE, 90 + int(rng.integers(0, 6))), 200, 3)
+    first = int(rng.integers(0, 40))
     for left in range(-first, WIDE, 50):
         cv2.line(picture, (left, 134 - left // 60), (left + 25, 133 - left // 60), 230, 3)
     for _ in range(3):  # bushes and poles
-        x = int(chance.integers(0, WIDE))
-        cv2.circle(picture, (x, 96), int(chance.integers(5, 12)), 55, -1)
+        x = int(rng.integers(0, WIDE))
+        cv2.circle(picture, (x, 96), int(rng.integers(5, 12)), 55, -1)
         cv2.line(picture, (x + 20, 30), (x + 22, 170), 35, 2)
-    return cv2.GaussianBlur(picture + chance.normal(0, 5, picture.shape).astype(np.float32), (0, 0), 0.6)
+    return cv2.GaussianBlur(picture + rng.normal(0, 5, picture.shape).astype(np.float32), (0, 0), 0.6)
 
 
-def _house(picture: np.ndarray, left: int, right: int, top: int, chance: np.random.Generator) -> None:
-    wall, step = float(chance.uniform(60, 200)), int(chance.integers(12, 18))
+def _house(picture: np.ndarray, left: int, right: int, top: int, rng: np.random.Generator) -> None:
+    wall, step = float(rng.uniform(60, 200)), int(rng.integers(12, 18))
     picture[top:90, left:right] = wall
-    for y in range(top + 8, 80, int(chance.integers(15, 22))):
+    for y in range(top + 8, 80, int(rng.integers(15, 22))):
         for x in range(left + 5, right - 8, step):
             picture[y : y + 9, x : x + 7] = wall - 45 if wall > 120 else wall + 60
 
@@ -111,7 +111,7 @@ def frame_of(picture: Picture, index: int, *, fps: float = FPS) -> Frame:
     )
 
 
-def watch(pictures: Iterable[Picture], rule: HealthRule = HealthRule(), *, fps: float = FPS) -> Seen:  # noqa: B008 - frozen
+def watch(pictures: Iterable[Picture], rule: HealthSettings = HealthSettings(), *, fps: float = FPS) -> Seen:  # noqa: B008 - frozen
     """Look at pictures as a camera's. Nothing is closed at the end: what goes on has no end."""
     health, events, told = Health({"gate": rule}), Events({"gate": Rules()}), []
     for index, picture in enumerate(pictures):
@@ -121,10 +121,10 @@ def watch(pictures: Iterable[Picture], rule: HealthRule = HealthRule(), *, fps: 
     return Seen(told)
 
 
-def hand(chance: np.random.Generator) -> np.ndarray:
+def hand(rng: np.random.Generator) -> np.ndarray:
     """Something right before the lens, lit from one side."""
     y, x = np.mgrid[:HIGH, :WIDE]
-    light = 45 + 60 * np.exp(-(((x - WIDE) / WIDE) ** 2 + ((y - chance.integers(0, HIGH)) / HIGH) ** 2))
+    light = 45 + 60 * np.exp(-(((x - WIDE) / WIDE) ** 2 + ((y - rng.integers(0, HIGH)) / HIGH) ** 2))
     return light.astype(np.float32)
 
 

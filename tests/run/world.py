@@ -54,8 +54,8 @@ def event(number: int = 0, *, ended: bool = True, camera: str = "gate", region: 
 
 def noise(count: int, size_hw: tuple[int, int] = (120, 160)) -> list[Picture]:
     """Pictures that hardly compress, so that half of a file holds about half of them."""
-    chance = np.random.default_rng(0)
-    return [chance.integers(0, 255, (*size_hw, 3), np.uint8) for _ in range(count)]
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 255, (*size_hw, 3), np.uint8) for _ in range(count)]
 
 
 def cut_in_half(path: Path) -> Path:

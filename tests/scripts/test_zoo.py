@@ -129,7 +129,7 @@ def test_data_that_is_not_there_is_left_out_and_an_unknown_recipe_refused(tmp_pa
     assert zoo.main([str(tmp_path), "street"]) == 0
     assert "street: left out" in capsys.readouterr().out
     assert zoo.main([str(tmp_path), "streets"]) == 2
-    assert "there is no recipe 'streets'; expected some of blood-cells, " in capsys.readouterr().err
+    assert "there is no recipe 'streets'; expected one of blood-cells, " in capsys.readouterr().err
 
 
 def test_a_wrong_recipe_names_its_setting(tmp_path, monkeypatch):

@@ -17,9 +17,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from edgecls.card import ModelCard
 from edgecls.errors import ExportError
-from edgecls.export.build import build
+from edgecls.export.build import export_model
+from edgecls.model.card import ModelCard
 from tests.conftest import ROOT
 
 TRAIN = """
@@ -28,7 +28,7 @@ warnings.simplefilter("error")
 warnings.filterwarnings("ignore", message="__array__ implementation doesn't accept a copy keyword")  # Keras 3.15's own
 from pathlib import Path
 import keras, numpy as np
-from edgecls.card import InputSpec
+from edgecls.input_spec import InputSpec
 from edgecls.dataset import decode
 from edgecls.train.config import Augment
 from edgecls.train.fit import fit
@@ -56,7 +56,7 @@ MISSING = {"tensorflow": "tensorflow is not installed", "jax": "jax is not insta
 
 @pytest.fixture(scope="module", params=list(MISSING))
 def backend(request, shapes, tmp_path_factory):
-    """Its name, the folder of its runs, and what they said."""
+    """A backend: its name, the folder of its runs, and their messages."""
     if importlib.util.find_spec(request.param) is None:
         pytest.skip(MISSING[request.param])
     out = tmp_path_factory.mktemp(request.param)
@@ -69,14 +69,14 @@ def backend(request, shapes, tmp_path_factory):
 
 
 def test_it_trains_and_a_resumed_run_is_the_run_that_was_not_interrupted(backend):
-    """Dropout, average, decay, weighted classes, pictures on disk: the weights are equal to the bit, and the cards."""
+    """With dropout, averaging, decay, class weights and pictures on disk, weights and cards are equal bit by bit."""
     _, _, said = backend
     assert said["equal"] == {"last.keras": True, "best.keras": True}
     assert said["cards"]
 
 
 def test_the_measure_of_a_run_is_that_of_its_best_epoch(backend):
-    """So validation saw the averaged weights that best.keras holds."""
+    """Validation used the averaged weights, which are in best.keras."""
     _, _, said = backend
     accuracies = [float(row["val_accuracy"]) for row in csv.DictReader(said["history"])]
     assert len(accuracies) == 3
@@ -84,23 +84,23 @@ def test_the_measure_of_a_run_is_that_of_its_best_epoch(backend):
 
 
 def test_the_card_says_which_it_was(backend):
-    """Name and version."""
+    """The card has the name and version of the backend."""
     name, out, _ = backend
     card = ModelCard.from_json((out / "whole" / "card.json").read_text(), "card.json")
     assert card.made_with["backend"].startswith(f"{name} ")
 
 
 def test_tensorflow_exports_what_it_made(backend, tmp_path):
-    """The file gives the probabilities that the backend itself gave, within a thousandth."""
+    """The exported model gives the probabilities of the backend within a thousandth."""
     _, out, _ = backend
-    build(out / "whole", tmp_path / "m.onnx", scheme="fp32", max_drop=100, reject=0)
+    export_model(out / "whole", tmp_path / "m.onnx", scheme="fp32", max_drop=100, reject=0)
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {"image": np.load(out / "pictures.npy")})
     assert np.abs(found - np.load(out / "probabilities.npy")).max() < 1e-3
 
 
 def test_an_export_on_another_backend_is_one_line(edgecls, trained):
-    """It says what is needed and how to get it, and needs no JAX to say so."""
+    """The error says what is needed and how to install it, without JAX."""
     done = edgecls("export", trained.out, "--out", "m.onnx", env={**os.environ, "KERAS_BACKEND": "jax"})
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
@@ -110,15 +110,15 @@ def test_an_export_on_another_backend_is_one_line(edgecls, trained):
 
 
 def test_a_process_that_trained_on_another_backend_cannot_export(trained, tmp_path, monkeypatch):
-    """Keras chooses its backend once a process."""
+    """Keras chooses its backend once per process."""
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     with pytest.raises(ExportError, match=r"here it is on torch; .* in a process with KERAS_BACKEND=tensorflow"):
-        build(trained.out, tmp_path / "m.onnx")
+        export_model(trained.out, tmp_path / "m.onnx")
 
 
 @pytest.mark.parametrize("name", ["numpy", "openvino", "theano"])
 def test_a_backend_that_cannot_train_is_one_line(edgecls, shapes, name):
-    """KERAS_BACKEND is named with what it may be."""
+    """The error names KERAS_BACKEND and the allowed values."""
     done = edgecls("train", shapes, "--out", "run", env={**os.environ, "KERAS_BACKEND": name})
     assert done.returncode == 1
     assert (

@@ -1,4 +1,4 @@
-"""Training pictures in batches that are a function of seed and number."""
+"""Tests of training batches, which depend only on the seed and their number."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ LABELS = tuple("abcdefghij")
 
 @pytest.fixture
 def pictures():
-    """Ten plain 4x4 pictures; picture i has level and class i."""
+    """Return ten plain 4x4 pictures; picture i has level i and class i."""
     batch = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 1), np.uint8)
     return Pictures(batch, np.arange(10), (), ())
 
 
 def batches_of(pictures, targets=None, **settings):
-    """The batches of a run with these settings."""
+    """Return the batches of a run with these settings."""
     config = TrainConfig(DataConfig("x"), **{"augment": NO_AUGMENT, **settings})
     return Batches(pictures, LABELS, config, targets or Targets(10))
 
 
 def seen(batches, epoch):
-    """The class ids of all batches of an epoch."""
+    """Return the class ids of all batches of an epoch."""
     return [batches[epoch * batches.per_epoch + i][1].tolist() for i in range(batches.per_epoch)]
 
 
 def test_an_epoch_shows_each_picture_once(pictures):
-    """Ten pictures in fours are 4, 4 and 2; pictures and classes stay together."""
+    """Ten pictures in batches of four are 4, 4 and 2; each picture keeps its class."""
     batches = batches_of(pictures, batch=4)
     found = seen(batches, 0)
     assert [len(ids) for ids in found] == [4, 4, 2]
@@ -46,7 +46,7 @@ def test_an_epoch_shows_each_picture_once(pictures):
 
 
 def test_every_epoch_has_its_own_order(pictures):
-    """Epochs and seeds differ in order; the same seed repeats it."""
+    """The order differs between epochs and seeds; the same seed repeats it."""
     one = batches_of(pictures, batch=10)
     assert seen(one, 0) != seen(one, 1)
     assert seen(one, 1) == seen(batches_of(pictures, batch=10), 1)
@@ -54,7 +54,7 @@ def test_every_epoch_has_its_own_order(pictures):
 
 
 def test_a_batch_does_not_depend_on_those_before_it(pictures):
-    """Batch 7 asked for first, or after all others, is the same to the bit, augmentation included."""
+    """Batch 7 is the same, bit by bit, whether it is made first or after all others."""
     one, two = (batches_of(pictures, batch=4, augment=Augment(), seed=3) for _ in range(2))
     for i in range(7):
         one[i]
@@ -63,7 +63,7 @@ def test_a_batch_does_not_depend_on_those_before_it(pictures):
 
 
 def test_augmentation_changes_each_time(pictures):
-    """The same picture looks different in two epochs, and the decoded pictures stay as they were."""
+    """A picture is augmented differently in two epochs, and the decoded pictures are unchanged."""
     batches = batches_of(pictures, batch=10, augment=Augment(brightness=0.9))
     first, second = (
         dict(zip(ids.tolist(), drawn[:, 0, 0, 0].tolist(), strict=True)) for drawn, ids in (batches[0], batches[1])
@@ -73,7 +73,7 @@ def test_augmentation_changes_each_time(pictures):
 
 
 def test_a_mirrored_picture_has_the_class_of_its_mirror(pictures):
-    """Class a turns into b and b into a, c stays c, d is never turned; whoever was turned shows it."""
+    """Mirrored, class a becomes b and b becomes a, c stays c, and d is never mirrored."""
     pictures.batch[:, :, 0] = 100  # the left column tells
     augment = dataclasses.replace(NO_AUGMENT, mirror=("a=b", "c"))
     batches = batches_of(pictures, batch=10, augment=augment)
@@ -88,7 +88,7 @@ def test_a_mirrored_picture_has_the_class_of_its_mirror(pictures):
 
 
 def test_batches_have_the_targets_that_they_are_given(pictures):
-    """With smoothing a batch has shares of the classes, whose largest is the picture's own."""
+    """With smoothing, a batch has class shares, and the picture's own class has the largest."""
     drawn, shares = batches_of(pictures, Targets(10, smoothing=0.2), batch=10)[0]
     assert shares.shape == (10, 10)
     assert shares.argmax(axis=1).tolist() == drawn[:, 0, 0, 0].tolist()

@@ -1,4 +1,4 @@
-"""A loss that is no number any more."""
+"""Tests of a loss that becomes NaN or infinite."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import keras
 import numpy as np
 import pytest
 
-from edgecls.card import ModelCard
 from edgecls.errors import TrainError
-from edgecls.train import fit as module
+from edgecls.model.card import ModelCard
+from edgecls.train import compiled, folder
 from edgecls.train.divergence import guard
 from edgecls.train.fit import fit
 from tests.runs import Listener, config
 
 
 def test_a_rate_that_is_too_high_stops_at_once_and_says_so(shapes, tmp_path):
-    """The batch, the epoch, the rate and the way out; no model is left of an epoch that was not whole."""
+    """The error has the batch, the epoch, the rate and what to do; an incomplete epoch leaves no model."""
     listener = Listener()
     where = r"run: the loss became nan in batch \d+ of 6 of epoch 1"
-    why = r"the learning rate 1e\+30 is too high: train again with a smaller --rate \(there is no whole epoch to keep\)"
+    why = r"the learning rate 1e\+30 is too high: train again with a smaller `rate` \(there is no whole epoch to keep\)"
     with pytest.raises(TrainError, match=f"{where}; .*{why}"):
         fit(config(shapes, optimizer="sgd", rate=1e30, epochs=50), tmp_path / "run", watcher=listener)
     assert listener.batches < 6
@@ -30,7 +30,7 @@ def test_a_rate_that_is_too_high_stops_at_once_and_says_so(shapes, tmp_path):
 
 @keras.saving.register_keras_serializable(package="tests")
 class BreaksDown(keras.optimizers.schedules.LearningRateSchedule):
-    """A usual rate for two epochs of six batches, then one that no network survives."""
+    """A normal rate for two epochs of six batches, then one at which every network diverges."""
 
     def __call__(self, step):
         return keras.ops.where(step < 12, 1e-3, 1e30)
@@ -40,8 +40,9 @@ class BreaksDown(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def test_the_whole_epochs_before_it_are_kept(shapes, tmp_path, monkeypatch):
-    """Where epoch 3 breaks down, card, history and best.keras are those of two epochs, and the error is raised all the same."""
-    monkeypatch.setattr(module, "learning_rate", lambda _config, _batches: BreaksDown())
+    """If epoch 3 diverges, card, history and best.keras are those of two epochs, and the error is still raised."""
+    monkeypatch.setattr(compiled, "learning_rate", lambda _config, _batches: BreaksDown())
+    monkeypatch.setattr(folder, "TRAINED_WITH", (*folder.TRAINED_WITH, __name__))
     with pytest.raises(TrainError, match=r"of epoch 3; .* \(epoch 2 and the best so far are kept\)"):
         fit(config(shapes, optimizer="sgd", epochs=5), tmp_path / "run")
     with (tmp_path / "run" / "history.csv").open() as file:
@@ -55,7 +56,7 @@ def test_the_whole_epochs_before_it_are_kept(shapes, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_validation_without_a_number_is_not_saved(tmp_path, loss):
-    """The last update of an epoch can break the weights: the validation shows it, before the epoch is saved."""
+    """The last update of an epoch may break the weights: the validation reveals it before the epoch is saved."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile("sgd")
     watch = guard(keras, tmp_path, 6)

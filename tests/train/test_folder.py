@@ -1,4 +1,4 @@
-"""What a run can go on with."""
+"""Tests of run folders and of resuming."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from edgecls.train.fit import fit
 from tests.runs import config
 
 
-@pytest.fixture(scope="module")
-def finished(shapes, tmp_path_factory):
-    """A finished run of two epochs."""
-    out = tmp_path_factory.mktemp("finished") / "run"
-    fit(config(shapes), out)
-    return out
+@pytest.fixture
+def finished(short_run):
+    """Return the folder of a finished run of two epochs."""
+    return short_run[0].out
 
 
 @pytest.mark.parametrize(
@@ -30,18 +28,18 @@ def finished(shapes, tmp_path_factory):
     ],
 )
 def test_a_run_goes_on_with_its_own_settings(finished, shapes, tmp_path, changes, name):
-    """Another network, seed or batch on --resume is refused by name, and config.toml stays what it was."""
+    """On `resume`, another network, seed or batch is rejected by name, and config.toml is unchanged."""
     run = shutil.copytree(finished, tmp_path / "run")
     before = (run / "config.toml").read_text()
     with pytest.raises(
-        ConfigError, match=f"--resume goes on with the settings of the run, and {name} differs from its config.toml"
+        ConfigError, match=f"`resume` continues with the settings of the run, but {name} differs from its config.toml"
     ):
         fit(config(shapes, **changes), run, resume=True)
     assert (run / "config.toml").read_text() == before
 
 
 def test_more_epochs_and_other_words_may_come_on_resume(finished, shapes, tmp_path):
-    """A third epoch and a text for the card are what a resumed run may change."""
+    """A resumed run may have more epochs and another text for the card."""
     run = shutil.copytree(finished, tmp_path / "run")
     report = fit(config(shapes, epochs=3, about="drawn"), run, resume=True)
     assert report.epochs == 3
@@ -50,7 +48,7 @@ def test_more_epochs_and_other_words_may_come_on_resume(finished, shapes, tmp_pa
 
 
 def test_an_epoch_that_was_written_down_but_not_saved_is_trained_again(finished, shapes, tmp_path):
-    """Killed between history.csv and last.keras: the count of batches in last.keras says which rows hold."""
+    """After a kill between history.csv and last.keras, the batch count in last.keras tells which rows are valid."""
     run = shutil.copytree(finished, tmp_path / "run")
     rows = (run / "history.csv").read_text()
     (run / "history.csv").write_text(rows + "3,0.1,0.9,0.8,0.1,0.9,0.8,0.7,1.0\n")
@@ -59,7 +57,7 @@ def test_an_epoch_that_was_written_down_but_not_saved_is_trained_again(finished,
 
 
 def test_a_history_with_too_few_epochs_stops_a_resume(finished, shapes, tmp_path):
-    """A history.csv that lost a row is not guessed at."""
+    """A history.csv that lacks a row is rejected."""
     run = shutil.copytree(finished, tmp_path / "run")
     lines = (run / "history.csv").read_text().splitlines()
     (run / "history.csv").write_text("\n".join(lines[:-1]) + "\n")
@@ -68,23 +66,23 @@ def test_a_history_with_too_few_epochs_stops_a_resume(finished, shapes, tmp_path
 
 
 def test_a_damaged_last_keras_is_one_line(finished, shapes, tmp_path):
-    """What Keras cannot read is said with the file and what to do."""
+    """The error for a damaged file names it and says what to do."""
     run = shutil.copytree(finished, tmp_path / "run")
     (run / "last.keras").write_bytes(b"not a model")
-    with pytest.raises(ConfigError, match=r"last\.keras: Keras cannot read it .*train again into another --out"):
+    with pytest.raises(ConfigError, match=r"last\.keras: Keras cannot read it .*train again into another `out`"):
         fit(config(shapes, epochs=3), run, resume=True)
 
 
 def test_a_run_that_cannot_begin_leaves_nothing(shapes, tmp_path):
-    """Layers that leave nothing of the picture are found after the folder was made: it goes again."""
-    with pytest.raises(ConfigError, match="leave nothing of a picture"):
+    """If the layers shrink the picture to nothing, the folder that was just created is removed."""
+    with pytest.raises(ConfigError, match=r"shrink a picture of .* to nothing"):
         fit(config(shapes, layers=Layers(kernels=(3, 3, 3, 3, 3))), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_that_was_there_stays(shapes, tmp_path):
-    """An empty folder of the user's own is not taken away."""
+    """An empty folder that existed before is kept."""
     (tmp_path / "run").mkdir()
-    with pytest.raises(ConfigError, match="leave nothing of a picture"):
+    with pytest.raises(ConfigError, match=r"shrink a picture of .* to nothing"):
         fit(config(shapes, layers=Layers(kernels=(3, 3, 3, 3, 3))), tmp_path / "run")
     assert (tmp_path / "run").is_dir()

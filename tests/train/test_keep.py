@@ -1,4 +1,4 @@
-"""Which epoch a run is remembered by."""
+"""Tests of which epoch is kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.runs import Listener, config
 
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_best_keras_is_the_epoch_to_keep(shapes, tmp_path, keep):
-    """With a rate so large that epochs get worse, `best` and `last` keep what they say, by the held-out accuracy."""
+    """At a rate so high that epochs get worse, `best` and `last` keep different epochs, as their validation accuracy shows."""
     listener = Listener()
     report = fit(config(shapes, epochs=6, rate=0.02, keep=keep), tmp_path / "run", watcher=listener)
     accuracies = [row["val_accuracy"] for row, _ in listener.rows]
@@ -20,7 +20,7 @@ def test_best_keras_is_the_epoch_to_keep(shapes, tmp_path, keep):
 
 
 def test_the_average_of_the_weights_is_what_is_validated_and_kept(shapes, tmp_path):
-    """With --average the held-out accuracy of an epoch is that of the saved weights, and they are not the trained ones."""
+    """With --average, the validation accuracy of an epoch is that of the saved averaged weights."""
     import keras
 
     listener = Listener()

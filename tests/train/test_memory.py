@@ -1,4 +1,4 @@
-"""Training on pictures that take more memory than they may."""
+"""Tests of training on pictures beyond the memory budget."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MEASURE = """
 import json, sys
 from pathlib import Path
 import keras, numpy as np
-from edgecls.card import InputSpec
+from edgecls.input_spec import InputSpec
 from edgecls.dataset import DataConfig
 from edgecls.train.config import Layers
 from edgecls.train.fit import fit
@@ -47,13 +47,13 @@ print(json.dumps({"runs": found, "equal": equal}))
 
 
 def write(folder, pictures):
-    """Class folders of plain 512x512 pictures that differ in a corner: 262 KB each once decoded, 1 KB as files."""
-    chance = np.random.default_rng(0)
+    """Return class folders of 512x512 pictures that differ in a corner: 262 KB each decoded, 1 KB as files."""
+    rng = np.random.default_rng(0)
     for name, level in (("dark", 40), ("light", 200)):
         (folder / name).mkdir(parents=True)
         for i in range(pictures // 2):
-            picture = np.full((512, 512), level + chance.integers(0, 40), np.uint8)
-            picture[:4, :4] = chance.integers(0, 256, (4, 4))
+            picture = np.full((512, 512), level + rng.integers(0, 40), np.uint8)
+            picture[:4, :4] = rng.integers(0, 256, (4, 4))
             cv2.imwrite(str(folder / name / f"{i}.png"), picture)
     return folder
 
@@ -84,7 +84,7 @@ def test_a_run_from_disk_is_resumed_to_the_bit(shapes, tmp_path):
     whole = fit(settings, tmp_path / "whole")
     listener = Listener(stop_after=1)
     fit(settings, tmp_path / "parts", watcher=listener, memory_bytes=0)
-    assert f"88 pictures take more memory than they may, and are kept in a file in {tmp_path / 'parts'}" in listener.lines
+    assert f"88 pictures do not fit into memory; they are kept in a file in {tmp_path / 'parts'}" in listener.lines
     parts = fit(settings, tmp_path / "parts", resume=True, memory_bytes=10_000)
     weights = [keras.saving.load_model(report.out / "last.keras").get_weights() for report in (whole, parts)]
     assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
@@ -93,8 +93,8 @@ def test_a_run_from_disk_is_resumed_to_the_bit(shapes, tmp_path):
 
 
 def test_a_disk_that_breaks_while_the_network_trains_is_one_line(shapes, tmp_path, monkeypatch):
-    """What the file of pictures raises comes out as it is, not as the backend's account of it."""
-    from edgecls.dataset.room import Slots
+    """An error of the file of pictures is raised as it is, not wrapped by the backend."""
+    from edgecls.dataset.storage import Slots
 
     read = Slots.read_into
     monkeypatch.setattr(Slots, "read_into", lambda self, slot, content: 0 if slot == 57 else read(self, slot, content))
@@ -103,10 +103,10 @@ def test_a_disk_that_breaks_while_the_network_trains_is_one_line(shapes, tmp_pat
 
 
 def test_a_disk_that_is_too_small_ends_the_run_before_it_begins(shapes, tmp_path, monkeypatch):
-    """One line, and no folder is left."""
-    from edgecls.dataset import room
+    """The error is one line, and no folder is left."""
+    from edgecls.dataset import storage
 
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 5}))
-    with pytest.raises(DataError, match=r"100 pictures of 16x16 take .*run has 5e-09 GB free; take a smaller --size"):
+    monkeypatch.setattr(storage.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 5}))
+    with pytest.raises(DataError, match=r"100 pictures of 16x16 take .*run has 5e-09 GB free; take a smaller `size`"):
         fit(config(shapes, data=DataConfig(str(shapes), val_fraction=0.15)), tmp_path / "run", memory_bytes=0)
     assert not (tmp_path / "run").exists()

@@ -1,4 +1,4 @@
-"""The networks, layer by layer."""
+"""Tests of the network architectures."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import keras
 import numpy as np
 import pytest
 
-from edgecls.card import InputSpec
 from edgecls.dataset import DataConfig
 from edgecls.errors import ConfigError
+from edgecls.input_spec import InputSpec
 from edgecls.train.config import Layers, TrainConfig
 from edgecls.train.model import ARCHITECTURES, build
 
 
 def model(classes=43, **changes):
-    """A network of the config for data that is not there."""
+    """Return a network for this config; its data need not exist."""
     return build(TrainConfig(DataConfig("x"), **changes), classes)
 
 
 def names(network):
-    """The kinds of its layers in order."""
+    """Return the class names of its layers, in order."""
     return [type(layer).__name__ for layer in network.layers]
 
 
@@ -39,7 +39,7 @@ def test_the_classic_network_is_the_textbook_one():
 
 @pytest.mark.parametrize("arch", list(ARCHITECTURES))
 def test_a_network_eats_uint8_and_gives_probabilities(arch):
-    """Its input is uint8, scaled by 1/255 inside; each row of its output sums to 1."""
+    """The input is uint8, rescaled by 1/255 in the network; each row of the output sums to 1."""
     network = model(5, arch=arch, layers=Layers(dense=16))
     assert network.inputs[0].dtype == "uint8"
     assert network.layers[1].scale == pytest.approx(1 / 255)
@@ -57,7 +57,7 @@ def test_a_network_eats_uint8_and_gives_probabilities(arch):
     ],
 )  # fmt: skip
 def test_each_layer_option_builds_its_layers(layers, kinds):
-    """Blocks, the kind of pooling, its trainable coefficient and bias, and its activation stand where they should."""
+    """Blocks, kind of pooling, trainable coefficient and bias, and activation are in the right order."""
     assert names(model(3, layers=layers))[2:] == [*kinds, "Flatten", "Dense", "Dense"]
 
 
@@ -68,46 +68,46 @@ def test_trainable_pooling_has_a_coefficient_and_a_bias_per_channel():
 
 
 def test_window_stride_and_kernel_size_shape_the_maps():
-    """32 wide, kernels of 5, windows of 3 every 2: 28, then 13."""
+    """A side of 32 becomes 28 with kernels of 5, then 13 with windows of 3 and a stride of 2."""
     network = model(3, layers=Layers(kernels=(4,), kernel_size=5, pool_window=3, pool_stride=2, dense=8))
     assert network.layers[2].output.shape[1:] == (28, 28, 4)
     assert network.layers[3].output.shape[1:] == (13, 13, 4)
 
 
 def test_an_input_may_be_in_colour_and_not_square():
-    """24 high, 48 wide, rgb."""
+    """An input of height 24 and width 48, rgb."""
     assert model(3, input=InputSpec(24, 48, "rgb"), layers=Layers(dense=8)).input_shape == (None, 24, 48, 3)
 
 
 @pytest.mark.parametrize("size", [16, 32, 64])
 def test_the_edge_network_is_small_at_any_size(size):
-    """It stays under a third of the classic network's weights, however large the picture."""
+    """It has less than a third of the classic network's weights, for every input size."""
     assert model(arch="edge", input=InputSpec(size, size)).count_params() < 3_709_291 / 3
 
 
 @pytest.mark.parametrize("classes", [2, 1000])
 def test_any_number_of_classes(classes):
-    """The last layer has one unit for each of 2 or 1000 classes."""
+    """The last layer has one unit per class, for 2 and for 1000 classes."""
     assert model(classes, layers=Layers(dense=8)).output_shape == (None, classes)
 
 
 def test_layers_that_leave_nothing_are_refused():
-    """Six blocks on 32x32 pool the picture away; the error says what to change."""
+    """Six blocks shrink 32x32 to nothing; the error says what to change."""
     with pytest.raises(
         ConfigError,
-        match=r"arch classic: kernels \[8, 8, 8, 8, 8, 8\] of size 3 leave nothing of a picture of 32x32; take fewer",
+        match=r"arch classic: kernels \[8, 8, 8, 8, 8, 8\] of size 3 shrink a picture of 32x32 to nothing; use fewer",
     ):
         model(3, layers=Layers(kernels=(8,) * 6))
 
 
 def test_an_unknown_architecture_lists_the_known_ones():
-    """The error shows what may stand there."""
+    """The error lists the allowed names."""
     with pytest.raises(ConfigError, match=r"^arch 'resnet' is not known; expected one of linear, classic, edge, residual$"):
         model(3, arch="resnet")
 
 
 def test_the_residual_network_has_a_million_weights():
-    """It fits a megabyte in int8, whatever the size of the picture; its blocks add what they were given."""
+    """It fits into a megabyte in int8 for every input size; its blocks add their input."""
     for size in (20, 32, 64, 96):
         assert 0.8e6 < model(arch="residual", input=InputSpec(size, size)).count_params() < 1.1e6
     assert names(model(arch="residual")).count("Add") == 4
@@ -115,7 +115,7 @@ def test_the_residual_network_has_a_million_weights():
 
 @pytest.mark.parametrize("arch", ["edge", "residual"])
 def test_width_scales_every_layer(arch):
-    """Half the kernels are about a quarter of the weights; each count of kernels is a multiple of eight."""
+    """Half the kernels give about a quarter of the weights; each number of kernels is a multiple of eight."""
     whole, half = (model(arch=arch, layers=Layers(width=width)) for width in (1.0, 0.5))
     assert 0.2 < half.count_params() / whole.count_params() < 0.35
     kernels = [layer.filters for layer in half.layers if hasattr(layer, "filters")]
@@ -139,7 +139,7 @@ def test_normalized_pictures_may_be_darker_or_flatter(arch):
 
 
 def test_the_last_layer_keeps_to_float32():
-    """Where layers compute in bfloat16, probabilities still have all their digits."""
+    """If the layers compute in bfloat16, the probabilities are still float32."""
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         network = model(3, arch="edge")
@@ -150,5 +150,5 @@ def test_the_last_layer_keeps_to_float32():
 
 
 def test_the_linear_network_has_a_weight_for_each_pixel_and_class():
-    """32 x 32 pixels and a bias, times 5 classes."""
+    """32 x 32 pixels and a bias for each of 5 classes."""
     assert model(5, arch="linear").count_params() == (32 * 32 + 1) * 5

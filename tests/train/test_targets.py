@@ -1,14 +1,14 @@
-"""What a network is told about a batch."""
+"""Tests of the targets of a batch."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from edgecls.card import InputSpec
-from edgecls.classifier import Classifier
 from edgecls.dataset import DataConfig
 from edgecls.errors import ConfigError, ModelError
+from edgecls.input_spec import InputSpec
+from edgecls.model.classifier import Classifier
 from edgecls.train.config import TrainConfig
 from edgecls.train.targets import Targets, targets
 from tests import tiny
@@ -18,12 +18,12 @@ CLASS_IDS = np.random.default_rng(1).integers(0, 3, 200)
 
 
 def told(made):
-    """(what is shown, what is told) of the batch, with a chance of its own."""
+    """Return the pictures and targets of the batch, with a fixed rng."""
     return made(BATCH, CLASS_IDS, np.random.default_rng(2))
 
 
 def test_without_more_the_class_ids_are_told():
-    """Batch and ids come through as they are, and held-out ones too."""
+    """Without soft targets, batch and class ids are unchanged, also for held-out pictures."""
     shown, ids = told(Targets(3))
     assert shown is BATCH
     assert ids is CLASS_IDS
@@ -31,7 +31,7 @@ def test_without_more_the_class_ids_are_told():
 
 
 def test_smoothing_leaves_a_little_for_every_class():
-    """0.3 over three classes: 0.8 for the right one and 0.1 for each other. Held-out pictures are told as they are."""
+    """0.3 over three classes gives 0.8 for the right one and 0.1 for the others. Held-out targets are not smoothed."""
     shown, shares = told(Targets(3, smoothing=0.3))
     assert shown is BATCH
     assert shares.dtype == np.float32
@@ -41,7 +41,7 @@ def test_smoothing_leaves_a_little_for_every_class():
 
 
 def test_mixup_mixes_pictures_and_shares_alike():
-    """Levels that are each picture's class, times 100: a mixed picture has the level that its shares say."""
+    """Each picture's level is 100 times its class, so a mixed picture has the level given by its shares."""
     batch = (CLASS_IDS * 100).astype(np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 1), np.uint8)
     shown, shares = Targets(3, mixup=0.5)(batch, CLASS_IDS, np.random.default_rng(2))
     assert shares.sum(axis=1) == pytest.approx(1)
@@ -50,8 +50,8 @@ def test_mixup_mixes_pictures_and_shares_alike():
 
 
 def test_strangers_belong_to_every_class_alike():
-    """About a quarter of the pictures is replaced, and told to be a third of each; the others are as they were."""
-    made = Targets(3, strangers=0.25, stranger_kinds=("shapes",))
+    """About a quarter of the pictures is replaced, with a target of a third per class; the others are unchanged."""
+    made = Targets(3, outliers=0.25, outlier_kinds=("shapes",))
     shown, shares = told(made)
     strange = shares.max(axis=1) < 0.5
     assert 30 < strange.sum() < 70
@@ -62,7 +62,7 @@ def test_strangers_belong_to_every_class_alike():
 
 
 def test_teachers_are_heard_by_their_weight():
-    """At 1 the shares are the mean of their probabilities; at 0.25 a quarter of it and three of the label."""
+    """At weight 1 the targets are the teachers' mean probabilities; at 0.25, a quarter of them and three of the label."""
     teacher = Classifier.from_bytes(tiny.light_model(), "light", device="cpu")
     _, alone = told(Targets(3, teachers=(teacher, teacher), teacher_weight=1.0))
     assert alone == pytest.approx(teacher.probabilities(BATCH), abs=1e-6)
@@ -71,12 +71,12 @@ def test_teachers_are_heard_by_their_weight():
 
 
 def config(path, **changes):
-    """A run on pictures as `tiny.light_model` takes them, with that teacher."""
+    """Return the config of a run with the input of `tiny.light_model`, and with this teacher."""
     return TrainConfig(DataConfig("x"), **{"input": InputSpec(8, 8), "teachers": (str(path),), **changes})
 
 
 def test_a_teacher_comes_from_its_file(light_model):
-    """It is loaded, and the targets are soft."""
+    """The teacher is loaded, and the targets are soft."""
     made = targets(config(light_model), ("dark", "dim", "bright"))
     assert made.soft
     assert made.teacher_weight == 0.7
@@ -84,14 +84,18 @@ def test_a_teacher_comes_from_its_file(light_model):
 
 
 def test_a_teacher_of_something_else_is_refused(light_model, tmp_path):
-    """Other labels, another order of them, other pictures, no model: each is said."""
+    """Other labels, another order, another input, a file that is not a model: each has its error."""
     with pytest.raises(
-        ConfigError, match=r"light\.onnx: its labels are not those of the data \(3 against 2, the first: 'dark'"
+        ConfigError,
+        match=r"light\.onnx: its labels differ from those of the data \(expected 2 labels from 'dark' on, found 3 from",
     ):
         targets(config(light_model), ("dark", "bright"))
-    with pytest.raises(ConfigError, match="its labels are not those of the data"):
+    with pytest.raises(ConfigError, match="its labels differ from those of the data"):
         targets(config(light_model), ("bright", "dim", "dark"))
-    with pytest.raises(ConfigError, match=r"it takes pictures as InputSpec\(height=8, .*, this run InputSpec\(height=32, "):
+    with pytest.raises(
+        ConfigError,
+        match=r"its input differs from this run\'s \(expected InputSpec\(height=32, .*, found InputSpec\(height=8, ",
+    ):
         targets(config(light_model, input=InputSpec()), ("dark", "dim", "bright"))
     with pytest.raises(ModelError, match=r"none\.onnx"):
         targets(config(tmp_path / "none.onnx"), ("dark", "dim", "bright"))

@@ -1,4 +1,4 @@
-"""A foreign file opened: its graph, and all that it says of itself."""
+"""Open a model file of another tool: its graph, and what its metadata says."""
 
 from __future__ import annotations
 
@@ -8,28 +8,43 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecls import extras, vet
+from edgecls import extras
 from edgecls.errors import EdgeclsError, ModelError
-from edgecls.export.adopt.feed import Answers
+from edgecls.export.adopt.formats import refuse_others
+from edgecls.export.adopt.preprocessing import Answers
+from edgecls.export.adopt.runner import started
+from edgecls.export.adopt.scaling import own_values
+from edgecls.model import vet
+from edgecls.model.card import METADATA_KEY
+from edgecls.model.vet.keras import is_keras
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import onnx
 
-SKIPPED = frozenset({"Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
-"""What changes no value, or its form alone."""
-LINEAR = frozenset({"Conv", "Gemm", "MatMul"})
-SCALES = (1 / 255, 1 / 256, 1 / 127.5, 1 / 128)
-"""What a graph multiplies by that expects levels of 0..255."""
+
+QUANTIZED = frozenset(
+    {"ConvInteger", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul", "QuantizeLinear"}
+)
+"""Operators that only quantized graphs have."""
+HALVES = (10, 16)
+"""TensorProto.DataType of float16 and bfloat16."""
 
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """A classifier that edgecls did not make.
+    """A classifier of another tool.
 
-    `model` is its graph, `kind` what made it, in words, `sha256` of the file. `known` are the answers that the file itself
-    gives, `names` its labels if it has some, `about` what it says of its data and terms, `notes` what is to be said.
+    Attributes:
+        path: The file.
+        model: Its graph.
+        kind: The format and the tool that wrote it, in words.
+        sha256: The checksum of the file.
+        known: The answers that the file itself contains.
+        names: Its labels, if it has some.
+        about: What it says about its data and licence.
+        notes: Lines to show to the user.
     """
 
     path: str
@@ -41,18 +56,34 @@ class Foreign:
     about: str = ""
     notes: tuple[str, ...] = ()
 
+    @property
+    def scheme(self) -> str:
+        """The number format that the graph computes in."""
+        if any(node.op_type in QUANTIZED for node in self.model.graph.node):
+            return "int8"
+        half = any(tensor.data_type in HALVES for tensor in self.model.graph.initializer)
+        return "fp16" if half else "fp32"
 
-def open_foreign(path: str | Path, size_hw: tuple[int, int] | tuple[()] = ()) -> Foreign:
-    """Open an .onnx, .keras or .h5 file; `size_hw` is the input size for a network that takes any.
 
-    Raises ModelError for what is none of them, is hostile, or that its library cannot load.
+def open_foreign(path: str | Path, answers: Answers, *, checked: bool) -> Foreign:
+    """Open an .onnx, .keras or .h5 file.
+
+    Args:
+        path: The file.
+        answers: What the user says about the network.
+        checked: Whether there are check pictures, which show colour and values.
+
+    Raises:
+        ModelError: The file has another format, is malicious, or cannot be loaded by its library.
+        ConfigError: A setting for a Keras model is missing.
     """
+    refuse_others(Path(path))
     content = vet.read(path)
     sha256 = hashlib.sha256(content).hexdigest()
-    if Path(path).suffix.lower() in (".keras", ".h5", ".hdf5"):
+    if is_keras(Path(path), content):
         from edgecls.export.adopt.from_keras import from_keras
 
-        model, kind = from_keras(Path(path), size_hw)
+        model, kind = from_keras(content, Path(path), answers, checked=checked)
         return _with_own_scaling(Foreign(str(path), model, kind, sha256))
     vet.vet(content, str(path))
     onnx = extras.load("onnx", extra="export", purpose="Adopting a model")
@@ -62,34 +93,49 @@ def open_foreign(path: str | Path, size_hw: tuple[int, int] | tuple[()] = ()) ->
         raise ModelError(f"{path}: cannot be read as ONNX ({str(error)[:200]})") from error
     opset = opset_of(model)
     made_by = " ".join(filter(None, (model.producer_name, model.producer_version))) or "an unknown tool"
+    _free_unknown(model.graph)
+    _check(onnx, model, str(path))
     foreign = Foreign(str(path), model, f"ONNX opset {opset} by {made_by}", sha256)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
+    if METADATA_KEY in metadata:
+        raise ModelError(
+            f"{path}: it is an edgecls model already, with its card; use it as it is, for example: edgecls run --model {path}"
+        )
     if "task" in metadata and "names" in metadata:
         return _ultralytics(foreign, metadata)
     return _with_own_scaling(foreign)
 
 
+def _check(onnx: Any, model: onnx.ModelProto, where: str) -> None:
+    """Raise ModelError if a graph is damaged, so that later steps can rely on its nodes and tensors."""
+    constants = [a.t for node in model.graph.node for a in node.attribute if a.HasField("t")]
+    for tensor in (*model.graph.initializer, *constants):
+        try:
+            onnx.numpy_helper.to_array(tensor)
+        except Exception as error:
+            why = " ".join(str(error).split())[:200]
+            raise ModelError(f"{where}: its tensor {tensor.name!r} is damaged ({why})") from error
+    started(model, where, as_it_is=True)
+
+
+def _free_unknown(graph: Any) -> None:
+    """Make dimensions of -1, as Paddle writes them, unknown."""
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_value < 0:
+                dim.ClearField("dim_value")
+
+
 def opset_of(model: onnx.ModelProto) -> int:
-    """The version of the standard operators."""
+    """Return the opset version of the standard operators."""
     return next((int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 1)
 
 
-def last_operator(model: onnx.ModelProto, output: str) -> str:
-    """What makes an output: an operator's name, "linear" for a layer without activation, or "" for what cannot be told."""
-    makers = {name: node for node in model.graph.node for name in node.output}
-    node = makers.get(output)
-    while node is not None and node.op_type in SKIPPED:
-        node = makers.get(node.input[0])
-    if node is None:
-        return ""
-    added_to = [makers[name].op_type for name in node.input if name in makers] if node.op_type == "Add" else []
-    return "linear" if node.op_type in LINEAR or LINEAR & set(added_to) else str(node.op_type)
-
-
 def _ultralytics(foreign: Foreign, metadata: Mapping[str, str]) -> Foreign:
-    """What Ultralytics' classifiers are fed with: RGB of 0..1, the shorter side shrunk to the size with antialiasing and the
-    middle cut out; a size that is no square is stretched to (docs.ultralytics.com, classify; torchvision's Resize and
-    CenterCrop).
+    """Add what the metadata of an Ultralytics classifier says, and its preprocessing. Raises ModelError for other tasks.
+
+    Ultralytics feeds RGB of 0..1. The shorter side is shrunk to the size with antialiasing and the center is cropped; if the
+    size is not square, the picture is stretched (docs.ultralytics.com, classify; torchvision's Resize and CenterCrop).
     """
     where = foreign.path
     if metadata["task"] != "classify":
@@ -115,7 +161,7 @@ def _ultralytics(foreign: Foreign, metadata: Mapping[str, str]) -> Foreign:
     )
     twice = {name for name in names if names.count(name) > 1}
     labels = tuple(f"{name} ({i})" if name in twice else name for i, name in enumerate(names))
-    note = f"labels that stand there twice have their number behind them: {', '.join(sorted(twice))}"
+    note = f"labels that occur twice got their number appended: {', '.join(sorted(twice))}"
     about = "; ".join(filter(None, (metadata.get("description", ""), metadata.get("license", ""))))
     kind = f"Ultralytics {metadata.get('version', '')} classifier, ".replace("  ", " ") + foreign.kind
     return replace(foreign, kind=kind, known=known, names=labels, about=about, notes=(note,) if twice else ())
@@ -129,43 +175,35 @@ def _literal(text: str, where: str, name: str) -> Any:
 
 
 def _with_own_scaling(foreign: Foreign) -> Foreign:
-    """A graph that begins with a division by 255, or one like it, expects levels of 0..255."""
-    onnx = extras.load("onnx", extra="export", purpose="Adopting a model")
-    constants = {i.name: i for i in foreign.model.graph.initializer}
-    for node in foreign.model.graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            constants[node.output[0]] = node.attribute[0].t
-    names = {i.name for i in foreign.model.graph.input} - set(constants)
-    for node in foreign.model.graph.node:
-        data = [name for name in node.input if name in names]
-        if data and node.op_type in SKIPPED:
-            names |= set(node.output)
-        if not data or node.op_type not in ("Mul", "Div"):
-            continue
-        beside = [onnx.numpy_helper.to_array(constants[name]) for name in node.input if name in constants]
-        factors = {float(v) if node.op_type == "Mul" else 1 / float(v) for array in beside for v in array.reshape(-1) if v}
-        if len(factors) == 1 and any(abs(factor / scale - 1) < 1e-3 for factor in factors for scale in SCALES):
-            return replace(foreign, known=replace(foreign.known, values="0..255"),
-                           notes=(*foreign.notes, "the graph scales levels of 0..255 itself"))  # fmt: skip
-    return foreign
+    """Add the range of values that the graph expects, if its own scaling shows it."""
+    values = own_values(foreign.model)
+    if not values:
+        return foreign
+    note = f"the graph scales {'levels' if values == '0..255' else 'values'} of {values} itself"
+    return replace(foreign, known=replace(foreign.known, values=values), notes=(*foreign.notes, note))
+
+
+def names_in(labels: str) -> tuple[str, ...]:
+    """Return the labels in a file. Raises ModelError."""
+    from edgecls.dataset.config import read_labels
+
+    try:
+        return tuple(read_labels(labels))
+    except EdgeclsError as error:
+        raise ModelError(f"`labels`: {error}") from error
 
 
 def labels_of(foreign: Foreign, labels: str, outputs: int) -> tuple[str, ...]:
-    """The labels: "numbers", those of a file, or those that the model brings. Raises ModelError where their number is wrong."""
-    from edgecls.dataset.config import read_labels
-
+    """Return the labels: numbers, those of a file, or those in the model. Raises ModelError if their number is wrong."""
     if labels == "numbers":
         return tuple(map(str, range(outputs)))
-    try:
-        names = tuple(read_labels(labels)) if labels else foreign.names
-    except EdgeclsError as error:
-        raise ModelError(f"--labels: {error}") from error
+    names = names_in(labels) if labels else foreign.names
     if len(names) != outputs:
-        where = f"--labels {labels} has" if labels else "its metadata has"
+        where = f"`labels={labels}` has" if labels else "its metadata has"
         raise ModelError(
-            f"{foreign.path}: {where} {len(names)} labels, the network tells {outputs} apart; expected one for each"
+            f"{foreign.path}: {where} {len(names)} labels, the network distinguishes {outputs}; expected one for each"
         )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ModelError(f"{foreign.path}: labels must differ, {twice[0]!r} stands in {labels} twice")
+        raise ModelError(f"{foreign.path}: labels must differ, {twice[0]!r} is in {labels} twice")
     return names

@@ -1,6 +1,6 @@
-"""The graph of a foreign network made one of edgecls: uint8 pictures (N, height, width, channels) in, probabilities out.
+"""Convert a graph of another tool to one of edgecls: uint8 pictures (N, height, width, channels) in, probabilities out.
 
-Each step is checked by whoever calls it: what comes out is run beside what went in.
+The callers check each step by running the graph before and after it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecls import extras
-from edgecls.classifier import INPUT_NAME, OUTPUT_NAME
 from edgecls.export.adopt.foreign import opset_of
-from edgecls.export.convert import BATCH_AXIS, OPSET, folded, tidy
+from edgecls.export.convert import BATCH_AXIS, folded, tidy
+from edgecls.export.trace import OPSET
+from edgecls.model.classifier import INPUT_NAME, OUTPUT_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,18 +22,18 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-    from edgecls.export.adopt.feed import Feed
     from edgecls.export.adopt.ports import Ports
+    from edgecls.export.adopt.preprocessing import Feed
 
 SMALLEST_OPSET = 7
-"""Before it, sums and products were not spread over axes, and nothing can be put before or behind such a graph."""
+"""Older opsets do not broadcast in Add and Mul, so no preprocessing or softmax can be added to such a graph."""
 IR_VERSION = 8
 PREFIX = "adopted/"
-"""Before every name of the foreign graph, so that none is the same as one of ours."""
+"""The prefix of all names of the original graph, so that none collides with a new one."""
 
 
 def modern(model: onnx.ModelProto) -> onnx.ModelProto | None:
-    """The same graph with today's operators; None where onnx cannot bring it there, the graph itself where it is there."""
+    """Return the graph with operators of at least opset OPSET; None if onnx cannot convert it."""
     onnx = extras.load("onnx", extra="export", purpose="Adopting a model")
     model = _plain(onnx, model)
     if opset_of(model) >= OPSET:
@@ -44,13 +45,13 @@ def modern(model: onnx.ModelProto) -> onnx.ModelProto | None:
 
 
 def old(model: onnx.ModelProto) -> onnx.ModelProto | None:
-    """The same graph with the operators that it has; None where they are too old to put any before and behind."""
+    """Return the graph with its own operators; None if they are too old to add others."""
     onnx = extras.load("onnx", extra="export", purpose="Adopting a model")
     return _plain(onnx, model) if opset_of(model) >= SMALLEST_OPSET else None
 
 
 def computed(model: onnx.ModelProto) -> onnx.ModelProto | None:
-    """The same graph, its constants computed and its shapes fixed: what hides the number of pictures lies open then."""
+    """Return the graph with constants folded, so that computed shapes with the batch size become constants; None on failure."""
     onnx = extras.load("onnx", extra="export", purpose="Adopting a model")
     try:
         return _plain(onnx, folded(model))
@@ -59,7 +60,7 @@ def computed(model: onnx.ModelProto) -> onnx.ModelProto | None:
 
 
 def _plain(onnx: Any, model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy without weights among the inputs (as files before 2019 have them) and without what was known of shapes."""
+    """Copy a model, without the weights among its inputs (which files before 2019 have) and without inferred shapes."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     weights = {i.name for i in copy.graph.initializer}
@@ -75,10 +76,10 @@ def _plain(onnx: Any, model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def freed(model: onnx.ModelProto, ports: Ports) -> onnx.ModelProto:
-    """A copy that takes any number of pictures where the graph took `ports.batch`.
+    """Return a copy of a graph that takes any number of pictures instead of `ports.batch`.
 
-    What fixes the number inside is a Reshape to constant dimensions that begin with it, or a constant that is put beside each
-    picture (the class token of a vision transformer); other ways are not mended, which shows when the copy is run.
+    Two kinds of nodes with a fixed batch size are changed: a Reshape to constant dimensions that begin with it, and a Concat of
+    each picture with a constant (the class token of a vision transformer). Others are not; then running the copy fails.
     """
     onnx = extras.load("onnx", extra="export", purpose="Adopting a model")
     copy = onnx.ModelProto()
@@ -95,7 +96,7 @@ def freed(model: onnx.ModelProto, ports: Ports) -> onnx.ModelProto:
                 dims = np.array([0 if -1 in dims[1:] else -1, *dims[1:]], np.int64)
                 graph.initializer.append(onnx.numpy_helper.from_array(dims, f"free/{i}"))
                 node.input[1] = f"free/{i}"
-    nodes = [made for node in graph.node for made in (*_spread(onnx, graph, node, constants, ports.batch), node)]
+    nodes = [made for node in graph.node for made in (*_repeated(onnx, graph, node, constants, ports.batch), node)]
     del graph.node[:]
     graph.node.extend(nodes)
     (picture,) = graph.input
@@ -107,8 +108,8 @@ def freed(model: onnx.ModelProto, ports: Ports) -> onnx.ModelProto:
     return copy
 
 
-def _spread(onnx: Any, graph: Any, node: Any, constants: Mapping[str, NDArray[Any]], batch: int) -> list[Any]:
-    """Nodes that repeat the constants of a Concat for each picture; it reads them instead."""
+def _repeated(onnx: Any, graph: Any, node: Any, constants: Mapping[str, NDArray[Any]], batch: int) -> list[Any]:
+    """Return nodes that repeat the constants of a Concat for each picture, and let the Concat read their outputs."""
     data = [name for name in node.input if name not in constants]
     axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
     made: list[Any] = []
@@ -142,18 +143,24 @@ def _set_dims(value: Any, dims: Iterable[int]) -> None:
 
 
 def as_edgecls(model: onnx.ModelProto, ports: Ports, feed: Feed, ending: str, answer: tuple[int, ...]) -> onnx.ModelProto:
-    """Put `feed` before a freed graph, and behind it what makes probabilities of what it gives for one picture, an `answer`
-    of these dimensions (see ENDINGS).
+    """Add the preprocessing before a graph, and the operators after it that turn its output into probabilities.
 
-    The picture is brought to the network's values by one product where a number is all it takes, as edgecls' own networks do,
-    so that int8 takes it as it comes; else by a difference and a quotient, which stay in float.
+    If one factor is enough for the preprocessing, it is a single Mul, as in edgecls' own networks; int8 then reads the uint8
+    picture directly. Otherwise it is a Sub and a Div, which stay in float.
+
+    Args:
+        model: The graph, for any number of pictures.
+        ports: Its input and output.
+        feed: The preprocessing.
+        ending: The kind of output, a key of ENDINGS.
+        answer: The dimensions of its output for one picture.
     """
     onnx = extras.load("onnx", extra="export", purpose="Adopting a model")
     copy = onnx.compose.add_prefix(model, PREFIX)
     graph = copy.graph
     parts = _Parts(onnx, before=[], behind=[], constants=[])
     last = parts.values(ports, feed)
-    parts.before.append(parts.lie(ports, last, PREFIX + ports.name))
+    parts.before.append(parts.arrange(ports, last, PREFIX + ports.name))
     parts.end(PREFIX + ports.output, ports.dtype, ENDINGS[ending], answer)
     nodes = [*parts.before, *graph.node, *parts.behind]
     del graph.node[:]
@@ -171,11 +178,11 @@ def as_edgecls(model: onnx.ModelProto, ports: Ports, feed: Feed, ending: str, an
 
 
 ENDINGS = {"probabilities": (), "logits": ("Softmax",), "LogSoftmax": ("Exp",), "Sigmoid": (), "one logit": ("Sigmoid",)}
-"""What is put behind an output of each kind; of one number p, 1 - p and p are made."""
+"""The operators to add after each kind of output; a single output p then becomes 1 - p and p."""
 
 
 class _Parts:
-    """The nodes to put before and behind a graph, as they are made."""
+    """Collects the nodes to add before and after a graph, and their constants."""
 
     def __init__(self, onnx: Any, before: list[Any], behind: list[Any], constants: list[Any]) -> None:
         self.before = before
@@ -191,7 +198,7 @@ class _Parts:
         return self._onnx.helper.make_node(operator, inputs, [output], **attributes)
 
     def values(self, ports: Ports, feed: Feed) -> str:
-        """Levels to the values of the network; returns the tensor that has them."""
+        """Add the nodes that scale levels to the values of the network. Returns the name of the tensor that has them."""
         if ports.dtype == "UINT8":
             return INPUT_NAME
         unit, mean, std = feed.numbers
@@ -211,8 +218,8 @@ class _Parts:
             last = "cast"
         return last
 
-    def lie(self, ports: Ports, last: str, output: str) -> Any:
-        """The picture as it lies in the network's input."""
+    def arrange(self, ports: Ports, last: str, output: str) -> Any:
+        """Return the last node before the graph, which brings the picture to the layout of the network."""
         height, width = ports.size_hw
         if ports.channels == 3 and ports.layout == "nchw":
             if len(ports.shape) == 3:
@@ -221,10 +228,13 @@ class _Parts:
             last = "planes"
         if ports.shape == (height, width, ports.channels):
             return self.node("Identity", [last], output)
-        return self.node("Reshape", [last, self.constant("lie", np.array([-1, *ports.shape], np.int64))], output)
+        return self.node("Reshape", [last, self.constant("shape", np.array([-1, *ports.shape], np.int64))], output)
 
     def end(self, last: str, dtype: str, operators: tuple[str, ...], answer: tuple[int, ...]) -> None:
-        """From the network's answer to (N, labels) probabilities. A row stays: int8 looks for logits right before Softmax."""
+        """Add the nodes from the output of the network to (N, labels) probabilities.
+
+        An output of the right shape gets no Reshape, because int8 looks for the logits directly before Softmax.
+        """
         outputs = math.prod(answer)
         if answer != (outputs,):
             self.behind.append(self.node("Reshape", [last, self.constant("row", np.array([-1, outputs], np.int64))], "rows"))

@@ -1,8 +1,8 @@
-"""A foreign graph as it is, run beside what was made of it."""
+"""Run a graph of another tool with ONNX Runtime, to compare it with the converted one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,34 +13,56 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-    from edgecls.export.adopt.feed import Feed
     from edgecls.export.adopt.ports import Ports
+    from edgecls.export.adopt.preprocessing import Feed
 
 BATCH = 32
 
 
+def started(model: onnx.ModelProto, where: str, *, as_it_is: bool = False) -> Any:
+    """Return an ONNX Runtime session of a graph.
+
+    Args:
+        model: The graph.
+        where: The file, for messages.
+        as_it_is: Turn off all optimizations.
+
+    Raises:
+        ModelError: ONNX Runtime refuses the graph: its nodes form a cycle, or lack inputs, outputs or attributes.
+    """
+    ort = extras.load("onnxruntime", extra="cpu", purpose="Adopting a model")
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    if as_it_is:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelError(f"{where}: ONNX Runtime {ort.__version__} cannot start it ({_line(error)})") from error
+
+
 class Runner:
-    """A started foreign graph; `batch` pictures at a time, any number if that is 0. `answer` are the dimensions of what it last
-    gave for one picture.
+    """Runs a graph, `batch` pictures at a time (0: any number).
+
+    `answer` has the dimensions of its last output for one picture.
     """
 
     def __init__(self, model: onnx.ModelProto, ports: Ports, where: str, *, batch: int) -> None:
-        ort = extras.load("onnxruntime", extra="cpu", purpose="Adopting a model")
-        options = ort.SessionOptions()
-        options.log_severity_level = 4
-        try:
-            self._session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise ModelError(f"{where}: ONNX Runtime {ort.__version__} cannot start it ({_line(error)})") from error
+        self._session = started(model, where)
         self._ports = ports
         self._where = where
         self._batch = batch
         self.answer: tuple[int, ...] = ()
 
     def outputs(self, pictures: NDArray[np.uint8], feed: Feed) -> NDArray[np.float64]:
-        """What the network says of (N, height, width, channels) uint8, channels in the order of the feed: (N, outputs).
+        """Return the outputs of the network, (N, outputs) float64.
 
-        Raises ModelError where it cannot compute them, or says something that is no row of numbers for each.
+        Args:
+            pictures: (N, height, width, channels) uint8, channels in the order of the feed.
+            feed: The preprocessing.
+
+        Raises:
+            ModelError: The network fails, or does not give a row of numbers for each picture.
         """
         found = []
         size = self._batch or BATCH
@@ -69,7 +91,7 @@ class Runner:
 
 
 def probabilities(outputs: NDArray[np.float64], ending: str) -> NDArray[np.float32]:
-    """The probabilities that an output of some kind (a key of `graph.ENDINGS`) means, in numpy: (N, labels)."""
+    """Return the probabilities, (N, labels), for outputs, (N, outputs), of a kind that is a key of `graph.ENDINGS`."""
     if ending == "logits":
         powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         outputs = powers / powers.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Half the bytes: weights and sums in float16."""
+"""Convert a model to float16, which halves its size."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 
 LARGEST = float(np.finfo(np.float16).max)
 KEEP_FLOAT = {"Resize": (2,)}
-"""Operators with inputs that are float32 by their definition, and which: the scales of a resize."""
+"""Indices of the inputs that must be float32 by the definition of the operator: the scales of Resize."""
 
 
 def to_fp16(model: onnx.ModelProto, pictures: NDArray[np.uint8]) -> onnx.ModelProto:  # noqa: ARG001 - nothing to calibrate
-    """Weights and sums in float16; the picture still enters as uint8, and what Softmax reads is brought back to float32.
+    """Return the model with weights and computations in float16. The input stays uint8, and Softmax stays in float32.
 
-    CPUs without float16 units cast back and forth, so there it is half the bytes at the price of some time. Raises ExportError
-    for a weight that float16 cannot hold.
+    CPUs without float16 arithmetic cast back and forth: the file is half as large, but somewhat slower there.
+
+    Args:
+        model: The float32 model; it is not changed.
+        pictures: Not used; every scheme is called with calibration pictures.
+
+    Raises:
+        ExportError: A weight is outside the range of float16, or an operator does not support float16.
     """
     onnx = extras.load("onnx", extra="export", purpose="Quantizing")
     half = onnx.ModelProto()
@@ -38,16 +44,16 @@ def to_fp16(model: onnx.ModelProto, pictures: NDArray[np.uint8]) -> onnx.ModelPr
             if node.op_type == "Cast" and attribute.name == "to" and attribute.i == onnx.TensorProto.FLOAT:
                 attribute.i = onnx.TensorProto.FLOAT16
     _return_to_float(onnx, graph)
-    del graph.value_info[:]  # it says float of what is float16 now
+    del graph.value_info[:]  # it declares the former types
     try:
         half = onnx.shape_inference.infer_shapes(half, check_type=True, strict_mode=True)
     except Exception as error:
-        raise ExportError(f"fp16: this network cannot be brought to float16 ({error}); take --scheme fp32") from error
+        raise ExportError(f"fp16: this network cannot be converted to float16 ({error}); use `scheme=fp32`") from error
     return half
 
 
 def _float_tensors(onnx: Any, graph: Any, kept: set[str]) -> Iterator[Any]:
-    """The constants in float32, wherever the graph holds them."""
+    """Yield the float32 constants of the graph, both initializers and attributes of nodes, except those in `kept`."""
     yield from (t for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT and t.name not in kept)
     for node in graph.node:
         if node.op_type in ("Constant", "ConstantOfShape") and node.output[0] not in kept:
@@ -55,17 +61,18 @@ def _float_tensors(onnx: Any, graph: Any, kept: set[str]) -> Iterator[Any]:
 
 
 def _halved(onnx: Any, tensor: Any) -> Any:
+    """Return the tensor in float16. Raises ExportError if a value is outside its range."""
     values = onnx.numpy_helper.to_array(tensor)
     largest = float(np.abs(values).max(initial=0))
     if not largest <= LARGEST:
         raise ExportError(
-            f"fp16: a weight of {largest:g} in {tensor.name!r}, float16 ends at {LARGEST:g}; take another --scheme"
+            f"fp16: a weight in {tensor.name!r} is {largest:g}, the largest float16 is {LARGEST:g}; use another `scheme`"
         )
     return onnx.numpy_helper.from_array(values.astype(np.float16), tensor.name)
 
 
 def _return_to_float(onnx: Any, graph: Any) -> None:
-    """Cast before Softmax, which needs the range of float32; after the last node where that is another one."""
+    """Cast to float32 before a final Softmax, which needs the range of float32, or else after the last node."""
     makers = {name: node for node in graph.node for name in node.output}
     for output in graph.output:
         last = makers[output.name]

@@ -1,4 +1,4 @@
-"""8 bits: static quantization with QuantizeLinear/DequantizeLinear pairs, by ONNX Runtime's quantizer, in its variants."""
+"""Static int8 quantization with QuantizeLinear/DequantizeLinear pairs, by ONNX Runtime's quantizer, in several variants."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from edgecls import extras
-from edgecls.classifier import INPUT_NAME
 from edgecls.errors import ExportError
 from edgecls.export.convert import drop_unused
 from edgecls.export.quantize.ranges import BATCH, histogram_ranges, reader
 from edgecls.export.quantize.sensitivity import LAYERS, most_sensitive
+from edgecls.model.classifier import INPUT_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,17 +28,23 @@ PASSES_UINT8 = ("Reshape", "Transpose")
 
 @dataclass(frozen=True, slots=True)
 class Int8:
-    """One way to bring a model to 8 bits. Called with a float model and pictures, (N, height, width, channels) uint8, that
-    tell the range of each activation, it gives the quantized model.
+    """A variant of int8 quantization.
 
-    Weights of 7 bits: x86 processors without VNNI add pairs of products in 16 bits and saturate on 8, which gives wrong answers
-    there that no machine with VNNI shows. `per_channel` gives each channel of the weights a scale of its own. `ranges` are
-    those that an activation was seen in (`minmax`), or what is left when what is rare is cut off. As many `float_layers` as
-    are asked for stay in float, those that would bring the most noise.
+    Call it with a float model and calibration pictures, (N, height, width, channels) uint8, to get the quantized model.
 
-    Softmax stays in float, and so do the logits before it, and what is done to a picture before the first layer; one that is
-    only scaled enters as the uint8 that it is. Dynamic quantization is
-    left out on purpose: it makes convolutions several times slower than float.
+    Softmax, the logits before it, and the preprocessing before the first layer stay in float. If the preprocessing is only a
+    scaling, the first layer reads the uint8 picture directly. Dynamic quantization is not offered: it makes convolutions
+    several times slower than float.
+
+    Attributes:
+        name: The scheme.
+        activations: The type of quantized activations.
+        weight_bits: 7 for x86 processors without VNNI. They add pairs of products in 16 bits; weights of 8 bits saturate there
+            and give wrong results, which a machine with VNNI does not show.
+        per_channel: Give each output channel of the weights its own scale.
+        ranges: How the range of an activation is chosen: all values seen in calibration ("minmax"), or a range without rare
+            values, see `histogram_ranges`.
+        float_layers: How many layers stay in float: those that quantization would hurt most.
     """
 
     name: str
@@ -49,15 +55,15 @@ class Int8:
     float_layers: int = 0
 
     def __call__(self, model: onnx.ModelProto, pictures: NDArray[np.uint8]) -> onnx.ModelProto:
-        """Quantize. Raises ExportError for a network that ONNX Runtime cannot quantize."""
-        left_out: list[str] = []
+        """Return the quantized model. Raises ExportError if ONNX Runtime cannot quantize the network."""
+        in_float: list[str] = []
         if self.float_layers:
             plain = replace(self, float_layers=0)
-            left_out = most_sensitive(model, pictures, plain.only)[: self.float_layers]
-        return self._quantize(model, pictures, exclude=left_out)
+            in_float = most_sensitive(model, pictures, plain.only)[: self.float_layers]
+        return self._quantize(model, pictures, exclude=in_float)
 
     def only(self, model: onnx.ModelProto, pictures: NDArray[np.uint8], nodes: Sequence[str]) -> onnx.ModelProto:
-        """Quantize these nodes alone, by their names, and leave the others in float."""
+        """Quantize only the nodes with these names and leave the others in float."""
         return self._quantize(model, pictures, include=nodes)
 
     def _quantize(
@@ -68,21 +74,23 @@ class Int8:
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
     ) -> onnx.ModelProto:
+        """Quantize the nodes named in `include` (empty: all) that are not named in `exclude`."""
         onnx = extras.load("onnx", extra="export", purpose="Quantizing")
         quantization = extras.load("onnxruntime.quantization", extra="export", purpose="Quantizing")
         scaled, scale = _scaled_input(model)
         with tempfile.TemporaryDirectory() as folder:
             source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
-            onnx.save(model, source)  # given the model itself, it would move its weights to a file of their own
-            logging.disable(logging.WARNING)  # it advises a step that `tidy` has done
+            onnx.save(model, source)  # given the model itself, the quantizer would move its weights to a separate file
+            disabled = logging.root.manager.disable
+            logging.disable(logging.WARNING)  # it recommends a step that `tidy` has already done
             try:
-                overrides, seen = self._ranges(source, pictures)
+                overrides, calibration = self._ranges(source, pictures)
                 if scaled:
-                    overrides[scaled[-1]] = self._exactly(quantization, scale)
+                    overrides[scaled[-1]] = self._exact_input(quantization, scale)
                 quantization.quantize_static(
                     source,
                     target,
-                    reader(seen),
+                    reader(calibration),
                     quant_format=quantization.QuantFormat.QDQ,
                     activation_type=self._activation_type(quantization),
                     weight_type=quantization.QuantType.QInt8,
@@ -95,10 +103,10 @@ class Int8:
                 )
             except Exception as error:
                 raise ExportError(
-                    f"{self.name}: ONNX Runtime cannot quantize this network ({error}); take --scheme fp32"
+                    f"{self.name}: ONNX Runtime cannot quantize this network ({error}); use `scheme=fp32`"
                 ) from error
             finally:
-                logging.disable(logging.NOTSET)
+                logging.disable(disabled)
             quantized = onnx.load(target)
         if scaled and self.activations == "uint8":
             _feed_uint8(quantized.graph, scaled)
@@ -109,13 +117,13 @@ class Int8:
     def _activation_type(self, quantization: Any) -> Any:
         return quantization.QuantType.QUInt8 if self.activations == "uint8" else quantization.QuantType.QInt8
 
-    def _exactly(self, quantization: Any, scale: float) -> dict[str, Any]:
-        """The picture times a constant, with this constant as its scale, is the picture: no level is rounded."""
+    def _exact_input(self, quantization: Any, scale: float) -> dict[str, Any]:
+        """Return the quantization of a scaled picture with its scaling factor as the scale, so that no level is rounded."""
         zero = np.array(0, np.uint8) if self.activations == "uint8" else np.array(-128, np.int8)
         return {"quant_type": self._activation_type(quantization), "scale": np.array(scale, np.float32), "zero_point": zero}
 
     def _ranges(self, source: Path, pictures: NDArray[np.uint8]) -> tuple[dict[str, dict[str, Any]], NDArray[np.uint8]]:
-        """What is said of the tensors' ranges beforehand, and the pictures that the rest is still to be seen in."""
+        """Return the ranges of tensors to prescribe, and the pictures on which the quantizer measures the other ranges."""
         if self.ranges == "minmax":
             return {}, pictures
         found = histogram_ranges(source, pictures, self.ranges)
@@ -123,8 +131,11 @@ class Int8:
 
 
 def _scaled_input(model: onnx.ModelProto) -> tuple[list[str], float]:
-    """The tensors that hold the picture times a constant (Cast, Mul, then perhaps Reshape or Transpose), in order, and the
-    constant; no tensors where the graph begins otherwise.
+    """Find the scaling at the start of a graph: Cast, Mul by a constant, then any Reshape or Transpose.
+
+    Returns:
+        The names of the tensors that hold the scaled picture, in order, and the constant. No names and 0.0 if the graph begins
+        in another way or if more is computed before the first layer.
     """
     onnx = extras.load("onnx", extra="export", purpose="Quantizing")
     constants = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
@@ -136,35 +147,36 @@ def _scaled_input(model: onnx.ModelProto) -> tuple[list[str], float]:
             break
         factors += [constants[name] for name in readers[0].input if readers[0].op_type == "Mul" and name in constants]
         path.append(readers[0].output[0])
-    more_is_done = {n.name for n in readers} & _before_layers(model)
-    if len(factors) != 1 or factors[0].size != 1 or more_is_done:
+    more_follows = {n.name for n in readers} & _before_layers(model)
+    if len(factors) != 1 or factors[0].size != 1 or more_follows:
         return [], 0.0
     return path[2:], float(factors[0].reshape(()))
 
 
 def _float_nodes(model: onnx.ModelProto) -> list[str]:
-    """Softmax, and the nodes that bring the picture to what the first layer takes: the variance of a dark picture, say, is
-    less than a step of 8 bits.
+    """Return the names of the nodes that stay in float: Softmax, and the preprocessing before the first layer.
+
+    In 8 bits the preprocessing can lose everything: the variance of a dark picture, for example, may be less than one step.
     """
     before = _before_layers(model)
     return [n.name for n in model.graph.node if n.op_type in ("Softmax", "Cast") or n.name in before]
 
 
 def _before_layers(model: onnx.ModelProto) -> set[str]:
-    """The names of the nodes that the first layer with weights depends on."""
+    """Return the names of the nodes that the first layer with weights depends on."""
     makers = {name: node for node in model.graph.node for name in node.output}
     first = next((n for n in model.graph.node if n.op_type in LAYERS), None)
-    asked, found = list(first.input) if first else [], set()
-    while asked:
-        node = makers.get(asked.pop())
+    pending, found = list(first.input) if first else [], set()
+    while pending:
+        node = makers.get(pending.pop())
         if node is not None and node.name not in found:
             found.add(node.name)
-            asked += node.input
+            pending += node.input
     return found
 
 
 def _feed_uint8(graph: Any, scaled: Sequence[str]) -> None:
-    """The picture, times s, quantized with scale s, is the picture: take it as it came in."""
+    """Let the first layer read the uint8 picture: the picture times s, quantized with scale s, is the picture itself."""
     makers = {name: node for node in graph.node for name in node.output}
     readers = [n for n in graph.node if scaled[-1] in n.input]
     if len(readers) != 1 or readers[0].op_type != "QuantizeLinear":
@@ -180,11 +192,11 @@ def _feed_uint8(graph: Any, scaled: Sequence[str]) -> None:
                 node.input[i] = picture
     for node in (quantize, scaling, casting):
         graph.node.remove(node)
-    del graph.value_info[:]  # it says float of what is uint8 now
+    del graph.value_info[:]  # it declares the former types
 
 
 def _keep_logits_float(graph: Any) -> None:
-    """Take the pair of QuantizeLinear and DequantizeLinear before Softmax out: 8-bit logits would round the scores."""
+    """Remove the pair of QuantizeLinear and DequantizeLinear before Softmax: 8-bit logits would round the scores."""
     makers = {name: node for node in graph.node for name in node.output}
     for softmax in [n for n in graph.node if n.op_type == "Softmax"]:
         back = makers.get(softmax.input[0])

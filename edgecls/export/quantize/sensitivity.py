@@ -1,4 +1,4 @@
-"""Which layers of a network 8 bits hurt most."""
+"""Find the layers of a network that lose most accuracy in 8 bits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecls import extras
-from edgecls.classifier import INPUT_NAME
+from edgecls.model.classifier import INPUT_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,16 +18,20 @@ if TYPE_CHECKING:
     QuantizeOnly = Callable[[onnx.ModelProto, NDArray[np.uint8], Sequence[str]], onnx.ModelProto]
 
 PICTURES = 64
-"""Noise shows on few pictures; the network is quantized once for each layer."""
+"""Few pictures are enough to measure noise, and the network is quantized once for each layer."""
 LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _SMALLEST = 1e-30
 
 
 def most_sensitive(model: onnx.ModelProto, pictures: NDArray[np.uint8], quantize_only: QuantizeOnly) -> list[str]:
-    """The names of a model's layers with weights, from the one that brings the most noise when it alone is quantized.
+    """Return the names of a model's layers with weights, the most sensitive first.
 
-    The measure is the signal-to-quantization-noise ratio of the logits, on the first PICTURES of `pictures`.
-    `quantize_only(model, pictures, nodes)` quantizes the named nodes alone.
+    Each layer is quantized on its own. The measure is the signal-to-quantization-noise ratio of the logits.
+
+    Args:
+        model: The float model.
+        pictures: (N, height, width, channels) uint8; the first PICTURES are used.
+        quantize_only: Called with (model, pictures, nodes); quantizes only the named nodes.
     """
     some = pictures[:PICTURES]
     expected = _logits(model, some)
@@ -39,14 +43,15 @@ def most_sensitive(model: onnx.ModelProto, pictures: NDArray[np.uint8], quantize
 
 
 def signal_to_noise_db(expected: NDArray[np.float64], found: NDArray[np.float64]) -> float:
-    """How far the power of `expected` is above that of the difference, in decibels; the same shapes."""
+    """Return the ratio of the power of `expected` to the power of `expected - found`, in decibels. Both have the same shape."""
     noise = float(np.square(expected - found).sum())
     return float(10 * np.log10(max(float(np.square(expected).sum()), _SMALLEST) / max(noise, _SMALLEST)))
 
 
 def _logits(model: onnx.ModelProto, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(N, labels) logits but for a constant of each picture, which Softmax takes away, and which is therefore chosen to be
-    that of a mean of 0.
+    """Return the logits, (N, labels), computed from the probabilities.
+
+    Softmax does not change when a constant is added to all logits of a picture; here their mean is 0.
     """
     ort = extras.load("onnxruntime", extra="export", purpose="Quantizing")
     options = ort.SessionOptions()

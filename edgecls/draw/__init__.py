@@ -1,0 +1,1 @@
+"""Draw results, zones, lines and paths on pictures."""

@@ -1,0 +1,1 @@
+"""Turn the results of frames into events."""

@@ -1,0 +1,86 @@
+"""Boxes as center and size, which is what a tracker filters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgecls.frame import Box
+
+
+class CenterBox(NamedTuple):
+    """A box as center (x, y) and size (width, height), in pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def area(self) -> float:
+        """In square pixels."""
+        return self.width * self.height
+
+    def at(self, x: float, y: float) -> CenterBox:
+        """Return a box of the same size centered at (x, y)."""
+        return self._replace(x=x, y=y)
+
+    def reach(self, axis: int, sign: int) -> float:
+        """Return how far it reaches along x (`axis` 0) or y (1): right or down if `sign` is 1, left or up if it is -1."""
+        return sign * self[axis] + self[axis + 2] / 2
+
+
+def center_box(box: Box) -> CenterBox:
+    """Convert a box in pixels to center and size."""
+    left, top, right, bottom = box
+    return CenterBox((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
+
+
+def union(places: Sequence[CenterBox]) -> CenterBox:
+    """Return the smallest box around all of them."""
+    left, right = min(p.x - p.width / 2 for p in places), max(p.x + p.width / 2 for p in places)
+    top, bottom = min(p.y - p.height / 2 for p in places), max(p.y + p.height / 2 for p in places)
+    return CenterBox((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
+
+
+def overlap(one: CenterBox, two: CenterBox) -> float:
+    """Return the intersection over union (0..1)."""
+    common = _common(one, two)
+    return common / (one.area + two.area - common)
+
+
+def share(inner: CenterBox, outer: CenterBox) -> float:
+    """Return the share (0..1) of `inner` that is inside `outer`."""
+    return _common(inner, outer) / inner.area
+
+
+def off_sides(place: CenterBox, seen: CenterBox, of: Sequence[CenterBox]) -> tuple[float, float]:
+    """Return the error along x and y of one of several predicted boxes, when only the box around all of them was observed.
+
+    Each side of the observed box belongs to the predicted box that reaches farthest to that side. If `place` reaches farthest
+    on both sides of an axis, the smaller error counts; if on neither, the error is 0.
+
+    Args:
+        place: The predicted box.
+        seen: The observed box around all of them.
+        of: All predicted boxes inside it.
+    """
+    off = []
+    for axis in (0, 1):
+        farthest = [sign for sign in (-1, 1) if place.reach(axis, sign) >= max(one.reach(axis, sign) for one in of)]
+        off.append(min((sign * (seen.reach(axis, sign) - place.reach(axis, sign)) for sign in farthest), key=abs, default=0.0))
+    return off[0], off[1]
+
+
+def off_inside(place: CenterBox, seen: CenterBox) -> tuple[float, float]:
+    """Return the error along x and y of a predicted box that is only known to lie inside `seen`: how far it sticks out."""
+    off = [sum(sign * min(0.0, seen.reach(axis, sign) - place.reach(axis, sign)) for sign in (-1, 1)) for axis in (0, 1)]
+    return off[0], off[1]
+
+
+def _common(one: CenterBox, two: CenterBox) -> float:
+    wide = min(one.x + one.width / 2, two.x + two.width / 2) - max(one.x - one.width / 2, two.x - two.width / 2)
+    high = min(one.y + one.height / 2, two.y + two.height / 2) - max(one.y - one.height / 2, two.y - two.height / 2)
+    return max(0.0, wide) * max(0.0, high)

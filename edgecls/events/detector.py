@@ -1,0 +1,294 @@
+"""Turn the results of single frames into events. This is the last step before the sinks.
+
+Events are computed only from what a line of labels contains (camera, index, time, regions, boxes, labels, scores), rounded in
+the same way. A replayed recording of labels therefore gives exactly the events of the original run.
+
+    events = Events(Rules(lines=(...,)))
+    for result in pipeline.over(source):
+        for event in events.step(observe(result)):
+            ...
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from edgecls.event import Event, Moment
+from edgecls.events.best_view import BestView
+from edgecls.events.counts import Counts
+from edgecls.events.crossings import ObjectWatch
+from edgecls.events.health_events import Faults
+from edgecls.events.overlay_history import OverlayHistory
+from edgecls.events.rules import Rules
+from edgecls.events.states import Change, StateMachine
+from edgecls.events.tracker import Tracker
+from edgecls.frame import MOTION
+from edgecls.settings.per_camera import PerCamera
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from edgecls.events.center_box import CenterBox
+    from edgecls.events.crossings import Activity
+    from edgecls.events.observation import Observation
+    from edgecls.events.tracker import Track
+    from edgecls.frame import Detection, StateChange, Unfit
+    from edgecls.overlay import Overlay
+    from edgecls.regions.geometry import Point
+
+
+class Events:
+    """Detects events at any number of cameras, independently of each other.
+
+    A camera without rules gets the default: the state of its whole frame.
+
+    Example:
+        events = edgecls.Events({"north": edgecls.Rules(lines=(stop_line,))}, model="street")
+        for result in pipeline.over(source):
+            for event in events.step(edgecls.observe(result)):
+                print(event.kind, event.phase, event.label)
+        for event in events.close():
+            print(event.kind, event.phase, event.label)
+    """
+
+    def __init__(
+        self, rules: Rules | Mapping[str, Rules], *, model: str = "", labels: Iterable[str] | None = None
+    ) -> None:  # fmt: skip
+        """Start with no events in progress.
+
+        Args:
+            rules: The rules for all cameras, or a mapping from camera names to rules.
+            model: The name of the model file, stored with each event.
+            labels: All labels of the model (`classifier.card.labels`), to check the rules against. None: no check.
+
+        Raises:
+            ConfigError: A rule names a label that is not in `labels`, so its events would never occur.
+        """
+        if labels is not None:
+            check_labels(rules, labels, model)
+        self._rules = PerCamera(rules, Rules())
+        self._model = model
+        self._cameras: dict[str, CameraEvents] = {}
+        self._last: dict[str, Moment] = {}
+
+    def step(self, seen: Observation) -> list[Event]:
+        """Process one frame of any camera.
+
+        If a camera's frame index starts again, as in a recording of several runs, the camera starts afresh: its open events
+        end with the frame before.
+
+        Args:
+            seen: The frame's observation, see `edgecls.observe`. Each camera's frames must come in order.
+
+        Returns:
+            The events that begin or end with this frame.
+        """
+        last = self._last.get(seen.camera)
+        over = self._end(seen.camera) if last is not None and seen.moment.begins_anew(last) else []
+        self._last[seen.camera] = seen.moment
+        return over + self._camera(seen.camera).step(seen.moment, seen.size_hw, seen.detections, unfit=seen.unfit)
+
+    def change(self, change: StateChange) -> list[Event]:
+        """Process a state change of any camera, in order with its frames. Returns the events that begin or end with it."""
+        over = self._end(change.camera) if change.state == "connecting" else []  # sent once per run, before the first frame
+        return over + self._camera(change.camera).change(change)
+
+    def overlay(self, camera: str) -> Overlay:
+        """Return what to draw on a camera's last frame in addition to labels: zones, lines with totals, tracks and paths."""
+        return self._camera(camera).overlay()
+
+    def use(self, rules: Rules | Mapping[str, Rules], *, model: str | None = None, anew: Collection[str] = ()) -> list[Event]:
+        """Switch to other rules, and optionally another model.
+
+        Cameras whose rules have changed start afresh, and so do those in `anew`. A new model restarts all of them.
+
+        Args:
+            rules: The new rules for all cameras, or by camera name.
+            model: The name of the new model file. None: the model stays.
+            anew: Names of further cameras to restart, for example because their source has changed.
+
+        Returns:
+            The events that end with the switch.
+        """
+        now = PerCamera(rules, Rules())
+        is_other = model is not None and model != self._model
+        over = self._rules.others(self._cameras, now, anew=self._cameras.keys() if is_other else anew)
+        self._rules, self._model = now, self._model if model is None else model
+        return [event for name in over for event in self._end(name)]
+
+    def close(self) -> list[Event]:
+        """Finish all cameras. Returns the events that end."""
+        return [event for camera in self._cameras.values() for event in camera.close()]
+
+    def _end(self, name: str) -> list[Event]:
+        """Forget a camera's history. Returns the events that end."""
+        self._last.pop(name, None)
+        camera = self._cameras.pop(name, None)
+        return [] if camera is None else camera.close()
+
+    def _camera(self, name: str) -> CameraEvents:
+        camera = self._cameras.get(name)
+        if camera is None:
+            camera = self._cameras[name] = CameraEvents(name, self._rules[name], model=self._model)
+        return camera
+
+
+def check_labels(rules: Rules | Mapping[str, Rules], labels: Iterable[str], model: str = "") -> None:
+    """Check that the model can return every label named by the rules.
+
+    Args:
+        rules: The rules for all cameras, or by camera name.
+        labels: All labels of the model.
+        model: The model's name, for the message.
+
+    Raises:
+        ConfigError: A rule names an unknown label. The message suggests the closest known one.
+    """
+    known = frozenset(labels)
+    for camera, one in [("", rules)] if isinstance(rules, Rules) else rules.items():
+        one.check_labels(known, model, camera)
+
+
+class CameraEvents:
+    """Detects the events of one camera. Pass it every frame in order, then `close` it."""
+
+    def __init__(self, camera: str, rules: Rules, *, model: str = "") -> None:
+        """Start with no events in progress. `model` is the name of the model file, stored with each event."""
+        self._blank = Event("state", camera, "", "", 0.0, Moment(0, 0.0), model=model)
+        self._rules = rules
+        self._tracker = Tracker(rules.track)
+        self._states: dict[str, StateMachine] = {}
+        self._objects: dict[int, ObjectWatch] = {}
+        self._views: dict[int, BestView] = {}
+        self._reported: set[int] = set()
+        self._counts = Counts(rules, self._blank)
+        self._faults = Faults(self._blank)
+        self._overlay = OverlayHistory(rules)
+
+    def overlay(self) -> Overlay:
+        """Return what to draw on the last frame in addition to labels."""
+        return self._overlay.overlay(self._tracker.tracks, self._inside())
+
+    def step(
+        self, moment: Moment, size_hw: tuple[int, int], detections: Sequence[Detection], *, unfit: Unfit | None = None
+    ) -> list[Event]:
+        """Process one frame, with the camera's fault if it has one. Returns the events that begin or end with it."""
+        faults = self._faults.step(moment, unfit) if self._rules.health else []
+        if unfit and not unfit.classified:
+            return faults + self._skip(moment)
+        return faults + self._show(moment, size_hw, detections)
+
+    def change(self, change: StateChange) -> list[Event]:
+        """Process a state change of the camera. Returns the events that begin or end with it."""
+        return self._faults.change(change) if self._rules.health else []
+
+    def _skip(self, moment: Moment) -> list[Event]:
+        """Skip a frame that was not classified: no state changes, no object moves, nothing is counted."""
+        self._overlay.show(())
+        events = [self._of_state(name, change) for name, machine in self._states.items() for change in machine.skip(moment)]
+        for track in self._tracker.skip(moment):
+            events += self._end(track)
+        self._counts.skip(events)
+        self._overlay.count(events)
+        return events
+
+    def _show(self, moment: Moment, size_hw: tuple[int, int], detections: Sequence[Detection]) -> list[Event]:
+        seen = {d.region for d in detections}
+        events = [event for d in detections if d.region != MOTION for event in self._state(moment, d)]
+        for name, machine in self._states.items():
+            if name not in seen:
+                events += [self._of_state(name, change) for change in machine.wait(moment)]
+        ids, over = self._tracker.step(moment, [d for d in detections if d.region == MOTION])
+        of_each = iter(ids)
+        self._overlay.show([next(of_each) if d.region == MOTION else None for d in detections])
+        for track in over:
+            events += self._end(track)
+        for track in self._tracker.tracks:
+            events += self._follow(track, size_hw)
+        self._overlay.count(events)
+        counts = self._counts.step(moment, events, self._inside()) if self._rules.count_every_s else []
+        return events + counts
+
+    def close(self) -> list[Event]:
+        """Finish. Each open event ends with the last frame that showed it."""
+        events = [self._of_state(name, change) for name, machine in self._states.items() for change in machine.close()]
+        for track in self._tracker.close():
+            events += self._end(track)
+        events += self._counts.close(events)
+        return events + self._faults.close()
+
+    def _state(self, moment: Moment, detection: Detection) -> list[Event]:
+        name, prediction = detection.region, detection.prediction
+        machine = self._states.get(name)
+        if machine is None:
+            rule = next((zone.state for zone in self._rules.zones if zone.name == name), self._rules.state)
+            machine = self._states[name] = StateMachine(rule)
+        return [self._of_state(name, change) for change in machine.step(moment, prediction.label, prediction.score)]
+
+    def _of_state(self, region: str, change: Change) -> Event:
+        return replace(self._blank, region=region, label=change.label, score=change.score, start=change.start, end=change.end)
+
+    def _follow(self, track: Track, size_hw: tuple[int, int]) -> list[Event]:
+        """Process the track's path since the last call. Returns the resulting events."""
+        watch = self._objects.setdefault(track.id, ObjectWatch(self._rules, self._rules.track.lost_s))
+        best_view = self._views.setdefault(track.id, BestView())
+        for step in track.take_path():
+            point = self._anchor(step.place, size_hw)
+            watch.move(step.moment, point)
+            self._overlay.move(track.id, point)
+            best_view.add(step, size_hw)
+        return self._report(track, watch) if track.seen >= self._rules.track.settle else []
+
+    def _anchor(self, place: CenterBox, size_hw: tuple[int, int]) -> Point:
+        down = place.height / 2 if self._rules.track.anchor == "bottom" else 0.0
+        return place.x / size_hw[1], (place.y + down) / size_hw[0]
+
+    def _report(self, track: Track, watch: ObjectWatch) -> list[Event]:
+        """Return the track's unreported events, unless its label is ignored."""
+        if track.id not in self._reported and track.label() in self._rules.track.ignore:
+            return []
+        object_event = self._object_event(track)
+        begin = [] if track.id in self._reported else [object_event]
+        self._reported.add(track.id)
+        activities = [one for one in watch.take_activities() if not one.labels or object_event.label in one.labels]
+        return begin + [self._of_activity(one, object_event, self._views[track.id]) for one in activities]
+
+    def _of_activity(self, activity: Activity, object_event: Event, best_view: BestView) -> Event:
+        kind, region, start, end, direction, _ = activity
+        view = best_view.at(start)
+        return replace(object_event, kind=kind, region=region, start=start, end=end, direction=direction, view=view)
+
+    def _object_event(self, track: Track) -> Event:
+        """Return the event that this object is present, from its first frame on."""
+        label, best_view = track.label(self._rules.track.ignore), self._views[track.id]
+        return replace(
+            self._blank,
+            kind="object",
+            region=MOTION,
+            label=label,
+            score=track.score(label),
+            track_id=track.id,
+            start=track.first,
+            view=best_view.best(label) or best_view.at(track.first),
+        )
+
+    def _end(self, track: Track) -> list[Event]:
+        watch = self._objects.pop(track.id)
+        watch.leave()
+        self._overlay.forget(track.id)
+        events = self._report(track, watch)
+        object_event = replace(self._object_event(track), end=track.last)
+        del self._views[track.id]
+        if track.id not in self._reported:
+            return []
+        self._reported.discard(track.id)
+        return [*events, object_event]
+
+    def _inside(self) -> dict[str, dict[int, str]]:
+        """The label of each object in each zone, by its track."""
+        labels = {
+            track.id: track.label(self._rules.track.ignore) for track in self._tracker.tracks if track.id in self._reported
+        }
+        names = [zone.name for zone in self._rules.object_zones]
+        return {name: {n: label for n, label in labels.items() if name in self._objects[n].zones} for name in names}

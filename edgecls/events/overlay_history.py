@@ -1,0 +1,76 @@
+"""What to draw over a camera's frames: the paths of objects, and how many have crossed each line so far."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+from edgecls.overlay import Area, Mark, Overlay, OverlayLine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from edgecls.event import Event
+    from edgecls.events.rules import Rules
+    from edgecls.events.tracker import Track
+    from edgecls.overlay import Point
+
+APART = 0.006
+"""The least distance between two points of a path, in fractions of the frame."""
+PATH_POINTS = 40
+
+
+class OverlayHistory:
+    """Keeps the paths and the totals of one camera since its run began."""
+
+    def __init__(self, rules: Rules) -> None:
+        """Start without paths and with totals of 0."""
+        self._rules = rules
+        self._crossed: Counter[tuple[str, str]] = Counter()
+        self._paths: dict[int, deque[Point]] = {}
+        self._ids: Sequence[int | None] = ()
+
+    def show(self, ids: Sequence[int | None]) -> None:
+        """Store the track id of each detection of the current frame, None for one without a track."""
+        self._ids = ids
+
+    def move(self, track_id: int, point: Point) -> None:
+        """Add a track's position (x, y) in the next frame, in fractions of the frame."""
+        path = self._paths.setdefault(track_id, deque(maxlen=PATH_POINTS))
+        if not path or math.dist(path[-1], point) >= APART:
+            path.append(point)
+
+    def forget(self, track_id: int) -> None:
+        """Drop the path of a track that has ended."""
+        self._paths.pop(track_id, None)
+
+    def count(self, events: Sequence[Event]) -> None:
+        """Add the crossings among these events to the totals."""
+        self._crossed.update((event.region, event.direction) for event in events if event.kind == "crossing")
+
+    def overlay(self, tracks: Sequence[Track], inside: Mapping[str, Mapping[int, str]]) -> Overlay:
+        """Return what to draw on the current frame.
+
+        Args:
+            tracks: The confirmed tracks.
+            inside: The label of each object in each zone, by zone name and track id.
+        """
+        rules, ignore = self._rules, self._rules.track.ignore
+        areas = tuple(
+            Area(zone.name, zone.area.corners, zone.look, str(len(inside.get(zone.name, ()))) if zone.look == "objects" else "")
+            for zone in rules.zones
+        )
+        lines = tuple(
+            OverlayLine(
+                *(line.name, line.line.start, line.line.end, line.left, line.right),
+                *(str(self._crossed[line.name, side]) for side in (line.left, line.right)),
+            )
+            for line in rules.lines
+        )
+        marks = {}
+        for track in tracks:
+            label = track.label(ignore)
+            path = tuple(self._paths.get(track.id, ()))
+            marks[track.id] = Mark(track.id, label, track.score(label), path, is_ignored=track.label() in ignore)
+        return Overlay(areas, lines, tuple(None if of is None else marks.get(of) for of in self._ids), ignore)

@@ -1,0 +1,306 @@
+"""Track moving objects from frame to frame, and vote on their labels.
+
+A small tracker in the style of SORT (Bewley et al. 2016): each track predicts its next box, boxes are assigned to the track
+they overlap most, and unmatched boxes start new tracks. It uses an alpha-beta filter instead of a Kalman filter, which amounts
+to the same with constant noise, and greedy matching instead of the Hungarian method, because moving boxes rarely overlap.
+Boxes come from motion, not from an object detector, so they merge and split (McKenna et al. 2000 track people as such groups):
+
+- Several boxes inside one predicted box are parts of it. If they stay apart for long, they become separate tracks.
+- Tracks without a box of their own that are predicted inside another track's box share it. They move on as predicted, and
+  each side of the box corrects the track that reaches farthest to that side.
+- A box that suddenly becomes much larger than its track also shows something else. The track moves on as predicted inside it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from dataclasses import dataclass, field
+from math import inf
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from edgecls.events.center_box import CenterBox, center_box, off_inside, off_sides, overlap, share, union
+from edgecls.model.confidence import UNKNOWN
+from edgecls.settings import check, check_limits, limited
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgecls.event import Moment
+    from edgecls.frame import Detection
+
+ALPHA, BETA = 0.6, 0.3
+"""Gains of the alpha-beta filter: how far a new box corrects the predicted position, and the speed."""
+SIZE_GAIN = 0.3
+"""How far a new box corrects the size of a confirmed track: low, because arms, legs and shadows come and go."""
+PART = 0.7
+"""A box with at least this share of its area inside a predicted box is part of it. An object this
+far behind another is hidden."""
+WITHIN = 0.5
+"""A track whose predicted box has at least this share of its area inside a box is in that box."""
+MORE = 2.0
+"""A box more than this many times larger than predicted also shows something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSettings:
+    """How boxes become tracks.
+
+    Attributes:
+        overlap: A box belongs to a track if it overlaps the predicted box by at least this intersection over union (0..1).
+        frames: A track is confirmed, and gets its id, after this many frames with a box.
+        settle: A track is reported, with its label, after this many frames. At least `frames`.
+        lost_s: A track ends this many seconds after its last box.
+        anchor: The point of the box that is tested against lines and zones: the "middle" of the box, or of its "bottom" edge,
+            where an object that stands on the ground touches it.
+        ignore: Objects with these labels are not reported.
+    """
+
+    overlap: float = limited(0.2, above=0, below=1)
+    frames: int = limited(4, at_least=1)
+    settle: int = limited(8, at_least=1)
+    lost_s: float = limited(1.0, above=0, unit="seconds")
+    anchor: Literal["middle", "bottom"] = "middle"
+    ignore: tuple[str, ...] = ("background",)
+
+    def __post_init__(self) -> None:
+        """Validate the ranges."""
+        check_limits(self)
+        check("settle", self.settle, self.settle >= self.frames, f"{self.frames} (frames) or more")
+
+
+class Step(NamedTuple):
+    """One track in one frame: its filtered box; and, if it had boxes of its own, the box around them and their label."""
+
+    moment: Moment
+    place: CenterBox
+    box: CenterBox | None = None
+    label: str = ""
+
+
+@dataclass(slots=True)
+class Track:
+    """One moving object.
+
+    Attributes:
+        place: Its predicted box, in pixels.
+        first: The first frame that showed it.
+        last: The last frame that showed it.
+        whole: The last frame in which it had a single box of its own.
+        id: 0 until the track is confirmed.
+        seen: The number of frames that showed it.
+        speed: Along x and y, in pixels per second.
+        path: Its steps since the last `take_path`.
+        votes: The sum of the scores of each label.
+        voters: The number of frames with each label.
+    """
+
+    place: CenterBox
+    first: Moment
+    last: Moment
+    whole: Moment
+    id: int = 0
+    seen: int = 0
+    speed: tuple[float, float] = (0.0, 0.0)
+    path: list[Step] = field(default_factory=list)
+    votes: dict[str, float] = field(default_factory=dict)
+    voters: Counter[str] = field(default_factory=Counter)
+
+    def label(self, leaving_out: Sequence[str] = ()) -> str:
+        """Return the label with the most votes, weighted by score. "unknown" wins only if there is no other label."""
+        known = {label: votes for label, votes in self.votes.items() if label not in (UNKNOWN, *leaving_out)}
+        return max(known, key=lambda label: known[label]) if known else UNKNOWN
+
+    def score(self, label: str) -> float:
+        """Return the mean score (0..1) of the frames with this label."""
+        return self.votes.get(label, 0.0) / max(1, self.voters[label])
+
+    def take_path(self) -> list[Step]:
+        """Return its steps since the last call."""
+        path, self.path = self.path, []
+        return path
+
+
+class Tracker:
+    """Tracks the boxes of one camera. Ids count from 1, in the order in which tracks are confirmed."""
+
+    def __init__(self, rule: TrackSettings) -> None:
+        """Start without tracks."""
+        self._rule = rule
+        self._tracks: list[Track] = []
+        self._ids = itertools.count(1)
+        self._now_s = -inf
+
+    @property
+    def tracks(self) -> list[Track]:
+        """The confirmed tracks that have not ended, whether the last frame showed them or not."""
+        return [track for track in self._tracks if track.id]
+
+    def step(self, moment: Moment, detections: Sequence[Detection]) -> tuple[list[int | None], list[Track]]:
+        """Process the boxes of one frame.
+
+        Returns:
+            The track id of each detection, None if its track is not confirmed yet; and the tracks that have ended.
+        """
+        over = self.skip(moment)
+        self._expect(moment)
+        places = [center_box(detection.box) for detection in detections]
+        owner = self._match(places)
+        shared = self._share_out(places, owner)
+        grouped = [track for tracks in shared.values() for track in tracks]
+        alone = [track for track in self._tracks if not any(track is one for one in grouped)]
+        self._take_parts(moment, places, owner, alone)
+        for track in alone:
+            own = [i for i, of in enumerate(owner) if of is track]
+            if own and not self._shows_more(track, moment, union([places[i] for i in own])):
+                largest = detections[max(own, key=lambda i: places[i].area)]
+                _correct(track, moment, [places[i] for i in own], largest.prediction.label)
+                _vote(track, largest)
+            elif own:
+                _shift(track, moment, off_inside(track.place, places[own[0]]))
+                _seen(track, moment)
+        for i, tracks in shared.items():
+            _correct_group(tracks, moment, places[i])
+        for i, of in enumerate(owner):
+            if of is None:
+                owner[i] = self._begin(moment, places[i], detections[i])
+        for track in self._tracks:
+            if not track.id and track.seen >= self._rule.frames:
+                track.id = next(self._ids)
+        return [of.id if of and of.id else None for of in owner], over
+
+    def close(self) -> list[Track]:
+        """Finish. Returns the tracks, which have all ended now."""
+        over, self._tracks = self.tracks, []
+        return over
+
+    def skip(self, moment: Moment) -> list[Track]:
+        """Skip a frame that was not classified. Returns the tracks that have ended because they were lost for too long."""
+        tracks, self._tracks = self._tracks, []
+        over: list[Track] = []
+        for track in tracks:
+            lost = moment.time_s - track.last.time_s > self._rule.lost_s
+            (over if lost else self._tracks).append(track)
+        return [track for track in over if track.id]
+
+    def _expect(self, moment: Moment) -> None:
+        """Predict the box of every track."""
+        passed_s = moment.time_s - self._now_s
+        self._now_s = moment.time_s
+        for track in self._tracks:
+            x, y, width, height = track.place
+            track.place = CenterBox(x + track.speed[0] * passed_s, y + track.speed[1] * passed_s, width, height)
+
+    def _match(self, places: Sequence[CenterBox]) -> list[Track | None]:
+        """Match boxes and tracks one to one, greedily by overlap. Returns the track of each box."""
+        owner: list[Track | None] = [None] * len(places)
+        pairs = [(overlap(track.place, place), n, i) for n, track in enumerate(self._tracks) for i, place in enumerate(places)]
+        taken: set[int] = set()
+        for common, n, i in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2])):
+            if common >= self._rule.overlap and n not in taken and owner[i] is None:
+                owner[i] = self._tracks[n]
+                taken.add(n)
+        return owner
+
+    def _share_out(self, places: Sequence[CenterBox], owner: list[Track | None]) -> dict[int, list[Track]]:
+        """Find the boxes that show several tracks: the matched one, and those predicted inside it without a box of their own.
+
+        Returns:
+            For the index of each such box, its tracks.
+        """
+        shared: dict[int, list[Track]] = {}
+        for track in self.tracks if places else ():
+            i = max(range(len(places)), key=lambda i: share(track.place, places[i]))
+            if not any(of is track for of in owner) and share(track.place, places[i]) >= WITHIN:
+                shared.setdefault(i, []).append(track)
+        for i, tracks in shared.items():
+            of = owner[i]
+            if of is not None and of.id:
+                tracks.insert(0, of)
+            owner[i] = tracks[0]
+        return {i: tracks for i, tracks in shared.items() if len(tracks) > 1}
+
+    def _take_parts(
+        self, moment: Moment, places: Sequence[CenterBox], owner: list[Track | None], alone: Sequence[Track]
+    ) -> None:
+        """Give boxes that nobody has and that lie in an expected one to its track, as its parts. Where it has been in parts for
+        long, one of them is the track and the others are others.
+        """
+        parts: dict[int, list[int]] = {}
+        for i, place in enumerate(places):
+            if owner[i] is None and alone:
+                n = max(range(len(alone)), key=lambda n: share(place, alone[n].place))
+                if share(place, alone[n].place) >= PART:
+                    parts.setdefault(n, []).append(i)
+        for n, boxes in parts.items():
+            track = alone[n]
+            own = [i for i, of in enumerate(owner) if of is track] + boxes
+            if len(own) > 1 and self._lasts(track, moment):
+                own = own[:1]
+                track.place = places[own[0]]
+            for i in own:
+                owner[i] = track
+
+    def _lasts(self, track: Track, moment: Moment) -> bool:
+        """Whether the track was last seen as a single box of its own long ago."""
+        return moment.time_s - track.whole.time_s > self._rule.lost_s
+
+    def _shows_more(self, track: Track, moment: Moment, place: CenterBox) -> bool:
+        """Whether a box is suddenly so much larger than its track that it also shows something else. If it stays so large, the
+        track has grown.
+        """
+        known = track.seen >= self._rule.settle and not self._lasts(track, moment)
+        return known and place.area > MORE * track.place.area
+
+    def _begin(self, moment: Moment, place: CenterBox, detection: Detection) -> Track:
+        track = Track(place, moment, moment, moment)
+        _seen(track, moment, place, detection.prediction.label)
+        _vote(track, detection)
+        self._tracks.append(track)
+        return track
+
+
+def _correct(track: Track, moment: Moment, seen: Sequence[CenterBox], label: str) -> None:
+    """Correct the predicted box by the observed one, whose parts are `seen`, and record its label."""
+    box, expected = union(seen), track.place
+    _shift(track, moment, (box.x - expected.x, box.y - expected.y))
+    if len(seen) == 1:
+        track.whole = moment
+    gain = SIZE_GAIN if track.id else ALPHA
+    track.place = track.place._replace(
+        width=expected.width + gain * (box.width - expected.width),
+        height=expected.height + gain * (box.height - expected.height),
+    )
+    _seen(track, moment, box, label)
+
+
+def _correct_group(tracks: Sequence[Track], moment: Moment, seen: CenterBox) -> None:
+    """Correct tracks that share a box by its sides. Those hidden behind the first one count as not seen."""
+    expected = [track.place for track in tracks]
+    for track, place in zip(tracks, expected, strict=True):
+        _shift(track, moment, off_sides(place, seen, expected))
+        if track is tracks[0] or share(place, expected[0]) < PART:
+            _seen(track, moment)
+
+
+def _shift(track: Track, moment: Moment, off: tuple[float, float]) -> None:
+    """Correct the predicted position and the speed by a share of the error `off`. The first step sets the speed directly, as
+    there is nothing to smooth yet.
+    """
+    passed_s = moment.time_s - track.last.time_s
+    alpha, beta = (1.0, 1.0) if track.seen == 1 else (ALPHA, BETA)
+    if passed_s > 0:
+        track.speed = (track.speed[0] + beta * off[0] / passed_s, track.speed[1] + beta * off[1] / passed_s)
+    track.place = track.place.at(track.place.x + alpha * off[0], track.place.y + alpha * off[1])
+
+
+def _seen(track: Track, moment: Moment, box: CenterBox | None = None, label: str = "") -> None:
+    track.last = moment
+    track.seen += 1
+    track.path.append(Step(moment, track.place, box, label))
+
+
+def _vote(track: Track, detection: Detection) -> None:
+    prediction = detection.prediction
+    track.votes[prediction.label] = track.votes.get(prediction.label, 0.0) + prediction.score
+    track.voters[prediction.label] += 1

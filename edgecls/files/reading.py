@@ -1,0 +1,80 @@
+"""Opening files to read them. `open_file` is the one place that does it: it never waits, whatever stands at a path."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edgecls.errors import EdgeclsError
+
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+BINARY = getattr(os, "O_BINARY", 0)
+
+
+class NotAFileError(OSError):
+    """A folder, a pipe or a device stands where a file is expected; `found` says which."""
+
+    def __init__(self, path: str | Path, found: str) -> None:
+        super().__init__(errno.EINVAL, f"expected a file, found {found}", str(path))
+        self.found = found
+
+
+def open_file(path: str | Path, *, follow_links: bool = True, pipes: bool = False) -> BinaryIO:
+    """Open a regular file to read it.
+
+    Devices, sockets and pipes are refused: reading one could block or never end. With `pipes` a pipe is opened too, whether or
+    not somebody writes to it; its reads do not block. With `follow_links` False a link is refused.
+
+    Raises:
+        NotAFileError: Something else than a file stands there.
+        OSError: It cannot be opened.
+    """
+    flags = os.O_RDONLY | NO_WAIT | BINARY | (0 if follow_links else NO_LINK)
+    try:
+        descriptor = os.open(path, flags)
+    except ValueError as error:  # a null byte in the path
+        raise OSError(errno.EINVAL, str(error), str(path).replace("\0", "\\0")) from error
+    mode = os.fstat(descriptor).st_mode
+    if not (stat.S_ISREG(mode) or (pipes and stat.S_ISFIFO(mode))):
+        os.close(descriptor)
+        raise NotAFileError(path, "a folder" if stat.S_ISDIR(mode) else "a device" if pipes else "a pipe or a device")
+    return open(descriptor, "rb")  # noqa: PTH123 - a descriptor, which the caller closes
+
+
+def open_regular(path: str | Path, *, error: type[EdgeclsError]) -> BinaryIO:
+    """Open a regular file as `open_file` does. Raises `error`, in one line with the path."""
+    try:
+        return open_file(path)
+    except OSError as failed:
+        shown = str(path).replace("\0", "\\0")
+        raise error(f"{shown}: cannot be read ({failed.strerror or failed})") from failed
+
+
+def read_regular(path: str | Path, *, error: type[EdgeclsError], most_bytes: int) -> bytes:
+    """Read a regular file of at most `most_bytes` bytes, with the length that it has when opened. Raises `error`."""
+    with open_regular(path, error=error) as file:
+        length = os.fstat(file.fileno()).st_size
+        if length > most_bytes:
+            raise error(f"{path}: expected at most {most_bytes} bytes, found {length}")
+        try:
+            return file.read(length)
+        except (OSError, MemoryError) as failed:
+            raise error(f"{path}: cannot be read ({getattr(failed, 'strerror', None) or 'not enough memory'})") from failed
+
+
+def read_small(path: Path, most_bytes: int) -> bytes:
+    """Read a regular file that edgecls wrote, of at most `most_bytes` bytes.
+
+    Someone may have replaced it, so links are not followed and pipes do not block. Raises OSError or ValueError.
+    """
+    with open_file(path, follow_links=False) as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise ValueError(f"{path}: expected a file of at most {most_bytes:,} bytes")
+    return content

@@ -1,0 +1,1 @@
+"""Results as lines of JSON, recordings of them, and summaries."""

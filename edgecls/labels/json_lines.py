@@ -1,0 +1,250 @@
+"""Write results as lines of JSON, for pipes and files.
+
+    {"camera": "gate", "frame": 12, "time_s": 0.48, "age_ms": 3.1, "label": "stop", "score": 0.998,
+     "top": [["stop", 0.998], ["yield", 0.001], ...]}
+
+`label`, `score` and `top` belong to the first region; without regions they are null and []. A frame of a live source adds
+"at_s", in seconds since 1970 (UTC); a frame of a recording adds "file", the video or picture. Unless the only region is the
+whole frame, "size" is its width and height in pixels, and "detections" lists each region with its box. For an unfit camera,
+"unfit" names the fault, since when and until when it was seen. Such a frame has no labels, unless "classified" is true:
+
+    "unfit": {"fault": "black", "since": {"frame": 90, "time_s": 3.6, "at_s": null}, "last": {"frame": 140, ...}}
+
+A state change of a camera is a line of its own, in order with the camera's frames:
+
+    {"camera": "gate", "state": "lost", "why": "rtsp://gate: no more frames after 12; ...", "at_s": 1763823787.123}
+
+An event has a line when it begins and another one when it ends. Until then, `end` and `duration_s` are null. Fields that do not
+apply to its kind are left out:
+
+    {"event": "4c9d0e...", "kind": "crossing", "camera": "gate", "region": "entry", "label": "vehicle", "score": 0.9812,
+     "track_id": 3, "direction": "left", "start": {"frame": 61, "time_s": 4.88, "at_s": 1763823787.123}, "end": {...},
+     "duration_s": 0.0, "model": "street",
+     "view": {"frame": 61, "time_s": 4.88, "box": [310, 122, 402, 190], "size": [768, 432]}}
+
+`view` is the frame and box that show the object best so far; for a crossing or a presence, those in which it began.
+
+Spools on disk hold the same records. `to_event` and `to_state` read them back.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from edgecls.errors import DataError
+from edgecls.event import Event, Moment, View
+from edgecls.events.observation import SCORE_DIGITS, TIME_DIGITS, UNKNOWN_SIZE, Observation, is_whole_frame, rounded_moment
+from edgecls.frame import WHOLE_FRAME, Box, Detection, Prediction, StateChange, Unfit
+from edgecls.labels.validation import check_frame, check_state
+from edgecls.text.redaction import public_text
+from edgecls.text.strict_json import dumps, loads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edgecls.frame import Result
+
+LEFT_OUT = "left_out"
+"""What a line of a thinned log has, and no other."""
+_LOWEST_PLAIN, _HIGHEST_PLAIN = 1e-3, 1 - 10.0**-SCORE_DIGITS
+"""Lower scores may be written with an exponent, higher ones become 1.0."""
+_PLAIN = f"%.{SCORE_DIGITS}f"
+
+
+def observed(record: dict[str, Any]) -> Observation:
+    """Return what the record of a frame says. Raises KeyError, TypeError or ValueError if it is not one of a frame."""
+    moment = Moment(int(record["frame"]), float(record["time_s"]), record.get("at_s"), record.get("file", ""))
+    width, height = record.get("size", UNKNOWN_SIZE)
+    found = record.get("detections")
+    if found is None:
+        found = [{**record, "region": WHOLE_FRAME, "box": (0, 0, width, height)}]
+    detections = tuple([Detection(Box(*one["box"]), _prediction(one), one["region"]) for one in found])
+    return Observation(record["camera"], moment, (height, width), detections, _unfit(record.get("unfit")))
+
+
+def read_line(line: str, where: str) -> Observation | StateChange | None:
+    """Return what a line says of a frame, or of a change of a camera's state; None where it speaks of something else. Raises
+    DataError, whose text begins with `where`, for what is no line of a run.
+    """
+    try:
+        record = loads(line)
+        if LEFT_OUT in record:
+            raise DataError(
+                f"{where}: this log is thinned (its sink has when or every_s), and events and shares are made of every frame; "
+                "record with jsonl:FILE alone. The events of the run itself are in the log already"
+            )
+        if "frame" in record:
+            check_frame(record)
+            return observed(record)
+        if "state" not in record:
+            return None
+        check_state(record)
+        return to_state(record)
+    except DataError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{where}: not a line of edgecls run ({type(error).__name__}: {error})") from error
+
+
+def to_line(result: Result) -> str:
+    """Return one line of JSON, without the line break. What UTF-8 cannot hold, as in the name of a file that is not
+    Unicode, is written as JSON's own escape.
+
+    The line is put together here and not by `json.dumps`, which takes twice as long.
+    """
+    frame, detections = result.frame, result.detections
+    predictions = [_prediction_json(d.prediction) for d in detections]
+    first = predictions[0] if predictions else '"label": null, "score": null, "top": []'
+    parts = [
+        f'{{"camera": {_quoted(frame.camera)}, "frame": {frame.index}, "time_s": {_json(round(frame.time_s, TIME_DIGITS))}, '
+        f'"age_ms": {_json(round(result.timing.age_ms, 1))}, {first}'
+    ]
+    if frame.at_s is not None:
+        parts.append(f'"at_s": {_json(round(frame.at_s, TIME_DIGITS))}')
+    if frame.file:
+        parts.append(f'"file": {dumps(frame.file)}')
+    if not is_whole_frame(result):
+        height, width = frame.size_hw
+        regions = [
+            f'{{"region": {_quoted(d.region)}, "box": {list(d.box)}, {prediction}}}'
+            for d, prediction in zip(detections, predictions, strict=True)
+        ]
+        parts.append(f'"size": [{width}, {height}], "detections": [{", ".join(regions)}]')
+    if result.left_out:
+        parts.append(f'"regions_left_out": {result.left_out}')
+    if result.unfit is not None:
+        parts.append(f'"unfit": {dumps(_unfit_record(result.unfit))}')
+    return ", ".join(parts) + "}"
+
+
+def to_thinned_line(result: Result, left_out: int) -> str:
+    """Return the line of a result in a thinned log: with the number of frames that had no line since the one before."""
+    return f'{to_line(result)[:-1]}, "{LEFT_OUT}": {left_out}}}'
+
+
+def state_line(change: StateChange) -> str:
+    """Return a change of state as one line of JSON, without the line break."""
+    return as_line(state_record(change))
+
+
+def state_record(change: StateChange) -> dict[str, Any]:
+    """Return what the line of a change of state says, as plain values. Of an address it names scheme, host and port."""
+    return {"camera": change.camera, "state": change.state, "why": public_text(change.why), "at_s": round(change.at_s, 3)}
+
+
+def to_state(record: Mapping[str, Any]) -> StateChange:
+    """Return the change of state that a record tells of."""
+    return StateChange(record["camera"], record["state"], record["why"], record["at_s"])
+
+
+def event_record(event: Event) -> dict[str, Any]:
+    """Return what the line of an event says, as plain values."""
+    record: dict[str, Any] = {
+        "event": event.id,
+        "kind": event.kind,
+        "camera": event.camera,
+        "region": event.region,
+        "label": event.label,
+        "score": round(event.score, SCORE_DIGITS),
+        "start": _moment(event.start),
+        "end": None if event.end is None else _moment(event.end),
+        "duration_s": None if event.duration_s is None else round(event.duration_s, 3),
+        "model": event.model,
+    }
+    extra: dict[str, Any] = {"track_id": event.track_id, "direction": event.direction, "counts": dict(event.counts)}
+    if event.occupancy is not None:
+        extra["occupancy"] = round(event.occupancy, 3)
+    if event.view is not None:
+        extra["view"] = _view_record(event.view)
+    return {**record, **{name: value for name, value in extra.items() if value not in (None, "", {})}}
+
+
+def event_line(event: Event) -> str:
+    """Return one line of JSON, without the line break."""
+    return as_line(event_record(event))
+
+
+def to_event(record: Mapping[str, Any]) -> Event:
+    """Return the event that a record tells of: the same id, times to a millisecond, the score to 7 digits."""
+    return Event(
+        kind=record["kind"],
+        camera=record["camera"],
+        region=record["region"],
+        label=record["label"],
+        score=record["score"],
+        start=Moment(**record["start"]),
+        end=None if record["end"] is None else Moment(**record["end"]),
+        track_id=record.get("track_id"),
+        direction=record.get("direction", ""),
+        counts=record.get("counts", {}),
+        occupancy=record.get("occupancy"),
+        model=record["model"],
+        view=_view(record.get("view")),
+    )
+
+
+def _moment(moment: Moment) -> dict[str, Any]:
+    frame, time_s, at_s, file = rounded_moment(moment)
+    record = {"frame": frame, "time_s": time_s, "at_s": at_s}
+    return {**record, "file": file} if file else record
+
+
+def _view_record(view: View) -> dict[str, Any]:
+    height, width = view.size_hw
+    return {"frame": view.frame, "time_s": round(view.time_s, 3), "box": list(view.box), "size": [width, height]}
+
+
+def _view(record: Mapping[str, Any] | None) -> View | None:
+    """The inverse of `_view_record`."""
+    if record is None:
+        return None
+    width, height = record["size"]
+    return View(record["frame"], record["time_s"], Box(*record["box"]), (height, width))
+
+
+def as_line(record: Mapping[str, Any]) -> str:
+    """Return a record as one line of JSON, without the line break."""
+    return dumps(record)
+
+
+def _unfit_record(unfit: Unfit) -> dict[str, Any]:
+    record = {"fault": unfit.fault, "since": _moment(unfit.since), "last": _moment(unfit.last)}
+    return {**record, "classified": True} if unfit.classified else record
+
+
+def _unfit(record: Mapping[str, Any] | None) -> Unfit | None:
+    """The inverse of `_unfit_record`."""
+    if record is None:
+        return None
+    since, last = (Moment(**record[name]) for name in ("since", "last"))
+    return Unfit(record["fault"], since, last, record.get("classified", False))
+
+
+def _prediction_json(prediction: Prediction) -> str:
+    top = ", ".join([f"[{_quoted(label)}, {_score_json(score)}]" for label, score in prediction.top])
+    return f'"label": {_quoted(prediction.label)}, "score": {_score_json(prediction.score)}, "top": [{top}]'
+
+
+def _prediction(record: dict[str, Any]) -> Prediction:
+    """The inverse of `_prediction_json`, but for the class index."""
+    top = tuple([(label, score) for label, score in record["top"]])
+    return Prediction(record["label"], float(record["score"]), -1, top)
+
+
+def _score_json(score: float) -> str:
+    """`repr(round(score, SCORE_DIGITS))`, in a third of its time."""
+    if _LOWEST_PLAIN < score < _HIGHEST_PLAIN:
+        return (_PLAIN % score).rstrip("0")
+    return _json(round(score, SCORE_DIGITS))
+
+
+def _json(number: float) -> str:
+    return repr(number) if type(number) is float and math.isfinite(number) else dumps(number)
+
+
+@lru_cache(maxsize=4096)
+def _quoted(text: str) -> str:
+    """A name as JSON: of a camera, a region or a label, of which a run has a few."""
+    return dumps(text)

@@ -1,0 +1,147 @@
+"""The model card: the labels of a model, the input that it expects, how it was made and how accurate it is.
+
+The card is stored inside the ONNX file as one metadata entry, so a device needs only that file. It contains no dates: the same
+pictures, settings and versions give the same card.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from edgecls.errors import ModelError
+from edgecls.input_spec import InputSpec
+from edgecls.model.confidence import Confidence
+from edgecls.text.strict_json import dumps, loads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MAX_NUMBER = 1e30
+"""A larger number on a card is an error."""
+METADATA_KEY = "edgecls"
+CARD_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Everything about a model except its weights.
+
+    Attributes:
+        labels: The labels in the order of the outputs.
+        input: The picture that the model takes.
+        scheme: The number format of the weights, such as "keras", "fp32" or "int8-full".
+        about: Free text, such as the name and license of the data.
+        dataset: The fingerprint of the training data.
+        split: How the held-out pictures were chosen, in words.
+        confidence: The calibration of the scores.
+        metrics: The results of evaluating this very file, by name.
+        measured_on: The pictures behind `metrics`, in words.
+        made_with: Versions and settings, by name.
+        version: The version of the card's format.
+
+    Example:
+        card = Classifier.load("signs.onnx").card
+        print(card.labels, card.metrics["top1"])
+    """
+
+    labels: tuple[str, ...]
+    input: InputSpec
+    scheme: str
+    about: str = ""
+    dataset: str = ""
+    split: str = ""
+    confidence: Confidence = field(default_factory=Confidence)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    measured_on: str = ""
+    made_with: Mapping[str, str] = field(default_factory=dict)
+    version: int = CARD_VERSION
+
+    def __post_init__(self) -> None:
+        """Check that labels are distinct and printable. Raises ModelError."""
+        if len(self.labels) < 2:
+            raise ModelError(f"a classifier needs at least 2 labels, the card has {len(self.labels)}")
+        if len(set(self.labels)) != len(self.labels):
+            twice = sorted({label for label in self.labels if self.labels.count(label) > 1})
+            raise ModelError(f"labels must be unique, the card has {twice[0]!r} twice")
+        for label in self.labels:
+            if not label.strip() or any(unicodedata.category(sign) in ("Cc", "Cs") for sign in label):
+                raise ModelError(f"a label must be a text on one line, the card has {label!r}")
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """Return the card as JSON with sorted keys."""
+        return dumps(dataclasses.asdict(self), sort_keys=True, indent=indent)
+
+    @staticmethod
+    def from_json(text: str, where: str) -> ModelCard:
+        """Parse a card. Unknown fields are ignored, because later versions may add some.
+
+        Args:
+            text: The JSON.
+            where: The name of the file, for error messages.
+
+        Raises:
+            ModelError: The text is not a card, or its version is newer than this edgecls.
+        """
+        try:
+            fields: dict[str, Any] = loads(text)
+            version = fields["version"]
+            _check_kinds(fields)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ModelError(f"{where}: its card is damaged ({error}); export the model again") from error
+        if version > CARD_VERSION:
+            raise ModelError(f"{where}: its card has version {version}, this edgecls knows {CARD_VERSION}; update edgecls")
+        try:
+            return ModelCard(
+                **{
+                    **_known(ModelCard, fields),
+                    "labels": tuple(fields["labels"]),
+                    "input": InputSpec(**_known(InputSpec, fields["input"])),
+                    "confidence": Confidence(**_known(Confidence, fields.get("confidence", {}))),
+                }
+            )
+        except (TypeError, KeyError) as error:
+            raise ModelError(f"{where}: its card is incomplete ({error}); export the model again") from error
+        except ModelError as error:
+            raise ModelError(f"{where}: {error}") from error
+
+
+def family(scheme: str) -> str:
+    """Return the number format of a scheme: "int8" for "int8-full-entropy"."""
+    return scheme.partition("-")[0]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
+
+
+_KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "version": ("a whole number above 0", lambda v: type(v) is int and v > 0),
+    "labels": ("a list of texts", lambda v: type(v) is list and all(type(label) is str for label in v)),
+    **dict.fromkeys(("scheme", "about", "dataset", "split", "measured_on"), ("a text", lambda v: type(v) is str)),
+    "metrics": ("a table of numbers", lambda v: type(v) is dict and all(map(_is_number, v.values()))),
+    "made_with": ("a table of texts", lambda v: type(v) is dict and all(type(text) is str for text in v.values())),
+    "input": ("a table", lambda v: type(v) is dict),
+    "confidence": ("a table", lambda v: type(v) is dict),
+    "input.height": ("a whole number", lambda v: type(v) is int),
+    "input.width": ("a whole number", lambda v: type(v) is int),
+    **dict.fromkeys(("input.color", "input.fit", "input.interpolation"), ("a text", lambda v: type(v) is str)),
+    **dict.fromkeys((f"confidence.{f.name}" for f in dataclasses.fields(Confidence)), ("a number", _is_number)),
+}
+"""The expected type of each field: in words, and as a check. A card may have been edited by hand."""
+
+
+def _check_kinds(fields: Mapping[str, Any]) -> None:
+    """Raise TypeError if a field has the wrong type; missing fields are not checked here."""
+    inner = {f"{table}.{name}": value for table in ("input", "confidence") if isinstance(fields.get(table), dict)
+             for name, value in fields[table].items()}  # fmt: skip
+    for name, value in (*fields.items(), *inner.items()):
+        if name in _KINDS and not _KINDS[name][1](value):
+            raise TypeError(f"{name} must be {_KINDS[name][0]}, found {str(value)[:80]!r}")
+
+
+def _known(cls: type, fields: Mapping[str, Any]) -> dict[str, Any]:
+    names = {f.name for f in dataclasses.fields(cls)}
+    return {name: value for name, value in fields.items() if name in names}

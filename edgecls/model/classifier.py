@@ -1,0 +1,187 @@
+"""Classify pictures with an .onnx model and its card."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import warnings
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from edgecls import image
+from edgecls.errors import ModelError
+from edgecls.frame import Picture, Prediction
+from edgecls.model import providers, vet
+from edgecls.model.card import METADATA_KEY, ModelCard
+from edgecls.model.confidence import UNKNOWN, UNKNOWN_ID
+from edgecls.model.device_buffers import Binding
+from edgecls.model.golden import GOLDEN_KEY, Golden, OnMismatch, check_choice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+INPUT_NAME, OUTPUT_NAME = "image", "probabilities"
+TOP = 5
+
+
+class Classifier:
+    """A loaded model. It keeps no state between calls and is thread-safe.
+
+    Attributes:
+        card: The model card: labels, input, metrics.
+        device: The short name of the execution provider, such as "cpu" or "cuda".
+        why: Why this device was chosen.
+        bytes: The size of the model file in bytes.
+
+    Example:
+        classifier = Classifier.load("signs.onnx")
+        prediction = classifier.classify(image.load("stop.png"))
+        print(prediction.label, prediction.score)
+    """
+
+    def __init__(self, model: bytes, card: ModelCard, opened: providers.Opened) -> None:
+        """Use an open session. Call `Classifier.load` instead, which checks that card and session agree."""
+        self.card = card
+        self.device = opened.device
+        self.why = opened.why
+        self.bytes = len(model)
+        self._session = opened.session
+        provider = providers.PROVIDERS[opened.device]
+        largest = providers.LARGEST_BOUND_BATCH
+        self._binding = Binding(opened.session, provider.memory, largest=largest) if provider.memory else None
+        self._lock = threading.Lock() if provider.serial else contextlib.nullcontext()
+
+    @classmethod
+    def load(
+        cls, path: str | Path, *, device: str = "auto", threads: int | None = None, on_mismatch: OnMismatch = "stop"
+    ) -> Classifier:
+        """Load a model file and start it on a device.
+
+        The golden pictures in the file are classified and compared with the results at export, see `edgecls.model.golden`.
+
+        Args:
+            path: The .onnx file.
+            device: "auto" or a key of `providers.PROVIDERS`.
+            threads: CPU threads per inference; None uses one for small inputs, else one per core.
+            on_mismatch: If the golden pictures give other results: "stop" raises ModelError, "warn" gives a RuntimeWarning,
+                "ignore" skips the check.
+
+        Raises:
+            ModelError: The file is not an edgecls model, its card does not match its graph, or its results differ.
+            DeviceError: The device is not available.
+        """
+        return cls.from_bytes(vet.read(path), str(path), device=device, threads=threads, on_mismatch=on_mismatch)
+
+    @classmethod
+    def from_bytes(
+        cls, model: bytes, where: str, *, device: str = "auto", threads: int | None = None, on_mismatch: OnMismatch = "stop"
+    ) -> Classifier:
+        """Load a model from the bytes of an .onnx file, like `load`; `where` names it in error messages."""
+        check_choice(on_mismatch)
+        vet.vet(model, where)
+        opened = providers.open_session(model, where, device, threads=threads)
+        metadata = opened.session.get_modelmeta().custom_metadata_map
+        if METADATA_KEY not in metadata:
+            raise ModelError(
+                f"{where}: expected an .onnx file with an edgecls card, found none in its metadata "
+                f"({', '.join(sorted(metadata)) or 'empty'}); make one with: edgecls export, or adopt it with: edgecls adopt"
+            )
+        card = ModelCard.from_json(metadata[METADATA_KEY], where)
+        _check_graph(opened, card, where)
+        classifier = cls(model, card, opened)
+        if GOLDEN_KEY in metadata and on_mismatch != "ignore":
+            golden = Golden.from_json(metadata[GOLDEN_KEY], card.input, len(card.labels), where)
+            classifier._check_answers(golden, where, on_mismatch)
+        return classifier
+
+    def classify(self, picture: Picture) -> Prediction:
+        """Classify one picture of any size.
+
+        Args:
+            picture: (H, W) gray or (H, W, 3) blue-green-red, uint8.
+
+        Raises:
+            DataError: The array has another shape or dtype.
+        """
+        return self.classify_batch([picture])[0]
+
+    def classify_batch(self, pictures: Sequence[Picture]) -> list[Prediction]:
+        """Classify several pictures in one run of the model; their sizes may differ. See `classify`."""
+        if not pictures:
+            return []
+        return self.predictions(self.probabilities(np.stack([image.fit(p, self.card.input) for p in pictures])))
+
+    def probabilities(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run the model on prepared pictures.
+
+        Args:
+            batch: (N, height, width, channels) uint8, each as `image.fit` returns it.
+
+        Returns:
+            Calibrated probabilities, (N, labels) float32.
+        """
+        return self.card.confidence.calibrated(self._run(batch))
+
+    def predictions(self, probabilities: NDArray[np.float32]) -> list[Prediction]:
+        """Turn probabilities into predictions with the TOP best labels; ties keep the order of the labels.
+
+        A picture that resembles no class gets the label "unknown".
+
+        Args:
+            probabilities: Calibrated, (N, labels) float32.
+
+        Returns:
+            One prediction per row.
+        """
+        labels = self.card.labels
+        predictions = []
+        for row, unknown in zip(probabilities, self.card.confidence.unknown(probabilities).tolist(), strict=True):
+            best = np.argsort(-row, kind="stable")[:TOP].tolist()
+            top = tuple((labels[i], float(row[i])) for i in best)
+            label, class_id = (UNKNOWN, UNKNOWN_ID) if unknown else (top[0][0], best[0])
+            predictions.append(Prediction(label, top[0][1], class_id, top))
+        return predictions
+
+    def _check_answers(self, golden: Golden, where: str, on_mismatch: OnMismatch) -> None:
+        difference = golden.difference(self._run)
+        if difference <= golden.bound:
+            return
+        made_with = self.card.made_with.get("onnxruntime", "an unknown version")
+        text = (
+            f"{where}: gives other answers here than where it was exported: a probability of its golden pictures differs by "
+            f"{difference:.3g} (at most {golden.bound:.3g}), on {self.device} with ONNX Runtime {providers.version()} "
+            f"(exported with {made_with}); use another `device` or that version, or export the model as fp32"
+        )
+        if on_mismatch == "stop":
+            raise ModelError(text)
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
+
+    def _run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if self._binding is not None:
+            return self._binding.run(batch)
+        with self._lock:
+            try:
+                return cast("NDArray[np.float32]", self._session.run([OUTPUT_NAME], {INPUT_NAME: batch})[0])
+            except Exception as error:  # ONNX Runtime has no common base class of its errors
+                why = " ".join(str(error).split())[:300]
+                raise ModelError(f"the model failed on a batch of {len(batch)} pictures ({why}); export it again") from error
+
+
+def _check_graph(opened: providers.Opened, card: ModelCard, where: str) -> None:
+    inputs = {i.name: (i.type, list(i.shape)) for i in opened.session.get_inputs()}
+    outputs = {o.name: list(o.shape) for o in opened.session.get_outputs()}
+    kind, shape = inputs.get(INPUT_NAME, ("nothing", []))
+    if kind != "tensor(uint8)" or shape[1:] != list(card.input.shape):
+        raise ModelError(
+            f"{where}: the card promises an input {INPUT_NAME!r} of uint8 (N, {', '.join(map(str, card.input.shape))}), "
+            f"the graph has {', '.join(f'{n} {t} {s}' for n, (t, s) in inputs.items())}; export the model again"
+        )
+    if outputs.get(OUTPUT_NAME, [])[1:] != [len(card.labels)]:
+        raise ModelError(
+            f"{where}: the card has {len(card.labels)} labels, the graph gives "
+            f"{', '.join(f'{n} {s}' for n, s in outputs.items())}; export the model again with its labels"
+        )

@@ -1,0 +1,93 @@
+"""Switching a run to another configuration while its cameras keep running.
+
+New sources and sinks are opened, and a new model is loaded, while frames are still classified as before. The switch then
+happens between two frames. If anything fails, the run goes on with its last good configuration.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecls.run.config import check_labels
+from edgecls.run.model import load_classifier
+from edgecls.sink import close_sink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edgecls.log import Say
+    from edgecls.model.classifier import Classifier
+    from edgecls.run.config import Config
+    from edgecls.run.pipeline import Pipeline
+    from edgecls.run.site import Plan, Site
+    from edgecls.sink import Sink
+    from edgecls.source import Merged
+
+ASK_EVERY_S = 0.1
+
+
+class Reload:
+    """Switches a run to other configurations: its site, its cameras and its model."""
+
+    def __init__(
+        self, site: Site, classifier: Classifier, *, frames: Merged, pipeline: Pipeline,
+        shield: Callable[[Callable[[], None]], None], say: Say,
+    ) -> None:  # fmt: skip
+        """Start with `classifier`, which has just been loaded for the configuration of the site."""
+        self.classifier = classifier
+        self._site = site
+        self._frames = frames
+        self._pipeline = pipeline
+        self._shield = shield
+        self._say = say
+        self._loaded = _model_of(site.config)
+
+    def __call__(self, config: Config, is_over: threading.Event) -> str:
+        """Switch to a configuration. Must be called from another thread than the one that reads the frames.
+
+        Args:
+            config: The new configuration.
+            is_over: Is set when the run has ended, so that no more frames are read.
+
+        Returns:
+            One line that describes the changes; "" if the run ended first.
+
+        Raises:
+            EdgeclsError: The configuration cannot be run. Nothing has changed.
+        """
+        model = _model_of(config)
+        loaded = load_classifier(config, self._say) if model != self._loaded else None
+        classifier = loaded or self.classifier
+        check_labels(config, classifier.card.labels)
+        plan = self._site.prepare(config, classifier=classifier)
+        done = threading.Event()
+        leaving: list[Sink] = []
+        self._frames.between(partial(self._shield, partial(self._change, plan, loaded, leaving, done)))
+        while not (done.wait(ASK_EVERY_S) or is_over.is_set()):
+            pass
+        if not done.is_set():
+            plan.drop()
+            return ""
+        self._loaded, self.classifier = model, classifier
+        for sink in leaving:
+            close_sink(sink, self._say)
+        return f"{plan}; model: {config.model}" if loaded else str(plan)
+
+    def _change(self, plan: Plan, classifier: Classifier | None, leaving: list[Sink], done: threading.Event) -> None:
+        """Make the switch, in the thread that reads the frames."""
+        if classifier is not None:
+            self._pipeline.use(classifier)
+        leaving += self._site.change(plan)
+        done.set()
+
+
+def _model_of(config: Config) -> tuple[object, ...]:
+    """Return what identifies the model, including size and time of its file, which may have been replaced."""
+    try:
+        stat = Path(config.model).stat()
+    except OSError:  # loading it reports the error
+        return config.model, config.device, config.threads, config.on_mismatch
+    return config.model, config.device, config.threads, config.on_mismatch, stat.st_mtime_ns, stat.st_size

@@ -1,0 +1,231 @@
+"""A configured run, from the cameras to the sinks and the caller.
+
+    with Run("cameras.toml") as run:
+        for result, events in run:
+            ...
+
+`edgecls run` uses this class, both for a cameras.toml and for options, so both behave the same.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from edgecls.errors import ConfigError
+from edgecls.log import Say, log_warning
+from edgecls.run.cameras import open_cameras
+from edgecls.run.config import check_uses, read_config
+from edgecls.run.model import load_classifier
+from edgecls.run.options import from_options, with_plain_logs
+from edgecls.run.pipeline import Pipeline
+from edgecls.run.reload import Reload
+from edgecls.run.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from edgecls.event import Event
+    from edgecls.frame import Result, StateChange
+    from edgecls.model.classifier import Classifier
+    from edgecls.run.config import Config
+    from edgecls.sink import Sink, SinkSettings
+    from edgecls.source import Merged
+
+
+class Run:
+    """Reads cameras, classifies their frames, detects events, and passes results and events to the sinks and the caller.
+
+    Model, cameras and sinks are opened when a run is created, and closed by `close` or at the end of the `with` block. One
+    thread iterates over the results; other threads may call `stop` and `reload`.
+
+    Attributes:
+        config: The current configuration.
+        frames: The opened cameras; `frames.skipped` is the number of skipped frames.
+        sinks: The open sinks. You may append others, which you then close yourself.
+
+    Example:
+        with edgecls.Run(model="street.onnx", sources=["gate=rtsp://10.0.0.7/1"], sinks=["mqtt://broker/traffic"]) as run:
+            for result, events in run:
+                for event in events:
+                    print(event.camera, event.kind, event.label)
+    """
+
+    def __init__(
+        self,
+        config: Config | str | Path | None = None,
+        *,
+        model: str | Path | None = None,
+        sources: Sequence[int | str | Path] = (),
+        zones: Mapping[str, Sequence[float]] | None = None,
+        lines: Mapping[str, Sequence[float]] | None = None,
+        sinks: Sequence[str | SinkSettings] = (),
+        spool: str | Path | None = None,
+        say: Say = log_warning,
+        shield: Callable[[Callable[[], None]], None] | None = None,
+    ) -> None:
+        """Load the model, open the cameras and the sinks.
+
+        Args:
+            config: The path of a cameras.toml, or a `Config`. Without it, `model` and `sources` are required.
+            model: The .onnx file; overrides the model in `config`.
+            sources: Camera numbers or devices, video files, folders of pictures and URLs, each with an optional name:
+                "gate=rtsp://10.0.0.7/1". Cannot be combined with `config`.
+            zones: Parts of every frame to classify, by name: (x, y, width, height) as fractions of the frame, 0 to 1. Cannot be
+                combined with `config`.
+            lines: Lines at which objects are counted, by name: (x1, y1, x2, y2) as fractions of the frame, 0 to 1. Cannot be
+                combined with `config`.
+            sinks: Where results and events go besides the caller: specifications such as "jsonl:out.jsonl", or settings. They
+                are added to those in `config`.
+            spool: Folder for events that wait for delivery; default as in `open_sink`.
+            say: Called with a one-line message for problems that do not end the run.
+            shield: Called with a function that must not be interrupted. Only for programs whose signal handlers raise.
+
+        Raises:
+            ConfigError: The settings are invalid, or a rule names a label that the model does not have.
+            ModelError: The model cannot be loaded.
+            SourceError: A file or folder cannot be opened. Cameras and streams that are offline are opened later.
+            SinkError: A sink cannot be opened.
+        """
+        self._shield = shield or (lambda write: write())
+        self._stopped = threading.Event()
+        self._is_finished = False
+        self.last_events: list[Event] = []
+        """Events that ended because the run ended; empty until then."""
+        config = _configured(config, model, sources, zones=zones, lines=lines, sinks=sinks)
+        classifier = load_classifier(config, say)
+        with ExitStack() as stack:
+            self.frames: Merged = stack.enter_context(open_cameras(config, classifier=classifier, say=say))
+            self._site = stack.enter_context(Site(config, self.frames, classifier=classifier, spool=spool, say=say))
+            self.frames.on_state(self._write_state)
+            self._stack = stack.pop_all()
+        pipeline = Pipeline(classifier, regions=self._site.regions, health=self._site.health)
+        self._results = pipeline.over(self.frames)
+        self._reload = Reload(self._site, classifier, frames=self.frames, pipeline=pipeline, shield=self._shield, say=say)
+
+    @property
+    def config(self) -> Config:
+        """The current configuration; `reload` changes it."""
+        return self._site.config
+
+    @property
+    def sinks(self) -> list[Sink]:
+        """The open sinks. You may append others, which you then close yourself."""
+        return self._site.sinks
+
+    @property
+    def classifier(self) -> Classifier:
+        """The loaded model; `reload` may change it."""
+        return self._reload.classifier
+
+    def __iter__(self) -> Iterator[tuple[Result, list[Event]]]:
+        """Yield each result with the events that begin or end with it, after the sinks have received both.
+
+        Ends when all cameras have ended, a sink is done, or `stop` is called. Events that end because the run ends are in
+        `last_events`.
+        """
+        while (result := self.read()) is not None:
+            yield result, self.write(result)
+        self.finish()
+
+    def read(self) -> Result | None:
+        """Wait for the next result. Returns None at the end. Pass each result to `write` before reading the next."""
+        if self._stopped.is_set() or any(sink.done for sink in self.sinks):
+            return None
+        try:
+            return next(self._results, None)
+        except _StoppedError:
+            return None
+
+    def write(self, result: Result) -> list[Event]:
+        """Pass a result, and the events that begin or end with it, to all sinks. Returns these events."""
+        return self._site.write(result)
+
+    def finish(self) -> None:
+        """End all ongoing events, after the last result. The sinks get them, and they are in `last_events`."""
+        if not self._is_finished:
+            self._is_finished = True
+            self.last_events = self._site.finish()
+
+    def stop(self) -> None:
+        """End the run without waiting for the next frame. May be called from any thread."""
+        self._stopped.set()
+        self.frames.between(_stop)
+
+    def reload(self, config: Config | str | Path, *, is_over: threading.Event | None = None) -> str:
+        """Switch to another configuration without a pause. Whatever is the same in both keeps running.
+
+        Call this from another thread than the one that reads the results. It blocks until the change is in effect.
+
+        Args:
+            config: The path of a cameras.toml, or a `Config`.
+            is_over: An event that ends the wait because no more results are read. Default: set by `stop`.
+
+        Returns:
+            One line that describes the changes; "" if the run ended first.
+
+        Raises:
+            EdgeclsError: The new configuration cannot be run. The run goes on as before.
+        """
+        return self._reload(_read(config), is_over or self._stopped)
+
+    def close(self) -> None:
+        """Close the sinks and the cameras."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        """Return the run, which is already open."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Call `finish`, unless an error ended the run, and close everything."""
+        try:
+            if kind is None:
+                self.finish()
+        finally:
+            self.close()
+
+    def _write_state(self, change: StateChange) -> None:
+        self._shield(partial(self._site.write_state, change))
+
+
+class _StoppedError(Exception):
+    """Ends the wait for the next frame."""
+
+
+def _stop() -> None:
+    raise _StoppedError
+
+
+def _read(config: Config | str | Path) -> Config:
+    return read_config(config) if isinstance(config, str | Path) else config
+
+
+def _configured(
+    config: Config | str | Path | None,
+    model: str | Path | None,
+    sources: Sequence[int | str | Path],
+    *,
+    zones: Mapping[str, Sequence[float]] | None,
+    lines: Mapping[str, Sequence[float]] | None,
+    sinks: Sequence[str | SinkSettings],
+) -> Config:
+    """Build the configuration from the arguments of `Run`."""
+    texts = tuple(sink for sink in sinks if isinstance(sink, str))
+    outs = tuple(sink for sink in sinks if not isinstance(sink, str))
+    if config is None:
+        if model is None or not sources:
+            raise ConfigError("expected a config, or a model and sources")
+        found = with_plain_logs(from_options(model, sources, zones=zones, lines=lines, sinks=texts, sink=outs))
+    elif sources or zones or lines:
+        raise ConfigError("sources, zones and lines cannot be combined with config; put them into cameras.toml")
+    else:
+        found = _read(config)
+        found = replace(found, model=str(model or found.model), sinks=(*found.sinks, *texts), sink=(*found.sink, *outs))
+    check_uses(found)
+    return found

@@ -1,0 +1,33 @@
+"""Settings: frozen dataclasses built from TOML tables, their JSON Schema, and the lines that they stand in."""
+
+from edgecls.settings.build import (
+    LONGEST_TEXT,
+    NO_SETTING,
+    alternatives,
+    as_table,
+    build,
+    check,
+    fields_of,
+    merged,
+    read_toml,
+    read_toml_with_lines,
+    unknown,
+)
+from edgecls.settings.limits import check_limits, limited, some_of
+
+__all__ = [
+    "LONGEST_TEXT",
+    "NO_SETTING",
+    "alternatives",
+    "as_table",
+    "build",
+    "check",
+    "check_limits",
+    "fields_of",
+    "limited",
+    "merged",
+    "read_toml",
+    "read_toml_with_lines",
+    "some_of",
+    "unknown",
+]

@@ -1,0 +1,265 @@
+"""Settings as frozen dataclasses that are built from TOML tables, with errors that name the key and what it may be."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from types import MappingProxyType, NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from edgecls.errors import ConfigError, EdgeclsError
+from edgecls.files.text_file import read_text
+from edgecls.settings.toml_lines import MOST_SHOWN, Where, cut
+from edgecls.text.redaction import STARS, is_secret_key, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+T = TypeVar("T")
+
+LISTED = {int: "whole numbers", str: "texts"}
+WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+LONGEST_TEXT = 10_000
+"""Characters of a setting. Paths have 4,096 at most, addresses fewer; the time to look into them may grow with the square of
+their length.
+"""
+DEEPEST = 64
+"""Tables within tables. Python's parser takes a time that grows with the square of the parts of a key."""
+
+_DOTTED = re.compile(rf"(?<![\w-])(?:[A-Za-z0-9_-]++[ \t]*+\.[ \t]*+){{{DEEPEST}}}")
+_SUBJECT = re.compile(r"\w+(?:\[\d+\]|\.\w+)*")
+
+NO_SETTING = MappingProxyType({"setting": False})
+"""The metadata of a field that no file can set."""
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Read a TOML file. Raises ConfigError."""
+    return read_toml_with_lines(path)[0]
+
+
+def read_toml_with_lines(path: str | Path) -> tuple[dict[str, Any], Where]:
+    """Read a TOML file. Returns it, and what tells the line of each setting in it. Raises ConfigError."""
+    text = read_text(path, error=ConfigError)
+    if _DOTTED.search(text):
+        raise ConfigError(f"{path}: not valid TOML (a key of more than {DEEPEST} parts)")
+    try:
+        table = tomllib.loads(text)
+    except ValueError as error:  # a number of more than 4,300 digits is no TOMLDecodeError
+        raise ConfigError(f"{path}: not valid TOML ({error})") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: not valid TOML (tables or lists are nested too deep)") from error
+
+    where = Where(str(path), text, table)
+    _check_plain(table, where)
+    return table, where
+
+
+def fields_of(cls: Any) -> dict[str, Any]:
+    """The fields of a dataclass and their types, which stand in its module as text."""
+    hints = get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.metadata.get("setting", True)}
+
+
+def alternatives(hint: Any) -> tuple[Any, ...]:
+    """The types that a value of this type may have, but for None, which no TOML file can say."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return tuple(kind for kind in kinds if kind is not NoneType)
+
+
+def kinds_of(tables: Iterable[Any]) -> dict[str, Any]:
+    """Dataclasses that may stand in one place, by what tells them apart: the only value of their field `kind`."""
+    return {get_args(fields_of(cls)["kind"])[0]: cls for cls in tables}
+
+
+def unknown(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Say that there is no such setting, and which is meant most likely."""
+    known, name = list(known), cut(name)
+    near = difflib.get_close_matches(name, known, 1)
+    meant = f"did you mean {prefix}{near[0]}? " if near else ""
+    return f"unknown setting {prefix}{name}; {meant}known are {', '.join(known)}"
+
+
+def build(cls: type[T], table: Mapping[str, Any], where: str | Where, prefix: str = "") -> T:
+    """Build the dataclass `cls` from a table, nested dataclasses from nested tables, tuples of them from lists of tables; of
+    several dataclasses that may stand in one place the one that the table's `kind` names. A type with a classmethod
+    `from_setting` is built by that.
+
+    Raises ConfigError for a key that it does not have, one that is missing, or a value of another type; `where` and `prefix`
+    name them.
+    """
+    place = where if isinstance(where, Where) else Where(where)
+    _check_table(table, place, prefix.rstrip(".") or "the file")
+    hints = fields_of(cls)
+    for name in sorted(set(table) - set(hints)):
+        raise place.fault(prefix + name, unknown(name, hints, place.local(prefix)))
+    values = {name: _value(hints[name], value, place, prefix + name) for name, value in table.items()}
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]  # a dataclass
+        if field.name not in values and field.default is field.default_factory is dataclasses.MISSING:
+            raise place.fault(prefix, f"{place.local(prefix)}{field.name} is missing")
+    try:
+        return cls(**values)
+    except EdgeclsError as error:
+        text = str(error)
+        path, rest = _subject(text, hints)
+        if path:
+            raise place.fault(prefix + path, f"{place.local(prefix + path)}{rest}") from error
+        raise place.fault(prefix, text) from error
+
+
+def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay `changes` over `table`, nested tables key by key."""
+    result = dict(table)
+    for name, value in changes.items():
+        old = result.get(name)
+        result[name] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
+
+
+def check(name: str, value: object, good: bool, expected: str) -> None:
+    """Raise ConfigError unless `good`: `name` must be `expected`, not `value`."""
+    if not good:
+        raise ConfigError(_must_be(name, expected, value))
+
+
+def as_table(settings: Any) -> dict[str, Any]:
+    """The inverse of `build`: plain tables, without what is None."""
+    return _without_none(dataclasses.asdict(settings))
+
+
+def _must_be(name: str, expected: str, value: object) -> str:
+    key = re.split(r"[.\s]", name)[-1]
+    return f"{name} must be {expected}, not {STARS if is_secret_key(key) else _shown(value)}"
+
+
+def _subject(text: str, names: Iterable[str]) -> tuple[str, str]:
+    """The path of the setting that an error of a dataclass is about, which it begins with, or its part after a colon, and what
+    follows it; empty where it is about several.
+    """
+    for part in (text, text.partition(": ")[2]):
+        found = _SUBJECT.match(part)
+        if found and re.split(r"\W", found[0])[0] in names:
+            return found[0], part[found.end() :]
+    return "", ""
+
+
+def _value(hint: Any, value: Any, where: Where, name: str) -> Any:
+    kinds = alternatives(hint)
+    if len(kinds) > 1 and all(map(dataclasses.is_dataclass, kinds)):
+        return build(_kind(kinds, value, where, name), value, where, name + ".")
+    kind = kinds[0]
+    if hasattr(kind, "from_setting"):
+        try:
+            return kind.from_setting(value)
+        except EdgeclsError as error:
+            raise where.error(name, f": {error}") from error
+    if dataclasses.is_dataclass(kind):
+        _check_table(value, where, name)
+        return build(kind, value, where, name + ".")  # type: ignore[arg-type]  # a dataclass is a type here
+    if get_origin(kind) is tuple:
+        return _values(get_args(kind), value, where, name)
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise _wrong(where, name, f"one of {', '.join(filter(None, get_args(kind)))}", value)
+        return value
+    _check_plain(value, where, name)
+    if float in kinds and type(value) is int and int not in kinds:
+        return float(value)
+    if type(value) not in kinds:
+        raise _wrong(where, name, " or ".join(WORDS.get(kind, kind.__name__) for kind in kinds), value)
+    return value
+
+
+def _wrong(where: Where, name: str, expected: str, value: object, fix: str = "") -> ConfigError:
+    return where.fault(name, _must_be(where.local(name), expected, value) + fix)
+
+
+def _check_plain(value: Any, where: Where, name: str = "", depth: int = 0) -> None:
+    """Raise ConfigError for what TOML or a command line can say and no setting can be: a number that is NaN, infinite or beyond
+    64 bits, a text with a null byte, which no path may have, one that is too long, and tables within tables without end.
+    """
+    if depth > DEEPEST:
+        raise where.fault("", f"{name[:MOST_SHOWN]}... is nested too deep")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _check_plain(inner, where, f"{name}.{key}" if name else key, depth + 1)
+    elif isinstance(value, list | tuple):
+        for i, inner in enumerate(value):
+            _check_plain(inner, where, f"{name}[{i}]", depth + 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise _wrong(where, name, "a finite number", value)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise where.error(name, "must be a number of at most 64 bits")
+    elif isinstance(value, str) and len(value) > LONGEST_TEXT:
+        raise where.error(name, f"must be a text of at most {LONGEST_TEXT:,} characters, not {len(value):,}")
+    elif isinstance(value, str) and "\0" in value:
+        raise _wrong(where, name, "a text without null bytes", value)
+
+
+def _shown(value: Any) -> str:
+    """A value in an error, without secrets and cut where it would fill the screen."""
+    try:
+        text = repr(_public(value))
+    except ValueError:  # a number of more digits than Python writes
+        return "a number beyond 64 bits"
+    return cut(text)
+
+
+def _public(value: Any) -> Any:
+    """The value with what may be a secret hidden: texts that look like addresses, and whatever stands at a key for secrets."""
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, Mapping):
+        return {key: STARS if is_secret_key(str(key)) else _public(inner) for key, inner in value.items()}
+    return [_public(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _kind(tables: Iterable[Any], value: Any, where: Where, name: str) -> Any:
+    """Which of several dataclasses a table is meant to be."""
+    _check_table(value, where, name)
+    known, kind = kinds_of(tables), value.get("kind")
+    if not isinstance(kind, str) or kind not in known:
+        if "kind" not in value:
+            raise where.error(f"{name}.kind", f"is missing; expected one of {', '.join(known)}")
+        near = difflib.get_close_matches(str(kind), known, 1)
+        raise _wrong(where, f"{name}.kind", f"one of {', '.join(known)}", kind, f"; did you mean {near[0]}?" if near else "")
+    return known[kind]
+
+
+def _check_table(value: Any, where: Where, name: str) -> None:
+    if not isinstance(value, Mapping):
+        raise _wrong(where, name, "a table", value)
+
+
+def _values(kinds: tuple[Any, ...], value: Any, where: Where, name: str) -> tuple[Any, ...]:
+    """A list of plain values, or of tables; of a fixed length, or, where `kinds` ends with "...", of any."""
+    kind, fixed = kinds[0], 0 if kinds[-1] is Ellipsis else len(kinds)
+    is_list = isinstance(value, list | tuple) and (not fixed or len(value) == fixed)
+    is_text = get_origin(kind) is Literal
+    if not is_list or (kind in LISTED and not all(type(one) is kind for one in value)):
+        count = f"{fixed} " if fixed else ""
+        listed = LISTED.get(str if is_text else kind, "tables")
+        plain = re.sub(r"\[\d+\]", "", name)
+        fix = f"; write [[{plain}]] before each" if isinstance(value, dict) and dataclasses.is_dataclass(kind) else ""
+        raise _wrong(where, name, f"a list of {count}{listed}", value, fix)
+    return tuple(_value(kind, one, where, f"{name}[{i}]") for i, one in enumerate(value))
+
+
+def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in table.items() if value is not None}
+    return {name: _without_none(value) if isinstance(value, dict) else value for name, value in kept.items()}
+
+
+def check_count(what: str, found: int, most: int) -> None:
+    """Raise ConfigError for more than `most` of something at one camera."""
+    if found > most:
+        raise ConfigError(f"expected at most {most:,} {what}, found {found:,}")

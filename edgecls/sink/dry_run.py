@@ -1,0 +1,43 @@
+"""Whether a sink could be opened, found out by opening it as a run does, without leaving anything behind.
+
+Two kinds of steps are left out. A sink behind a spool would deliver events that wait there, so the spool is not opened, and
+nothing is sent. An old database would lose rows that are too old, so none are looked for.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from edgecls.errors import SinkError
+from edgecls.sink.kinds import SINKS, SinkSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edgecls.log import Say
+
+
+def dry_run(out: SinkSettings, spool_folder: Path, say: Say) -> None:
+    """Open and close a sink. Raises what opening it in a run would raise: SinkError, ConfigError or MissingExtraError."""
+    row = SINKS[out.kind]
+    if row.queue == "disk":
+        _check_spool(spool_folder)
+    made = [path for path in row.files(out, ()) if not path.exists()]
+    try:
+        if row.check is not None:
+            row.check(out, say)
+        else:
+            with closing(row.open(out, say)):
+                pass
+    finally:
+        for path in made:
+            path.unlink(missing_ok=True)
+
+
+def _check_spool(folder: Path) -> None:
+    """Raise SinkError if the spool folder cannot be created or written to."""
+    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise SinkError(f"{folder}: the folder for events that wait cannot be written to; name another one in EDGECLS_SPOOL")

@@ -1,0 +1,1 @@
+"""Network connections that tolerate slow, silent and hostile servers."""

@@ -1,0 +1,183 @@
+"""Publishing of messages to an MQTT broker with acknowledgements and automatic reconnection.
+
+Every connection has its own paho client, and so its own queue and acknowledgements. Messages that were not acknowledged when a
+connection broke are dropped there, and their owner publishes them again. A single paho client would keep them, resend them on
+each connection, and confuse their acknowledgements. Message ids continue across connections for the same reason: a late
+acknowledgement then refers to an id that nobody waits for.
+
+The newest retained message of each topic is sent again on each connection, because a restarted broker may have lost it; but
+only after the broker has acknowledged `status`, so not to a broker that accepts connections and closes them.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgecls import extras
+from edgecls.backoff import Backoff
+from edgecls.sink.homeassistant import OFFLINE
+from edgecls.sink.network.connection import Connection, Deadline, Resolver
+from edgecls.sink.network.mqtt_connection import Broker, Link, Message
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Hashable, Sequence
+
+CONNECT_WAIT_S = 10.0
+"""From the name lookup to the first acknowledgement of the broker."""
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 30.0
+"""Limits of the wait between two connections."""
+HELD_S = 10.0
+"""A connection that lasts this long, or delivers a message, was good; the back-off then starts again."""
+CLOSE_WAIT_S = 1.0
+PATIENCE = 6
+"""Number of waits for an acknowledgement after which to reconnect: the broker may have lost the message."""
+SILENT = "the broker does not acknowledge"
+
+
+class NotDeliveredError(OSError):
+    """The broker has not acknowledged the messages; the text says why."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    """The message ids of one delivery on one connection."""
+
+    key: Hashable
+    link: Link
+    ids: list[int]
+    waits: int = 0
+
+    def is_over(self) -> bool:
+        return all(mid in self.link.answers for mid in self.ids)
+
+    def refused(self) -> str:
+        return next((why for mid in self.ids if (why := self.link.answers[mid])), "")
+
+
+class Publisher:
+    """Publishes to a broker, for one caller at a time. A background thread connects and reconnects."""
+
+    def __init__(self, broker: Broker, *, rng: random.Random | None = None) -> None:
+        """Start to connect. Raises MissingExtraError if paho-mqtt is not installed."""
+        self.retained: dict[str, str] = {}
+        """The newest retained text of each topic."""
+        self._paho = extras.load("paho.mqtt.client", extra="mqtt", purpose="MQTT")
+        self._broker = broker
+        self._resolver = Resolver(broker.host, broker.port)
+        self._client_id = f"edgecls-{secrets.token_hex(6)}"  # unique: a broker closes connections with duplicate ids
+        self._backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S, rng=rng)
+        self._bell = threading.Condition()
+        self._link: Link | None = None
+        self._last_id = 0
+        self._down = ""  # why there is no connection
+        self._is_stopped = False
+        self._closing = threading.Event()
+        self._sent: _Sent | None = None
+        self._thread = threading.Thread(target=self._work, name=f"mqtt {broker.host}", daemon=True)
+        self._thread.start()
+
+    def deliver(self, key: Hashable, messages: Sequence[Message], wait_s: float) -> str:
+        """Publish messages and wait until all are acknowledged.
+
+        To retry, call it again with the same `key`: if the connection has not changed, it only continues to wait.
+
+        Returns:
+            Why the broker refuses a message; "" if it accepts all.
+
+        Raises:
+            NotDeliveredError: Not all messages were acknowledged within `wait_s` seconds.
+        """
+        with self._bell:
+            self._bell.wait_for(lambda: self._is_stopped or self._down or self._ready(), wait_s)
+            link = self._link
+            if link is None or not self._ready():
+                raise NotDeliveredError(self._down or SILENT)
+        sent = self._sent
+        if sent is None or (sent.key, sent.link) != (key, link):
+            sent = self._sent = self._publish(key, link, messages)
+        with self._bell:
+            self._bell.wait_for(lambda: self._is_stopped or self._link is not link or sent.is_over(), wait_s)
+            if not sent.is_over():
+                sent.waits += 1
+                if sent.waits >= PATIENCE:
+                    link.hang_up(SILENT)
+                raise NotDeliveredError(self._down or SILENT)
+            self._sent = None
+            link.is_good = True
+        return sent.refused()
+
+    def stop(self) -> None:
+        """Interrupt `deliver`."""
+        with self._bell:
+            self._is_stopped = True
+            self._bell.notify_all()
+
+    def close(self) -> None:
+        """Publish that edgecls is offline, and disconnect."""
+        self.stop()
+        self._closing.set()
+        with self._bell:
+            link = self._link
+        if link is not None and not (link.is_ready and self._take_leave(link)):
+            link.hang_up("closed")
+        self._thread.join(CLOSE_WAIT_S)
+
+    def _take_leave(self, link: Link) -> bool:
+        goodbye = link.publish(Message(self._broker.status, OFFLINE))
+        with self._bell:
+            self._bell.wait_for(lambda: goodbye in link.answers or self._link is not link, CLOSE_WAIT_S)
+        link.disconnect()
+        self._thread.join(CLOSE_WAIT_S)
+        return not self._thread.is_alive()
+
+    def _ready(self) -> bool:
+        return self._link is not None and self._link.is_ready
+
+    def _publish(self, key: Hashable, link: Link, messages: Sequence[Message]) -> _Sent:
+        if self._sent is not None and self._sent.link is link:  # the earlier delivery was given up
+            link.hang_up(SILENT)
+            raise NotDeliveredError(SILENT)
+        with self._bell:
+            link.answers.clear()
+            self.retained.update({message.topic: message.text for message in messages if message.retain})
+        return _Sent(key, link, [link.publish(message) for message in messages])
+
+    def _work(self) -> None:
+        while not self._closing.is_set():
+            if self._connect_once():
+                self._backoff.reset()
+            self._closing.wait(self._backoff.next_s())
+
+    def _connect_once(self) -> bool:
+        """Connect and stay connected. Returns whether it was a good connection."""
+        with Connection(self._resolver, Deadline(CONNECT_WAIT_S)) as connection:
+            link = Link(self._paho, self._broker, connection, client_id=self._client_id, notify=self._notify)
+            with self._bell:
+                self._link = link
+                if self._closing.is_set():
+                    return False
+            why = link.run(self._last_id, lambda: self._greet(link))
+            with self._bell:
+                self._last_id = link.last_id
+                self._link, self._down = None, why
+                self._bell.notify_all()
+        return link.is_good or link.held_s >= HELD_S
+
+    def _greet(self, link: Link) -> None:
+        """Send retained messages again, and wake `deliver`."""
+        with self._bell:
+            again = [Message(topic, text) for topic, text in self.retained.items()]
+        for message in again:
+            link.publish(message)
+        with self._bell:
+            link.is_ready, self._down = True, ""
+            self._bell.notify_all()
+
+    def _notify(self) -> None:
+        with self._bell:
+            self._bell.notify_all()

@@ -1,0 +1,1 @@
+"""Recordings: clips, snapshots, annotated videos, and limits of their disk space."""

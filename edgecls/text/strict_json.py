@@ -1,0 +1,64 @@
+"""Strict JSON (RFC 8259). Python's `json` also writes and reads NaN and Infinity, which other programs reject.
+
+All JSON that edgecls writes or reads goes through this module.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+from edgecls.text.control import in_json
+
+_HUGE = re.compile(r"[eE]\+?\d{3}|\d{300}")
+"""Matches text that may contain a number beyond the range of a float."""
+
+
+def dumps(value: Any, *, indent: int | None = None, sort_keys: bool = False) -> str:
+    """Return `value` as JSON that can be encoded as UTF-8.
+
+    NaN and infinity become null. Characters that UTF-8 cannot encode, as in a file name that is not valid Unicode, become
+    backslash escapes.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent, sort_keys=sort_keys)
+    except ValueError:
+        text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent, sort_keys=sort_keys)
+    return in_json(in_utf8(text))
+
+
+def loads(text: str) -> Any:
+    """Parse JSON.
+
+    Raises ValueError for invalid JSON, NaN, Infinity, numbers beyond the range of a float, and nesting that is too deep.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse, parse_float=_number if _HUGE.search(text) else None)
+    except RecursionError as error:
+        raise ValueError("objects or arrays are nested too deeply") from error
+
+
+def in_utf8(text: str) -> str:
+    """Escape characters that UTF-8 cannot encode, as in a file name that is not valid Unicode."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is beyond the range of a float")
+    return value

@@ -1,0 +1,1 @@
+"""Containers and codecs: packets, remuxing, completeness of files; FFmpeg through PyAV."""

@@ -1,0 +1,54 @@
+"""Find out what H.264 and HEVC packets contain, from their NAL unit types (H.264 table 7-1, H.265 table 7-1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CODECS = frozenset({"h264", "hevc"})
+_LENGTH_AT = {"h264": 4, "hevc": 21}
+"""Where the headers of a file say how many bytes the length of a unit has (ISO/IEC 14496-15)."""
+_PICTURES = {"h264": range(1, 6), "hevc": range(32)}
+_LEADING = range(8, 10)
+"""Pictures of HEVC that build on what stands before a key frame: where a film begins with that, they are not decoded (RASL)."""
+_LENGTHS = 1
+"""The first byte of headers with which units begin with their length, and not with a start code."""
+
+
+def holds_picture(codec: str, data: bytes, headers: bytes) -> bool:
+    """Whether a packet contains a picture that the decoder should have returned.
+
+    Some recorders store the parameters of H.264 and HEVC in packets of their own, in which FFmpeg misses the picture. Data that
+    cannot be followed is damaged, and counts as a picture; so do all packets of other codecs.
+    """
+    if codec not in CODECS:
+        return True
+    at = _LENGTH_AT[codec]
+    has_lengths = len(headers) > at and headers[0] == _LENGTHS
+    units = list(_by_length(data, (headers[at] & 3) + 1) if has_lengths else _by_start_code(data))
+    if not units or None in units:
+        return True
+    kinds = [unit & 0x1F if codec == "h264" else unit >> 1 & 0x3F for unit in units if unit is not None]
+    return any(kind in _PICTURES[codec] and not (codec == "hevc" and kind in _LEADING) for kind in kinds)
+
+
+def _by_length(data: bytes, size: int) -> Iterator[int | None]:
+    """The first byte of each unit; None for one that does not fit."""
+    at = 0
+    while at < len(data):
+        length = int.from_bytes(data[at : at + size], "big")
+        at += size
+        yield data[at] if 0 < length <= len(data) - at else None
+        at += max(length, 1)
+
+
+def _by_start_code(data: bytes) -> Iterator[int | None]:
+    """The first byte of each unit; None where the data begins with something else."""
+    at = data.find(b"\0\0\1")
+    if at < 0 or any(data[:at]):
+        yield None
+    while 0 <= at < len(data) - 3:
+        yield data[at + 3]
+        at = data.find(b"\0\0\1", at + 3)

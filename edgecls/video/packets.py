@@ -1,0 +1,170 @@
+"""The last seconds of a stream as its camera sent them: what a clip is cut from, without encoding anything again.
+
+An event is reported some time after it began, in another thread than the one that reads the source. So the reader appends each
+packet before it decodes it, and whoever cuts clips asks for those since a time. Each frame carries the `Packets` that it came
+with: no sink needs to know a source, and nothing passes through the wrappers between them. One `Packets` holds packets that
+belong together: a new connection or another size of the pictures begins a new one, so that a frame that has other ones than the
+frame before it says where a clip must end. Their times are media time (`edgecls.source.stamps`), so they never go back.
+
+Appending takes microseconds and never waits for a disk: the lock is held while references to packets are taken out of lists.
+Nothing is copied, here or when a clip is written: FFmpeg counts the references to the bytes of a packet. Memory is bounded in
+seconds and in bytes, and what is dropped are whole groups from one key frame to the next, as nothing before the next one can be
+decoded without it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+DELAYED_FRAMES = 4
+"""Where the first packets of a stream with reordered pictures do not say when they are decoded, it is so much before."""
+
+
+class Packet(NamedTuple):
+    """A packet and its place in the stream: `pts` and `dts` are when it is shown and decoded, in ticks, and always known.
+
+    `number` counts from 0; `encoded` is PyAV's packet, which nobody may change.
+    """
+
+    number: int
+    encoded: Any
+    pts: int
+    dts: int
+    duration: int
+    is_key: bool
+    size: int
+
+
+class Packets:
+    """The packets of the last `keep_s` seconds and of at most `keep_bytes`, from a key frame on.
+
+    `stream` is what a writer must know of the stream (see `edgecls.video.remux`), `tick` the seconds of a tick of its clock,
+    `usual` the ticks of a frame, `reordered` whether packets come in another order than their pictures,
+    `live` whether they come whether they are taken or not.
+    """
+
+    def __init__(
+        self, stream: Any, tick: Fraction, *, keep_s: float, keep_bytes: int, usual: int,
+        reordered: bool = False, live: bool = False,
+    ) -> None:  # fmt: skip
+        """Start empty."""
+        self.stream = stream
+        self.tick = tick
+        self.live = live
+        self._keep_s = keep_s
+        self._keep_bytes = keep_bytes
+        self._usual = usual
+        self._reordered = reordered
+        self._lock = threading.Lock()
+        self._groups: deque[list[Packet]] = deque()  # each begins with a key frame
+        self._bytes = 0
+        self._number = 0
+        self._last_dts: int | None = None
+        self._zero_s = 0.0
+
+    @property
+    def kept_bytes(self) -> int:
+        """The number of bytes kept."""
+        return self._bytes
+
+    def time_s(self, ticks: int) -> float:
+        """Convert ticks to media time in seconds, as on frames."""
+        return float(ticks * self.tick) + self._zero_s
+
+    def shift(self, seconds: float) -> None:
+        """Shift the media time of all packets. Must be called before the first frame is returned."""
+        self._zero_s += seconds
+
+    def append(self, encoded: Any) -> None:
+        """Keep a packet of PyAV, unless no key frame has come yet or its presentation time is unknown."""
+        packet = self._timed(encoded)
+        if packet is not None:
+            with self._lock:
+                self._append(packet)
+
+    def since(self, time_s: float) -> list[Packet]:
+        """The packets from the last key frame that is shown at `time_s` or before; where none of those is kept, from the oldest
+        that is.
+        """
+        with self._lock:
+            first = max((i for i, group in enumerate(self._groups) if self.time_s(group[0].pts) <= time_s), default=0)
+            return [packet for i, group in enumerate(self._groups) if i >= first for packet in group]
+
+    def after(self, number: int) -> list[Packet]:
+        """Return the packets after this one. If the next ones have been dropped, start with the next key frame."""
+        found: list[list[Packet]] = []
+        with self._lock:
+            for group in reversed(self._groups):
+                if group[-1].number <= number:
+                    break
+                found.append(group[max(0, number + 1 - group[0].number) :])
+        return [packet for group in reversed(found) for packet in group]
+
+    def key_packet(self, pts: int | None) -> Any:
+        """Return PyAV's packet of the key frame with this `pts` (None: the last one), or None if it is not kept."""
+        with self._lock:
+            return next((g[0].encoded for g in reversed(self._groups) if pts is None or g[0].pts == pts), None)
+
+    def split(self, pts: int | None, stream: Any) -> Packets:
+        """Part with the packets from the key frame of this `pts` on (None: the last one), which are of another `stream`."""
+        rest = self.anew(stream)
+        with self._lock:
+            while self._groups and (pts is None or self._groups[-1][0].pts >= pts):
+                group = self._groups.pop()
+                self._bytes -= _size(group)
+                rest._groups.appendleft(group)
+                if pts is None:
+                    break
+        rest._bytes = sum(map(_size, rest._groups))
+        rest._number, rest._last_dts = self._number, self._last_dts
+        return rest
+
+    def anew(self, stream: Any = None) -> Packets:
+        """Return an empty buffer for the same camera, with the same media time."""
+        fresh = Packets(
+            stream or self.stream,
+            self.tick,
+            keep_s=self._keep_s,
+            keep_bytes=self._keep_bytes,
+            usual=self._usual,
+            reordered=self._reordered,
+            live=self.live,
+        )
+        fresh.shift(self._zero_s)
+        return fresh
+
+    def _timed(self, encoded: Any) -> Packet | None:
+        duration = encoded.duration or self._usual
+        pts, dts = encoded.pts, encoded.dts
+        if dts is None and self._last_dts is not None:
+            dts = self._last_dts + duration
+        elif dts is None:
+            dts = (pts or 0) - (DELAYED_FRAMES * duration if self._reordered else 0)
+        self._last_dts = dts
+        if pts is None and self._reordered:
+            return None
+        number, self._number = self._number, self._number + 1
+        return Packet(number, encoded, dts if pts is None else pts, dts, duration, encoded.is_keyframe, encoded.size)
+
+    def _append(self, packet: Packet) -> None:
+        if packet.is_key:
+            self._groups.append([])
+        elif not self._groups:
+            return
+        self._groups[-1].append(packet)
+        self._bytes += packet.size
+        kept_since = packet.dts - round(self._keep_s / self.tick)
+        while len(self._groups) > 1 and (self._bytes > self._keep_bytes or self._groups[1][0].pts <= kept_since):
+            self._bytes -= _size(self._groups.popleft())
+        if self._bytes > self._keep_bytes:  # a single group, and no key frame in sight
+            self._groups.clear()
+            self._bytes = 0
+
+
+def _size(group: list[Packet]) -> int:
+    return sum(packet.size for packet in group)

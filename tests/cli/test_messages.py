@@ -1,0 +1,39 @@
+"""Messages of the library, on the command line."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from edgecls.cli import messages
+from edgecls.cli.entry import app
+
+
+@pytest.fixture(autouse=True)
+def options():
+    """The options of a command, which are forgotten afterwards."""
+    messages.use_options({"max_drop": "--max-drop", "color": "--color", "as_json": "--json"})
+    yield
+    messages.use_options({})
+
+
+@pytest.mark.parametrize(
+    ("line", "printed"),
+    [
+        ("allow more with `max_drop`", "allow more with --max-drop"),
+        ("expected `color=gray|rgb|bgr`", "expected --color gray|rgb|bgr"),
+        ("`color`, `as_json` or `size`", "--color, --json or `size`"),  # what the command does not have stays as it is
+        ("a folder called `my pictures`", "a folder called `my pictures`"),
+        ("color `", "color `"),
+    ],
+)
+def test_a_setting_is_printed_as_the_option_of_the_command(capsys, line, printed):
+    """The library names the settings of its functions, the command line its options."""
+    messages.say(line)
+    assert capsys.readouterr().err == f"{printed}\n"
+
+
+def test_each_command_names_its_own_options():
+    """What another command calls its options is forgotten."""
+    CliRunner().invoke(app, ["info", "no-such.onnx"])
+    assert messages.with_options("`max_drop` `as_json`") == "`max_drop` --json"

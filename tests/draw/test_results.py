@@ -1,0 +1,158 @@
+"""A result drawn on a copy of its frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgecls.draw import plates as plates_of
+from edgecls.draw.lettering import drawable
+from edgecls.draw.results import FAULT, IGNORED, LINE, NEW, SURE, UNSURE, ZONE, draw
+from edgecls.event import Moment
+from edgecls.frame import Box, Detection, Result, Timing, Unfit
+from edgecls.overlay import Area, Mark, Overlay, OverlayLine
+from tests.run.world import frame, result, said
+
+
+def test_the_frame_is_left_as_it_is():
+    """Drawing gives another picture of the same size; the frame keeps its pixels and stays read-only."""
+    one = frame(level=100, size_hw=(240, 320))
+    before = one.bgr().copy()
+    picture = draw(result(one))
+    assert picture.shape == before.shape
+    assert (picture != before).any()
+    assert (one.bgr() == before).all()
+    assert picture.flags.writeable
+
+
+def test_frames_are_read_only():
+    """Neither the colour nor the gray picture of a frame can be written to."""
+    one = frame()
+    for picture in (one.bgr(), one.luma()):
+        with pytest.raises(ValueError, match="read-only"):
+            picture[0, 0] = 0
+
+
+def test_a_zone_has_a_box_and_the_whole_frame_has_none():
+    """A zone's rectangle is drawn at its own pixels; the whole frame gets only its label."""
+    one = frame(level=100, size_hw=(240, 320))
+    boxed = draw(result(one, Detection(Box(100, 80, 200, 180), said(), "gate")))
+    assert tuple(boxed[130, 100]) == tuple(boxed[130, 199]) == tuple(boxed[179, 150]) == ZONE
+    assert tuple(boxed[130, 150]) == (100, 100, 100)
+    whole = draw(result(one))
+    assert tuple(whole[130, 0]) == tuple(whole[130, 319]) == (100, 100, 100)
+
+
+def test_an_unsure_label_has_another_color():
+    """A score of a half or more is green, one below is orange."""
+    one = frame(level=100, size_hw=(240, 320))
+    sure = draw(result(one, Detection(Box(100, 80, 200, 180), said("stop", 0.5), "motion")))
+    unsure = draw(result(one, Detection(Box(100, 80, 200, 180), said("stop", 0.49), "motion")))
+    assert tuple(sure[130, 100]) == SURE
+    assert tuple(unsure[130, 100]) == UNSURE
+
+
+def test_no_detections_draw_only_the_stamp():
+    """Without detections only camera and time stand at the bottom."""
+    one = frame(level=100, size_hw=(240, 320))
+    picture = draw(Result(one, (), Timing(0, 0, 0)))
+    assert (picture[:200] == 100).all()
+    assert (picture[200:] != 100).any()
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (2, 3), (17, 31), (1080, 1920)])
+@pytest.mark.parametrize("label", ["stop", "a very long label " * 20, "Größe", "停", ""])
+def test_any_size_and_any_label_can_be_drawn(size_hw, label):
+    """Frames of any size and labels of any length and script are drawn."""
+    one = frame(level=100, size_hw=size_hw)
+    height, width = size_hw
+    whole = Detection(Box(0, 0, width, height), said(label), "frame")
+    corner = Detection(Box(width - 1, height - 1, width, height), said(label), "corner")
+    picture = draw(result(one, whole, corner))
+    assert picture.shape == (height, width, 3)
+    assert picture.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("label", "latin", "with_font"),
+    [
+        ("Größe", "Grosse", "Größe"),
+        ("łódź", "lodz", "łódź"),
+        ("Стоп", "Stop", "Стоп"),
+        ("Ωμέγα", "Omega", "Ωμέγα"),
+        ("とまれ", "tomare", "とまれ"),
+        ("停", "[505c]", "停"),
+        ("\N{AUTOMOBILE}", "[automobile]", "[automobile]"),
+        ("a\nb", "a b", "a b"),
+    ],
+)
+def test_what_the_font_lacks_is_written_in_other_letters(label, latin, with_font):
+    """The font of OpenCV 4 has ASCII only, that of OpenCV 5 most scripts. Neither gives a row of question marks."""
+    assert drawable(label, has_font=False) == latin
+    assert drawable(label, has_font=True) == with_font
+
+
+def test_unknown_has_a_color_of_its_own():
+    """Whatever its score."""
+    one = frame(level=100, size_hw=(240, 320))
+    for score in (0.2, 0.9):
+        picture = draw(result(one, Detection(Box(100, 80, 200, 180), said("unknown", score), "motion")))
+        assert tuple(picture[130, 100]) == NEW
+
+
+@pytest.mark.parametrize("with_overlay", [False, True])
+def test_a_zone_keeps_its_color_whatever_its_label_is(with_overlay):
+    """So does the plate with its name; behind the label is the colour of the label."""
+    one = frame(level=100, size_hw=(240, 320))
+    square = ((0.3125, 1 / 3), (0.625, 1 / 3), (0.625, 0.75), (0.3125, 0.75))
+    overlay = Overlay((Area("gate", square, "state"),)) if with_overlay else None
+    for label, score, behind in (("stop", 0.9, SURE), ("go", 0.3, UNSURE), ("unknown", 0.6, NEW)):
+        picture = draw(replace(result(one, Detection(Box(100, 80, 200, 180), said(label, score), "gate")), overlay=overlay))
+        assert tuple(picture[130, 100]) == tuple(picture[150, 200 if with_overlay else 199]) == ZONE
+        above = picture[60:80].reshape(-1, 3)
+        found = {color for color in (SURE, UNSURE, NEW) if (above == color).all(axis=1).any()}
+        assert found == {behind}
+        assert tuple(picture[78, 101]) == ZONE  # the name
+
+
+@pytest.fixture
+def texts(monkeypatch):
+    """All texts that are drawn."""
+    found = []
+    monkeypatch.setattr(plates_of, "put_text", lambda _picture, text, *_where: found.append(text))
+    return found
+
+
+def test_labels_without_room_are_counted(texts):
+    """Those within a mesh of boxes would be at several; how many are hidden stands beside the stamp."""
+    boxes = [Box(x, y, x + 20, y + 20) for x in range(0, 200, 24) for y in range(48, 200, 24)]
+    draw(result(frame(size_hw=(240, 320)), *(Detection(box, said(), "motion") for box in boxes)))
+    labels = sum(text.startswith("stop") for text in texts)
+    assert 10 < labels < 40
+    assert texts[-1] == f"{len(boxes) - labels} labels hidden"
+
+
+def test_zones_lines_totals_and_paths_are_drawn(texts):
+    """With their names and numbers; a box that belongs to a track has its id and the label of the track."""
+    one = frame(level=100, size_hw=(432, 768))
+    overlay = Overlay(
+        (Area("bay", ((0.1, 0.5), (0.3, 0.5), (0.3, 0.9)), "objects", "2"),),
+        (OverlayLine("stop", (0.1, 0.4), (0.9, 0.4), "up", "down", "12", "7"),),
+        (Mark(3, "person", 0.8, ((0.5, 0.7), (0.6, 0.7))), Mark(4, "background", 0.9, (), is_ignored=True)),
+    )
+    boxes = [Detection(Box(500, 260, 560, 340), said("car"), "motion"), Detection(Box(600, 260, 640, 300), said("x"), "motion")]
+    picture = draw(replace(result(one, *boxes), overlay=overlay))
+    assert set(texts) == {"gate 0.00 s", "stop", "up 12", "down 7", "bay: 2", "#3 person 80%"}
+    assert tuple(picture[173, 100]) == LINE
+    assert tuple(picture[302, 430]) == SURE  # the path
+    assert tuple(picture[280, 600]) == IGNORED
+
+
+def test_the_fault_of_a_camera_stands_in_the_picture():
+    """At the top right, in a colour of its own; with its labels or without."""
+    one, now = frame(level=100, size_hw=(240, 320)), Moment(0, 0.0)
+    picture = draw(Result(one, (), Timing(0, 0, 0), Unfit("covered", now, now)))
+    assert (picture[:20, 200:] == FAULT).all(axis=2).any()
+    assert (picture[30:200] == 100).all()

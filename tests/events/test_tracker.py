@@ -1,0 +1,206 @@
+"""Following what moves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgecls.errors import ConfigError
+from edgecls.event import Moment
+from edgecls.events.tracker import Tracker, TrackSettings
+from edgecls.frame import Box, Detection, Prediction
+
+FPS = 10
+USUAL = TrackSettings()
+
+
+def seen(x, y, width=40, height=20, label="car", score=0.9):
+    """A box with its middle at (x, y)."""
+    box = Box(round(x - width / 2), round(y - height / 2), round(x + width / 2), round(y + height / 2))
+    return Detection(box, Prediction(label, score, 0, ((label, score),)), "motion")
+
+
+def follow(frames, rule=USUAL, *, fps=FPS):
+    """Ids of the boxes of each frame, and all tracks that counted."""
+    tracker, ids, tracks = Tracker(rule), [], []
+    for index, boxes in enumerate(frames):
+        found, over = tracker.step(Moment(index, index / fps), boxes)
+        ids.append(found)
+        tracks += over
+    return ids, sorted(tracks + tracker.close(), key=lambda track: track.id)
+
+
+def test_a_track_counts_after_some_frames_and_keeps_its_id():
+    """Four frames by default; the boxes before that have no id yet."""
+    ids, (track,) = follow([[seen(20 + 10 * i, 50)] for i in range(10)])
+    assert ids == [[None]] * 3 + [[1]] * 7
+    assert (track.first.frame, track.last.frame) == (0, 9)
+    assert [step.moment.frame for step in track.take_path()] == list(range(10))
+    assert track.take_path() == []
+
+
+def test_what_flashes_up_is_no_track():
+    """Three frames are a leaf, a lamp, noise."""
+    ids, tracks = follow([[seen(50, 50)] if i < 3 else [] for i in range(20)])
+    assert tracks == []
+    assert all(found in ([None], []) for found in ids)
+
+
+def test_two_that_pass_each_other_keep_their_ids():
+    """On lanes beside each other, in opposite directions."""
+    frames = [[seen(10 + 8 * i, 40), seen(250 - 8 * i, 70)] for i in range(30)]
+    ids, tracks = follow(frames)
+    assert set(map(tuple, ids[3:])) == {(1, 2)}
+    assert len(tracks) == 2
+
+
+def test_a_fast_one_is_found_where_it_should_be():
+    """It moves by more than its own length a frame once its speed is known."""
+    speed = np.minimum(np.arange(30) * 4, 60)
+    ids, tracks = follow([[seen(20 + x, 50)] for x in np.cumsum(speed)])
+    assert len(tracks) == 1
+    assert ids[-1] == [1]
+
+
+def test_one_that_is_hidden_for_less_than_a_second_is_the_same():
+    """It comes out where its speed has brought it; after longer it is another one."""
+    for hidden, tracks in ((6, 1), (15, 2)):
+        frames = [[seen(20 + 6 * i, 50)] for i in range(60)]
+        frames[20 : 20 + hidden] = [[]] * hidden
+        assert len(follow(frames)[1]) == tracks
+
+
+def test_the_parts_of_one_are_one():
+    """A car that falls into its front and its back for some frames stays one track, and its box the whole."""
+    frames = [[seen(20 + 6 * i, 50, 60, 30)] for i in range(30)]
+    for i in range(10, 20):
+        frames[i] = [seen(20 + 6 * i + side * 22, 50, 14, 28) for side in (-1, 1)]
+    ids, (track,) = follow(frames)
+    assert ids[15] == [1, 1]
+    assert track.last.frame == 29
+
+
+def test_two_that_melt_into_one_box_come_out_as_two():
+    """While they share a box each goes on as expected, and the box's label is no vote."""
+    frames = [[seen(20 + 6 * i, 45, 30, 30), seen(320 - 6 * i, 65, 30, 30)] for i in range(50)]
+    for i in range(22, 29):
+        left, right = sorted((20 + 6 * i, 320 - 6 * i))
+        frames[i] = [seen((left + right) / 2, 55, right - left + 30, 50, label="truck")]
+    ids, tracks = follow(frames)
+    assert len(tracks) == 2
+    assert ids[-1] == [1, 2]
+    assert [track.label() for track in tracks] == ["car", "car"]
+
+
+def around(*boxes):
+    """One box around several."""
+    left, top, right, bottom = zip(*(one.box for one in boxes), strict=True)
+    return Detection(Box(min(left), min(top), max(right), max(bottom)), boxes[0].prediction, "motion")
+
+
+def test_two_in_one_box_are_moved_by_its_sides():
+    """One stops and one goes on while they share a box: its sides say so, their old speeds do not."""
+    first = [20 + 6 * min(i, 26) for i in range(60)]
+    second = [260 - 3 * i for i in range(60)]
+    frames = [[seen(x, 50, 20, 40, "first"), seen(z, 60, 20, 40, "second")] for x, z in zip(first, second, strict=True)]
+    frames = [[around(*boxes)] if i > 22 and abs(first[i] - second[i]) < 24 else boxes for i, boxes in enumerate(frames)]
+    assert sum(len(boxes) == 1 for boxes in frames) > 10
+    ids, tracks = follow(frames)
+    assert ids[-1] == [1, 2]
+    assert [track.label() for track in tracks] == ["first", "second"]
+
+
+def test_a_box_that_is_suddenly_twice_as_large_shows_somebody_else_too():
+    """Who stood and was taken for background moves as another passes: the one that passes keeps its size and its way."""
+    frames = [[seen(20 + 6 * i, 50, 20, 40)] for i in range(40)]
+    for i in range(20, 27):
+        frames[i] = [around(*frames[i], seen(20 + 6 * 23, 70, 40, 60))]
+    ids, (track,) = follow(frames)
+    assert ids[-1] == [1]
+    path = {moment.frame: place for moment, place, *_ in track.path}
+    assert max(abs(path[i].x - (20 + 6 * i)) for i in range(20, 40)) < 20
+    assert max(path[i].height for i in range(20, 40)) < 55
+
+
+def test_what_has_become_larger_is_so_after_a_second():
+    """A box that stays twice as large shows one that is."""
+    _, (track,) = follow([[seen(20 + 3 * i, 50, 20, 20) if i < 20 else seen(20 + 3 * i, 50, 30, 40)] for i in range(50)])
+    assert track.place.area > 0.9 * 30 * 40
+
+
+def test_parts_that_stay_apart_are_several():
+    """Two who came as one box and stand beside each other for more than a second."""
+    frames = [[seen(20 + 6 * min(i, 10), 50, 44, 40)] for i in range(20)]
+    frames += [[seen(67, 50, 18, 40), seen(93, 50, 18, 40)] for _ in range(30)]
+    ids, tracks = follow(frames)
+    assert ids[22] == [1, 1]
+    assert ids[-1] == [1, 2]
+    assert len(tracks) == 2
+
+
+def test_who_is_behind_another_for_long_is_gone():
+    """Two who go the same way: from the 25th frame on one box is all that is seen, and no more than one is followed in it."""
+    frames = [[seen(20 + 6 * i, 50, 24, 44), *([seen(24 + 6 * i, 48, 20, 40)] if i < 25 else [])] for i in range(50)]
+    _, tracks = follow(frames)
+    assert sorted(track.last.frame for track in tracks) == [24, 49]
+
+
+def test_legs_that_come_and_go_do_not_change_the_size_at_once():
+    """Nor the middle by much, which is what crosses lines."""
+    frames = [[seen(20 + 6 * i, 50, 20, 40) if i % 8 < 6 else seen(20 + 6 * i, 43, 20, 26)] for i in range(60)]
+    _, (track,) = follow(frames)
+    heights = [place.height for moment, place, *_ in track.path if moment.frame > 8]
+    assert min(heights) > 32
+
+
+def test_the_label_is_a_vote_weighed_by_score():
+    """Many doubtful frames do not outvote few sure ones; a few wrong ones change nothing."""
+    said = [("bus", 0.2)] * 8 + [("truck", 0.95)] * 3
+    _, (track,) = follow([[seen(20 + 5 * i, 50, label=label, score=score)] for i, (label, score) in enumerate(said)])
+    assert track.label() == "truck"
+    assert track.score("truck") == pytest.approx(0.95)
+    assert track.label(leaving_out=("truck",)) == "bus"
+
+
+def test_unknown_has_no_vote_where_anything_is_known():
+    """It is what is left when there is nothing else."""
+    said = [("unknown", 0.9)] * 8 + [("truck", 0.5)] * 2
+    _, (track,) = follow([[seen(20 + 5 * i, 50, label=label, score=score)] for i, (label, score) in enumerate(said)])
+    assert track.label() == "truck"
+    _, (track,) = follow([[seen(20 + 5 * i, 50, label="unknown")] for i in range(8)])
+    assert track.label() == "unknown"
+
+
+def test_the_same_boxes_give_the_same_tracks():
+    """In whatever order the boxes of a frame stand."""
+    rng = np.random.default_rng(0)
+    frames = [[seen(20 + 6 * i, 40 + 60 * lane + rng.uniform(-2, 2)) for lane in range(4)] for i in range(40)]
+    _, one = follow(frames)
+    _, two = follow([list(reversed(boxes)) for boxes in frames])
+    assert [(t.first, t.last, t.votes) for t in one] == [(t.first, t.last, t.votes) for t in two]
+
+
+def test_uneven_times_are_no_jumps():
+    """A camera that drops frames: the speed is per second, not per frame."""
+    rng = np.random.default_rng(0)
+    tracker, over = Tracker(TrackSettings()), []
+    kept = [i for i in range(100) if rng.uniform() < 0.5]
+    for index in kept:
+        over += tracker.step(Moment(index, index / 25), [seen(10 + 5 * index, 50)])[1]
+    assert len(over + tracker.close()) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"overlap": 0.0}, "overlap must be between 0 and 1, not 0.0"),
+        ({"frames": 0}, "frames must be 1 or more, not 0"),
+        ({"settle": 2}, "settle must be 4 (frames) or more, not 2"),
+        ({"lost_s": 0.0}, "lost_s must be above 0 seconds, not 0.0"),
+    ],
+)
+def test_rules_that_follow_nothing(wrong, said):
+    """One line each."""
+    with pytest.raises(ConfigError) as error:
+        TrackSettings(**wrong)
+    assert str(error.value) == said

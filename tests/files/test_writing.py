@@ -1,0 +1,147 @@
+"""Files whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+import pytest
+
+from edgecls.errors import ConfigError, SinkError, SourceError
+from edgecls.files import (
+    make_private_folder,
+    open_part,
+    open_private,
+    part_of,
+    private_mode,
+    read_small,
+    whole_file,
+)
+
+
+def test_a_file_appears_when_the_block_ends(tmp_path):
+    """Inside the block the name does not exist; after it the content is there and nothing else."""
+    target = tmp_path / "a.bin"
+    with whole_file(target) as path:
+        path.write_bytes(b"new")
+        assert path.suffix == ".bin"
+        assert not target.exists()
+    assert target.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
+def test_an_error_leaves_what_was_there(tmp_path, kind):
+    """A failure or a Ctrl-C in the middle leaves the earlier file and no rest."""
+    target = tmp_path / "a.bin"
+    target.write_bytes(b"old")
+
+    def half():
+        with whole_file(target) as path:
+            path.write_bytes(b"half")
+            raise kind
+
+    with pytest.raises(kind):
+        half()
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_full_disk_is_one_line_and_leaves_what_was_there(tmp_path):
+    """The system's word and the file; an error of ours that is an OSError too is passed on as it is."""
+    target = tmp_path / "a.bin"
+    target.write_bytes(b"old")
+
+    def fails(error):
+        with whole_file(target) as path:
+            path.write_bytes(b"half")
+            raise error
+
+    with pytest.raises(
+        SinkError, match=r"a\.bin: cannot be written \(No space left on device\); the previous file is unchanged"
+    ):
+        fails(OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(SourceError, match=r"^a camera$"):
+        fails(SourceError("a camera"))
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_part_is_always_a_new_file(tmp_path):
+    """A link that somebody put in its place is removed, not followed; what a killed run left as well."""
+    theirs = tmp_path / "theirs"
+    theirs.write_text("theirs")
+    target = tmp_path / "out.mp4"
+    for leftover in ("link", "dangling", "file", "pipe"):
+        part = part_of(target)
+        if leftover == "pipe":
+            os.mkfifo(part)
+        elif leftover == "file":
+            part.write_text("half")
+        else:
+            part.symlink_to(theirs if leftover == "link" else tmp_path / "nowhere")
+        descriptor = open_part(part, mode=0o600)
+        os.write(descriptor, b"new")
+        os.close(descriptor)
+        assert not part.is_symlink()
+        assert part.read_text() == "new"
+        part.unlink()
+    assert theirs.read_text() == "theirs"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_part_that_is_being_written_is_left_alone(tmp_path):
+    """Another run's part is no leftover: neither opened nor removed when the attempt ends."""
+    descriptor = open_part(part_of(tmp_path / "a.bin"))
+    os.write(descriptor, b"theirs")
+
+    def write() -> None:
+        with whole_file(tmp_path / "a.bin") as path:
+            path.write_bytes(b"ours")
+
+    with pytest.raises(SinkError, match=r"a\.bin: cannot be written \(another run is writing it\)"):
+        write()
+    assert part_of(tmp_path / "a.bin").read_bytes() == b"theirs"
+    os.close(descriptor)
+    write()
+    assert (tmp_path / "a.bin").read_bytes() == b"ours"
+
+
+@pytest.mark.parametrize(("asked", "file", "folder"), [(None, 0o600, 0o700), ("0640", 0o640, 0o750), ("644", 0o644, 0o755)])
+def test_recordings_are_for_their_owner(tmp_path, monkeypatch, asked, file, folder):
+    """Unless EDGECLS_MODE says otherwise, whatever the umask is; a file that exists keeps its mode."""
+    monkeypatch.delenv("EDGECLS_MODE", raising=False)
+    if asked:
+        monkeypatch.setenv("EDGECLS_MODE", asked)
+    before = os.umask(0o022)
+    try:
+        os.close(open_private(tmp_path / "new", os.O_WRONLY))
+        make_private_folder(tmp_path / "folder")
+        (tmp_path / "old").touch(mode=0o604)
+        os.close(open_private(tmp_path / "old", os.O_WRONLY))
+        with whole_file(tmp_path / "old", mode=private_mode()) as path:
+            path.touch()
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {"new": file, "folder": folder, "old": 0o604}
+
+
+@pytest.mark.parametrize("text", ["", "rw", "0888", "0040", "10600", "-600"])
+def test_a_mode_that_is_none_is_named(monkeypatch, text):
+    """In one line, with what it may be."""
+    monkeypatch.setenv("EDGECLS_MODE", text)
+    with pytest.raises(ConfigError, match="EDGECLS_MODE must be three octal digits that let the owner write, such as 0640"):
+        private_mode()
+
+
+def test_what_others_may_have_put_there_is_read_with_care(tmp_path):
+    """A pipe is not waited for, no link followed, nothing large read."""
+    (tmp_path / "large").write_bytes(b"x" * 100)
+    (tmp_path / "link").symlink_to(tmp_path / "large")
+    os.mkfifo(tmp_path / "pipe")
+    assert read_small(tmp_path / "large", 100) == b"x" * 100
+    for name in ("large", "link", "pipe"):
+        with pytest.raises((OSError, ValueError)):
+            read_small(tmp_path / name, 99)

@@ -1,0 +1,463 @@
+"""The buffer before a sink: what it holds back from the run, what it never loses, how it ends."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edgecls import BusyError, RefusedError, SinkError, StateChange
+from edgecls.sink import Backlog, ListSink, Spool, Spooled
+from edgecls.sink.delivery import spooled
+from tests.conftest import ROOT
+from tests.run.world import assert_only_main_thread, event, frame, result
+from tests.sink.fakes import Blocking, Rough
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from edgecls.sink import Sink
+
+DOWN = SinkError("nobody answers")
+
+
+@pytest.fixture
+def told() -> list[str]:
+    """What was said."""
+    return []
+
+
+@pytest.fixture
+def behind(tmp_path, told, monkeypatch) -> Callable[..., object]:
+    """Puts a buffer before a sink, for a with block; the first wait after a failure is 10 ms."""
+    monkeypatch.setattr(spooled, "FIRST_WAIT_S", 0.01)
+
+    @contextmanager
+    def make(sink: Sink, **options: object) -> Iterator[Spooled]:
+        with Spooled(sink, Spool(tmp_path / "of.spool", say=told.append), name="x", say=told.append, **options) as buffer:
+            yield buffer
+
+    return make
+
+
+def soon(true: Callable[[], bool], within_s: float = 20.0) -> None:
+    """Wait until it is true."""
+    end = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.002)
+
+
+def test_everything_arrives_in_order_from_one_thread(behind):
+    """States and events reach the sink in their order, written and closed by one thread with a name."""
+    sink = Rough()
+    change = StateChange("gate", "lost", "cut", 12.345)
+    with behind(sink) as buffer:
+        for i in range(20):
+            buffer.write_event(event(i, ended=False))
+            buffer.write_event(event(i))
+        buffer.write_state(change)
+        soon(lambda: len(sink.changes) == 1)
+    assert sink.events == [event(i, ended=ended) for i in range(20) for ended in (False, True)]
+    assert sink.changes == [change]
+    assert sink.written_by == {"write x"}
+    assert sink.closed_by == ["write x"]
+    assert buffer.backlog == Backlog(0, 0, 0)
+
+
+def test_a_sink_that_blocks_holds_nobody_up(behind):
+    """While the sink blocks, writing takes next to no time, however much comes."""
+    sink = Blocking()
+    results, slowest_s = [result(frame(i)) for i in range(50)], 0.0
+    with behind(sink) as buffer:
+        buffer.write_event(event())
+        assert sink.entered.wait(10)
+        for i, one in enumerate(results):
+            began = time.perf_counter()
+            buffer.write(one)
+            buffer.write_event(event(i))
+            slowest_s = max(slowest_s, time.perf_counter() - began)
+        sink.go.set()
+        soon(lambda: len(sink.events) == 51)
+    assert slowest_s < 0.2  # a machine that does much else; the median is some 20 us
+    assert buffer.backlog == Backlog(0, 0, 0)
+
+
+def test_while_a_sink_blocks_all_events_wait(behind):
+    """The one that is being delivered and those behind it are its backlog; when it goes on, they come in their order."""
+    sink = Blocking()
+    with behind(sink) as buffer:
+        buffer.write_event(event(0))
+        assert sink.entered.wait(10)
+        for i in range(1, 10):
+            buffer.write_event(event(i))
+        assert buffer.backlog == Backlog(waiting=10)
+        sink.go.set()
+        soon(lambda: len(sink.events) == 10)
+    assert sink.events == [event(i) for i in range(10)]
+
+
+def test_results_are_not_for_such_sinks(behind):
+    """Results go nowhere and are not counted as lost."""
+    sink = ListSink()
+    with behind(sink) as buffer:
+        buffer.write(result(frame()))
+    assert sink.results == []
+    assert buffer.backlog == Backlog(0, 0, 0)
+
+
+def test_a_failure_is_said_once_and_the_return_once(behind, told, tmp_path):
+    """An event is tried until the sink has it; the same failure is one line, and that it works again another."""
+    sink = Rough(*[DOWN] * 5)
+    with behind(sink) as buffer:
+        for i in range(3):
+            buffer.write_event(event(i))
+        soon(lambda: len(sink.events) == 3)
+    assert sink.events == [event(i) for i in range(3)]
+    assert sink.tries == 8
+    assert told == [
+        f"nobody answers; events are kept in {tmp_path / 'of.spool'} and tried again",
+        "x: works again, 2 events waiting, 0 lost",
+    ]
+
+
+def test_another_failure_is_said_too(behind, told):
+    """When the reason changes, the new one is said."""
+    sink = Rough(DOWN, DOWN, SinkError("wrong password"), SinkError("wrong password"))
+    with behind(sink) as buffer:
+        buffer.write_event(event())
+        soon(lambda: sink.events != [])
+    assert [line.split(";")[0] for line in told] == [
+        "nobody answers",
+        "wrong password",
+        "x: works again, 0 events waiting, 0 lost",
+    ]
+
+
+def test_waits_double_up_to_the_longest(monkeypatch, tmp_path):
+    """From the first to the longest, each shortened by chance by up to a half; a success begins anew."""
+    monkeypatch.setattr(spooled, "FIRST_WAIT_S", 0.5)
+    rng = random.Random(1)  # noqa: S311 - it keeps no secret
+    with Spooled(ListSink(), Spool(tmp_path / "of.spool"), name="x", rng=rng) as buffer:
+        waits = []
+        for _ in range(10):
+            buffer._fail("down")
+            waits.append(buffer._retry_at - time.monotonic())
+        for i, wait_s in enumerate(waits):
+            full_s = min(0.5 * 2**i, spooled.LONGEST_WAIT_S)
+            assert full_s / 2 - 0.1 <= wait_s <= full_s
+        buffer._recover()
+        buffer._fail("down")
+        assert buffer._retry_at - time.monotonic() <= 0.5
+
+
+def test_a_sink_that_asks_for_patience_gets_it(behind):
+    """A BusyError sets the wait, where that is longer than the own one; a close does not try before it is over."""
+    sink = Rough(BusyError("later", 0.3))
+    with behind(sink) as buffer:
+        began = time.monotonic()
+        buffer.write_event(event())
+        soon(lambda: sink.events != [])
+        assert time.monotonic() - began >= 0.3
+    sink = Rough(BusyError("later", 60))
+    with behind(sink) as buffer:
+        buffer.write_event(event())
+        soon(lambda: sink.tries == 1)
+    assert sink.tries == 1
+    assert buffer.backlog.waiting == 1
+
+
+@pytest.mark.parametrize("error", [RefusedError("410 Gone"), ValueError("a fault")])
+def test_what_will_never_be_taken_is_given_up(behind, told, error):
+    """An event that the sink refuses for good, or that a fault in the sink meets, is counted, said, and not tried again."""
+    sink = Rough(error)
+    with behind(sink) as buffer:
+        buffer.write_event(event(0))
+        buffer.write_event(event(1))
+        soon(lambda: sink.events != [])
+    assert sink.events == [event(1)]
+    assert buffer.lost == 1
+    why = "410 Gone" if isinstance(error, RefusedError) else "x: ValueError: a fault"
+    assert told[0] == f"{why}; given up: 1 event"
+
+
+def test_a_record_that_cannot_be_read_stops_nobody(behind, tmp_path, told):
+    """What another version left in the spool and nobody understands is given up, and what stands behind is delivered."""
+    spool = Spool(tmp_path / "of.spool")
+    spool.append({"event": "from the future"})
+    spool.close()
+    sink = ListSink()
+    with behind(sink) as buffer:
+        buffer.write_event(event())
+        soon(lambda: sink.events != [])
+    assert buffer.lost == 1
+    assert told[0].startswith("x: KeyError: 'kind'; given up: 1 event")
+
+
+def test_what_was_not_delivered_is_delivered_by_the_next_run(behind, told):
+    """A close with a dead sink ends at once and says how many wait; the next buffer on that spool delivers them first."""
+    with behind(Rough(then=DOWN)) as buffer:
+        for i in range(4):
+            buffer.write_event(event(i))
+        began = time.monotonic()
+    assert time.monotonic() - began < 3
+    assert "x: 4 events not delivered yet; the next run delivers what waits in" in told[-1]
+    sink = ListSink()
+    with behind(sink) as buffer:
+        buffer.write_event(event(4))
+        soon(lambda: len(sink.events) == 5)
+    assert sink.events == [event(i) for i in range(5)]
+
+
+def test_two_reasons_that_take_turns_are_said_once_each(behind, told):
+    """As SQLite has several for one disk that fails."""
+    sink = Rough(*[SinkError("e.db: disk I/O error"), SinkError("e.db: unable to open")] * 3)
+    with behind(sink) as buffered:
+        buffered.write_event(event())
+        soon(lambda: sink.events != [])
+    assert [line.partition(";")[0] for line in told[:2]] == ["e.db: disk I/O error", "e.db: unable to open"]
+    assert len(told) == 3
+
+
+def test_what_waits_is_tried_once_more_at_the_close(behind):
+    """A sink that is back just before the end gets what waits, though its wait was not over."""
+    sink = Rough(*[DOWN] * 3)
+    with behind(sink) as buffer:
+        buffer.write_event(event())
+        buffer.write_event(event(1))
+        soon(lambda: sink.tries == 3)
+    assert sink.events == [event(), event(1)]
+
+
+def test_the_close_drains_for_its_time_and_no_longer(behind, told):
+    """A slow sink is given what fits into the time; the rest stays."""
+
+    class Slow(ListSink):
+        def write_event(self, one) -> None:
+            time.sleep(0.05)
+            super().write_event(one)
+
+    sink = Slow()
+    with behind(sink, close_wait_s=0.5) as buffer:
+        for i in range(100):
+            buffer.write_event(event(i))
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+    assert 1 <= len(sink.events) < 30
+    assert buffer.backlog.waiting == 100 - len(sink.events)
+    assert sink.closed == 1
+
+
+def test_four_endings_the_end(behind):
+    """The end: everything is delivered, the sink is closed, only the main thread is left."""
+    sink = ListSink()
+    with behind(sink) as buffer:
+        buffer.write_event(event())
+    assert (sink.events, sink.closed) == ([event()], 1)
+    assert_only_main_thread()
+
+
+def test_four_endings_an_error_inside(behind, told):
+    """A sink that fails even in its close is said, not raised."""
+
+    class Broken(Rough):
+        def close(self) -> None:
+            raise SinkError("cannot be closed either")
+
+    with behind(Broken(then=DOWN)) as buffer:
+        buffer.write_event(event())
+    assert "x: cannot be closed (cannot be closed either)" in told
+    assert_only_main_thread()
+
+
+def test_four_endings_the_caller_leaves_early(behind):
+    """An error in the run's own block comes out as it is, and a sink that blocks is stopped."""
+    sink = Blocking()
+
+    def leave():
+        with behind(sink, close_wait_s=0.1) as buffer:
+            buffer.write_event(event())
+            assert sink.entered.wait(10)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        leave()
+    assert sink.closed == 1
+    assert_only_main_thread()
+
+
+def test_four_endings_close_twice(behind):
+    """The second close does nothing; what is written afterwards is an error, as it would be lost."""
+    sink = ListSink()
+    with behind(sink) as buffer:
+        buffer.close()
+        buffer.close()
+        with pytest.raises(SinkError, match="x: is closed"):
+            buffer.write_event(event())
+    assert sink.closed == 1
+    assert_only_main_thread()
+
+
+def test_a_sink_that_cannot_be_stopped_does_not_hang_the_run(behind, monkeypatch):
+    """The close returns in its time; the thread ends when the sink lets go, and closes it then."""
+    monkeypatch.setattr(spooled, "STOP_WAIT_S", 0.1)
+    sink = Blocking(can_stop=False)
+    with behind(sink, close_wait_s=0.1) as buffer:
+        buffer.write_event(event())
+        assert sink.entered.wait(10)
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+    assert sink.closed == 0
+    sink.go.set()
+    soon(lambda: threading.active_count() == 1)
+    assert sink.closed == 1
+
+
+def test_a_fault_of_its_own_is_said(behind, told, monkeypatch):
+    """Should the thread itself fail, it says so and closes the sink; events go on into the spool."""
+    sink = ListSink()
+    with behind(sink) as buffer:
+        monkeypatch.setattr(buffer, "_deliver_one", lambda: 1 / 0)
+        buffer.write_event(event())
+        soon(lambda: sink.closed == 1)
+    assert any("x: stopped (ZeroDivisionError: division by zero); events are kept in" in line for line in told)
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from edgecls.sink import ListSink, Spool, Spooled
+from tests.run.world import event
+
+class Slow(ListSink):
+    def write_event(self, one):
+        time.sleep(0.003)
+        with Path(sys.argv[2]).open("a") as file:
+            file.write(f"{one.start.frame}\\n")
+
+buffer = Spooled(Slow(), Spool(sys.argv[1]), name="slow")
+for i in range(100_000):
+    buffer.write_event(event(i))
+    print(i, flush=True)
+    time.sleep(0.001)
+"""
+
+
+def test_a_kill_loses_no_event(tmp_path):
+    """After kill -9 under load the next run delivers what the first had not: all in order, at most one event twice."""
+    spool, delivered = tmp_path / "of.spool", tmp_path / "delivered"
+    command = [sys.executable, "-c", CHILD, spool, delivered]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+        for line in child.stdout:
+            if int(line) >= 300:
+                break
+        child.send_signal(signal.SIGKILL)
+        taken = max([300, *(int(line) for line in child.stdout.read().splitlines(keepends=True) if line.endswith("\n"))])
+    first = [int(line) // 25 for line in delivered.read_text().split()]
+    sink = ListSink()
+    with Spooled(sink, Spool(spool), name="again", close_wait_s=60):
+        pass
+    second = [one.start.frame // 25 for one in sink.events]
+    assert first == list(range(len(first)))
+    assert second[0] in (len(first) - 1, len(first))
+    assert second == list(range(second[0], second[-1] + 1))
+    assert second[-1] >= taken
+
+
+def test_a_full_disk_does_not_stop_the_run(behind, told, monkeypatch):
+    """Where the disk takes nothing, events go to the sink through memory, and nothing is lost."""
+    sink = Rough(*[DOWN] * 3)
+    with behind(sink) as buffer:
+        buffer._spool._table._db.execute("PRAGMA max_page_count=1")
+        for i in range(100):
+            buffer.write_event(event(i))
+        soon(lambda: len(sink.events) == 100)
+    assert sink.events == [event(i) for i in range(100)]
+    assert buffer.lost == 0
+    assert sum("cannot be written (database or disk is full)" in line for line in told) == 1
+
+
+def test_it_flushes_what_waits(behind, monkeypatch):
+    """While the sink is dead, what waits is flushed to the disk at least once a second, and not at each event."""
+    monkeypatch.setattr(spooled, "SYNC_EVERY_S", 0.05)
+    flushed = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    monkeypatch.setattr(spooled, "FIRST_WAIT_S", 0.4)
+    with behind(Rough(then=DOWN)) as buffer:
+        for i in range(100):
+            buffer.write_event(event(i))
+            time.sleep(0.002)
+        soon(lambda: len(flushed) >= 2)
+    assert len(flushed) < 30
+
+
+def test_done_is_that_of_the_sink(behind):
+    """A sink that wants no more says so through the buffer."""
+
+    class Enough(ListSink):
+        done = True
+
+    with behind(Enough()) as buffer:
+        assert buffer.done
+
+
+def test_a_sink_is_replaced_while_events_come(behind, told):
+    """The one gets what came before, the other what came since, in order, none is lost; both are closed by the one thread."""
+    one, other = Rough(), Rough()
+    with behind(one) as buffer:
+        for i in range(100):
+            if i == 50:
+                buffer.replace(lambda: other)
+            buffer.write_event(event(i))
+        soon(lambda: buffer.backlog.waiting == 0)
+        assert one.closed_by == ["write x"]
+    assert other.closed_by == ["write x"]
+    assert one.events + other.events == [event(i) for i in range(100)]
+    assert other.events
+    assert told == []
+
+
+def test_a_sink_that_is_in_the_way_is_stopped_for_the_next(behind, told):
+    """One that fails and waits for minutes is replaced at once; what it has not delivered the next one gets."""
+    one, other = Rough(then=BusyError("not now", 600.0)), Rough()
+    with behind(one) as buffer:
+        buffer.write_event(event(0))
+        soon(lambda: bool(told))
+        buffer.replace(lambda: other)
+        soon(lambda: other.events == [event(0)])
+    assert told[-1] == "x: works again, 0 events waiting, 0 lost"
+
+
+def test_a_sink_that_cannot_be_opened_is_tried_again(behind, told):
+    """Whatever its error is: it is said, and events wait meanwhile."""
+    other, tries = ListSink(), []
+
+    def open_it():
+        tries.append(1)
+        if len(tries) < 4:
+            raise (SinkError, KeyError, OSError)[len(tries) - 1]("the port is taken")
+        return other
+
+    with behind(ListSink()) as buffer:
+        buffer.replace(open_it)
+        buffer.write_event(event(0))
+        soon(lambda: other.events == [event(0)])
+    assert len(tries) == 4
+    assert told[0].startswith("x: the port is taken; events are kept in ")
+    assert told[-1] == "x: works again, 0 events waiting, 0 lost"
+
+
+def test_a_buffer_may_be_closed_before_the_next_sink_is_opened(behind, told):
+    """What waits stays in the spool, and the thread ends."""
+    with behind(ListSink()) as buffer:
+        buffer.replace(lambda: (_ for _ in ()).throw(SinkError("away")))
+        buffer.write_event(event(0))
+    assert "1 event not delivered yet" in told[-1]

@@ -1,0 +1,210 @@
+"""Numbers for Prometheus, read back by the parser of its own client."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import replace
+
+import pytest
+
+from edgecls import ConfigError, MissingExtraError, SinkError, StateChange
+from edgecls.event import Moment
+from edgecls.frame import END, GONE, Box, Detection, Unfit
+from edgecls.sink import Backlog, ListSink, PrometheusSink, open_sinks
+from tests.run.world import event, frame, result, said
+
+parser = pytest.importorskip("prometheus_client.parser", reason="prometheus-client is not installed")
+
+
+@pytest.fixture
+def sink():
+    """A sink at a port that is free."""
+    with PrometheusSink("127.0.0.1:0") as opened:
+        yield opened
+
+
+def scraped(sink: PrometheusSink) -> dict[tuple[str, ...], float]:
+    """Every sample as (name, label values in the order of their names) -> value."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{sink.port}/metrics", timeout=10) as answer:
+        text = answer.read().decode("utf-8")
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in parser.text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_results_are_counted_by_camera(sink):
+    """Frames, their age and times in seconds, and what was detected where."""
+    one = frame(camera="a")
+    twice = [Detection(Box(0, 0, 9, 9), said("stop"), "left"), Detection(Box(0, 0, 9, 9), said("yield"), "right")]
+    for _ in range(3):
+        sink.write(result(one, *twice, age_ms=40))
+    sink.write(result(frame(camera="b")))
+    found = scraped(sink)
+    assert found["edgecls_frames_total", "a"] == 3
+    assert found["edgecls_frames_total", "b"] == 1
+    assert found["edgecls_age_seconds_count", "a"] == 3
+    assert found["edgecls_age_seconds_sum", "a"] == pytest.approx(0.12)
+    assert found["edgecls_age_seconds_bucket", "a", "0.02"] == 0
+    assert found["edgecls_age_seconds_bucket", "a", "0.05"] == 3
+    assert found["edgecls_fit_seconds_sum", "a"] == pytest.approx(0.0003)
+    assert found["edgecls_infer_seconds_sum", "a"] == pytest.approx(0.0006)
+    assert found["edgecls_detections_total", "a", "stop", "left"] == 3
+    assert found["edgecls_detections_total", "b", "stop", "frame"] == 1
+
+
+def test_an_event_is_counted_once(sink):
+    """When it begins, or when it ends if it had no beginning of its own."""
+    sink.write_event(event(0, ended=False))
+    sink.write_event(event(0))
+    sink.write_event(event(1))
+    sink.write_event(event(2, kind="state", label="open"))
+    found = scraped(sink)
+    assert found["edgecls_events_total", "gate", "crossing", "car", "entry"] == 2
+    assert found["edgecls_events_total", "gate", "state", "open", "entry"] == 1
+    assert sink._open == set()
+
+
+def test_the_state_of_a_camera_is_the_one_that_is_1(sink):
+    """Of all states one has the value 1."""
+    sink.write_state(StateChange("gate", "connecting", "", 1.0))
+    sink.write_state(StateChange("gate", "live", "", 2.0))
+    states = {key[2]: value for key, value in scraped(sink).items() if key[0] == "edgecls_camera_state"}
+    assert states == {"connecting": 0, "live": 1, "stalled": 0, "lost": 0, "ended": 0}
+
+
+def test_a_fault_of_a_camera_is_1_while_it_has_it(sink):
+    """Of its pictures by its results, with events or without; that it is lost by the event."""
+    now = Moment(1, 0.04)
+    for unfit in (None, Unfit("black", now, now), Unfit("covered", now, now)):
+        sink.write(replace(result(frame()), unfit=unfit))
+    sink.write_event(event(1, kind="health", label="lost", ended=False))
+    faults = {key[2]: value for key, value in scraped(sink).items() if key[0] == "edgecls_camera_unfit"}
+    assert faults == {"black": 0, "covered": 1, "lost": 1}
+    sink.write(result(frame()))
+    sink.write_event(event(1, kind="health", label="lost"))
+    faults = {key[2]: value for key, value in scraped(sink).items() if key[0] == "edgecls_camera_unfit"}
+    assert faults == {"black": 0, "covered": 0, "lost": 0}
+
+
+@pytest.mark.parametrize("name", ['a "quoted" \\ name\nof two lines', "Größe 停 🚗", "caf\udce9", ""])
+def test_any_name_is_a_label(sink, name):
+    """Names of any kind come back from the parser; what is not Unicode as an escape."""
+    sink.write(result(frame(camera=name)))
+    sink.write_event(event(camera=name, region=name, label=name))
+    shown = name.encode("utf-8", "backslashreplace").decode()
+    found = scraped(sink)
+    assert found["edgecls_frames_total", shown] == 1
+    assert found["edgecls_events_total", shown, "crossing", shown, shown] == 1
+
+
+def test_what_waits_and_was_lost_is_told_of_each_sink(sink):
+    """The backlog of every sink beside it, at the time that it is asked, without passwords."""
+
+    class Late(ListSink):
+        backlog = Backlog(3, 2, 1)
+
+    sink.beside({"mqtt://me:s3cret@host/x": Late(), "jsonl:-": ListSink(), "prometheus:0": sink})
+    found = scraped(sink)
+    name = "mqtt://host"
+    assert found["edgecls_waiting_events", name] == 3
+    assert found["edgecls_lost_events_total", name] == 2
+    assert found["edgecls_dropped_results_total", name] == 1
+    assert found["edgecls_waiting_events", "jsonl:-"] == 0
+
+
+def test_sinks_that_are_opened_together_know_of_each_other(tmp_path):
+    """`open_sinks` tells the metrics of the other sinks, through a buffer too."""
+    first, *_rest = sinks = open_sinks(["prometheus:127.0.0.1:0", f"csv:{tmp_path / 'out.csv'}"], spool=tmp_path / "spool")
+    try:
+        assert scraped(first)["edgecls_waiting_events", f"csv:{tmp_path / 'out.csv'}"] == 0
+    finally:
+        for sink in sinks:
+            sink.close()
+
+
+def test_two_of_them_have_nothing_in_common():
+    """Each has a registry and a server of its own."""
+    with PrometheusSink("127.0.0.1:0") as one, PrometheusSink("127.0.0.1:0") as other:
+        one.write(result(frame()))
+        assert ("edgecls_frames_total", "gate") in scraped(one)
+        assert ("edgecls_frames_total", "gate") not in scraped(other)
+
+
+def test_a_port_that_is_taken_is_named():
+    """The error says which address and why."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(SinkError, match=rf"prometheus:{where}: cannot listen there \(Address already in use\)"):
+            PrometheusSink(where)
+
+
+def health(sink: PrometheusSink) -> tuple[int, dict]:
+    """Status and body of /healthz."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{sink.port}/healthz", timeout=10) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_health_is_503_while_a_camera_is_lost(sink):
+    """With each of them and the reason; fine before the first picture, while all are live, and when they are back."""
+    assert health(sink) == (200, {"status": "ok"})
+    for name in ("a", "b"):
+        sink.write_state(StateChange(name, "connecting", "", 1.0))
+        sink.write_state(StateChange(name, "live", "", 2.0))
+    assert health(sink) == (200, {"status": "ok"})
+    sink.write_state(StateChange("a", "lost", "no more frames after 12", 3.0))
+    sink.write_state(StateChange("b", "stalled", "no picture for 5 s", 4.0))
+    status, body = health(sink)
+    assert (status, body["status"]) == (503, "lost")
+    assert body["cameras"] == [
+        {"camera": "a", "state": "lost", "why": "no more frames after 12", "at_s": 3.0},
+        {"camera": "b", "state": "stalled", "why": "no picture for 5 s", "at_s": 4.0},
+    ]
+    sink.write_state(StateChange("a", "live", "", 5.0))
+    assert [camera["camera"] for camera in health(sink)[1]["cameras"]] == ["b"]
+    sink.write_state(StateChange("b", "live", "", 6.0))
+    assert health(sink) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize(("why", "status"), [(END, 200), (GONE, 200), ("given up, no picture for 60 s", 503), ("refused", 503)])
+def test_a_camera_that_has_ended_by_itself_is_lost(sink, why, status):
+    """One that has failed for good; not a film that is over, nor one that was taken out of the configuration."""
+    sink.write_state(StateChange("a", "lost", "cut", 3.0))
+    sink.write_state(StateChange("a", "ended", why, 4.0))
+    assert health(sink)[0] == status
+
+
+def test_formats_are_those_of_the_client(sink):
+    """OpenMetrics and gzip for who asks for them, and any path but that of health."""
+    sink.write(result(frame()))
+    headers = {"Accept": "application/openmetrics-text; version=1.0.0", "Accept-Encoding": "gzip"}
+    request = urllib.request.Request(f"http://127.0.0.1:{sink.port}/", headers=headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - an address of ours
+        assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+        assert gzip.decompress(answer.read()).endswith(b"# EOF\n")
+
+
+@pytest.mark.parametrize(
+    "where", ["", "a..b:1", "ho st:1", "[::1:1:9108", "1:" + "9" * 5000, "host", "host:", "host:x", "99999", "-1", "²"]
+)
+def test_what_is_no_port_is_refused(where):
+    """The error shows how it is written."""
+    with pytest.raises(ConfigError, match=r"expected a port or HOST:PORT, such as prometheus:0\.0\.0\.0:9108"):
+        PrometheusSink(where)
+
+
+def test_without_the_client_the_error_is_the_command_that_installs_it(monkeypatch):
+    """The extra is named."""
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(MissingExtraError, match=r"Metrics for Prometheus needs .*: pip install 'edgecls\[metrics\]'"):
+        PrometheusSink("127.0.0.1:0")
