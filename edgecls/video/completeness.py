@@ -1,11 +1,11 @@
 """Check whether a video file is complete, by the length in bytes that its container states.
 
-A count of frames cannot tell: an edit list hides frames that the header counts, a variable rate makes a count out of a duration
-a guess, dropped frames are counted where none is stored, and a stream that begins between key frames has packets that no
-decoder can use. What a container says about bytes is exact: the boxes of MP4 and MOV (ISO/IEC 14496-12), the elements of
-Matroska and WebM (RFC 9559), the chunks of AVI, the tags of FLV, the header of ASF, the packets of transport and program
-streams (ISO/IEC 13818-1), the pages of Ogg (RFC 3533). Sizes that a recorder left open, as one that was killed does, say
-nothing.
+A frame count is unreliable: an edit list hides frames that the header counts, a variable rate makes a count computed from the
+duration a guess, dropped frames are counted although none is stored, and a stream that begins between key frames has packets
+that no decoder can use. Sizes in bytes are exact: the boxes of MP4 and MOV (ISO/IEC 14496-12), the elements of Matroska and
+WebM (RFC 9559), the chunks of AVI, the tags of FLV, the header of ASF, the packets of transport and program streams
+(ISO/IEC 13818-1), the pages of Ogg (RFC 3533). Sizes that a recorder left open, for example because it was killed, cannot be
+checked.
 """
 
 from __future__ import annotations
@@ -22,36 +22,35 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_PARTS = 500_000
-"""A file with more boxes, elements or chunks than this is not looked through to its end."""
+"""Files with more boxes, elements or chunks than this are not read to the end."""
 _BOXES = frozenset({b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"pnot", b"mfra", b"sidx", b"uuid"})
 EBML, SEGMENT, CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
-"""Elements of Matroska and WebM: the head of a file, what holds the rest, and what holds its packets."""
+"""Matroska and WebM elements: the file header, the segment that holds the rest, and the clusters that hold its packets."""
 IN_SEGMENT = frozenset({CLUSTER, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367})
 ANYWHERE = frozenset({0xEC, 0xBF})  # an empty element and a checksum
 IN_CLUSTER = frozenset({0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0xAF, 0x5854})
 OPEN = -1
-"""The size of an element whose writer did not know it yet."""
+"""The size of an element whose size is unknown."""
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _LARGEST_OGG_PAGE = 27 + 255 + 255 * 255
 _PROGRAM_PACKET = re.compile(rb"\x00\x00\x01[\xbb-\xff]")
-"""The start of a packet with a length in a program stream; those of the pictures inside are below 0xb9."""
+"""The start code of a program stream packet that has a length; start codes inside pictures are below 0xb9."""
 _LARGEST_PROGRAM_PACKET = 6 + 0xFFFF
 
 
 def missing_bytes(path: str | Path) -> int:
-    """Return how many bytes, at least, are missing at the end of a video file; 0 if it is complete or the container does not
-    say.
+    """Return the least number of bytes missing at the end of a video file; 0 if it is complete or the container does not say.
 
     Raises OSError if the file cannot be read.
     """
-    with open(path, "rb") as file:  # noqa: PTH123 - a path as it was given
+    with open(path, "rb") as file:  # noqa: PTH123 - the path as given
         end, length = stated_end(file)
     return max(0, end - length)
 
 
 def stated_end(file: BinaryIO) -> tuple[int, int]:
-    """Return where a file ends by what its container says, and how long it is; the second twice, where that does not say it."""
+    """Return the end that the container states and the length of the file; the length twice if the container does not say."""
     length = file.seek(0, os.SEEK_END)
     file.seek(0)
     start = file.read(1024)
@@ -66,7 +65,7 @@ def _is_mp4(start: bytes) -> bool:
 
 
 def _end_of_mp4(file: BinaryIO, length: int) -> int:
-    """The end of the last box that a player needs: boxes follow each other, and of the last one a part may be missing."""
+    """Return the end of the last box that a player needs. Boxes follow each other, and the last one may be incomplete."""
     at = 0
     for _ in range(MOST_PARTS):
         file.seek(at)
@@ -76,7 +75,7 @@ def _end_of_mp4(file: BinaryIO, length: int) -> int:
         size, header = int.from_bytes(head[:4], "big"), 8
         if size == 1:
             size, header = int.from_bytes(head[8:16], "big"), 16
-        if size == 0:  # it goes to the end of the file
+        if size == 0:  # extends to the end of the file
             return length
         if size < header:
             return at
@@ -91,7 +90,7 @@ def _is_matroska(start: bytes) -> bool:
 
 
 def _end_of_matroska(file: BinaryIO, length: int) -> int:
-    """The end of the segment; where its size was left open, that of the last element in it, or in its last cluster."""
+    """Return the end of the segment, or if its size is unknown, that of the last element in it or in its last cluster."""
     at, inside = 0, frozenset({EBML, SEGMENT})
     for _ in range(MOST_PARTS):
         if at >= length:
@@ -105,7 +104,7 @@ def _end_of_matroska(file: BinaryIO, length: int) -> int:
             inside = IN_CLUSTER
             at += content
         elif name not in inside | IN_SEGMENT | ANYWHERE or size == OPEN:
-            return at  # something else, which need not be whole
+            return at  # something else, which may be incomplete
         else:
             at += content + size
             if name == SEGMENT:
@@ -114,7 +113,7 @@ def _end_of_matroska(file: BinaryIO, length: int) -> int:
 
 
 def element(head: bytes) -> tuple[int, int, int]:
-    """(id, size of the content, length of the header) of an EBML element."""
+    """Return (id, size of the content, length of the header) of an EBML element."""
     if not head or not head[0] & 0xF0:
         return 0, 0, 0
     id_length = 9 - head[0].bit_length()
@@ -132,8 +131,8 @@ def _is_avi(start: bytes) -> bool:
 
 
 def _end_of_avi(file: BinaryIO, length: int) -> int:
-    """The end of the last list of pictures. A large file is several RIFF chunks, one after the other; their own sizes and those
-    of their indices are often wrong by some bytes, and no picture is missing then.
+    """Return the end of the last `movi` list. A large file consists of several RIFF chunks; their sizes and those of their
+    indices are often off by some bytes without any picture missing.
     """
     at, end = 0, 0
     for _ in range(MOST_PARTS):
@@ -144,7 +143,7 @@ def _end_of_avi(file: BinaryIO, length: int) -> int:
         kind, size, form = struct.unpack("<4sI4s", head)
         if kind == b"RIFF" and form in (b"AVI ", b"AVIX"):
             at += 12
-        elif size in (0, 0xFFFFFFFF) and form == b"movi":  # left open
+        elif size in (0, 0xFFFFFFFF) and form == b"movi":  # unknown
             return length
         else:
             if form == b"movi" and kind == b"LIST":
@@ -158,7 +157,7 @@ def _is_flv(start: bytes) -> bool:
 
 
 def _end_of_flv(file: BinaryIO, length: int) -> int:
-    """The end of the last tag. Behind each tag its size is written once more, so the end of a file tells most of the time."""
+    """Return the end of the last tag. The size of each tag is repeated after it, so the last four bytes usually suffice."""
     file.seek(max(0, length - 4))
     size = int.from_bytes(file.read(4), "big")
     if 11 <= size <= length - 13:
@@ -184,7 +183,7 @@ def _is_asf(start: bytes) -> bool:
 
 
 def _end_of_asf(file: BinaryIO, _length: int) -> int:
-    """The size that the header states, unless it is that of a broadcast, which does not know it."""
+    """Return the size that the header states; 0 for a broadcast, which does not state one."""
     file.seek(0)
     head = file.read(1 << 16)
     at = head.find(_ASF_FILE)
@@ -200,7 +199,7 @@ def _is_transport(start: bytes) -> bool:
 
 
 def _end_of_transport(file: BinaryIO, length: int) -> int:
-    """The end of the last packet: it has no other length."""
+    """Return the end of the last packet; the container states no other length."""
     file.seek(0)
     size = packet_size(file.read(1024))
     over = length % size
@@ -213,7 +212,7 @@ def _is_program(start: bytes) -> bool:
 
 
 def _end_of_program(file: BinaryIO, length: int) -> int:
-    """The end of the last packet; behind it there is at most an end code."""
+    """Return the end of the last packet, after which there is at most an end code."""
     first = max(0, length - 2 * _LARGEST_PROGRAM_PACKET)
     file.seek(first)
     tail = file.read()
@@ -226,7 +225,7 @@ def _is_ogg(start: bytes) -> bool:
 
 
 def _end_of_ogg(file: BinaryIO, length: int) -> int:
-    """The end of the last page."""
+    """Return the end of the last page."""
     first = max(0, length - 2 * _LARGEST_OGG_PAGE)
     file.seek(first)
     tail = file.read()

@@ -1,8 +1,8 @@
-"""The index of an MP4 before its pictures, so that a browser plays it while it loads, and an iPhone at all.
+"""Move the index of an MP4 to its start: browsers then play it while it loads, and iPhones play it at all.
 
-FFmpeg writes the index (the box `moov`) last, when it knows where everything is. Its own `movflags=faststart` reads the file
-that it writes by a name, and files here are open already. Moving the index is simple: the media data follows it, so every
-offset in the index grows by its size (ISO/IEC 14496-12, boxes `stco` and `co64`).
+FFmpeg writes the index (box `moov`) last, when all offsets are known. Its own `movflags=faststart` reopens the output by name,
+but files here are passed as open file objects. Moving the index is simple: the media data then follows it, so every offset in
+the index grows by the size of the index (ISO/IEC 14496-12, boxes `stco` and `co64`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".mp4", ".m4v", ".mov")
 PATH = (b"trak", b"mdia", b"minf", b"stbl")
-"""The boxes from the index down to the offsets of a track."""
+"""The nested boxes from the index to the offset tables of a track."""
 OFFSETS = {b"stco": ">I", b"co64": ">Q"}
 LARGEST_INDEX = 1 << 28
 BLOCK_BYTES = 1 << 20
@@ -34,8 +34,8 @@ class _Box(NamedTuple):
 
 
 def put_index_first(path: Path, *, mode: int | None = None) -> None:
-    """Rewrite an MP4 with its index first. Leaves any other file as it is, and one that there is no room to copy: it plays all
-    the same, once it is there whole. `mode` is that of `whole_file`.
+    """Rewrite an MP4 with its index first. Any other file is left unchanged, and so is one that there is no room to copy:
+    without this it still plays once it is loaded completely. `mode` is as for `whole_file`.
     """
     if path.suffix.lower() not in SUFFIXES:
         return
@@ -53,12 +53,12 @@ def put_index_first(path: Path, *, mode: int | None = None) -> None:
                 copy.write(moved)
                 _copy(file, copy, data.begin, index.begin)
                 _copy(file, copy, index.end, boxes[-1].end)
-    except (OSError, SinkError, ValueError, struct.error):  # the file that is there is whole
+    except (OSError, SinkError, ValueError, struct.error):  # the original file is unchanged
         return
 
 
 def _moved(index: bytes, to: int, was: _Box) -> bytes:
-    """The index as it stands at `to`: what lies between there and its old place moves up by its size."""
+    """Return the index for its new place `to`: everything between there and its old place moves back by its size."""
     changed = bytearray(index)
     for begin, end, form in _tables(index, was.body - was.begin, len(index), PATH):
         size = struct.calcsize(form)
@@ -73,7 +73,7 @@ def _moved(index: bytes, to: int, was: _Box) -> bytes:
 
 
 def _tables(data: bytes, begin: int, end: int, path: tuple[bytes, ...]) -> Iterator[tuple[int, int, str]]:
-    """Where the tables of offsets of all tracks stand, and how they are written."""
+    """Yield (start, end, struct format) of the offset tables of all tracks."""
     while begin + 8 <= end:
         size, kind = struct.unpack_from(">I4s", data, begin)
         if size < 8 or begin + size > end:
@@ -91,10 +91,10 @@ def _boxes(file: BinaryIO, begin: int, end: int) -> Iterator[_Box]:
         head = file.read(16)
         size, kind = struct.unpack_from(">I4s", head)
         body = begin + 8
-        if size == 1:  # a long one
+        if size == 1:  # a 64-bit size follows
             (size,) = struct.unpack_from(">Q", head, 8)
             body = begin + 16
-        size = size or end - begin  # 0: up to the end of the file
+        size = size or end - begin  # 0: extends to the end of the file
         if size < body - begin or begin + size > end:
             raise ValueError(f"a box of {size} bytes")
         yield _Box(kind, begin, body, begin + size)

@@ -1,4 +1,4 @@
-"""PyAV, which brings FFmpeg: the decoder of files and streams and the encoder of videos."""
+"""Import PyAV, which bundles FFmpeg: it decodes files and streams, and encodes videos."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ FRAGMENT_S = 1.0
 
 
 def load(purpose: str) -> Any:
-    """Import av, with FFmpeg's own words silenced: they can show a password, and what matters comes as an exception.
+    """Import av and silence FFmpeg's log, which can show passwords; errors that matter are raised as exceptions.
 
-    None and not a level, however low: with any level a decoder's thread that meets an error waits for the interpreter's lock to
-    tell of it, while the thread that has the lock may wait for the decoder to end: with a damaged video for good.
+    The log level is None, not just a low level: with any level, a decoder thread that meets an error waits for the GIL to log
+    it, while the thread that holds the GIL may be waiting for the decoder to finish. A damaged video then causes a deadlock.
 
-    Raises MissingExtraError where it is not installed. Call it when something is opened, not for each frame.
+    Raises MissingExtraError if av is not installed. Call it when something is opened, not for each frame.
     """
     try:
         import av
@@ -26,14 +26,14 @@ def load(purpose: str) -> Any:
 
 
 def growing(kind: str) -> dict[str, str]:
-    """The options with which a file of FFmpeg's format `kind` can be played while it grows, but for its last second: what a
-    killed run leaves is of use. Whoever writes it must flush it too.
+    """Return the options that make a file of FFmpeg's format `kind` playable while it grows, except for its last second, so
+    that a killed run leaves a usable file. The writer must also flush it.
 
-    An MP4 is written in fragments, and becomes an ordinary one when it is closed. Left to itself FFmpeg would begin a fragment
-    at each key frame, for which x264 takes up to 250 frames, and a cluster of Matroska every five seconds.
+    An MP4 is written in fragments, and becomes a regular MP4 when it is closed. By default, FFmpeg begins a fragment at each
+    key frame, which x264 writes up to 250 frames apart, and a Matroska cluster every five seconds.
     """
-    own = {
+    by_kind = {
         "mp4": {"movflags": "+hybrid_fragmented", "frag_duration": str(round(FRAGMENT_S * 1_000_000))},
         "matroska": {"cluster_time_limit": str(round(FRAGMENT_S * 1000))},
     }
-    return {"flush_packets": "1", **own.get(kind, {})}
+    return {"flush_packets": "1", **by_kind.get(kind, {})}

@@ -9,19 +9,19 @@ if TYPE_CHECKING:
 
 CODECS = frozenset({"h264", "hevc"})
 _LENGTH_AT = {"h264": 4, "hevc": 21}
-"""Where the headers of a file say how many bytes the length of a unit has (ISO/IEC 14496-15)."""
+"""The byte of the codec headers that states how many bytes the length of a unit has (ISO/IEC 14496-15)."""
 _PICTURES = {"h264": range(1, 6), "hevc": range(32)}
 _LEADING = range(8, 10)
-"""Pictures of HEVC that build on what stands before a key frame: where a film begins with that, they are not decoded (RASL)."""
+"""HEVC pictures that depend on pictures before their key frame (RASL): not decoded if the video begins with that key frame."""
 _LENGTHS = 1
-"""The first byte of headers with which units begin with their length, and not with a start code."""
+"""The first byte of codec headers for which units begin with their length instead of a start code."""
 
 
 def holds_picture(codec: str, data: bytes, headers: bytes) -> bool:
     """Whether a packet contains a picture that the decoder should have returned.
 
-    Some recorders store the parameters of H.264 and HEVC in packets of their own, in which FFmpeg misses the picture. Data that
-    cannot be followed is damaged, and counts as a picture; so do all packets of other codecs.
+    Some recorders store the parameter sets of H.264 and HEVC in separate packets, for which FFmpeg reports a missing picture.
+    Data that cannot be parsed is damaged and counts as a picture; so do all packets of other codecs.
     """
     if codec not in CODECS:
         return True
@@ -35,7 +35,7 @@ def holds_picture(codec: str, data: bytes, headers: bytes) -> bool:
 
 
 def _by_length(data: bytes, size: int) -> Iterator[int | None]:
-    """The first byte of each unit; None for one that does not fit."""
+    """Yield the first byte of each unit; None for a unit that does not fit."""
     at = 0
     while at < len(data):
         length = int.from_bytes(data[at : at + size], "big")
@@ -45,7 +45,7 @@ def _by_length(data: bytes, size: int) -> Iterator[int | None]:
 
 
 def _by_start_code(data: bytes) -> Iterator[int | None]:
-    """The first byte of each unit; None where the data begins with something else."""
+    """Yield the first byte of each unit; None first if the data begins with something else."""
     at = data.find(b"\0\0\1")
     if at < 0 or any(data[:at]):
         yield None

@@ -1,15 +1,15 @@
-"""The last seconds of a stream as its camera sent them: what a clip is cut from, without encoding anything again.
+"""The last seconds of a stream as the camera sent them. Clips are cut from them without encoding anything again.
 
-An event is reported some time after it began, in another thread than the one that reads the source. So the reader appends each
-packet before it decodes it, and whoever cuts clips asks for those since a time. Each frame carries the `Packets` that it came
-with: no sink needs to know a source, and nothing passes through the wrappers between them. One `Packets` holds packets that
-belong together: a new connection or another size of the pictures begins a new one, so that a frame that has other ones than the
-frame before it says where a clip must end. Their times are media time (`edgecls.source.stamps`), so they never go back.
+An event is reported some time after it began, and in another thread than the one that reads the source. So the reader appends
+each packet before decoding it, and the writer of clips asks for the packets since a time. Each frame carries the `Packets` that
+it came from, so sinks need not know the source, and the wrappers between them pass nothing on. One `Packets` holds packets that
+belong together: a new connection or a new picture size starts a new one, so a clip must end at a frame whose `Packets` differs
+from that of the frame before. Packet times are media time (`edgecls.source.stamps`), so they never go back.
 
-Appending takes microseconds and never waits for a disk: the lock is held while references to packets are taken out of lists.
-Nothing is copied, here or when a clip is written: FFmpeg counts the references to the bytes of a packet. Memory is bounded in
-seconds and in bytes, and what is dropped are whole groups from one key frame to the next, as nothing before the next one can be
-decoded without it.
+Appending takes microseconds and never waits for a disk: the lock is only held while references to packets are copied from
+lists. Packet data is never copied, not even when a clip is written: FFmpeg counts the references to it. Memory is limited in
+seconds and in bytes. Packets are dropped in whole groups, from one key frame to the next, because the rest of a group cannot be
+decoded without its key frame.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 DELAYED_FRAMES = 4
-"""Where the first packets of a stream with reordered pictures do not say when they are decoded, it is so much before."""
+"""How many frames before presentation the first packets of a stream with reordered pictures are decoded, if they do not say."""
 
 
 class Packet(NamedTuple):
-    """A packet and its place in the stream: `pts` and `dts` are when it is shown and decoded, in ticks, and always known.
+    """A packet and its place in the stream. `pts` and `dts` are its presentation and decoding times in ticks, always known.
 
-    `number` counts from 0; `encoded` is PyAV's packet, which nobody may change.
+    `number` counts from 0; `encoded` is PyAV's packet, which must not be changed.
     """
 
     number: int
@@ -41,11 +41,11 @@ class Packet(NamedTuple):
 
 
 class Packets:
-    """The packets of the last `keep_s` seconds and of at most `keep_bytes`, from a key frame on.
+    """The packets of the last `keep_s` seconds, at most `keep_bytes`, starting with a key frame.
 
-    `stream` is what a writer must know of the stream (see `edgecls.video.remux`), `tick` the seconds of a tick of its clock,
-    `usual` the ticks of a frame, `reordered` whether packets come in another order than their pictures,
-    `live` whether they come whether they are taken or not.
+    `stream` is the template that a writer needs (see `edgecls.video.remux`), `tick` the time base of the stream in seconds,
+    `usual` the usual duration of a frame in ticks, `reordered` whether packets come in a different order than their pictures,
+    `live` whether the source keeps sending even if nobody reads.
     """
 
     def __init__(
@@ -88,9 +88,7 @@ class Packets:
                 self._append(packet)
 
     def since(self, time_s: float) -> list[Packet]:
-        """The packets from the last key frame that is shown at `time_s` or before; where none of those is kept, from the oldest
-        that is.
-        """
+        """Return the packets from the last key frame shown at or before `time_s`, or all packets if no such frame is kept."""
         with self._lock:
             first = max((i for i, group in enumerate(self._groups) if self.time_s(group[0].pts) <= time_s), default=0)
             return [packet for i, group in enumerate(self._groups) if i >= first for packet in group]
@@ -111,7 +109,7 @@ class Packets:
             return next((g[0].encoded for g in reversed(self._groups) if pts is None or g[0].pts == pts), None)
 
     def split(self, pts: int | None, stream: Any) -> Packets:
-        """Part with the packets from the key frame of this `pts` on (None: the last one), which are of another `stream`."""
+        """Move the packets from the key frame with this `pts` on (None: the last one) to a new buffer, for a new `stream`."""
         rest = self.anew(stream)
         with self._lock:
             while self._groups and (pts is None or self._groups[-1][0].pts >= pts):
@@ -161,7 +159,7 @@ class Packets:
         kept_since = packet.dts - round(self._keep_s / self.tick)
         while len(self._groups) > 1 and (self._bytes > self._keep_bytes or self._groups[1][0].pts <= kept_since):
             self._bytes -= _size(self._groups.popleft())
-        if self._bytes > self._keep_bytes:  # a single group, and no key frame in sight
+        if self._bytes > self._keep_bytes:  # a single group that is too large
             self._groups.clear()
             self._bytes = 0
 

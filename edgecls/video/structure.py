@@ -1,8 +1,8 @@
-"""Whether the packets of a file follow each other without a gap, by the parts that its container consists of.
+"""Detect gaps between the packets of a file, by the structure of its container.
 
-FFmpeg looks for the next good part where one is damaged, and tells nobody what it passed over. But each part says where the
-next one begins (AVI: chunks; Matroska and WebM: elements; FLV: tags), so a packet to which they do not lead has a gap before
-it. Other containers have an index of their packets, or count them.
+FFmpeg silently skips a damaged part and continues with the next good one. But each part states where the next one begins
+(AVI: chunks; Matroska and WebM: elements; FLV: tags), so there is a gap before a packet that cannot be reached by following
+them. Other containers have an index of their packets, or count them.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _ELEMENTS = (
 _LONGEST_HEADER = 12
 
 Part = tuple[int, int]
-"""Where FFmpeg says that the packet of a part stands, and where the next part begins."""
+"""The position that FFmpeg reports for the packet of a part, and the start of the next part."""
 Step: TypeAlias = "Callable[[BinaryIO, int], Part | None]"
-"""Returns the part of a file that begins at a byte, None where none does."""
+"""Returns the part of a file that begins at an offset; None if there is none."""
 Find: TypeAlias = "Callable[[BinaryIO, int], int | None]"
-"""Returns the byte at which the part of a packet begins."""
+"""Returns the offset at which the part of a packet begins."""
 
 
 class Structure:
-    """Follows the parts of an open file from packet to packet. Other files than AVI, Matroska and FLV have no gaps here."""
+    """Follows the parts of an open file from packet to packet. Finds gaps only in AVI, Matroska and FLV files."""
 
     def __init__(self, path: str | Path) -> None:
-        """Open a file. Raises OSError where it cannot be read."""
-        self._file: BinaryIO = open(path, "rb")  # noqa: PTH123, SIM115 - a path as it was given; `close` closes it
+        """Open a file. Raises OSError if it cannot be read."""
+        self._file: BinaryIO = open(path, "rb")  # noqa: PTH123, SIM115 - the path as given; `close` closes it
         start = self._file.read(16)
         kind = next((kind for kind in _KINDS if start.startswith(kind)), None)
         self._part: Step | None = None
@@ -52,9 +52,9 @@ class Structure:
         self._is_checked = False
 
     def has_gap(self, position: int | None) -> bool:
-        """Whether a gap stands before the packet at a position. Ask about the packets of a stream in their order.
+        """Whether there is a gap before the packet at a position. Must be called for the packets of a stream in order.
 
-        A file to whose first packet nothing leads is written in another way, and is not judged.
+        A file whose first packet cannot be reached has a different structure, and is not checked.
         """
         if self._part is None or position is None or position <= self._last:
             return False
@@ -62,7 +62,7 @@ class Structure:
         try:
             is_reached = self._reach(position)
         except OSError:
-            is_reached = True  # FFmpeg will say so
+            is_reached = True  # FFmpeg will report it
         if is_reached:
             self._is_checked = True
             return False
@@ -77,7 +77,7 @@ class Structure:
         return True
 
     def ends_in_gap(self) -> bool:
-        """Whether a gap stands behind the last packet, before the end that the container states."""
+        """Whether there is a gap between the last packet and the end that the container states."""
         if self._part is None or not self._is_checked:
             return False
         try:
@@ -96,7 +96,7 @@ class Structure:
         self._file.close()
 
     def __enter__(self) -> Self:
-        """Return the structure, which is open already."""
+        """Return the structure, which is already open."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -104,7 +104,7 @@ class Structure:
         self.close()
 
     def _reach(self, position: int) -> bool:
-        """Follow the parts up to the packet at a position, and step behind it."""
+        """Follow the parts up to and past the packet at a position. Returns whether they lead to it."""
         while self._part is not None and self._at <= position:
             part = self._part(self._file, self._at)
             if part is None or part[0] > position:
@@ -116,7 +116,7 @@ class Structure:
 
 
 def _avi_part(file: BinaryIO, at: int) -> Part | None:
-    for start in (at, at - 1):  # some writers leave out the byte that makes a length even
+    for start in (at, at - 1):  # some writers omit the padding byte after an odd length
         file.seek(start)
         head = file.read(12)
         if len(head) == 12 and _FOURCC.fullmatch(head[:4]):
@@ -154,7 +154,7 @@ def _matroska_part(file: BinaryIO, at: int) -> Part | None:
 
 
 def _matroska_at(file: BinaryIO, position: int) -> int | None:
-    """The start of the block whose content stands at a position."""
+    """Return the start of the block whose content is at a position."""
     for length in range(2, _LONGEST_HEADER + 1):
         file.seek(position - length)
         name, size, content = completeness.element(file.read(_LONGEST_HEADER))

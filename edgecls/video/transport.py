@@ -1,7 +1,7 @@
-"""Where packets of a transport stream (ISO/IEC 13818-1, 2.4.3) are missing, and where two of them were only joined.
+"""Tell lost packets of a transport stream (ISO/IEC 13818-1, 2.4.3) from recordings joined in one file.
 
-Each packet counts on by one from the one before it. Where the count jumps, FFmpeg marks the picture that it is putting together
-then. But segments and recordings that were copied into one file have such jumps too, and nothing is missing there.
+The continuity counter increases by one with each packet. When it jumps, FFmpeg marks the picture that it is assembling. But
+segments and recordings that were concatenated into one file have such jumps too, although nothing is missing.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 SYNC = 0x47
 MOST_BYTES = 8 << 20
-"""So far behind a picture's start the jump is looked for: no picture is larger."""
+"""How far after the start of a picture to look for the jump; no picture is larger."""
 
 
 def packet_size(start: bytes) -> int:
-    """Return the bytes of a packet: 188, or 192 of a camcorder, which puts a time before each; 0 for other data."""
+    """Return the packet size in bytes: 188, or 192 for camcorders, which put a time before each packet; 0 for other data."""
     for size, first in ((188, 0), (192, 4)):
         if len(start) > first + 3 * size and all(start[first + i * size] == SYNC for i in range(4)):
             return size
@@ -26,10 +26,10 @@ def packet_size(start: bytes) -> int:
 
 
 def is_joint(path: str | Path, position: int, pid: int) -> bool:
-    """Whether the first jump in the count of a stream, from a byte of a file on, is one between two recordings: what stands
-    before it ends with a picture, and a key frame begins behind it. Raises OSError where the file cannot be read.
+    """Whether the first counter jump of a stream, from a position in a file on, is between two recordings: a picture ends
+    before it, and a key frame begins after it. Raises OSError if the file cannot be read.
     """
-    with open(path, "rb") as file:  # noqa: PTH123 - a path as it was given
+    with open(path, "rb") as file:  # noqa: PTH123 - the path as given
         size = packet_size(file.read(1024))
         if not size:
             return False
@@ -46,7 +46,7 @@ def is_joint(path: str | Path, position: int, pid: int) -> bool:
 
 
 def _packets(data: bytes, size: int, pid: int) -> Iterator[bytes]:
-    """The packets of a stream; an empty one, and no more, where something else stands in the place of a packet."""
+    """Yield the packets of a stream; b"" as the last one if the data at a packet's position is not a packet."""
     for at in range(size - 188, len(data) - 187, size):
         packet = data[at : at + 188]
         if packet[0] != SYNC or packet[1] & 0x80:
@@ -57,7 +57,7 @@ def _packets(data: bytes, size: int, pid: int) -> Iterator[bytes]:
 
 
 def _is_padded(packet: bytes) -> bool:
-    """Whether a packet is the last of its picture: the rest hardly ever fills a packet, so padding stands before it."""
+    """Whether a packet is the last of its picture: the rest rarely fills a packet, so padding precedes it."""
     if not packet[3] & 0x20:
         return False
     length, fields = packet[4], packet[5]
