@@ -1,4 +1,4 @@
-"""Settings: frozen dataclasses built from TOML tables, their JSON Schema, and the lines that they stand in."""
+"""Settings: frozen dataclasses built from TOML tables, their JSON Schema, and their line numbers for errors."""
 
 from edgecls.settings.build import (
     LONGEST_TEXT,

@@ -1,4 +1,4 @@
-"""Settings as frozen dataclasses that are built from TOML tables, with errors that name the key and what it may be."""
+"""Build settings, which are frozen dataclasses, from TOML tables, with errors that name the key and what it may be."""
 
 from __future__ import annotations
 
@@ -18,10 +18,6 @@ from edgecls.text.redaction import STARS, is_secret_key, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 T = TypeVar("T")
@@ -29,11 +25,11 @@ T = TypeVar("T")
 LISTED = {int: "whole numbers", str: "texts"}
 WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 LONGEST_TEXT = 10_000
-"""Characters of a setting. Paths have 4,096 at most, addresses fewer; the time to look into them may grow with the square of
-their length.
+"""The most characters of a setting. Paths have at most 4,096, addresses fewer; the time to search them may grow with the
+square of their length.
 """
 DEEPEST = 64
-"""Tables within tables. Python's parser takes a time that grows with the square of the parts of a key."""
+"""The deepest nesting of tables. The time of Python's parser grows with the square of the number of parts of a key."""
 
 _DOTTED = re.compile(rf"(?<![\w-])(?:[A-Za-z0-9_-]++[ \t]*+\.[ \t]*+){{{DEEPEST}}}")
 _SUBJECT = re.compile(r"\w+(?:\[\d+\]|\.\w+)*")
@@ -48,13 +44,13 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 
 
 def read_toml_with_lines(path: str | Path) -> tuple[dict[str, Any], Where]:
-    """Read a TOML file. Returns it, and what tells the line of each setting in it. Raises ConfigError."""
+    """Read a TOML file. Returns its table, and the `Where` that knows the line of each setting. Raises ConfigError."""
     text = read_text(path, error=ConfigError)
     if _DOTTED.search(text):
         raise ConfigError(f"{path}: not valid TOML (a key of more than {DEEPEST} parts)")
     try:
         table = tomllib.loads(text)
-    except ValueError as error:  # a number of more than 4,300 digits is no TOMLDecodeError
+    except ValueError as error:  # a number of more than 4,300 digits raises a plain ValueError
         raise ConfigError(f"{path}: not valid TOML ({error})") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: not valid TOML (tables or lists are nested too deep)") from error
@@ -65,37 +61,36 @@ def read_toml_with_lines(path: str | Path) -> tuple[dict[str, Any], Where]:
 
 
 def fields_of(cls: Any) -> dict[str, Any]:
-    """The fields of a dataclass and their types, which stand in its module as text."""
+    """Return the fields of a dataclass that are settings, with their types resolved from annotations."""
     hints = get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.metadata.get("setting", True)}
 
 
 def alternatives(hint: Any) -> tuple[Any, ...]:
-    """The types that a value of this type may have, but for None, which no TOML file can say."""
+    """Return the members of a union type, or the type itself; without None, which TOML cannot express."""
     kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     return tuple(kind for kind in kinds if kind is not NoneType)
 
 
 def kinds_of(tables: Iterable[Any]) -> dict[str, Any]:
-    """Dataclasses that may stand in one place, by what tells them apart: the only value of their field `kind`."""
+    """Return the dataclasses that a table may become, by the only value of their field `kind`."""
     return {get_args(fields_of(cls)["kind"])[0]: cls for cls in tables}
 
 
 def unknown(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """Say that there is no such setting, and which is meant most likely."""
+    """Return the message for an unknown setting, with the most similar known one."""
     known, name = list(known), cut(name)
     near = difflib.get_close_matches(name, known, 1)
-    meant = f"did you mean {prefix}{near[0]}? " if near else ""
-    return f"unknown setting {prefix}{name}; {meant}known are {', '.join(known)}"
+    hint = f"did you mean {prefix}{near[0]}? " if near else ""
+    return f"unknown setting {prefix}{name}; {hint}known are {', '.join(known)}"
 
 
 def build(cls: type[T], table: Mapping[str, Any], where: str | Where, prefix: str = "") -> T:
-    """Build the dataclass `cls` from a table, nested dataclasses from nested tables, tuples of them from lists of tables; of
-    several dataclasses that may stand in one place the one that the table's `kind` names. A type with a classmethod
-    `from_setting` is built by that.
+    """Build the dataclass `cls` from a table: nested dataclasses from nested tables, tuples of them from lists of tables.
+    For a union of dataclasses, the table's `kind` chooses one. A type with a classmethod `from_setting` is built by it.
 
-    Raises ConfigError for a key that it does not have, one that is missing, or a value of another type; `where` and `prefix`
-    name them.
+    Raises ConfigError for an unknown or missing key, or a value of the wrong type; the message begins with `where`, and
+    `prefix` precedes the key.
     """
     place = where if isinstance(where, Where) else Where(where)
     _check_table(table, place, prefix.rstrip(".") or "the file")
@@ -117,7 +112,7 @@ def build(cls: type[T], table: Mapping[str, Any], where: str | Where, prefix: st
 
 
 def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay `changes` over `table`, nested tables key by key."""
+    """Return `table` updated with `changes`; nested tables are merged key by key."""
     result = dict(table)
     for name, value in changes.items():
         old = result.get(name)
@@ -132,7 +127,7 @@ def check(name: str, value: object, good: bool, expected: str) -> None:
 
 
 def as_table(settings: Any) -> dict[str, Any]:
-    """The inverse of `build`: plain tables, without what is None."""
+    """Return settings as plain tables, without values that are None: the inverse of `build`."""
     return _without_none(dataclasses.asdict(settings))
 
 
@@ -142,8 +137,8 @@ def _must_be(name: str, expected: str, value: object) -> str:
 
 
 def _subject(text: str, names: Iterable[str]) -> tuple[str, str]:
-    """The path of the setting that an error of a dataclass is about, which it begins with, or its part after a colon, and what
-    follows it; empty where it is about several.
+    """Split an error of a dataclass into the path of its setting and the rest. The path is at the start of the text or after
+    the first colon; both are empty if the error is about several settings.
     """
     for part in (text, text.partition(": ")[2]):
         found = _SUBJECT.match(part)
@@ -184,8 +179,9 @@ def _wrong(where: Where, name: str, expected: str, value: object, fix: str = "")
 
 
 def _check_plain(value: Any, where: Where, name: str = "", depth: int = 0) -> None:
-    """Raise ConfigError for what TOML or a command line can say and no setting can be: a number that is NaN, infinite or beyond
-    64 bits, a text with a null byte, which no path may have, one that is too long, and tables within tables without end.
+    """Raise ConfigError for values that are valid in TOML or on a command line but not as a setting: numbers that are NaN,
+    infinite or beyond 64 bits, strings that are too long or contain a null byte, which no path may have, and nesting that is
+    too deep.
     """
     if depth > DEEPEST:
         raise where.fault("", f"{name[:MOST_SHOWN]}... is nested too deep")
@@ -206,16 +202,16 @@ def _check_plain(value: Any, where: Where, name: str = "", depth: int = 0) -> No
 
 
 def _shown(value: Any) -> str:
-    """A value in an error, without secrets and cut where it would fill the screen."""
+    """Return a value for an error message, without secrets, and shortened if it would fill the screen."""
     try:
         text = repr(_public(value))
-    except ValueError:  # a number of more digits than Python writes
+    except ValueError:  # a number with more digits than Python prints
         return "a number beyond 64 bits"
     return cut(text)
 
 
 def _public(value: Any) -> Any:
-    """The value with what may be a secret hidden: texts that look like addresses, and whatever stands at a key for secrets."""
+    """Return a value with possible secrets hidden: in strings that look like addresses, and values of keys for secrets."""
     if isinstance(value, str):
         return shown(value)
     if isinstance(value, Mapping):
@@ -224,7 +220,7 @@ def _public(value: Any) -> Any:
 
 
 def _kind(tables: Iterable[Any], value: Any, where: Where, name: str) -> Any:
-    """Which of several dataclasses a table is meant to be."""
+    """Return the dataclass that a table's `kind` names."""
     _check_table(value, where, name)
     known, kind = kinds_of(tables), value.get("kind")
     if not isinstance(kind, str) or kind not in known:
@@ -241,7 +237,7 @@ def _check_table(value: Any, where: Where, name: str) -> None:
 
 
 def _values(kinds: tuple[Any, ...], value: Any, where: Where, name: str) -> tuple[Any, ...]:
-    """A list of plain values, or of tables; of a fixed length, or, where `kinds` ends with "...", of any."""
+    """Convert a list of plain values or of tables. Its length must be that of `kinds`, or any if `kinds` ends with "..."."""
     kind, fixed = kinds[0], 0 if kinds[-1] is Ellipsis else len(kinds)
     is_list = isinstance(value, list | tuple) and (not fixed or len(value) == fixed)
     is_text = get_origin(kind) is Literal
@@ -260,6 +256,6 @@ def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_count(what: str, found: int, most: int) -> None:
-    """Raise ConfigError for more than `most` of something at one camera."""
+    """Raise ConfigError if there are more than `most` of something."""
     if found > most:
         raise ConfigError(f"expected at most {most:,} {what}, found {found:,}")

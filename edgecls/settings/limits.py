@@ -1,4 +1,4 @@
-"""The limits of a setting, declared on its field: the dataclass refuses what is beyond them, and the JSON Schema contains them.
+"""Limits of a setting, declared on its field. The dataclass validates them, and the JSON Schema contains them.
 
     @dataclass(frozen=True, slots=True)
     class Cut:
@@ -7,7 +7,7 @@
         def __post_init__(self) -> None:
             check_limits(self)
 
-What depends on several fields is checked in `__post_init__` after that.
+Conditions on several fields are checked in `__post_init__` after that.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _KEY = "limits"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a number may be, or each one in a list, which is then not empty; None where there is no such limit.
+    """The limits of a number, or of each number in a list, which must not be empty; None where there is no limit.
 
-    `expected` says it in words. `choices` are for lists of names.
+    `expected` describes them in words. `choices` are for lists of names.
     """
 
     expected: str
@@ -39,7 +39,7 @@ class Limits:
     choices: tuple[str, ...] = ()
 
     def hold(self, value: Any) -> bool:
-        """Whether a value is within them. NaN never is."""
+        """Whether a value is within the limits. NaN never is."""
         if isinstance(value, tuple | list):
             return bool(value) and all(map(self.hold, value))
         if self.choices:
@@ -55,7 +55,7 @@ class Limits:
         )
 
     def schema(self) -> dict[str, Any]:
-        """Them as keywords of JSON Schema."""
+        """Return the limits as keywords of JSON Schema."""
         if self.choices:
             return {"enum": list(self.choices)}
         keywords = {
@@ -77,16 +77,16 @@ def limited(
     unit: str = "",
     expected: str = "",
 ) -> T:
-    """A field of a dataclass that holds a number with limits, or a list of such numbers, which may not be empty.
+    """Declare a dataclass field that holds a number with limits, or a list of such numbers, which must not be empty.
 
     Args:
-        default: Its default. Where that is None, None is within the limits.
+        default: The default. If it is None, None is allowed too.
         at_least: The lowest value.
         above: What the value must exceed.
         at_most: The highest value.
         below: What the value must stay below; None also allows infinity.
-        unit: What the number counts, for the message.
-        expected: What an error says instead of the words that follow from the limits.
+        unit: The unit of the number, for the message.
+        expected: The words for an error message; the default is derived from the limits.
     """
     words = expected or " ".join(filter(None, (_words(at_least, above, at_most, below), unit)))
     limits = Limits(expected=words, at_least=at_least, above=above, at_most=at_most, below=below)
@@ -94,20 +94,20 @@ def limited(
 
 
 def some_of(default: tuple[T, ...], choices: tuple[str, ...]) -> tuple[T, ...]:
-    """A field of a dataclass that holds one or more of `choices`."""
+    """Declare a dataclass field that holds one or more of `choices`."""
     limits = Limits(expected=f"some of {', '.join(choices)}", choices=choices)
     return dataclasses.field(default=default, metadata={_KEY: limits})
 
 
 def limits_of(field: dataclasses.Field[Any]) -> Limits | None:
-    """The limits that a field was declared with."""
+    """Return the limits that a field was declared with."""
     return field.metadata.get(_KEY)
 
 
 def check_limits(settings: Any, *, prefix: str = "") -> None:
-    """Raise ConfigError unless each field is within its limits, and one of its choices where its type is a Literal.
+    """Raise ConfigError unless each field is within its limits or, if its type is a Literal, one of its choices.
 
-    `prefix` stands before the name of the field in the message.
+    `prefix` precedes the name of the field in the message.
     """
     cls: Any = type(settings)
     choices = _choices(cls)
@@ -123,7 +123,7 @@ def check_limits(settings: Any, *, prefix: str = "") -> None:
 
 @cache
 def _choices(cls: Any) -> dict[str, tuple[Any, ...]]:
-    """The choices of the fields whose type is a Literal."""
+    """Return the choices of each field whose type is a Literal."""
     kinds = {name: alternatives(hint)[0] for name, hint in fields_of(cls).items()}
     return {name: get_args(kind) for name, kind in kinds.items() if get_origin(kind) is Literal}
 

@@ -1,4 +1,4 @@
-"""A setting of each camera: one for all of them, or each its own by the camera's name."""
+"""A setting that is the same for all cameras, or set for each camera by name."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ T = TypeVar("T")
 
 
 class PerCamera(Generic[T]):
-    """`settings[camera]` is that camera's; in a mapping a camera that is missing has the usual one. A mapping may be changed
-    later on.
+    """Settings by camera: `settings[camera]` is the setting of that camera, or the usual one if a mapping does not contain it.
+    The mapping may change later.
     """
 
     def __init__(self, given: T | Mapping[str, T], usual: T) -> None:
-        """Take the setting of all cameras, or those by the camera's name."""
+        """Use one setting for all cameras, or a mapping from camera names."""
         self._given = given
         self._usual = usual
 
@@ -26,5 +26,5 @@ class PerCamera(Generic[T]):
         return self._given.get(camera, self._usual) if isinstance(self._given, Mapping) else self._given
 
     def others(self, cameras: Iterable[str], now: PerCamera[T], *, anew: Collection[str] = ()) -> list[str]:
-        """Those of the cameras that must begin anew: their setting is another one in `now`, or they are in `anew`."""
+        """Return the cameras that must start again: their setting differs in `now`, or they are in `anew`."""
         return [name for name in cameras if name in anew or self[name] != now[name]]

@@ -1,8 +1,9 @@
-"""The JSON Schema of settings, out of the very dataclasses that they are built into; editors complete and check TOML by it.
+"""Generate the JSON Schema of settings from their dataclasses, so that editors can complete and check TOML files.
 
-It is of draft 2020-12. It knows names, types, choices and the limits of each field (`edgecls.settings.limits`); what depends on
-several values (a line of zero length, thresholds the wrong way round) is known to the dataclasses alone. Two things no schema
-can say: that 3.0 is no whole number, and that a text with a variable of the environment may become one of a few choices.
+The schema uses draft 2020-12. It contains names, types, choices and the limits of each field (`edgecls.settings.limits`).
+Conditions on several values (a line of zero length, thresholds in the wrong order) are only checked by the dataclasses. Two
+things cannot be expressed in a schema: that 3.0 is not an integer, and that a string with an environment variable may become
+one of a few choices.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ PLAIN = MappingProxyType({str: "string", int: "integer", float: "number", bool: 
 
 
 def schema_of(cls: Any, *, title: str) -> dict[str, Any]:
-    """The JSON Schema of the tables that `settings.build` makes `cls` of. Each dataclass in it stands once, under `$defs`."""
+    """Return the JSON Schema of the tables from which `settings.build` builds `cls`. Nested dataclasses are under `$defs`."""
     tables: dict[str, Any] = {}
     whole = _table(cls, tables)
     return {"$schema": DIALECT, "title": title, **whole, "$defs": dict(sorted(tables.items()))}
 
 
 def _table(cls: Any, tables: dict[str, Any], *, needs: tuple[str, ...] = ()) -> dict[str, Any]:
-    """An object with the fields of a dataclass, those in `needs` and those without a default required."""
+    """Return the schema of a dataclass. Required are the fields without a default, and those in `needs`."""
     about, _, attributes = (inspect.getdoc(cls) or "").partition("\nAttributes:\n")
     text, described = " ".join(about.split()), _attributes(attributes)
     properties, required = {}, list(needs)
@@ -53,7 +54,7 @@ def _value(hint: Any, tables: dict[str, Any]) -> dict[str, Any]:
         return {"oneOf": [_reference(cls, tables, needs=("kind",)) for cls in kinds_of(kinds).values()]}
     kind = kinds[0]
     if hasattr(kind, "setting_schema"):
-        return kind.setting_schema()  # type: ignore[no-any-return]  # what stands beside `from_setting`
+        return kind.setting_schema()  # type: ignore[no-any-return]  # defined together with `from_setting`
     if dataclasses.is_dataclass(kind):
         return _reference(kind, tables)
     if get_origin(kind) is tuple:
@@ -68,7 +69,7 @@ def _value(hint: Any, tables: dict[str, Any]) -> dict[str, Any]:
 
 
 def _limited(value: dict[str, Any], limits: Limits | None) -> dict[str, Any]:
-    """A value with its limits; of a list they are those of each item, and one must be there."""
+    """Return the schema of a value with its limits. For a list they apply to each item, and it must not be empty."""
     if limits is None:
         return value
     if value["type"] == "array":
@@ -78,7 +79,7 @@ def _limited(value: dict[str, Any], limits: Limits | None) -> dict[str, Any]:
 
 def _reference(cls: Any, tables: dict[str, Any], *, needs: tuple[str, ...] = ()) -> dict[str, Any]:
     if cls.__name__ not in tables:
-        tables[cls.__name__] = {}  # it has its place before what is in it
+        tables[cls.__name__] = {}  # reserves its name, so that a recursive type ends
         tables[cls.__name__] = _table(cls, tables, needs=needs)
     return {"$ref": f"#/$defs/{cls.__name__}"}
 
@@ -89,19 +90,19 @@ def _described(value: dict[str, Any], sentences: str, default: Any) -> dict[str,
 
 
 def _attributes(section: str) -> dict[str, str]:
-    """What the section "Attributes" of a docstring says of each field: `name: text`, whose further lines are indented."""
+    """Return the descriptions in the section "Attributes" of a docstring: `name: text`, with continuation lines indented."""
     entries = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in entries}
 
 
 def _sentences(text: str, name: str) -> str:
-    """What a docstring says of a field: the sentences, or their parts up to a semicolon, that name it in backquotes."""
+    """Return what a docstring says about a field: the sentences, or parts between semicolons, with its name in backquotes."""
     parts = re.split(r"(?<=[.!?]) (?=[A-Z`])|(?<=;) ", text)
     return " ".join(part.rstrip(";") for part in parts if f"`{name}`" in part)
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:
-    """A default as TOML would have it; None where there is none, or where it is a table, whose fields have their own."""
+    """Return the default of a field as in TOML; None if there is none, or if it is a table, whose fields have their own."""
     value = field.default
     if value is dataclasses.MISSING or dataclasses.is_dataclass(value):
         return None

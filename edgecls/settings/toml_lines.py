@@ -1,4 +1,4 @@
-"""Where in a TOML file a setting stands: its line, which Python's parser does not say, and the tables around it."""
+"""Find the place of a setting in a TOML file: its line, which Python's parser does not report, and the tables around it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST_SHOWN = 200
-"""Characters of a value in an error."""
+"""The most characters of a value in an error message."""
 _PIECE = re.compile(r""""{3}(?:\\.|[^\\])*?"{3,5}|'{3}.*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|#[^\n]*|[\[\]{}]|\n""", re.DOTALL)
-"""Texts, comments, brackets and line breaks. A text of several lines may end with up to two quotes of its own."""
+"""Strings, comments, brackets and line breaks. A multi-line string may end with up to two quotes of its own."""
 _OPENING, _CLOSING = ("[", "{"), ("]", "}")
 _STEP = re.compile(r"([^.\[\]]+)((?:\[\d+\])*)")
 _TABLE = re.compile(r"\[([^\[\],]+)\]\s*(?:#.*)?$")
@@ -25,10 +25,10 @@ _KEY = re.compile(r"([\w.\"' \t-]+)=")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Where:
-    """Names the place of a setting in errors: its file and line, and the tables around it by their names.
+    """Describes the place of a setting for errors: its file and line, and the names of the tables around it.
 
-    A setting is given by its path, such as `camera[1].zone[0].dwell_s`. `file` may also be any other words for where `table`
-    comes from; without the `text` of a file there are no lines.
+    A setting is given by its path, such as `camera[1].zone[0].dwell_s`. `file` may be any other description of where `table`
+    comes from; without the `text` of a file there are no line numbers.
     """
 
     file: str = ""
@@ -36,24 +36,24 @@ class Where:
     table: Mapping[str, Any] = field(default_factory=dict)
 
     def at(self, setting: str) -> str:
-        """The file, the line and the named tables: `cameras.toml:12: camera "gate": zone "bay"`."""
+        """Return the file, the line and the named tables: `cameras.toml:12: camera "gate": zone "bay"`."""
         line = line_of(self.text, self.table, setting.rstrip(".")) if self.text else 0
         return ": ".join(filter(None, (f"{self.file}:{line}" if line else self.file, *self._split(setting)[0])))
 
     def local(self, setting: str) -> str:
-        """The path within the last of the named tables: `dwell_s`."""
+        """Return the path inside the innermost named table: `dwell_s`."""
         return self._split(setting)[1]
 
     def error(self, setting: str, fault: str) -> ConfigError:
-        """The error for a fault of a setting; the fault is a sentence that goes on behind its name."""
+        """Return an error about a setting; `fault` continues the sentence that begins with its name."""
         return self.fault(setting, f"{self.local(setting)}{'' if fault.startswith(':') else ' '}{fault}")
 
     def fault(self, setting: str, text: str) -> ConfigError:
-        """The error for a fault at the place of a setting, as a whole sentence."""
+        """Return an error at the place of a setting; `text` is a whole sentence."""
         return ConfigError(": ".join(filter(None, (self.at(setting), text))))
 
     def _split(self, setting: str) -> tuple[list[str], str]:
-        """The tables of lists that a path goes through, and the rest of it."""
+        """Return the descriptions of the list items that a path goes through, and the rest of the path."""
         named: list[str] = []
         rest, value = "", self.table
         for name, indices in _STEP.findall(setting):
@@ -68,7 +68,7 @@ class Where:
 
 def line_of(text: str, table: Mapping[str, Any], path: str) -> int:
     """Return the line, from 1, of a setting such as `camera[1].zone[0].name` in a TOML text, or of the nearest table around it
-    if it has no line of its own; 0 for one that stands nowhere. `table` is what the text was read as.
+    if it has no line of its own; 0 if it is not in the text. `table` is the parsed text.
     """
     lines = _lines(text, table)
     while path and path not in lines:
@@ -77,12 +77,12 @@ def line_of(text: str, table: Mapping[str, Any], path: str) -> int:
 
 
 def cut(text: str) -> str:
-    """The text, without its end where it would fill the screen."""
+    """Return the text, shortened if it would fill the screen."""
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def _inner(value: Any, name: str, indices: str) -> Any:
-    """What stands at a name, and in it at indices such as [0][1]; None where there is nothing."""
+    """Return the value at a name and then at indices such as [0][1]; None if there is none."""
     try:
         value = value[name]
         for index in re.findall(r"\d+", indices):
@@ -93,7 +93,7 @@ def _inner(value: Any, name: str, indices: str) -> Any:
 
 
 def _lines(text: str, table: Mapping[str, Any]) -> dict[str, int]:
-    """The line of each table and key, by its path. What looks like one inside of a text or a list is none of the table."""
+    """Return the line of each table and key by its path, ignoring what only looks like one inside a string or a list."""
     found: dict[str, int] = {}
     counts: dict[str, int] = {}
     here = ""
@@ -110,13 +110,13 @@ def _lines(text: str, table: Mapping[str, Any]) -> dict[str, int]:
             path = ".".join([*([here] if here else []), *_parts(match[1])])
         else:
             continue
-        if _stands(table, path):
+        if _exists(table, path):
             found.setdefault(path, number)
     return found
 
 
 def _beginnings(text: str) -> list[int]:
-    """The lines, from 1, that begin outside of any text, list or inline table: tables and keys of the file stand only there."""
+    """Return the lines, from 1, that begin outside any string, list or inline table. Only these can begin a table or key."""
     numbers, number, depth = [1], 1, 0
     for piece in _PIECE.findall(text):
         depth += (piece in _OPENING) - (piece in _CLOSING)
@@ -131,7 +131,7 @@ def _parts(name: str) -> list[str]:
 
 
 def _resolved(parts: list[str], counts: dict[str, int]) -> str:
-    """A path with the number of the newest table of each list on the way."""
+    """Return a path with the index of the newest item of each list of tables in it."""
     path = ""
     for i, part in enumerate(parts):
         path = f"{path}.{part}" if path else part
@@ -140,7 +140,7 @@ def _resolved(parts: list[str], counts: dict[str, int]) -> str:
     return path
 
 
-def _stands(table: Any, path: str) -> bool:
+def _exists(table: Any, path: str) -> bool:
     for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
         try:
             table = table[int(index)] if index else table[name]

@@ -1,4 +1,4 @@
-"""${NAME} in the texts of cameras.toml: variables of the environment, put into addresses so that they stay addresses."""
+"""Expand ${NAME} in strings of cameras.toml to environment variables, encoded so that addresses stay valid."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ _VARIABLE = re.compile(r"\$\{(\w*)\}")
 _USER = re.compile(r"^(?:[A-Za-z0-9_-]+[:=])?[A-Za-z][A-Za-z0-9+.-]*://(?P<user>[^/?#]*)@")
 _BEGIN_OF_PARAMETERS = re.compile("[?#]")
 _PARAMETER = "!$'()*+,;=:@/?-._~"
-"""What stands in a parameter of an address as it is (RFC 3986), but for the & between two of them."""
+"""Characters that a parameter of an address may contain unencoded (RFC 3986), except for &, which separates parameters."""
 _ESCAPED = re.compile(r"(?:[A-Za-z0-9._~!$'()*+,;=-]|%[0-9A-Fa-f]{2})*")
 
 
 def names_in(text: str) -> list[str]:
-    """The variables that a text needs."""
+    """Return the names of the variables in a text."""
     return _VARIABLE.findall(text)
 
 
 def fill(text: str, variables: Mapping[str, str]) -> str:
-    """Put variables into a text.
+    """Replace the variables in a text by their values.
 
-    In an address a variable between :// and the @ is percent-encoded, so a password may hold # ? / @ % : and spaces; one in a
-    parameter behind ? or # as far as it must be. A variable that is all of the user information holds USER:PASSWORD. One that
-    is percent-encoded already stays as it is: it has only characters that an address may have, and each % two hexadecimal
-    digits. Elsewhere a variable stands as it is, such as one that holds the whole address.
+    In an address, a variable between :// and the @ is percent-encoded, so a password may contain # ? / @ % : and spaces. In a
+    parameter after ? or #, only the characters are encoded that must be. A variable that is the whole user information contains
+    USER:PASSWORD. A value that is already percent-encoded is left unchanged: it has only characters that an address may have,
+    and two hexadecimal digits after each %. Elsewhere, values are inserted unchanged, such as one that is the whole address.
     """
     user, parameters = _USER.match(text), _BEGIN_OF_PARAMETERS.search(text)
     user_span = user.span("user") if user else (0, 0)
@@ -49,9 +49,7 @@ def fill(text: str, variables: Mapping[str, str]) -> str:
 
 
 def unfilled(text: str, variables: Mapping[str, str]) -> str:
-    """Put ${NAME} back where a text has the value of a variable, which may be a secret: a whole word, as it is or as Python
-    writes it.
-    """
+    """Replace the values of variables in a text, which may be secrets, by ${NAME}: whole words, as they are or as in a repr."""
     for name, value in sorted(variables.items(), key=lambda item: -len(item[1])):
         for form in {value, repr(value)[1:-1]} - {""}:
             text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", lambda _, name=name: f"${{{name}}}", text)  # type: ignore[misc]
