@@ -44,7 +44,7 @@ def try_lock(descriptor: int) -> bool:
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # some systems report a lock that is taken as EACCES
+    except (BlockingIOError, PermissionError):  # some systems report a held lock as EACCES
         return False
     return True
 
@@ -149,7 +149,7 @@ class Claim:
             if claim._is_at(lock_file):
                 claim._lock_file = lock_file
                 return claim
-            claim.release()  # the previous owner has just removed the lock file: try again
+            claim.release()  # the previous owner has just removed the lock file; try again
 
     def release(self) -> None:
         """Release the claim. Safe to call when the disk is gone."""

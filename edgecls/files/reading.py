@@ -1,4 +1,4 @@
-"""Opening files to read them. `open_file` is the one place that does it: it never waits, whatever stands at a path."""
+"""Open files for reading. All files are opened by `open_file`, which never blocks, whatever is at the path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BINARY = getattr(os, "O_BINARY", 0)
 
 
 class NotAFileError(OSError):
-    """A folder, a pipe or a device stands where a file is expected; `found` says which."""
+    """The path is a folder, a pipe or a device instead of a file; `found` says which."""
 
     def __init__(self, path: str | Path, found: str) -> None:
         super().__init__(errno.EINVAL, f"expected a file, found {found}", str(path))
@@ -26,13 +26,17 @@ class NotAFileError(OSError):
 
 
 def open_file(path: str | Path, *, follow_links: bool = True, pipes: bool = False) -> BinaryIO:
-    """Open a regular file to read it.
+    """Open a regular file for reading.
 
-    Devices, sockets and pipes are refused: reading one could block or never end. With `pipes` a pipe is opened too, whether or
-    not somebody writes to it; its reads do not block. With `follow_links` False a link is refused.
+    Devices, sockets and pipes are rejected, because reading one could block or never end.
+
+    Args:
+        path: The file.
+        follow_links: If False, links are rejected.
+        pipes: Also open pipes, whether or not they have a writer; their reads do not block.
 
     Raises:
-        NotAFileError: Something else than a file stands there.
+        NotAFileError: The path is not a regular file.
         OSError: It cannot be opened.
     """
     flags = os.O_RDONLY | NO_WAIT | BINARY | (0 if follow_links else NO_LINK)
@@ -48,7 +52,7 @@ def open_file(path: str | Path, *, follow_links: bool = True, pipes: bool = Fals
 
 
 def open_regular(path: str | Path, *, error: type[EdgeclsError]) -> BinaryIO:
-    """Open a regular file as `open_file` does. Raises `error`, in one line with the path."""
+    """Open a regular file as `open_file` does. Raises `error` with one line that contains the path."""
     try:
         return open_file(path)
     except OSError as failed:
@@ -57,7 +61,7 @@ def open_regular(path: str | Path, *, error: type[EdgeclsError]) -> BinaryIO:
 
 
 def read_regular(path: str | Path, *, error: type[EdgeclsError], most_bytes: int) -> bytes:
-    """Read a regular file of at most `most_bytes` bytes, with the length that it has when opened. Raises `error`."""
+    """Read a regular file of at most `most_bytes` bytes, up to its length when opened. Raises `error`."""
     with open_regular(path, error=error) as file:
         length = os.fstat(file.fileno()).st_size
         if length > most_bytes:

@@ -1,4 +1,4 @@
-"""Reading of text files that people write: labels, settings, tables.
+"""Read text files that people write: labels, settings, tables.
 
 Handles encodings and the byte order marks that Windows editors write. Sizes and waits are limited, so a device or an idle pipe
 does not hang a command, and a wrong file does not fill the memory.

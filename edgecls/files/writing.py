@@ -33,7 +33,7 @@ def private_mode() -> int:
 
 
 def make_private_folder(path: Path) -> None:
-    """Create a folder for recordings unless it exists. Whoever may read files in it may also enter it."""
+    """Create a folder for recordings unless it exists. Users who may read its files may also enter it."""
     mode = private_mode()
     if not path.is_dir():
         path.mkdir(parents=True, exist_ok=True, mode=mode | (mode & 0o444) >> 2)
@@ -55,7 +55,7 @@ def open_private(path: str | Path, flags: int) -> int:
 
 
 def part_of(path: Path) -> Path:
-    """Return the path of the hidden temporary file beside `path`, with the same suffix."""
+    """Return the path of the hidden temporary file next to `path`, with the same suffix."""
     return path.with_name(f".{path.stem}.part{path.suffix}")
 
 
@@ -112,7 +112,7 @@ def whole_file(path: str | Path, *, mode: int | None = None) -> Iterator[Path]:
             beside.write_text("stop\nyield\n")
 
     Args:
-        path: The file to write. A file that is replaced passes on its mode.
+        path: The file to write. If it exists, the new file gets its mode.
         mode: Permission bits of a new file; None leaves them to the umask.
 
     Yields:
@@ -128,7 +128,7 @@ def whole_file(path: str | Path, *, mode: int | None = None) -> Iterator[Path]:
             descriptor = open_part(beside, mode=_mode_at(path, mode))
             stack.callback(unlink_quietly, beside)  # only our own file, never that of another run
             closing = stack.enter_context(contextlib.ExitStack())
-            closing.callback(_close_quietly, descriptor)  # this one only holds the lock; the writer has closed its own
+            closing.callback(_close_quietly, descriptor)  # this descriptor only holds the lock; the writer has closed its own
             yield beside
             closing.close()  # Windows cannot rename an open file
             os.replace(beside, path)  # noqa: PTH105 - os.replace is documented as atomic
@@ -158,7 +158,7 @@ def _remove_leftover(part: Path) -> None:
 
 
 def unlink_quietly(path: Path) -> None:
-    """Remove a file and ignore failures. For cleaning up after an error, which is the one to report."""
+    """Remove a file and ignore failures. For cleaning up after an error, which is reported instead."""
     with contextlib.suppress(OSError):  # a second disk error must not hide the first
         path.unlink()
 
