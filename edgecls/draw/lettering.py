@@ -1,6 +1,6 @@
-"""Texts on pictures: any script, at a size that fits the picture.
+"""Draw text on pictures: any script, at a size that fits the picture.
 
-OpenCV 5 brings a font with most scripts. The font of OpenCV 4 has ASCII only, so what it lacks is written in Latin letters.
+OpenCV 5 includes a font with most scripts. OpenCV 4 has only ASCII, so other characters are written in Latin letters.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ HAS_FONT = hasattr(cv2, "FontFace")
 """Whether this OpenCV draws more than ASCII."""
 HERSHEY = cv2.FONT_HERSHEY_SIMPLEX
 HERSHEY_PX = 30
-"""The height of a line of OpenCV's own letters at scale 1."""
+"""The line height of OpenCV's Hershey font at scale 1."""
 INK = (255, 255, 255)
 SMALLEST_PX = 10
-"""Smaller letters cannot be read."""
+"""Smaller text is unreadable."""
 LINES = 48
-"""So many lines of text would fill a picture."""
+"""The number of text lines that would fill a picture."""
 _LETTERS = (
     "ßss æae œoe øo đd łl ıi þth ðd …... –- —- "  # noqa: RUF001
     "аa бb вv гg дd еe ёe жzh зz иi йy кk лl мm нn оo пp рr сs тt уu фf хkh цts чch шsh щshch ъ ыy ь эe юyu яya "  # noqa: RUF001
     "αa βv γg δd εe ζz ηi θth ιi κk λl μm νn ξx οo πp ρr σs ςs τt υy φf χch ψps ωo"  # noqa: RUF001
 )
-"""Letters that no accent can be taken from, each with the Latin ones that stand for it."""
+"""Letters that are not a base letter with an accent, each followed by its Latin transliteration."""
 _LATIN = {ord(pair[0]): pair[1:] for pair in _LETTERS.split()}
 _NAMED = re.compile(r"(?:LETTER|SYLLABLE|IDEOGRAPH-)\s*(.+)$")
 
 
 class _Faces(threading.local):
-    """A font for each thread: snapshots are drawn in another one than the video."""
+    """A font for each thread: snapshots and videos are drawn in different threads."""
 
     def __init__(self) -> None:
         self.uni: Any = cv2.FontFace("uni") if HAS_FONT else None
@@ -47,13 +47,13 @@ _faces = _Faces()
 
 
 def text_px(size_hw: tuple[int, int]) -> int:
-    """The height of a line of text, in pixels, on a picture of this size."""
+    """Return the height of a line of text, in pixels, on a picture of this size."""
     return max(SMALLEST_PX, round(min(size_hw[0], size_hw[1] * 0.75) / LINES))
 
 
 @lru_cache(maxsize=4096)
 def fitted(text: str, px: int, most: int) -> tuple[str, int]:
-    """Return a text as it can be drawn, cut off where it is wider than `most` pixels, and its width in pixels."""
+    """Return a text as it can be drawn, shortened to at most `most` pixels, and its width in pixels."""
     text = drawable(text)
     width = _width(text, px)
     while width > most and len(text) > 1:
@@ -65,7 +65,7 @@ def fitted(text: str, px: int, most: int) -> tuple[str, int]:
 
 
 def put_text(picture: Picture, text: str, x: int, baseline: int, px: int) -> None:
-    """Draw a text of `fitted` in white from x on."""
+    """Draw a text returned by `fitted` in white, with its left end at x."""
     if HAS_FONT:
         cv2.putText(picture, text, (x, baseline), INK, _faces.uni, px)
     else:
@@ -73,7 +73,7 @@ def put_text(picture: Picture, text: str, x: int, baseline: int, px: int) -> Non
 
 
 def drawable(text: str, *, has_font: bool = HAS_FONT) -> str:
-    """Return a text without what the font lacks, on one line."""
+    """Return a text as one line, with characters that the font lacks replaced."""
     text = " ".join(text.split())
     return "".join(map(_in_font if has_font else _in_ascii, unicodedata.normalize("NFC", text)))
 
@@ -87,26 +87,28 @@ def _width(text: str, px: int) -> int:
     return int(cv2.getTextSize(text, HERSHEY, px / HERSHEY_PX, max(1, px // 20))[0][0])
 
 
-def _in_font(sign: str) -> str:
-    """A sign if OpenCV 5 has it: it has letters, digits and punctuation of most scripts, and no pictures."""
-    category = unicodedata.category(sign)
-    return _by_name(sign) if category[0] == "C" or (category == "So" and ord(sign) > 0xFF) else sign
+def _in_font(char: str) -> str:
+    """Return a character if the font of OpenCV 5 has it (letters, digits and punctuation of most scripts, but no emoji), or its
+    Unicode name.
+    """
+    category = unicodedata.category(char)
+    return _by_name(char) if category[0] == "C" or (category == "So" and ord(char) > 0xFF) else char
 
 
-def _in_ascii(sign: str) -> str:
-    """A sign in Latin letters: by a table, without its accents, or by its name in Unicode."""
-    if sign.isascii():
-        return sign
-    for one in (sign, unicodedata.normalize("NFKD", sign)):
+def _in_ascii(char: str) -> str:
+    """Return a character in Latin letters: by a table, without its accents, or by its Unicode name."""
+    if char.isascii():
+        return char
+    for one in (char, unicodedata.normalize("NFKD", char)):
         lower = one.lower()
         plain = "".join(c for c in lower.translate(_LATIN) if not unicodedata.combining(c))
         if plain.isascii():
             return plain.capitalize() if one != lower else plain
-    return _by_name(sign)
+    return _by_name(char)
 
 
-def _by_name(sign: str) -> str:
-    name = unicodedata.name(sign, f"U+{ord(sign):04X}")
+def _by_name(char: str) -> str:
+    name = unicodedata.name(char, f"U+{ord(char):04X}")
     letter = _NAMED.search(name)
     if letter is None:
         return f"[{name.lower()}]"

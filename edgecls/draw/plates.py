@@ -1,6 +1,6 @@
-"""Labels that one can tell apart: each stands on a plate of its own, at what it names and at nothing else.
+"""Place labels so that they are easy to tell apart: each has its own plate, next to its box and to no other.
 
-Where there is no such room a label is shortened, then it stands farther off with a line to its box, and at last it is left out.
+If there is no room, a label is shortened, then placed farther away with a line to its box, and finally left out.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 Color = tuple[int, int, int]
 Wording = tuple[tuple[str, Color], ...]
-"""The texts of one label, side by side, each with the colour behind it."""
+"""The texts of one label, side by side, each with its background colour."""
 
 
 _Parts = list[tuple[str, Color, int]]
-"""A wording as it can be drawn, with the widths of the plates."""
+"""A wording as it can be drawn, with the widths of its plates."""
 
 
 class _Plate(NamedTuple):
@@ -37,14 +37,14 @@ class _Plate(NamedTuple):
 
 
 class Plates:
-    """The labels of one picture, the most important first. They are drawn by `finish`, over all lines that lead to them.
-    `left_out` counts those for which there was no room.
+    """Places the labels of one picture, the most important first. `finish` draws them over all lines that lead to them.
+    `left_out` counts the labels for which there was no room.
     """
 
     def __init__(self, picture: Picture, *, steady: Steady | None = None, time_s: float = 0.0) -> None:
-        """Draw on this picture, (H, W, 3) uint8, of this time; `steady` knows where labels were in the frames before."""
+        """Draw on this picture, (H, W, 3) uint8, at this time; `steady` remembers where labels were in earlier frames."""
         self._picture = picture
-        self._high, self._wide = self._size_hw = picture.shape[:2]
+        self._picture_h, self._picture_w = self._size_hw = picture.shape[:2]
         self._steady = Steady() if steady is None else steady
         self._time_s = time_s
         self.px = text_px(self._size_hw)
@@ -55,12 +55,12 @@ class Plates:
 
     @property
     def height(self) -> int:
-        """Of a plate, in pixels."""
+        """The height of a plate, in pixels."""
         return round(self.px * 1.4)
 
     def is_whole(self, box: Box) -> bool:
-        """Whether a box is all of the picture."""
-        return tuple(box) == (0, 0, self._wide, self._high)
+        """Whether a box is the whole picture."""
+        return tuple(box) == (0, 0, self._picture_w, self._picture_h)
 
     def beside(
         self,
@@ -71,8 +71,9 @@ class Plates:
         key: Key | None = None,
         is_minor: bool = False,
     ) -> None:
-        """Place a label at a box, in the first of these wordings, the longest first, for which there is room; not at the edge
-        of one of the `others`. `key` tells it from frame to frame. A minor one stands at its box or is left out, uncounted.
+        """Place a label at a box, but not at the edge of one of the `others`. Uses the first of the wordings for which there is
+        room; give the longest first. `key` identifies the label from frame to frame. A minor label is placed at its box or left
+        out, without being counted.
         """
         fits = [self._fitted(wording) for wording in wordings]
         widest = max(map(_width, fits))
@@ -82,7 +83,7 @@ class Plates:
         for number, (parts, spot) in enumerate(self._spots(fits, box, is_minor=is_minor)):
             if best == HIDDEN and _is_free(spot, taken, others, self.px // 4):
                 best, found[number] = number, (parts, spot)
-            if number == was:  # a box that only brushes it does not drive it off, as boxes tremble
+            if number == was:  # boxes jitter, so one that only touches the label does not move it
                 is_still_free, found[number] = _is_free(spot, taken, others, -(self.px // 2)), (parts, spot)
             if best < HIDDEN and (was is None or was <= number or was == HIDDEN):
                 break
@@ -93,7 +94,7 @@ class Plates:
             self.left_out += not is_minor
 
     def at(self, text: str, x: int, y: int, color: Color) -> None:
-        """Place a text here, moved into the picture and, where something else is, up or down."""
+        """Place a text at a position, moved into the picture, and up or down if something else is there."""
         parts = self._fitted(((text, color),))
         for away in (0, 1, -1, 2, -2, 3, -3):
             left, top = self._inside(x, y + away * self.height, parts[0][2])
@@ -103,46 +104,46 @@ class Plates:
         self.left_out += 1
 
     def fixed(self, text: str, x: int, y: int, color: Color) -> int:
-        """Place a text whatever else is there, moved into the picture. Returns where it ends on the right."""
+        """Place a text at a position even if something else is there, moved into the picture. Returns its right end."""
         parts = self._fitted(((text, color),))
         left, top = self._inside(x, y, parts[0][2])
         self._put(parts, left, top)
         return left + parts[0][2]
 
     def keep_free(self, text: str, x: int, y: int) -> None:
-        """Let no label stand where a text like this one may be written by `fixed`."""
-        wide = _width(self._fitted(((text, (0, 0, 0)),)))
-        left, top = self._inside(x, y, wide)
-        self._taken.append(Box(left, top, left + wide, top + self.height))
+        """Keep labels away from where `fixed` may write a text like this one."""
+        width = _width(self._fitted(((text, (0, 0, 0)),)))
+        left, top = self._inside(x, y, width)
+        self._taken.append(Box(left, top, left + width, top + self.height))
 
     def finish(self) -> None:
-        """Draw what was placed."""
+        """Draw the placed labels and their lines."""
         self._steady.forget(self._time_s)
         for (left, top, right, bottom), color in self._lines:
             cv2.line(self._picture, (left, top), (right - 1, bottom - 1), color, max(1, self.px // 10))
-        for text, color, left, top, wide in self._plates:
-            cv2.rectangle(self._picture, (left, top), (left + wide - 1, top + self.height - 1), color, -1)
+        for text, color, left, top, width in self._plates:
+            cv2.rectangle(self._picture, (left, top), (left + width - 1, top + self.height - 1), color, -1)
             put_text(self._picture, text, left + self.px // 4, top + round(self.px * 1.05), self.px)
 
     def _fitted(self, wording: Wording) -> _Parts:
-        """The texts as they can be drawn, and the widths of their plates, which together are no wider than the picture."""
+        """Return the texts as they can be drawn, with the widths of their plates, together at most as wide as the picture."""
         pad, parts, used = self.px // 2, [], 0
         for text, color in wording:
-            drawn, wide = fitted(text, self.px, max(1, self._wide - used - pad))
-            parts.append((drawn, color, wide + pad))
-            used += wide + pad
+            drawn, width = fitted(text, self.px, max(1, self._picture_w - used - pad))
+            parts.append((drawn, color, width + pad))
+            used += width + pad
         return parts
 
     def _spots(self, fits: list[_Parts], box: Box, *, is_minor: bool) -> Iterator[tuple[_Parts, Spot]]:
-        """All spots of a label, the best first: at its box in each wording, then farther off in the shorter ones."""
+        """Yield all spots of a label, the best first: at its box in each wording, then farther away in the shorter ones."""
         for parts in fits:
             yield from ((parts, spot) for spot in near(box, _width(parts), self.height, self._size_hw))
         if not is_minor:
             for parts in fits[1:] or fits:
                 yield from ((parts, spot) for spot in far(box, _width(parts), self.height, self._size_hw))
 
-    def _inside(self, x: int, y: int, wide: int) -> tuple[int, int]:
-        return max(0, min(x, self._wide - wide)), max(0, min(y, self._high - self.height))
+    def _inside(self, x: int, y: int, width: int) -> tuple[int, int]:
+        return max(0, min(x, self._picture_w - width)), max(0, min(y, self._picture_h - self.height))
 
     def _put_at(self, parts: _Parts, spot: Spot) -> None:
         if spot.line is not None:
@@ -152,18 +153,18 @@ class Plates:
 
     def _put(self, parts: _Parts, left: int, top: int) -> None:
         x = left
-        for text, color, wide in parts:
-            self._plates.append(_Plate(text, color, x, top, wide))
-            x += wide
+        for text, color, width in parts:
+            self._plates.append(_Plate(text, color, x, top, width))
+            x += width
         self._taken.append(Box(left, top, x, top + self.height))
 
 
 def _width(parts: _Parts) -> int:
-    return sum(wide for _, _, wide in parts)
+    return sum(width for _, _, width in parts)
 
 
 def _is_free(spot: Spot, taken: Sequence[Box], others: Sequence[Box], gap: int) -> bool:
-    """Whether a label has this spot for itself, with a gap to what is near; below 0, other boxes may reach in so far."""
+    """Whether a spot is free, with a gap to other labels and boxes; if `gap` is negative, boxes may overlap it by that much."""
     if not spot.fits or overlaps(spot.at, taken, max(0, gap)) or is_mistakable(spot.at, others, gap):
         return False
     return spot.line is None or not (overlaps(spot.line, taken, max(0, gap)) or is_mistakable(spot.line, others, min(0, gap)))

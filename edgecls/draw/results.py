@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from edgecls.overlay import Area, Mark, Overlay, OverlayLine, Point
 
 SURE, UNSURE, NEW, STAMP, FAULT = (60, 140, 20), (30, 90, 220), (150, 40, 140), (40, 40, 40), (20, 20, 190)
-"""Blue-green-red: a label that is sure, one that is not, "unknown", camera and time, what is wrong with the camera."""
+"""Blue-green-red: a certain label, an uncertain one, "unknown", camera and time, a fault of the camera."""
 ZONE, OBJECTS, LINE, IGNORED = (200, 120, 0), (0, 150, 220), (60, 60, 230), (90, 90, 90)
-"""Blue-green-red: a zone that shows a state, one that objects are looked for in, a line, an area that is ignored."""
+"""Blue-green-red: a zone that shows a state, a zone watched for objects, a line, an ignored area."""
 COLORS = {"state": ZONE, "objects": OBJECTS, "ignored": IGNORED}
 EDGE = (25, 25, 25)
-"""Around thin lines, so that they are seen on what is bright too."""
+"""The outline of thin lines, which makes them visible on bright ground too."""
 UNSURE_BELOW = 0.5
 SMALL = 300
-"""Pictures of fewer lines have the thinnest lines: thicker ones would hide what is in them."""
+"""In pictures with fewer rows, drawn lines have the least width: thicker ones would hide too much."""
 ARROW = 0.06
-"""How far the arrows to both sides of a line reach, as a share of the picture's height."""
+"""The length of the arrows to both sides of a line, as a fraction of the picture's height."""
 
 
 def draw(result: Result, steady: Steady | None = None) -> Picture:
@@ -64,7 +64,7 @@ def draw(result: Result, steady: Steady | None = None) -> Picture:
         plates.keep_free(_hidden(len(shown)), end, picture.shape[0])
     if result.unfit is not None:
         plates.fixed(f"camera unfit: {result.unfit.fault}", picture.shape[1], 0, FAULT)
-    if overlay:  # before the detections: totals stay where they are from frame to frame
+    if overlay:  # before the detections, so that totals keep their place from frame to frame
         name_outlines(picture, plates, overlay, without={one.detection.region for one in shown})
     _name_regions(picture, plates, shown, overlay)
     _name_objects(plates, shown, overlay)
@@ -75,7 +75,7 @@ def draw(result: Result, steady: Steady | None = None) -> Picture:
 
 
 def draw_outlines(picture: Picture, overlay: Overlay) -> None:
-    """Draw areas and lines, without their names, on the picture itself."""
+    """Draw areas and lines, without their names, on the picture in place."""
     thick = line_px(picture)
     for area in overlay.areas:
         cv2.polylines(picture, [pixels(picture, area.corners)], isClosed=True, color=COLORS[area.look], thickness=thick)
@@ -84,7 +84,7 @@ def draw_outlines(picture: Picture, overlay: Overlay) -> None:
 
 
 def name_outlines(picture: Picture, plates: Plates, overlay: Overlay, *, without: Iterable[str] = ()) -> None:
-    """Write the names of areas and lines, but for those whose name stands at a detection already."""
+    """Write the names of areas and lines, except for areas in `without`, whose name is written at a detection."""
     for line in overlay.lines:
         start, _ = pixels(picture, (line.start, line.end)).tolist()
         plates.at(line.name, start[0], start[1] - plates.height - line_px(picture), LINE)
@@ -97,12 +97,12 @@ def name_outlines(picture: Picture, plates: Plates, overlay: Overlay, *, without
 
 
 def line_px(picture: Picture) -> int:
-    """How thick lines are on a picture of this size."""
+    """Return the width of lines on a picture of this size."""
     return max(1 if picture.shape[0] < SMALL else 2, int(picture.shape[0]) // 400)
 
 
 def pixels(picture: Picture, points: Iterable[Point]) -> np.ndarray:
-    """The pixels, (N, 2) int32 x and y, of points in fractions of the frame."""
+    """Convert points in fractions of the frame to pixels, (N, 2) int32 x and y."""
     height, width = picture.shape[:2]
     scaled = np.asarray(list(points), np.float64) * (width, height)
     return np.clip(np.round(scaled), 0, (width - 1, height - 1)).astype(np.int32)
@@ -114,17 +114,17 @@ class _Shown(NamedTuple):
 
     @property
     def is_object(self) -> bool:
-        """Whether it is something that moves, and no zone and not the whole frame."""
+        """Whether it is a moving object, not a zone or the whole frame."""
         return self.detection.region == MOTION
 
     @property
     def color(self) -> Color:
-        """That of its label; that of a track is steadier than that of one frame."""
-        told = self.detection.prediction if self.mark is None else self.mark
-        return _color(told.label, told.score)
+        """The colour of its label. The label of a track is steadier than that of one frame."""
+        labelled = self.detection.prediction if self.mark is None else self.mark
+        return _color(labelled.label, labelled.score)
 
-    def is_nothing(self, overlay: Overlay | None) -> bool:
-        """Whether it moves and is labelled as what is nothing, such as the background."""
+    def is_ignored(self, overlay: Overlay | None) -> bool:
+        """Whether it is an object with an ignored label, such as the background."""
         if self.mark is not None:
             return self.mark.is_ignored
         return self.is_object and overlay is not None and self.detection.prediction.label in overlay.ignored_labels
@@ -135,8 +135,8 @@ def _hidden(labels: int) -> str:
 
 
 def _importance(shown: _Shown) -> tuple[bool, bool, int, int]:
-    """What is followed first, then zones, then what merely moves. Of tracks the oldest first, which is the same one in each
-    frame; else, and of the boxes of one track, the largest.
+    """Return a sort key: tracked objects first, then zones, then untracked objects. The oldest track comes first, which is the
+    same one in each frame; otherwise, and among the boxes of one track, the largest.
     """
     (left, top, right, bottom), mark = shown.detection.box, shown.mark
     return mark is not None and mark.is_ignored, mark is None, mark.track_id if mark else 0, -(right - left) * (bottom - top)
@@ -158,14 +158,14 @@ def _draw_box(picture: Picture, shown: _Shown, overlay: Overlay | None) -> None:
         path = [pixels(picture, mark.path)]
         cv2.polylines(picture, path, isClosed=False, color=EDGE, thickness=thick + 2, lineType=cv2.LINE_AA)
         cv2.polylines(picture, path, isClosed=False, color=shown.color, thickness=thick, lineType=cv2.LINE_AA)
-    is_nothing = shown.is_nothing(overlay)
-    color = IGNORED if is_nothing else shown.color if shown.is_object else ZONE
-    is_thin = is_nothing or (shown.is_object and overlay is not None and mark is None)  # what is not followed, or not yet
+    is_ignored = shown.is_ignored(overlay)
+    color = IGNORED if is_ignored else shown.color if shown.is_object else ZONE
+    is_thin = is_ignored or (shown.is_object and overlay is not None and mark is None)  # not tracked, or not yet
     cv2.rectangle(picture, (box.left, box.top), (box.right - 1, box.bottom - 1), color, 1 if is_thin else thick)
 
 
 def _name_regions(picture: Picture, plates: Plates, shown: Iterable[_Shown], overlay: Overlay | None) -> None:
-    """Label zones and the whole frame. A zone's name has its own colour, whatever its label is."""
+    """Label zones and the whole frame. The colour of a zone's name does not depend on its label."""
     areas = {area.name: area for area in overlay.areas} if overlay else {}
     for one in shown:
         if one.is_object:
@@ -182,12 +182,12 @@ def _name_regions(picture: Picture, plates: Plates, shown: Iterable[_Shown], ove
 
 
 def _name_objects(plates: Plates, shown: Iterable[_Shown], overlay: Overlay | None) -> None:
-    """Label what moves, of several boxes that belong to one track the largest. Where tracks are known, what is not one, or not
-    yet, is labelled if there is room, and not at all if it is a part of one.
+    """Label moving objects; of several boxes of one track, only the largest. If there is an overlay, objects without a track
+    are labelled only if there is room, and not at all if they overlap a track.
     """
-    objects = [one for one in shown if one.is_object and not one.is_nothing(overlay)]
+    objects = [one for one in shown if one.is_object and not one.is_ignored(overlay)]
     tracks = [(one.mark, one) for one in objects if one.mark is not None]
-    loose = [one for one in objects if one.mark is None]
+    untracked = [one for one in objects if one.mark is None]
     named: set[int] = set()
     for mark, one in tracks:
         if mark.track_id in named:
@@ -197,12 +197,12 @@ def _name_objects(plates: Plates, shown: Iterable[_Shown], overlay: Overlay | No
         texts = (f"{name} {mark.label} {mark.score:.0%}", f"{name} {mark.label}", name)
         others = [other.detection.box for its, other in tracks if its.track_id != mark.track_id]
         plates.beside([((text, one.color),) for text in texts], one.detection.box, others=others, key=mark.track_id)
-    followed = [one.detection.box for _, one in tracks]
-    for one in loose:
-        box, said = one.detection.box, one.detection.prediction
-        if not overlaps(box, followed):
-            wordings = [((text, one.color),) for text in (f"{said.label} {said.score:.0%}", said.label)]
-            others = [*followed, *(other.detection.box for other in loose if other is not one)]
+    tracked = [one.detection.box for _, one in tracks]
+    for one in untracked:
+        box, prediction = one.detection.box, one.detection.prediction
+        if not overlaps(box, tracked):
+            wordings = [((text, one.color),) for text in (f"{prediction.label} {prediction.score:.0%}", prediction.label)]
+            others = [*tracked, *(other.detection.box for other in untracked if other is not one)]
             plates.beside(wordings, box, others=others, is_minor=overlay is not None)
 
 
@@ -217,7 +217,7 @@ def _draw_line(picture: Picture, line: OverlayLine, thick: int) -> None:
 
 
 def _sides(picture: Picture, line: OverlayLine) -> list[tuple[str, str, list[int], bool]]:
-    """Of both sides the name, the note, the tip of the arrow that leads there, and whether that is up."""
+    """Return for each side of a line its name, its note, the tip of its arrow, and whether the arrow points up."""
     start, end = pixels(picture, (line.start, line.end))
     along = (end - start) / max(1.0, math.dist(start, end))
     to_left = np.array([along[1], -along[0]]) * ARROW * picture.shape[0]
@@ -227,7 +227,7 @@ def _sides(picture: Picture, line: OverlayLine) -> list[tuple[str, str, list[int
 
 
 def _around(picture: Picture, area: Area) -> Box:
-    """The box of an area, from its highest corner on, so that a name above its left end stands at the area itself."""
+    """Return a box of an area that begins at its highest corner, so that a name above the box's left end touches the area."""
     corners = pixels(picture, area.corners)
     left, top = min(corners.tolist(), key=lambda corner: (corner[1], corner[0]))
     right, bottom = corners.max(axis=0).tolist()

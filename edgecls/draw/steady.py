@@ -1,4 +1,4 @@
-"""Labels that stay where they are from frame to frame: each keeps its spot while it can."""
+"""Keep labels in place from frame to frame: each keeps its spot as long as it can."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 Key = int | str
 HIDDEN = 1 << 20
-"""In place of the number of a spot: there is none."""
+"""The spot number of a label that is not shown."""
 PATIENCE_S = 0.6
-"""A better spot must have been free for so long: what comes and goes in a crowd would make labels jump."""
+"""How long a better spot must be free before a label moves there; otherwise labels would jump in a crowd."""
 FORGET_S = 2.0
 
 
@@ -20,19 +20,19 @@ class _Kept:
 
 
 class Steady:
-    """The spots of the labels of one camera's frames, by what they name, such as a track's id. Give it the frames in order."""
+    """Remembers the spots of one camera's labels by key, such as a track id. Its frames must be drawn in order."""
 
     def __init__(self) -> None:
-        """Nothing has been drawn yet."""
+        """Start without any labels."""
         self._kept: dict[Key, _Kept] = {}
 
     def spot(self, key: Key | None) -> int | None:
-        """The number of the spot that a label had in the frame before; None where that is not known."""
+        """Return the number of the spot that a label had in the previous frame; None if it is not known."""
         kept = None if key is None else self._kept.get(key)
         return None if kept is None else kept.spot
 
     def choose(self, key: Key | None, best: int, *, still_free: bool, time_s: float) -> int:
-        """Return the spot to take: the one of the frame before, or the best one, where that has been better for a while."""
+        """Return the spot to use: the one of the previous frame, or the best one if that has been better for a while."""
         if key is None:
             return best
         kept = self._kept.get(key)
@@ -49,5 +49,5 @@ class Steady:
         return kept.spot
 
     def forget(self, time_s: float) -> None:
-        """Drop what has not been drawn for a while."""
+        """Forget labels that have not been drawn for a while."""
         self._kept = {key: kept for key, kept in self._kept.items() if abs(time_s - kept.seen_s) < FORGET_S}

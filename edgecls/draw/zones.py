@@ -1,4 +1,4 @@
-"""The zones, lines and ignored areas of a camera on a picture of it, with a grid, so that fractions are checked by eye."""
+"""Draw the zones, lines and ignored areas of a camera on a picture, with a grid for checking fractions by eye."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STRIPES_PX = 12
 
 
 class Watched(Protocol):
-    """What is watched for at a camera, as `edgecls.run.config.Camera` has it."""
+    """The zones and lines of a camera, as in `edgecls.run.config.Camera`."""
 
     @property
     def zone(self) -> tuple[Zone, ...]:
@@ -33,17 +33,18 @@ class Watched(Protocol):
 
     @property
     def line(self) -> tuple[CountingLine, ...]:
-        """The lines that objects are counted at."""
+        """The lines at which objects are counted."""
 
     @property
     def ignore(self) -> tuple[Polygon, ...]:
-        """The areas in which nothing is looked for."""
+        """The areas that are ignored."""
 
 
 def sketch(picture: Picture, camera: Watched) -> Picture:
-    """Return a copy of the picture, (H, W, 3) uint8 blue-green-red, with all that is watched for drawn on it: zones with their
-    names, and for those that show a state the rectangle that is classified; lines from their dot on, with the names of their
-    sides; what is ignored crossed out.
+    """Return a copy of the picture, (H, W, 3) uint8 blue-green-red, with zones and lines drawn on it.
+
+    Zones have their names and, if they show a state, the rectangle that is classified. Lines have a dot at their start and the
+    names of their sides. Ignored areas are crossed out.
     """
     drawn = picture.copy()
     overlay = overlay_of(camera)
@@ -74,16 +75,16 @@ def grid(picture: Picture) -> Picture:
     cv2.addWeighted(lines, 0.6, drawn, 0.4, 0, drawn)
     px = max(9, text_px((height, width)) * 3 // 4)
     for tenth in range(1, TENTHS):
-        text, wide = fitted(f"0.{tenth}", px, width)
+        text, text_width = fitted(f"0.{tenth}", px, width)
         x, y = round(width * tenth / TENTHS), round(height * tenth / TENTHS)
-        for left, top in ((x - wide // 2, 0), (0, y - px // 2)):
-            cv2.rectangle(drawn, (left, top), (left + wide + 2, top + px), GRID_PLATE, -1)
+        for left, top in ((x - text_width // 2, 0), (0, y - px // 2)):
+            cv2.rectangle(drawn, (left, top), (left + text_width + 2, top + px), GRID_PLATE, -1)
             put_text(drawn, text, left + 1, top + round(px * 0.85), px)
     return drawn
 
 
 def overlay_of(camera: Watched) -> Overlay:
-    """What is watched for at a camera, with what each zone is looked at for."""
+    """Return the zones, lines and ignored areas of a camera as an overlay, with each zone's `look` as its note."""
     zones = tuple(Area(zone.name, zone.area.corners, zone.look, zone.look) for zone in camera.zone)
     ignored = tuple(Area("", area.corners, "ignored") for area in camera.ignore)
     lines = tuple(OverlayLine(line.name, line.line.start, line.line.end, line.left, line.right) for line in camera.line)
