@@ -1,1 +1,1 @@
-"""Text formats: text files, JSON, CSV cells, addresses, hiding of secrets, escaping of control characters."""
+"""Text formats: JSON, CSV cells, addresses, hiding of secrets, escaping of control characters."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LONGEST_HOST = 253
 """Characters of a host name, each label of which may have 63 (RFC 1035)."""
 LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
-"""With underscores, which container names have."""
+"""Allows underscores, which container names may have."""
 BRACKETS = "brackets are only for IPv6 addresses, such as [::1]; elsewhere write %5B and %5D"
 CONTROL = "it contains control characters"
 ENCODE = "in a password write / as %2F, ? as %3F and # as %23, or use ${NAME}, an environment variable, in cameras.toml"
@@ -53,7 +53,7 @@ def split_address(url: str, schemes: Collection[str]) -> SplitResult:
 def check_stream(url: str) -> None:
     """Raise ValueError with the reason if FFmpeg can never open a stream at this address.
 
-    Like FFmpeg, take everything up to the last @ before the path as user and password, whatever characters they contain.
+    Like FFmpeg, treat everything up to the last @ before the path as user and password, whatever characters they contain.
     """
     if any(ord(char) < 32 or ord(char) == 127 for char in url):
         raise ValueError(CONTROL)
@@ -72,7 +72,7 @@ def check_stream(url: str) -> None:
 
 
 def is_cut_password(url: str) -> bool:
-    """Return whether an address has an @ after the first / ? or #, where FFmpeg takes the host to end.
+    """Return whether an address has an @ after the first / ? or #, where the host ends for FFmpeg.
 
     Either the password contains one of these characters, or the path contains an @.
     """
@@ -81,7 +81,7 @@ def is_cut_password(url: str) -> bool:
 
 
 def _authority(rest: str) -> str:
-    """Return user, password, host and port out of what follows ://, delimited as FFmpeg does."""
+    """Return user, password, host and port from the text after ://, delimited as FFmpeg does."""
     return re.split(r"[/?#]", rest, maxsplit=1)[0]
 
 
@@ -101,7 +101,7 @@ def check_host(host: str) -> None:
     labels = ascii_host.split(".")
     wrong = next((label for label in labels if not LABEL.fullmatch(label)), None)
     if wrong is not None or len(ascii_host) > LONGEST_HOST:
-        raise ValueError(f"the host name is invalid: {_why(wrong)}")
+        raise ValueError(f"the host name is invalid: {_label_fault(wrong)}")
     if labels[-1].isdigit():
         try:
             socket.inet_aton(ascii_host)
@@ -116,7 +116,7 @@ def _check_ipv6(host: str) -> None:
         raise ValueError("the host is not a valid IPv6 address") from error
 
 
-def _why(label: str | None) -> str:
+def _label_fault(label: str | None) -> str:
     if label is None:
         return f"it has more than {LONGEST_HOST} characters"
     if not label:

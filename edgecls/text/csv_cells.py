@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _FORMULA = re.compile(r"'*[\s]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""Also after spaces, which some programs drop; full-width; and after apostrophes, so that `read_cell` can restore the text."""
+"""Also matches after spaces, which some programs drop; full-width characters; and after apostrophes, so that `read_cell` can
+restore the text.
+"""
 
 
 def safe_cell(value: object) -> str:

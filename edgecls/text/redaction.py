@@ -29,7 +29,7 @@ length, so a longer text could take hours.
 """
 _LONG_WORD = re.compile(r"\S{1000,}")
 _SCHEME = re.compile(r"(?:\b[a-z0-9][a-z0-9+.-]{0,40})?://", re.IGNORECASE)
-"""Matches mistyped and missing schemes too: a password may follow all the same."""
+"""Matches mistyped and missing schemes too, because a password may still follow."""
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.%\w]*\]|[\w.-]*)(?::(?P<port>\d{0,5}))?", re.IGNORECASE)
 _PLAUSIBLE_HOST = re.compile(r"\[.*\]|localhost|.*\.[^.]+|.*:\d+", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\[?USER(?::PASSWORD)?@")
@@ -44,7 +44,7 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 _PLAIN_SECRET_KEY = re.compile(r"(?P<key>\b[\w-]{0,60}(?:passw(?:or)?d|pwd|token|secret|api[_-]?key))(?P<is>=)", re.IGNORECASE)
-"""Outside addresses, fewer words name a secret."""
+"""Outside addresses, fewer words count as names of secrets."""
 _ADDRESS_INSIDE = re.compile(r"([a-z][a-z0-9+.-]{0,40}%3A%2F%2F)[^&\s'\"]+", re.IGNORECASE)
 """A percent-encoded address inside the query of another."""
 _HEADER = re.compile(
@@ -52,7 +52,7 @@ _HEADER = re.compile(
 )
 _BASIC = re.compile(r"\b(Basic\s+)([A-Za-z0-9+/_-]{4,}={0,2})", re.IGNORECASE)
 _BEARER = re.compile(r"\b(Bearer\s+)([\w.~+/=-]*[\d._~+/=-][\w.~+/=-]*|[\w.~+/=-]{16,})", re.IGNORECASE)
-_BEFORE_A_TOKEN = re.compile(
+_TOKEN_HINT = re.compile(
     r"(?:web_?)?hooks?|services|bot|tokens?|secrets?|keys?|auth|sessions?|jwt|sig|api_?keys?", re.IGNORECASE
 )
 """Path segments that secrets follow in URLs of Discord, Slack, Teams and Home Assistant."""
@@ -111,14 +111,14 @@ def _up_to(scheme: re.Match[str], address: str) -> str:
 
 def _without_user(text: str) -> str:
     """Hide everything up to the last @ of a text without a scheme, if that may contain a password."""
-    before, at, behind = text.rpartition("@")
-    return f"{STARS}@{behind}" if at and ":" in before else text
+    before, at, after = text.rpartition("@")
+    return f"{STARS}@{after}" if at and ":" in before else text
 
 
 def shown(text: str, show: Callable[[str], str] = hidden) -> str:
     """Return user input that should be an address, without its secrets.
 
-    Text with a scheme goes through `show`, which is `hidden` or `public`. Text without one may be a mistyped address such as
+    Text with a scheme is passed to `show`, which is `hidden` or `public`. Text without one may be a mistyped address such as
     `rtsp//user:password@host/?token=abc`, so everything up to its last @ is hidden, and so are the values of its query.
     """
     if _SCHEME.search(text):
@@ -179,7 +179,7 @@ def _hide_rest(rest: str) -> str:
     """Hide secrets in path, query and fragment."""
     rest = _ADDRESS_INSIDE.sub(rf"\1{STARS}", rest)
     rest = _hide_values(rest, _KEY)
-    path, mark, query = re.fullmatch(r"([^?#]*)([?#]?)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]  # it matches
+    path, mark, query = re.fullmatch(r"([^?#]*)([?#]?)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]  # always matches
     return _hide_segments(path) + mark + re.sub(r"[^&;=#?]+", lambda word: _hide_token(word[0]), query)
 
 
@@ -200,10 +200,10 @@ def _hide_values(text: str, keys: re.Pattern[str]) -> str:
 def _hide_segments(path: str) -> str:
     """Hide path segments that are tokens or follow a word such as `webhook`."""
     shown: list[str] = []
-    is_behind = False
+    follows_hint = False
     for segment in path.split("/"):
-        shown.append(STARS if is_behind and segment else _hide_token(segment))
-        is_behind = is_behind or bool(_BEFORE_A_TOKEN.fullmatch(unquote(segment)))
+        shown.append(STARS if follows_hint and segment else _hide_token(segment))
+        follows_hint = follows_hint or bool(_TOKEN_HINT.fullmatch(unquote(segment)))
     return "/".join(shown)
 
 

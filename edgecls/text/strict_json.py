@@ -35,7 +35,7 @@ def loads(text: str) -> Any:
     Raises ValueError for invalid JSON, NaN, Infinity, numbers beyond the range of a float, and nesting that is too deep.
     """
     try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_number if _HUGE.search(text) else None)
+        return json.loads(text, parse_constant=_reject_constant, parse_float=_finite_number if _HUGE.search(text) else None)
     except RecursionError as error:
         raise ValueError("objects or arrays are nested too deeply") from error
 
@@ -53,11 +53,11 @@ def _finite(value: Any) -> Any:
     return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _refuse(name: str) -> Any:
+def _reject_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _number(text: str) -> float:
+def _finite_number(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"{text[:20]} is beyond the range of a float")
