@@ -1,4 +1,4 @@
-"""All pixel operations, each in one place: decode, convert, crop, shrink, fit and encode pictures."""
+"""All pixel operations, each implemented once: decode, convert, crop, shrink, fit and encode pictures."""
 
 from edgecls.image.codec import encode_jpeg, encode_png
 from edgecls.image.color import from_rgb, gray, in_8_bits

@@ -178,7 +178,7 @@ _FITS = {"stretch": _stretch, "letterbox": _letterbox, "center-crop": _center_cr
 
 
 def _small_hw(size_hw: tuple[int, int], spec: InputSpec) -> tuple[int, int] | None:
-    """Return the size that a whole picture is averaged down to; None if it is not averaged, or by less than SCALED_FROM."""
+    """Return the size to which a whole picture is shrunk by averaging; None if it is not, or by less than SCALED_FROM."""
     small = {"stretch": (spec.height, spec.width), "letterbox": _inside(size_hw, spec)}.get(spec.fit)
     if small is None or spec.interpolation != "area" or min(size_hw[0] / small[0], size_hw[1] / small[1]) < SCALED_FROM:
         return None
@@ -186,7 +186,7 @@ def _small_hw(size_hw: tuple[int, int], spec: InputSpec) -> tuple[int, int] | No
 
 
 def _resize(picture: Picture, height: int, width: int, interpolation: str) -> Picture:
-    """Resize by averaging where it shrinks, linearly where it grows (INTER_AREA enlarges like nearest neighbour)."""
+    """Resize each axis by averaging to shrink, and linearly to enlarge (INTER_AREA enlarges like nearest neighbour)."""
     if interpolation == "area":
         picture = shrink(picture, min(height, picture.shape[0]), min(width, picture.shape[1]))
     if (height, width) != picture.shape[:2]:

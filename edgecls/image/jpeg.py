@@ -5,8 +5,9 @@ buffers. Embedded pictures, such as previews, are inside segments that state the
 one (ISO/IEC 10918-1, annex B) to the first end marker.
 
 Decoders show damaged data without an error; at most they warn. But damaged data rarely has exactly the length that its pixels
-need: the decoder runs out of data, or some is left over. Both can be found with OpenCV, which refuses data that runs out
-without an end marker. Versions before 4.11 fill in what is missing instead: then the result depends on what follows the data.
+need: the decoder runs out of data, or some is left over. Both can be detected with OpenCV, which rejects data that runs out
+without an end marker. Versions before 4.11 fill in the missing pixels instead: then the result depends on what follows the
+data.
 
 Of 437 bit flips with a visible effect in 13 pictures, these checks find 62 %. A decoder that rejects every invalid code would
 find 70 %; the others decode to valid data and cannot be detected.
@@ -31,9 +32,9 @@ _EQUAL_SECTOR = re.compile(rb"(.)\1{511}", re.DOTALL)
 SPARE = bytes(8)
 """Padding for the decoder, which reads ahead by up to 8 bytes."""
 SURPLUS_BYTES = 32
-"""From this many surplus bytes on, the data is damaged. Cameras may pad with fewer, or with more that are all equal."""
+"""With at least this many surplus bytes, the data is damaged. Cameras may pad with fewer bytes, or with more equal bytes."""
 MAX_PADDING = 256
-"""More equal bytes than this at the end are not padding but a lost block."""
+"""More equal bytes than this at the end are a lost block, not padding."""
 _FOLLOWING = (bytes(64) + b"\xff\xd9", bytes.fromhex("55a3") * 32 + b"\xff\xd9")
 """Two different continuations of the data. They change the decoded picture only if its data ends early."""
 _END, _SCAN, _RESTART_INTERVAL = 0xD9, 0xDA, 0xDD
@@ -109,7 +110,7 @@ def _read(found: Layout, kind: int, segment: bytes) -> None:
 def damage(data: bytes, found: Layout, *, suspicious_only: bool = False) -> str:
     """Return a description of the damage in a JPEG that has an end marker; "" if none is found.
 
-    Data that runs out is not detected here but when decoding, see `data_of`.
+    Data that runs out is only detected when decoding, see `data_of`.
 
     Args:
         data: The bytes of the file.
@@ -180,7 +181,7 @@ def _is_enough(data: bytes) -> bool:
 
 
 def _is_the_same(data: bytes, flags: int) -> bool:
-    """Whether the picture is the same whatever follows its data."""
+    """Whether the decoded picture does not depend on what follows its data."""
     try:
         one, other = (cv2.imdecode(np.frombuffer(data + following, np.uint8), flags) for following in _FOLLOWING)
     except cv2.error:

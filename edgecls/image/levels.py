@@ -1,8 +1,9 @@
 """Detect how many bits the levels of a 16-bit picture use.
 
 X-ray, thermal and industrial cameras deliver 10 to 14 bits, which many programs store unscaled in 16-bit pictures. Read as 16
-bits, such a picture is nearly black. A PNG may declare its bits (chunk sBIT), a TIFF its largest level; a PGM always does. If
-nothing is declared and no level needs more than 12 bits, the picture is read as 12 bits, which most such cameras have.
+bits, such a picture is nearly black. A PNG may declare its bits (chunk sBIT), and a TIFF its largest level; a PGM always
+declares it. If nothing is declared and no level needs more than 12 bits, the picture is read as 12 bits, which most such
+cameras have.
 """
 
 from __future__ import annotations

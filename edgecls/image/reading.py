@@ -1,6 +1,6 @@
 """Read picture files. Training, evaluation, prediction and folder sources all use the same function.
 
-Pictures that are too large are rejected by their header, truncated and damaged ones by their structure.
+Pictures that are too large are detected by their header, truncated and damaged ones by their structure.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ SUFFIXES = frozenset(
         ".webp",
     ]
 )
-"""File name extensions of pictures. OpenCV reads all but HEIC, which is listed so that it gives an error."""
+"""File name extensions of pictures. OpenCV reads all but HEIC, which is listed so that it is reported as an error."""
 Note: TypeAlias = Callable[[str, int], None]
-"""Called for each 16-bit picture that is read as one of fewer bits, with its name and the bits."""
+"""Called for each 16-bit picture that is read as one with fewer bits, with its name and the number of bits."""
 BYTES_PER_PIXEL = 8
-"""A file that is larger than this times the largest number of pixels is not read."""
+"""Files with more than this many bytes per allowed pixel are not read."""
 _HALVED = (cv2.IMREAD_COLOR, cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_COLOR_8)
 
 
@@ -75,7 +75,7 @@ def load(path: str | Path, *, note: Note | None = None) -> Picture:
 
     Args:
         path: The file.
-        note: Called if a 16-bit picture is read as one of fewer bits.
+        note: Called if a 16-bit picture is read as one with fewer bits.
 
     Returns:
         (H, W, 3) uint8 blue-green-red.
@@ -90,7 +90,7 @@ def load(path: str | Path, *, note: Note | None = None) -> Picture:
 
 
 def read_file(path: str | Path) -> bytes:
-    """Read the bytes of a picture file. Raises DataError if it is not a regular file or larger than any picture may be."""
+    """Read the bytes of a picture file. Raises DataError if it is not a regular file, or larger than any allowed picture."""
     return read_regular(path, error=DataError, most_bytes=BYTES_PER_PIXEL * max_pixels() + (1 << 20))
 
 
@@ -102,7 +102,7 @@ def decode(data: bytes, where: str, *, halvings: int = 0, live: bool = False, no
         where: Its name, for error messages.
         halvings: Halve each side this many times (0..3), which makes decoding a JPEG faster.
         live: Whether it comes from a live camera; then slow checks for damage are skipped.
-        note: Called if a 16-bit picture is read as one of fewer bits.
+        note: Called if a 16-bit picture is read as one with fewer bits.
 
     Returns:
         (H, W, 3) uint8 blue-green-red.
@@ -129,7 +129,7 @@ def decode(data: bytes, where: str, *, halvings: int = 0, live: bool = False, no
 
 
 def decode_as_stored(data: bytes, where: str) -> Picture:
-    """Decode a PNG that `edgecls.image.codec.encode_png` made: (H, W) or (H, W, 3) uint8. Raises DataError."""
+    """Decode a PNG from `edgecls.image.codec.encode_png` to (H, W) or (H, W, 3) uint8. Raises DataError."""
     check_size(*(header.size(data) or (0, 0)), where, DataError)
     picture = _decoded(data, where, cv2.IMREAD_UNCHANGED) if data else None
     if picture is None:
@@ -172,7 +172,7 @@ def _decoded(data: bytes, where: str, flags: int) -> Picture | None:
 
 
 def _of_few_bits(data: bytes, stated: int, where: str, note: Note | None) -> Picture | None:
-    """Decode a picture by the low bits of its levels; None if it uses all 16."""
+    """Decode a 16-bit picture from the low bits of its levels; None if it uses all 16."""
     found = _decoded(data, where, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)
     if found is None or found.dtype != np.uint16:
         return None
