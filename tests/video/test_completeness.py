@@ -1,4 +1,4 @@
-"""A file is called cut off when bytes are missing, and only then."""
+"""A file is reported as cut off if bytes are missing, and only then."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ CODECS = {"wmv": "wmv2", "ogg": "libvpx", "mpg": "mpeg2video", "webm": "libvpx",
 
 @pytest.fixture(params=["opencv", "pyav"])
 def reading(request):
-    """Each decoder in turn."""
+    """Reading settings for each decoder."""
     return ReadingSettings(decoder=request.param)
 
 
 def film(tmp_path, suffix: str, **options: int):
-    """80 pictures in a container, the index first where it can be."""
+    """Write a video of 80 pictures."""
     return write_footage(tmp_path / f"v.{suffix}", 80, codec=CODECS.get(suffix, "libx264"), size_hw=(48, 64), **options)
 
 
 def read(path, reading: ReadingSettings = USUAL) -> tuple[list[int], str, list[str]]:
-    """The indices of the frames of a file, its error, and what is said."""
+    """Return the frame indices of a file, its error, and the messages."""
     said: list[str] = []
     frames: list[int] = []
     with open_source(path, reading=reading, say=said.append) as source:
@@ -42,7 +42,7 @@ def read(path, reading: ReadingSettings = USUAL) -> tuple[list[int], str, list[s
 
 
 def copied(source, target, *, shown=lambda _packet: True, options=None, stretch=lambda pts: pts):
-    """Copy the packets that are `shown` into another container, as `ffmpeg -c copy` does."""
+    """Copy the packets for which `shown` is true into another container, as `ffmpeg -c copy` does."""
     with av.open(str(source)) as old, av.open(str(target), "w", options=options or {}) as new:
         stream = new.add_stream_from_template(old.streams.video[0])
         for packet in old.demux(video=0):
@@ -54,8 +54,8 @@ def copied(source, target, *, shown=lambda _packet: True, options=None, stretch=
 
 
 @pytest.mark.parametrize("suffix", CONTAINERS)
-def test_a_whole_file_lacks_nothing_and_half_of_it_lacks_bytes(tmp_path, suffix):
-    """Of each container; what stands behind a whole one, as of a recorder that pads its files, is no matter."""
+def test_only_a_cut_file_lacks_bytes(tmp_path, suffix):
+    """In every container. Data after a complete file, as from a recorder that pads its files, is ignored."""
     path = film(tmp_path, suffix)
     data = path.read_bytes()
     assert missing_bytes(path) == 0
@@ -67,7 +67,7 @@ def test_a_whole_file_lacks_nothing_and_half_of_it_lacks_bytes(tmp_path, suffix)
 
 @pytest.mark.parametrize("suffix", ["avi", "mkv", "flv", "ts"])
 def test_half_a_file_gives_its_frames_and_one_error(tmp_path, suffix, reading):
-    """The error says after how many frames."""
+    """The error states the number of frames."""
     path = film(tmp_path, suffix)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 13 // 20 // 188 * 188 + 90])
@@ -89,17 +89,17 @@ def test_half_an_mp4_with_its_index_first(tmp_path, reading):
 @pytest.mark.parametrize("suffix", ["mp4", "mov"])
 @pytest.mark.parametrize("hidden", [10, 30, 60])
 def test_pictures_that_an_edit_list_hides_are_not_missing(tmp_path, reading, suffix, hidden):
-    """A film that was trimmed without encoding it again keeps all pictures since a key frame and shows only some of them."""
+    """A video that was trimmed without re-encoding keeps all pictures since a key frame, but shows only some of them."""
     whole = film(tmp_path, "mkv", gop=80)
     trimmed = copied(whole, tmp_path / f"trim.{suffix}", stretch=lambda pts: pts - 40 * hidden)
     frames, error, said = read(trimmed, reading)
     assert (error, said) == ("", [])
-    assert len(frames) in (80 - hidden, 80)  # whether the pictures before the start are shown is the decoder's to say
+    assert len(frames) in (80 - hidden, 80)  # the decoder decides whether to show the pictures before the start
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts", "flv"])
 def test_a_variable_rate_is_no_loss(tmp_path, reading, suffix):
-    """The first 40 pictures come at 25 a second, the others at one a second."""
+    """The first 40 pictures have a rate of 25 per second, the others of one per second."""
     path = tmp_path / f"v.{suffix}"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"bf": "0", "preset": "ultrafast"})
@@ -115,7 +115,7 @@ def test_a_variable_rate_is_no_loss(tmp_path, reading, suffix):
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4", "mpeg2video"])
 @pytest.mark.parametrize("suffix", ["ts", "mkv", "avi"])
 def test_pictures_before_the_first_key_frame_are_counted(tmp_path, suffix, codec):
-    """Of a film that begins between key frames the pictures before the first are named, and the others come whole."""
+    """If a video begins between key frames, the pictures before the first one are reported, and the others are decoded."""
     whole = write_footage(tmp_path / f"a.{suffix}", 60, codec=codec, gop=20, size_hw=(48, 64))
     number = iter(range(60))
     late = copied(whole, tmp_path / f"b.{suffix}", shown=lambda _packet: next(number) >= 8)
@@ -129,8 +129,8 @@ def test_pictures_before_the_first_key_frame_are_counted(tmp_path, suffix, codec
     assert said == [f"{late}: the first {missing} pictures cannot be decoded, because no key frame comes before"]
 
 
-def test_a_film_without_any_key_frame_says_so(tmp_path):
-    """Nothing of it can be decoded."""
+def test_a_video_without_any_key_frame_is_reported(tmp_path):
+    """None of its pictures can be decoded."""
     whole = write_footage(tmp_path / "a.ts", 60, gop=60, size_hw=(48, 64))
     late = copied(whole, tmp_path / "b.ts", shown=lambda packet: not packet.is_keyframe)
     with pytest.raises(SourceError, match=r"none of its 59 pictures can be decoded, because no key frame is among them"):
@@ -138,7 +138,7 @@ def test_a_film_without_any_key_frame_says_so(tmp_path):
 
 
 def test_avi_with_gaps_and_a_late_start(tmp_path, reading):
-    """A recorder that dropped every third picture, and began two seconds late, lost nothing that it wrote."""
+    """If a recorder dropped every third picture and began two seconds late, nothing that it wrote is missing."""
     whole = write_footage(tmp_path / "a.mkv", 60, codec="mpeg4", gop=1, size_hw=(48, 64))
     number = iter(range(60))
     gaps = copied(whole, tmp_path / "gaps.avi", shown=lambda _packet: next(number) % 3 < 2, stretch=lambda pts: pts + 2000)
@@ -147,8 +147,8 @@ def test_avi_with_gaps_and_a_late_start(tmp_path, reading):
     assert 40 <= len(frames) <= 62
 
 
-def test_key_frames_alone_and_each_nth(tmp_path):
-    """What is left out is not missing; what is cut off is."""
+def test_reading_only_key_frames_or_every_nth_frame(tmp_path):
+    """Skipped frames are not missing; frames that are cut off are."""
     path = film(tmp_path, "mkv", gop=20)
     for reading in (ReadingSettings(keyframes=True), ReadingSettings(every=7), ReadingSettings(fps=1)):
         assert read(path, reading)[1:] == ("", [])
@@ -157,8 +157,8 @@ def test_key_frames_alone_and_each_nth(tmp_path):
         assert "the file is cut off" in read(path, reading)[1]
 
 
-def test_a_cover_picture_is_not_the_film(tmp_path, reading):
-    """Music players and phones store a picture as the first video stream of a film."""
+def test_a_cover_picture_is_not_the_video(tmp_path, reading):
+    """Music players and phones store a picture as the first video stream of a file."""
     path = tmp_path / "cover.mp4"
     cover = av.VideoFrame.from_ndarray(np.full((96, 96, 3), 200, np.uint8), format="bgr24")
     whole = film(tmp_path, "mkv")
@@ -177,8 +177,8 @@ def test_a_cover_picture_is_not_the_film(tmp_path, reading):
     assert frames == [(48, 64)] * 80
 
 
-def test_damage_in_the_middle_is_called_damage(tmp_path):
-    """All bytes are there, but many pictures cannot be decoded: that is no cut."""
+def test_damage_in_the_middle_is_reported_as_damage(tmp_path):
+    """No bytes are missing, but many pictures cannot be decoded."""
     path = write_footage(tmp_path / "v.mkv", 80, codec="mjpeg", size_hw=(48, 64))
     number = iter(range(80))
     damaged = copied(path, tmp_path / "w.mkv", shown=lambda p: next(number) not in range(30, 60) or not p.update(bytes(p.size)))

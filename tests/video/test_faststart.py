@@ -1,4 +1,4 @@
-"""The index of an MP4 before its pictures."""
+"""Moving the index of an MP4 before its pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def kinds(path: Path) -> list[str]:
-    """The boxes of an MP4, in their order."""
+    """Return the box types of an MP4, in order."""
     data, at, found = path.read_bytes(), 0, []
     while at < len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
@@ -31,24 +31,24 @@ def kinds(path: Path) -> list[str]:
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:
-    """A box of an MP4."""
+    """Return an MP4 box."""
     body = b"".join(parts)
     return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
-def drawn(tables: bytes, media: bytes = b"pictures") -> bytes:
-    """An MP4 of one track with these tables, as FFmpeg lays it out: type, data, index, and something behind it."""
+def mp4_of(tables: bytes, media: bytes = b"pictures") -> bytes:
+    """Return an MP4 with one track and these tables, in FFmpeg's order: type, data, index, and a box after it."""
     track = box(b"trak", box(b"mdia", box(b"minf", box(b"stbl", box(b"stts", bytes(8)), tables))))
     return box(b"ftyp", b"isom") + box(b"mdat", media) + box(b"moov", box(b"mvhd", bytes(8)), track) + box(b"free", b"rest")
 
 
 @pytest.mark.parametrize(("kind", "form"), [(b"stco", ">I"), (b"co64", ">Q")])
-def test_offsets_lead_to_the_same_bytes(tmp_path, kind, form):
-    """Of both widths; those that lead elsewhere stay."""
+def test_offsets_point_to_the_same_bytes(tmp_path, kind, form):
+    """With 32 and with 64 bits; offsets outside the moved data do not change."""
     path = tmp_path / "a.mp4"
     offsets = (20, 24, 3)  # the data begins at 20, the type at 0
     table = box(kind, bytes(4), struct.pack(">I", 3), *(struct.pack(form, offset) for offset in offsets))
-    path.write_bytes(drawn(table))
+    path.write_bytes(mp4_of(table))
     index = path.read_bytes()[28:-12]
     put_index_first(path)
     assert kinds(path) == ["ftyp", "moov", "mdat", "free"]
@@ -61,15 +61,15 @@ def test_offsets_lead_to_the_same_bytes(tmp_path, kind, form):
 
 
 @pytest.mark.parametrize("how", ["first already", "no index", "truncated", "a count that lies", "empty", "text"])
-def test_what_cannot_be_moved_stays_as_it_is(tmp_path, how):
-    """Byte for byte, and nothing is left beside it."""
+def test_a_file_whose_index_cannot_be_moved_is_unchanged(tmp_path, how):
+    """It has the same bytes, and no other file is left in the folder."""
     path = tmp_path / "a.mp4"
-    good = drawn(box(b"stco", bytes(4), struct.pack(">II", 1, 20)))
+    good = mp4_of(box(b"stco", bytes(4), struct.pack(">II", 1, 20)))
     path.write_bytes({
         "first already": box(b"moov") + box(b"mdat"),
         "no index": box(b"ftyp") + box(b"mdat"),
         "truncated": good[:-20],
-        "a count that lies": drawn(box(b"stco", bytes(4), struct.pack(">II", 2**31, 20))),
+        "a count that lies": mp4_of(box(b"stco", bytes(4), struct.pack(">II", 2**31, 20))),
         "empty": b"",
         "text": b"this is a text\n" * 10,
     }[how])  # fmt: skip
@@ -80,8 +80,8 @@ def test_what_cannot_be_moved_stays_as_it_is(tmp_path, how):
 
 
 @pytest.mark.parametrize("bframes", [0, 2])
-def test_a_file_of_ffmpeg_plays_as_before(tmp_path, bframes):
-    """The same packets at the same times, and the same pictures."""
+def test_a_file_from_ffmpeg_plays_as_before(tmp_path, bframes):
+    """It has the same packets at the same times, and the same pictures."""
     path = write_footage(tmp_path / "v.mp4", 60, bframes=bframes)
     path.chmod(0o640)
     assert kinds(path)[-1] == "moov"
@@ -92,8 +92,8 @@ def test_a_file_of_ffmpeg_plays_as_before(tmp_path, bframes):
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-def test_on_a_full_disk_it_stays_whole(tmp_path):
-    """Where there is no room for a copy the file is left as it was."""
+def test_on_a_full_disk_the_file_is_unchanged(tmp_path):
+    """There is no room for a copy."""
     with small_disk(tmp_path / "disk", "256k") as disk:
         path = write_footage(disk / "v.mp4", 250)
         before = path.read_bytes()
@@ -105,7 +105,7 @@ def test_on_a_full_disk_it_stays_whole(tmp_path):
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
 def test_clips_play_on_apple_devices(tmp_path, codec):
-    """Their index is first; H.265 has the tag hvc1, whose parameter sets stand in the index alone."""
+    """Their index is first, and H.265 has the tag hvc1, for which parameter sets are only in the index."""
     options = {} if codec == "libx264" else {"preset": "ultrafast", "x265-params": "log-level=none:keyint=25"}
     source = write_footage(tmp_path / "v.mp4", codec=codec, **options)
     (tmp_path / "clips").mkdir()
@@ -119,7 +119,7 @@ def test_clips_play_on_apple_devices(tmp_path, codec):
 
 
 def test_annotated_videos_have_their_index_first(tmp_path):
-    """They grow in fragments, and are rewritten when they are whole."""
+    """They grow in fragments, and are rewritten when they are complete."""
     with VideoSink(tmp_path / "out.mp4") as sink:
         for i in range(100):
             sink.write(result(frame(i)))

@@ -1,4 +1,4 @@
-"""The last seconds of a stream, kept as they came."""
+"""The buffer of the last seconds of a stream."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from edgecls.video.packets import Packets
 
 
 def encoded(pts, dts="same", *, key: bool = False, size: int = 100):
-    """Stands in for PyAV's packet."""
+    """Return a stand-in for a packet of PyAV."""
     return SimpleNamespace(pts=pts, dts=pts if dts == "same" else dts, duration=4, is_keyframe=key, size=size)
 
 
 def kept(*, keep_s: float = 2.0, keep_bytes: int = 1 << 20, reordered: bool = False) -> Packets:
-    """Nothing yet, of a stream with 100 ticks a second and 25 frames."""
+    """Return an empty buffer for a stream with 100 ticks and 25 frames per second."""
     return Packets("stream", Fraction(1, 100), keep_s=keep_s, keep_bytes=keep_bytes, usual=4, reordered=reordered)
 
 
@@ -29,7 +29,7 @@ def filled(packets: Packets, frames: int, gop: int = 25, size: int = 100) -> Pac
 
 
 def test_since_a_time_is_since_the_key_frame_before_it():
-    """Of 100 frames with a key frame every 25, what is since 2.5 s begins with the one at 2 s; before all is the oldest."""
+    """With a key frame every 25 of 100 frames, the packets since 2.5 s begin at 2 s; those since -5 s with the oldest."""
     packets = filled(kept(keep_s=10), 100)
     assert [p.pts for p in packets.since(2.5)][:2] == [200, 204]
     assert packets.since(2.0)[0].pts == 200
@@ -40,8 +40,8 @@ def test_since_a_time_is_since_the_key_frame_before_it():
     assert kept().since(0) == []
 
 
-def test_seconds_bound_it():
-    """2 s are kept, and what is before them up to a key frame, whatever the length of the stream."""
+def test_the_buffer_is_limited_in_seconds():
+    """It keeps 2 s, and the packets before them back to a key frame, however long the stream is."""
     packets = filled(kept(), 1000)
     first = packets.since(0)[0]
     assert first.is_key
@@ -49,8 +49,8 @@ def test_seconds_bound_it():
     assert packets.kept_bytes == 100 * len(packets.since(0))
 
 
-def test_bytes_bound_it():
-    """10,000 bytes hold 100 packets at most; a group of pictures that is larger alone is not kept at all."""
+def test_the_buffer_is_limited_in_bytes():
+    """10,000 bytes hold at most 100 packets; a single group of pictures that is larger is not kept at all."""
     packets = filled(kept(keep_s=1000, keep_bytes=10_000), 1000)
     assert packets.kept_bytes <= 10_000
     assert packets.since(0)[0].is_key
@@ -60,7 +60,7 @@ def test_bytes_bound_it():
 
 
 def test_after_a_packet_come_the_next_ones():
-    """Asked again and again, one gets each packet once; what was dropped meanwhile is left out up to a key frame."""
+    """Repeated calls return each packet once; if the next packets were dropped, they continue at a key frame."""
     packets = kept()
     got = []
     for i in range(100):
@@ -76,8 +76,8 @@ def test_after_a_packet_come_the_next_ones():
     assert packets.after(after[-1].number) == []
 
 
-def test_before_the_first_key_frame_there_is_nothing():
-    """What cannot be decoded is not kept."""
+def test_packets_before_the_first_key_frame_are_not_kept():
+    """They cannot be decoded."""
     packets = kept()
     for i in range(10):
         packets.append(encoded(4 * i, key=i == 6))
@@ -91,8 +91,8 @@ def test_before_the_first_key_frame_there_is_nothing():
     ([(None, None), (None, None)], True, []),
     ([(50, None), (54, None)], False, [(50, 50), (54, 54)]),
 ])  # fmt: skip
-def test_times_that_are_missing(times, reordered, expected):
-    """When a packet is decoded follows from those around it, when it is shown only where pictures keep their order."""
+def test_missing_times(times, reordered, expected):
+    """A missing `dts` follows from the packets around it; a missing `pts` only if pictures are not reordered."""
     packets = kept(reordered=reordered)
     for pts, dts in times:
         packets.append(encoded(pts, dts, key=pts in (0, 50, None)))
@@ -100,7 +100,7 @@ def test_times_that_are_missing(times, reordered, expected):
 
 
 def test_media_time_is_that_of_the_frames():
-    """A shift moves all times."""
+    """A shift changes the times of all packets."""
     packets = filled(kept(), 100)
     packets.shift(-1.5)
     assert packets.time_s(250) == 1.0
@@ -108,8 +108,8 @@ def test_media_time_is_that_of_the_frames():
     assert packets.anew().time_s(250) == 1.0
 
 
-def test_what_is_of_another_size_is_parted_with():
-    """From the key frame on that showed another size the packets are in new ones, and no more in the old ones."""
+def test_split_moves_packets_to_a_new_buffer():
+    """Packets from the key frame on that has another size are in the new buffer, and no longer in the old one."""
     packets = filled(kept(keep_s=10), 70)
     rest = packets.split(200, "other")
     assert (packets.since(9)[-1].pts, rest.since(0)[0].pts, rest.stream) == (196, 200, "other")
@@ -120,7 +120,7 @@ def test_what_is_of_another_size_is_parted_with():
 
 
 def test_a_reader_and_a_writer_of_clips_do_not_disturb_each_other():
-    """While one thread appends 20,000 packets, another takes each of them once, but for those that were dropped."""
+    """While one thread appends 20,000 packets, another reads each of them once, except for dropped ones."""
     packets = kept(keep_s=50)
     thread = threading.Thread(target=filled, args=(packets, 20_000))
     thread.start()
