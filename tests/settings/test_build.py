@@ -1,4 +1,4 @@
-"""Tables to frozen dataclasses and back."""
+"""Building frozen dataclasses from tables, and converting them back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgecls.train.config import Layers, TrainConfig
 
 
 def test_a_config_survives_toml():
-    """What a run writes to config.toml builds the same config again; None is left out."""
+    """The config.toml that a run writes builds the same config again; None is left out."""
     config = TrainConfig(DataConfig("x"), layers=Layers(kernels=(8, 16)), input=InputSpec(24, 48, "rgb"), rate=0.01)
     text = config.to_toml()
     assert "dropout" not in text
@@ -42,18 +42,18 @@ def test_a_config_survives_toml():
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named(table, message):
-    """The error has the file, the key with its table, what it may be and what was found."""
+    """The error contains the file, the key with its table, the expected value and the value found."""
     with pytest.raises(ConfigError, match=message):
         build(TrainConfig, table, "f.toml")
 
 
-def test_whole_numbers_stand_for_floats():
-    """Rate = 1 in TOML is 1.0."""
+def test_whole_numbers_are_valid_for_floats():
+    """`rate = 1` in TOML is 1.0."""
     assert build(TrainConfig, {"data": {"path": "x"}, "rate": 1}, "f").rate == 1.0
 
 
-def test_changes_go_over_a_table_key_by_key():
-    """A nested change leaves its neighbours, and the table that was given."""
+def test_changes_are_merged_key_by_key():
+    """A nested change keeps the other keys, and does not change the original table."""
     table = {"a": {"x": 1, "y": 2}, "b": 3}
     assert merged(table, {"a": {"y": 5}, "c": 4}) == {"a": {"x": 1, "y": 5}, "b": 3, "c": 4}
     assert table == {"a": {"x": 1, "y": 2}, "b": 3}
@@ -64,8 +64,8 @@ def test_as_table_leaves_none_out():
     assert "rate" not in as_table(TrainConfig(DataConfig("x")))
 
 
-def test_files_that_are_no_toml_are_refused(tmp_path):
-    """A missing file and a broken one are one line each, with the path."""
+def test_files_that_cannot_be_read_are_refused(tmp_path):
+    """The error for a missing or invalid file is one line with the path."""
     with pytest.raises(ConfigError, match=r"none.toml: cannot be read \(No such file"):
         read_toml(tmp_path / "none.toml")
     (tmp_path / "bad.toml").write_text("a = ")
@@ -74,8 +74,8 @@ def test_files_that_are_no_toml_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_a_byte_order_mark_is_no_part_of_a_toml_file(tmp_path, encoding):
-    """As Notepad writes it."""
+def test_a_byte_order_mark_is_ignored(tmp_path, encoding):
+    """Notepad writes one."""
     (tmp_path / "f.toml").write_text('epochs = 3\nabout = "Überblick"\n', encoding=encoding)
     assert read_toml(tmp_path / "f.toml") == {"epochs": 3, "about": "Überblick"}
 
@@ -84,8 +84,8 @@ def test_a_byte_order_mark_is_no_part_of_a_toml_file(tmp_path, encoding):
     "text",
     ["x = " + "[" * 20_000, "x = " + "9" * 5000, "a" + " . a" * 2_000_000 + " = 1", "x =", "x = 1\nx = 2", "d = 2026-13-01"],
 )
-def test_what_is_no_toml_is_one_line(tmp_path, text):
-    """Nesting without end, a number without end, half a line, a key twice, a month that does not exist."""
+def test_invalid_toml_is_an_error(tmp_path, text):
+    """Endless nesting, an endless number, an endless key, half a line, a duplicate key, a month that does not exist."""
     (tmp_path / "f.toml").write_text(text)
     with pytest.raises(ConfigError, match=r"f\.toml: not valid TOML \("):
         read_toml(tmp_path / "f.toml")
@@ -106,8 +106,8 @@ def test_what_is_no_toml_is_one_line(tmp_path, text):
         ("[strange]\n[strange.x]\ny = [[nan]]", r":4: strange\.x\.y\[0\]\[0\] must be a finite number"),
     ],
 )
-def test_what_no_setting_can_be_is_refused_with_its_line(tmp_path, text, message):
-    """NaN, infinity, numbers beyond 64 bits, null bytes, wherever they stand."""
+def test_values_that_no_setting_allows_are_refused_with_their_line(tmp_path, text, message):
+    """NaN, infinity, numbers beyond 64 bits, null bytes and deep nesting, anywhere in the file."""
     (tmp_path / "f.toml").write_text(f"# first line\n{text}\n")
     with pytest.raises(ConfigError, match=rf"f\.toml{message}"):
         read_toml(tmp_path / "f.toml")
@@ -115,19 +115,19 @@ def test_what_no_setting_can_be_is_refused_with_its_line(tmp_path, text, message
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400])
 def test_options_must_be_finite_too(value):
-    """The command line takes nan and inf for numbers."""
+    """The command line accepts nan and inf as numbers."""
     with pytest.raises(ConfigError, match=r"^settings: rate must be a (finite number|number of at most 64 bits)"):
         build(TrainConfig, {"data": {"path": "x"}, "rate": value}, "settings")
 
 
 def test_a_long_value_is_cut():
-    """An error is one line that can be read."""
+    """An error is one readable line."""
     with pytest.raises(ConfigError) as caught:
         build(TrainConfig, {"data": {"path": "x"}, "epochs": ["x" * 10_000] * 100}, "f.toml")
     assert len(str(caught.value)) < 300
 
 
-def test_a_text_is_not_endless():
-    """A setting has a limit; the line says how long it is, and does not show it."""
+def test_the_length_of_a_text_is_limited():
+    """The error states its length, and does not show it."""
     with pytest.raises(ConfigError, match=r"^f: path must be a text of at most 10,000 characters, not 20,000$"):
         build(DataConfig, {"path": "x" * 20_000}, "f")

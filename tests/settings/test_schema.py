@@ -1,4 +1,4 @@
-"""The JSON Schema of cameras.toml says what `read_config` says, as far as names, types, choices and limits go."""
+"""The JSON Schema of cameras.toml agrees with `read_config` about names, types, choices and limits."""
 
 from __future__ import annotations
 
@@ -166,16 +166,16 @@ unknown = "ignore"
 EVERY_SETTING = tomllib.loads(EVERYTHING)
 TYPES = r"a whole number|a number|a text|true or false|a table|a list of [\w ]+"
 STRUCTURE = re.compile(rf"unknown setting|is missing|must be one of|must be (?:{TYPES})(?: or (?:{TYPES}))*, not|, found ")
-"""What `build` says of names, types and choices."""
+"""Errors of `build` about names, types and choices."""
 
 
 def problems(table: dict[str, Any]) -> list[str]:
-    """What the schema has against a table, as a file of it would be read."""
+    """Return the errors of the schema for a parsed file."""
     return [error.message for error in VALIDATOR.iter_errors(table)]
 
 
 def refusal(table: dict[str, Any]) -> str:
-    """What `build` has against it."""
+    """Return the error of `build` for a parsed file, or ""."""
     try:
         build(Config, table, "f")
     except ConfigError as error:
@@ -183,30 +183,30 @@ def refusal(table: dict[str, Any]) -> str:
     return ""
 
 
-def test_it_is_a_schema_of_the_draft_that_it_names():
-    """By the draft's own schema; and it survives JSON."""
+def test_the_schema_is_valid():
+    """By the metaschema of its draft; and it survives JSON."""
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert json.loads(json.dumps(SCHEMA)) == SCHEMA
 
 
 @pytest.mark.parametrize("text", [WHOLE, EVERYTHING, *re.findall(r"```toml\n(.*?)```", EVENTS, re.DOTALL)])
-def test_good_files_are_good(text):
-    """Those of the tests, those of the documents, and one that says everything."""
+def test_valid_files_match_the_schema(text):
+    """The examples in the tests and the documentation, and a file with every setting."""
     assert problems(tomllib.loads(text)) == []
 
 
-def test_the_file_that_says_everything_does():
-    """No setting of any table is left out of it: so no setting is left out of the tests below."""
-    said = {path[-1] for path, _ in leaves(EVERY_SETTING)} | {"unknown", "camera", "sink", "state"}
+def test_the_file_with_every_setting_is_complete():
+    """It contains all settings of all tables, so the tests below cover all settings."""
+    present = {path[-1] for path, _ in leaves(EVERY_SETTING)} | {"unknown", "camera", "sink", "state"}
     tables = {"Config": SCHEMA, **SCHEMA["$defs"]}
     assert refusal(EVERY_SETTING) == ""
     every = {name for table in tables.values() for name in table["properties"]}
-    assert every - said - {"zone", "line", "reading", "track", "motion", "health", "cut", "shot", "quota"} == set()
+    assert every - present - {"zone", "line", "reading", "track", "motion", "health", "cut", "shot", "quota"} == set()
 
 
 def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Each setting with its path: values, lists of them, and the lists and tables that hold others."""
+    """Yield each setting with its path: values and lists of values, and the lists and tables that contain them."""
     if path and isinstance(path[-1], str):
         yield path, value
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -215,7 +215,7 @@ def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple
 
 
 def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
-    """The file that says everything, with another value there; of the other cameras and sinks it has one each."""
+    """Return the file with every setting, with a changed value at a path, and only one camera and one sink."""
     table = copy.deepcopy(EVERY_SETTING)
     for name in ("camera", "sink"):
         if path[:1] == (name,) and len(path) > 1:
@@ -235,21 +235,21 @@ OTHERS = (True, "x", 3.5, 7, -1, [], {}, ["x"], [0.5], [[0.1, 0.1], [0.2, 0.2]],
 
 @pytest.mark.parametrize("path", [path for path, _ in leaves(EVERY_SETTING)], ids=lambda p: ".".join(map(str, p)))
 def test_both_refuse_the_same_types_and_choices(path):
-    """Whatever stands in the place of a setting: what `build` takes the schema takes; what it refuses for its type or as no
-    choice, the schema refuses.
+    """For any value of a setting: if `build` accepts it, so does the schema; if `build` refuses it because of its type or its
+    choices, so does the schema.
     """
     for value in OTHERS:
         table = changed(path, value)
-        said = refusal(table)
-        if not said:
+        error = refusal(table)
+        if not error:
             assert problems(table) == [], value
-        elif STRUCTURE.search(said):
-            assert not VALIDATOR.is_valid(table), (value, said)
+        elif STRUCTURE.search(error):
+            assert not VALIDATOR.is_valid(table), (value, error)
 
 
 @pytest.mark.parametrize("path", [path for path, v in leaves(EVERY_SETTING) if isinstance(v, dict)] + [()])
 def test_both_refuse_unknown_and_missing_names(path):
-    """A key too many in any table, and each key that has no default missing."""
+    """An extra key in any table, and any missing key that has no default."""
     table = tomllib.loads(EVERYTHING)
     at: Any = table
     for key in path:
@@ -266,7 +266,7 @@ def test_both_refuse_unknown_and_missing_names(path):
 
 @pytest.mark.parametrize("i", range(10))
 def test_sinks_are_told_apart_by_their_kind(i):
-    """No kind, another one's kind, and one that nobody knows, with the nearest that is known."""
+    """A missing kind, the kind of another sink, and an unknown kind, with a hint at the most similar one."""
     table = tomllib.loads(EVERYTHING)
     kind = table["sink"][i].pop("kind")
     assert f"sink[{i}].kind is missing; expected one of jsonl, video" in refusal(table)
@@ -280,8 +280,8 @@ def test_sinks_are_told_apart_by_their_kind(i):
     assert problems(table)
 
 
-def test_it_says_what_a_setting_is_for():
-    """Descriptions are of the docstrings, defaults those of the dataclasses, choices those of the types."""
+def test_the_schema_describes_settings():
+    """Descriptions come from the docstrings, defaults from the dataclasses, choices from the types."""
     state = SCHEMA["$defs"]["StateSettings"]["properties"]
     assert state["dwell_s"]["description"].startswith("A state is reported after it has lasted")
     assert state["unknown"]["description"].endswith("still counts against the current one.")
@@ -308,11 +308,11 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "WebhookSettings": {"to": "https://host/path"},
     "TrainConfig": {"data": {"path": "x"}},
 } | {name: {"path": "x"} for name in ("JsonlSettings", "ClipSettings", "SnapshotSettings", "SqliteSettings", "DataConfig")}
-"""What a table of each kind needs besides the setting that a test changes."""
+"""The other settings that each table needs, besides the one that a test changes."""
 
 
 def tables_in(cls: Any) -> set[Any]:
-    """The dataclasses that settings of this one are made of."""
+    """Return all dataclasses in the settings of a dataclass, including itself."""
     found, waiting = set(), [cls]
     while waiting:
         one = waiting.pop()
@@ -328,7 +328,7 @@ LIMITED = [(cls, field) for cls in TABLES for field in dataclasses.fields(cls) i
 
 
 def test_the_fields_with_limits_are_found():
-    """So that the next tests have something to test: in cameras.toml and in the settings of a training."""
+    """In cameras.toml and in the settings of a training; the next tests depend on them."""
     names = {f"{cls.__name__}.{field.name}" for cls, field in LIMITED}
     assert {"StateSettings.enter", "MotionSettings.width", "CutSettings.pre_s", "TrainConfig.epochs", "Layers.kernels"} <= names
     assert len(names) > 60
@@ -336,7 +336,7 @@ def test_the_fields_with_limits_are_found():
 
 @pytest.mark.parametrize(("cls", "field"), LIMITED, ids=lambda one: getattr(one, "__name__", getattr(one, "name", "")))
 def test_the_schema_refuses_what_the_code_refuses(cls, field):
-    """At each limit and on both sides of it: TOML, Python and the schema agree."""
+    """TOML, Python and the schema agree at each limit and on both sides of it."""
     limits, required = limits_of(field), REQUIRED.get(cls.__name__, {})
     validator = jsonschema.Draft202012Validator(schema_of(cls, title="a table"))
     good = build(cls, required, "f")
@@ -361,8 +361,8 @@ def test_the_schema_refuses_what_the_code_refuses(cls, field):
 
 
 @pytest.mark.parametrize("value", [math.nan, "7", ()])
-def test_python_refuses_what_is_no_number(value):
-    """As TOML does; the limits hold for numbers alone."""
+def test_python_refuses_values_that_are_not_numbers(value):
+    """As for TOML; only numbers are within the limits."""
     with pytest.raises(ConfigError, match="enter must be a score from 0 to 1, not "):
         StateSettings(enter=value)
 
@@ -375,7 +375,7 @@ def test_python_refuses_what_is_no_number(value):
         (lambda: StateSettings(unknown="drop"), "unknown must be one of state, ignore, not 'drop'"),
     ],
 )
-def test_python_refuses_a_choice_that_is_none(make, message):
-    """With the words that TOML gets."""
+def test_python_refuses_an_unknown_choice(make, message):
+    """With the same message as for TOML."""
     with pytest.raises(ConfigError, match=message):
         make()

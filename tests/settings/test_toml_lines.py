@@ -1,4 +1,4 @@
-"""The line of each setting, in files where texts and lists over several lines hold what looks like tables and keys."""
+"""The line of each setting, in files whose multi-line strings and lists contain text that looks like tables and keys."""
 
 from __future__ import annotations
 
@@ -74,16 +74,16 @@ TABLE = tomllib.loads(TEXT)
     ],
 )
 def test_each_setting_has_its_own_line(path, begins):
-    """Not one in a text, a list, an inline table or a comment that looks like it."""
+    """Similar lines in a string, a list, an inline table or a comment are ignored."""
     assert TEXT.split("\n")[line_of(TEXT, TABLE, path) - 1].startswith(begins)
 
 
-def test_what_only_a_text_says_stands_nowhere():
-    """`fps` is written in a text alone."""
+def test_a_setting_that_is_only_in_a_string_has_no_line():
+    """`fps` occurs only in a string."""
     assert line_of(TEXT, TABLE, "fps") == 0
 
 
-def test_a_long_text_takes_no_time():
-    """The time grows with the length, even of quotes and backslashes that never end."""
+def test_a_long_text_is_searched_quickly():
+    """The time is linear in the length, even with endless quotes and backslashes."""
     for text in ('a = "' + "\\\\" * 200_000 + '"', "a = [" + '"",' * 100_000 + "]", 'a = """' + '\\"' * 100_000 + '"""'):
         assert line_of(text, tomllib.loads(text), "a") == 1

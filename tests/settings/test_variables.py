@@ -1,4 +1,4 @@
-"""Variables of the environment in addresses."""
+"""Environment variables in addresses."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ PASSWORDS = ["plain", "pa#zz/w?rd", "a@b:c", "50% off", "100%", "a b", "ü漢", 
 )
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_a_password_may_hold_anything(address, password):
-    """The address that comes out has that very password, and the same host."""
+    """The resulting address has the same password and host."""
     parts = urlsplit(fill(address.format("${PW}"), {"PW": password}).removeprefix("gate="))
     assert unquote(parts.password) == password
     assert parts.hostname == "h"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
-def test_any_password_comes_out_as_it_was_unless_it_is_encoded(password):
-    """What is percent-encoded already is kept as it is, so that files written for that still work."""
+def test_any_password_is_kept_unless_it_is_encoded(password):
+    """A value that is already percent-encoded is left unchanged, so that files with such values still work."""
     filled = fill("webhook:https://adm:${PW}@h/x", {"PW": password}).removeprefix("webhook:")
     assert filled == f"https://adm:{password}@h/x" or unquote(urlsplit(filled).password) == password
 
@@ -45,5 +45,5 @@ def test_any_password_comes_out_as_it_was_unless_it_is_encoded(password):
     ],
 )
 def test_a_variable_is_encoded_where_it_must_be(text, value, filled):
-    """In the user information all, in a parameter what would end it, elsewhere nothing."""
+    """In the user information everything, in a parameter only characters that would end it, elsewhere nothing."""
     assert fill(text, {"V": value}) == filled
