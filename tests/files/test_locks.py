@@ -1,4 +1,4 @@
-"""One run at a time writes a file."""
+"""Only one run at a time writes a file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ time.sleep(60)
 
 @contextmanager
 def another_process(how: str, path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that has claimed a file."""
+    """Run another process that has claimed a file."""
     with subprocess.Popen([sys.executable, "-c", HOLDER, how, path], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout.readline() == "holds\n"
         try:
@@ -45,7 +45,7 @@ def another_process(how: str, path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def claim_file(path: Path, said: list[str] | None = None) -> Claim | None:
-    """Claim a file that is there."""
+    """Claim an existing file."""
     descriptor = os.open(path, os.O_RDWR)
     try:
         return Claim.of_file(descriptor, path, say=(said if said is not None else []).append)
@@ -54,8 +54,8 @@ def claim_file(path: Path, said: list[str] | None = None) -> Claim | None:
 
 
 @pytest.mark.parametrize("link", ["the name", "a hard link", "a symbolic link"])
-def test_a_file_has_one_writer_by_whichever_name(tmp_path, link):
-    """Another process has it: refused by each name; after kill -9 it is free."""
+def test_a_file_has_one_writer_under_any_name(tmp_path, link):
+    """While another process has claimed it, claims under all its names fail; after kill -9 it is free."""
     path = tmp_path / "out.jsonl"
     with another_process("file", path) as child:
         other = tmp_path / "other.jsonl"
@@ -73,8 +73,8 @@ def test_a_file_has_one_writer_by_whichever_name(tmp_path, link):
 
 
 @pytest.mark.parametrize("link", ["the name", "a linked folder", "a symbolic link"])
-def test_a_file_that_is_not_there_has_one_writer(tmp_path, link):
-    """By a lock file beside it, which goes with the claim and is taken over from a killed run."""
+def test_a_file_that_does_not_exist_has_one_writer(tmp_path, link):
+    """A lock file beside it is removed with the claim, and taken over from a killed run."""
     folder = tmp_path / "folder"
     folder.mkdir()
     (tmp_path / "linked").symlink_to(folder)
@@ -93,7 +93,7 @@ def test_a_file_that_is_not_there_has_one_writer(tmp_path, link):
 
 
 def test_a_file_that_is_replaced_has_one_writer(tmp_path):
-    """By what stands there, without a lock file; whoever finds a lock file asks for that too."""
+    """The existing file is locked, without a lock file; if there is a lock file, it is claimed too."""
     path = tmp_path / "out.mp4"
     path.write_text("the last run's")
     with another_process("beside", path):
@@ -108,7 +108,7 @@ def test_a_file_that_is_replaced_has_one_writer(tmp_path):
 
 
 def test_a_run_may_claim_a_file_twice(tmp_path):
-    """As a reload does; it is free when both are released. Two runs of one process are two."""
+    """As a reload does; the file is free when both claims are released. Two runs in one process exclude each other."""
     path = tmp_path / "out.jsonl"
     path.touch()
     with of_run("one"):
@@ -122,8 +122,8 @@ def test_a_run_may_claim_a_file_twice(tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EIO])
-def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch, number):
-    """The run goes on; a person has to see to it that it is alone."""
+def test_a_file_system_without_locks_is_reported(tmp_path, monkeypatch, number):
+    """The run continues, and asks the user to make sure that no other run writes the file."""
 
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -138,7 +138,7 @@ def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch, number):
 
 
 def test_a_lock_file_that_is_a_link_is_not_followed(tmp_path):
-    """In a folder that others may write to."""
+    """Someone else may have placed it in a shared folder."""
     (tmp_path / "theirs").write_text("x")
     (tmp_path / ".out.mp4.lock").symlink_to(tmp_path / "theirs")
     said: list[str] = []

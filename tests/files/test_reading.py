@@ -1,4 +1,4 @@
-"""Opening files to read them, whatever stands at their paths."""
+"""Opening files for reading, whatever is at their paths."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from edgecls.files import NotAFileError, open_file, open_regular, read_regular
 @pytest.mark.parametrize(
     ("kind", "found"), [("folder", "a folder"), ("pipe", "a pipe or a device"), ("device", "a pipe or a device")]
 )
-def test_what_is_no_file_is_refused_at_once(tmp_path, kind, found):
-    """A folder, a pipe that nobody writes to, a device without an end."""
+def test_anything_but_a_file_is_refused_at_once(tmp_path, kind, found):
+    """A folder, a pipe without a writer, an endless device."""
     path = tmp_path / "x"
     if kind == "folder":
         path.mkdir()
@@ -30,15 +30,15 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, kind, found):
         open_regular(path, error=DataError)
 
 
-def test_a_pipe_is_opened_where_one_is_expected(tmp_path):
-    """Without a wait for its writer."""
+def test_a_pipe_is_opened_if_allowed(tmp_path):
+    """It does not wait for a writer."""
     os.mkfifo(tmp_path / "pipe")
     with open_file(tmp_path / "pipe", pipes=True) as file:
         assert stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
 
 
 def test_links_are_followed_unless_refused(tmp_path):
-    """A link to a file is that file, or nothing."""
+    """With `follow_links=False`, opening a link fails."""
     (tmp_path / "file").write_bytes(b"content")
     (tmp_path / "link").symlink_to(tmp_path / "file")
     with open_file(tmp_path / "link") as file:
@@ -48,15 +48,15 @@ def test_links_are_followed_unless_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "why"), [("missing", "No such file or directory"), ("a\0b", "embedded null byte")])
-def test_a_path_that_leads_nowhere_is_one_line(tmp_path, name, why):
-    """With what the system says."""
+def test_an_invalid_path_is_an_error(tmp_path, name, why):
+    """The message contains the reason from the system, and no null byte."""
     with pytest.raises(DataError, match=rf"cannot be read \({why}\)") as caught:
         open_regular(f"{tmp_path}/{name}", error=DataError)
     assert "\0" not in str(caught.value)
 
 
-def test_what_is_too_long_is_not_read(tmp_path):
-    """One byte more than may be read is refused."""
+def test_a_file_that_is_too_long_is_not_read(tmp_path):
+    """One byte more than allowed is an error."""
     (tmp_path / "file").write_bytes(bytes(101))
     assert len(read_regular(tmp_path / "file", error=DataError, most_bytes=101)) == 101
     with pytest.raises(DataError, match="expected at most 100 bytes, found 101"):
@@ -64,7 +64,7 @@ def test_what_is_too_long_is_not_read(tmp_path):
 
 
 def test_a_refused_file_is_closed(tmp_path):
-    """Nothing stays open of what is refused."""
+    """No descriptor stays open."""
     lowest = os.dup(0)
     os.close(lowest)
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""Text files as editors write them."""
+"""Reading text files as editors write them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ WORDS = "rot\ngrün\n"
     ],
     ids=["plain", "utf-8 mark", "utf-16", "utf-16-be", "utf-32", "crlf", "cr", "two files joined"],
 )
-def test_marks_and_line_ends_are_no_part_of_the_text(tmp_path, content):
-    """Whatever editor wrote it, the text is the same."""
+def test_encoding_and_line_ends_do_not_change_the_text(tmp_path, content):
+    """The text is the same for all editors."""
     (tmp_path / "t").write_bytes(content)
     assert read_text(tmp_path / "t", error=DataError) == WORDS
 
@@ -47,14 +47,14 @@ def test_marks_and_line_ends_are_no_part_of_the_text(tmp_path, content):
         (b"a\nb\0", "t:2: expected text, found a null byte"),
     ],
 )
-def test_what_is_no_text_is_refused_with_its_line(content, message):
-    """Latin-1, a cut off UTF-16, UTF-16 without a mark, a null byte."""
+def test_invalid_text_is_refused_with_its_line(content, message):
+    """Latin-1, truncated UTF-16, UTF-16 without a byte order mark, a null byte."""
     with pytest.raises(ConfigError, match=message):
         decode_text(content, "t", error=ConfigError)
 
 
-def test_only_a_file_of_a_right_size_is_read(tmp_path, monkeypatch):
-    """A missing file, a folder, an endless device, a null byte in the path and a file that is too large are one line each."""
+def test_unreadable_paths_are_errors(tmp_path, monkeypatch):
+    """A missing file, a folder, an endless device, a null byte in the path and a file that is too large."""
     (tmp_path / "large").write_bytes(b"x" * 101)
     for path, message in (
         (tmp_path / "none", r"none: cannot be read \(No such file"),
@@ -67,8 +67,8 @@ def test_only_a_file_of_a_right_size_is_read(tmp_path, monkeypatch):
             read_bytes(path, error=DataError, most_bytes=100)
 
 
-def test_a_pipe_is_read_if_somebody_writes_to_it(tmp_path, monkeypatch):
-    """As the shell's <(command) is, even if the command takes a while; a pipe without a writer is one line."""
+def test_a_pipe_is_read_if_it_has_a_writer(tmp_path, monkeypatch):
+    """Such as the shell's <(command), even if the command takes a while; a pipe without a writer is an error."""
     monkeypatch.setattr(text_file, "PIPE_WAIT_S", 0.1)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DataError, match=r"pipe: this is a pipe, and no data arrived for 0\.1 s"):

@@ -1,4 +1,4 @@
-"""Files whole or not at all."""
+"""Atomic writes and private files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edgecls.files import (
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path):
-    """Inside the block the name does not exist; after it the content is there and nothing else."""
+    """Inside the block it does not exist; afterwards it is complete and the only file in the folder."""
     target = tmp_path / "a.bin"
     with whole_file(target) as path:
         path.write_bytes(b"new")
@@ -32,8 +32,8 @@ def test_a_file_appears_when_the_block_ends(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
-def test_an_error_leaves_what_was_there(tmp_path, kind):
-    """A failure or a Ctrl-C in the middle leaves the earlier file and no rest."""
+def test_an_error_leaves_the_file_unchanged(tmp_path, kind):
+    """A failure or Ctrl-C during writing leaves the previous file and no temporary file."""
     target = tmp_path / "a.bin"
     target.write_bytes(b"old")
 
@@ -48,8 +48,8 @@ def test_an_error_leaves_what_was_there(tmp_path, kind):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_full_disk_is_one_line_and_leaves_what_was_there(tmp_path):
-    """The system's word and the file; an error of ours that is an OSError too is passed on as it is."""
+def test_a_full_disk_is_an_error_and_leaves_the_file_unchanged(tmp_path):
+    """The message contains the file and the reason; an error of edgecls that is also an OSError is passed on unchanged."""
     target = tmp_path / "a.bin"
     target.write_bytes(b"old")
 
@@ -69,7 +69,7 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_there(tmp_path):
 
 
 def test_a_part_is_always_a_new_file(tmp_path):
-    """A link that somebody put in its place is removed, not followed; what a killed run left as well."""
+    """A link that someone placed there is removed, not followed; so is the leftover of a killed run."""
     theirs = tmp_path / "theirs"
     theirs.write_text("theirs")
     target = tmp_path / "out.mp4"
@@ -92,7 +92,7 @@ def test_a_part_is_always_a_new_file(tmp_path):
 
 
 def test_a_part_that_is_being_written_is_left_alone(tmp_path):
-    """Another run's part is no leftover: neither opened nor removed when the attempt ends."""
+    """The temporary file of another active run is neither opened nor removed."""
     descriptor = open_part(part_of(tmp_path / "a.bin"))
     os.write(descriptor, b"theirs")
 
@@ -110,7 +110,7 @@ def test_a_part_that_is_being_written_is_left_alone(tmp_path):
 
 @pytest.mark.parametrize(("asked", "file", "folder"), [(None, 0o600, 0o700), ("0640", 0o640, 0o750), ("644", 0o644, 0o755)])
 def test_recordings_are_for_their_owner(tmp_path, monkeypatch, asked, file, folder):
-    """Unless EDGECLS_MODE says otherwise, whatever the umask is; a file that exists keeps its mode."""
+    """Unless EDGECLS_MODE is set, and whatever the umask is; an existing file keeps its mode."""
     monkeypatch.delenv("EDGECLS_MODE", raising=False)
     if asked:
         monkeypatch.setenv("EDGECLS_MODE", asked)
@@ -129,15 +129,15 @@ def test_recordings_are_for_their_owner(tmp_path, monkeypatch, asked, file, fold
 
 
 @pytest.mark.parametrize("text", ["", "rw", "0888", "0040", "10600", "-600"])
-def test_a_mode_that_is_none_is_named(monkeypatch, text):
-    """In one line, with what it may be."""
+def test_an_invalid_mode_is_an_error(monkeypatch, text):
+    """The message states what is valid."""
     monkeypatch.setenv("EDGECLS_MODE", text)
     with pytest.raises(ConfigError, match="EDGECLS_MODE must be three octal digits that let the owner write, such as 0640"):
         private_mode()
 
 
-def test_what_others_may_have_put_there_is_read_with_care(tmp_path):
-    """A pipe is not waited for, no link followed, nothing large read."""
+def test_files_that_others_may_have_replaced_are_read_safely(tmp_path):
+    """Reading does not wait for a pipe, follow a link or read a large file."""
     (tmp_path / "large").write_bytes(b"x" * 100)
     (tmp_path / "link").symlink_to(tmp_path / "large")
     os.mkfifo(tmp_path / "pipe")
