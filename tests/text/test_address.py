@@ -1,4 +1,4 @@
-"""Addresses of streams that can never be opened are refused at once; those that may lead somewhere are not."""
+"""Stream addresses that can never be opened are refused at once; addresses that may work are not."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from edgecls.text.address import check_stream
     ],
 )
 def test_an_impossible_address_is_refused_when_it_is_opened(url, why):
-    """One line shows the address and says why; nothing is tried again and again, and the password is hidden."""
+    """The message shows the address without its password and the reason; there are no retries."""
     with pytest.raises(ConfigError, match=why) as caught:
         open_source(f"gate={url}")
     message = str(caught.value)
@@ -59,13 +59,13 @@ def test_an_impossible_address_is_refused_when_it_is_opened(url, why):
         "HTTP://host:8080/video@home",
     ],
 )
-def test_an_address_that_may_lead_somewhere_is_let_through(url):
-    """FFmpeg takes raw characters in passwords, IPv6 in brackets, and listens where no host is named."""
+def test_an_address_that_may_work_is_accepted(url):
+    """FFmpeg accepts raw characters in passwords and IPv6 in brackets, and listens if there is no host."""
     check_stream(url)
 
 
-def test_a_stream_that_cannot_be_opened_tells_how_a_password_is_written():
-    """Only where an @ behind the host may belong to one."""
+def test_a_stream_that_cannot_be_opened_explains_how_to_encode_a_password():
+    """Only if an @ after the host may belong to a password."""
     assert "# as %23" in str(not_opened("rtsp://user:8554/zzkw@cam/live", "Connection refused"))
     assert "zzkw" not in str(not_opened("rtsp://user:8554/zzkw@cam/live", "Connection refused"))
     assert "%23" not in str(not_opened("rtsp://user:zzkw@cam/live", "Connection refused"))

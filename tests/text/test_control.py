@@ -1,4 +1,4 @@
-"""Control characters made visible."""
+"""Escaping of control characters."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from edgecls.text.strict_json import dumps
     ],
 )
 def test_control_characters_become_escapes(text, shown):
-    """What steers a terminal is shown as its number; letters of any script, tabs and line breaks stay."""
+    """Characters that control a terminal become escapes; letters of any script, tabs and line breaks are kept."""
     assert visible(text) == shown
     assert visible(shown) == shown
 
 
 def test_a_cell_of_a_table_is_one_line():
-    """A line break in a label would forge a line."""
+    """A line break in a label could forge a line of output."""
     assert in_one_line("a\nerror: b\x1b") == "a\\nerror: b\\x1b"
 
 
 def test_json_keeps_the_data_without_raw_control_characters():
-    """JSON escapes them by itself below 32; here it escapes the others too, and reads back the same."""
+    """Python's JSON escapes those below 32; ours escapes the others too, and they are read back unchanged."""
     label = "a\x1b\x7f\x9b\u202e\u2028ß"
     text = dumps({"label": label})
     assert in_json(text) == visible(text) == text

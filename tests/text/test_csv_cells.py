@@ -1,4 +1,4 @@
-"""Cells that spreadsheets must not calculate."""
+"""Cells that spreadsheets must not treat as formulas."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ PLAIN = ["", "car", "a=b", "1-2", "'car", '{"car": 2}', "2025-11-22T15:03:07.000
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_a_formula_becomes_text(text):
-    """What a program would calculate begins with an apostrophe, and is read back as it was."""
+    """A cell that a program would calculate gets an apostrophe, and is read back unchanged."""
     assert safe_cell(text) == f"'{text}"
     assert read_cell(safe_cell(text)) == text
 
 
 @pytest.mark.parametrize("value", PLAIN)
-def test_the_rest_stays(value):
-    """Texts, dates and numbers with a sign are as they were."""
+def test_other_cells_do_not_change(value):
+    """Texts, dates and signed numbers."""
     text = "" if value is None else str(value)
     assert safe_cell(value) == read_cell(safe_cell(value)) == text
 
 
-def test_a_row_comes_back():
-    """Commas, quotes and line breaks too."""
+def test_a_row_is_read_back_unchanged():
+    """With commas, quotes and line breaks."""
     row = ["=a,b", 'say "x"', "two\nlines", "-1", "x"]
     (found,) = csv.reader(io.StringIO(csv_line(row).decode()))
     assert [read_cell(cell) for cell in found] == row

@@ -1,4 +1,4 @@
-"""Addresses without their secrets."""
+"""Removal of secrets from addresses and texts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgecls.text.redaction import LONGEST, hidden, public, public_file, public_
 
 ALPHABET = string.ascii_letters + string.digits
 MARKED = st.text(ALPHABET, min_size=4, max_size=12).map(lambda text: f"Zq{text}9")
-"""Long enough to be found again: no other part of an address reads like it."""
+"""Texts that cannot occur by chance in another part of an address."""
 ODD = st.text(st.sampled_from(ALPHABET + "/#?@%: &;=_-+'\"äß漢"), max_size=8)
 KEYS = st.sampled_from(
     (
@@ -29,7 +29,7 @@ SCHEMES = st.sampled_from(("rtsp", "rtsps", "http", "https", "mqtt", "mqtts", "r
 HOSTS = st.sampled_from(("10.0.0.7", "cam.local", "[fe80::1]", "10.0.0.7:8554", "[::1]:80"))
 
 
-SECRET = "hunter2Secret"  # noqa: S105 - it must not be shown
+SECRET = "hunter2Secret"  # noqa: S105 - the tests check that it is hidden
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ SECRET = "hunter2Secret"  # noqa: S105 - it must not be shown
     ],
 )
 def test_an_address_is_shown_without_secrets_and_leaves_the_machine_as_its_host(address, shown, outside):
-    """What the operator reads has the path of an address, what leaves the machine has scheme, host and port."""
+    """Messages to the operator keep the path of an address; data that leaves the machine has only scheme, host and port."""
     assert hidden(address) == shown
     assert public(address) == outside
     assert redact(f"error: {address}: no answer, try again") == f"error: {shown}: no answer, try again"
@@ -71,8 +71,8 @@ def test_an_address_is_shown_without_secrets_and_leaves_the_machine_as_its_host(
 
 
 @pytest.mark.parametrize("address", ["http://h/cb?token=ab@cd", "http://h:80/@me/x", "rtsp://adm:1/2=3@cam"])
-def test_where_a_password_cannot_be_told_from_a_path_all_is_hidden(address):
-    """An @ behind the host is part of a path or of a password with a slash."""
+def test_an_ambiguous_address_is_hidden_completely(address):
+    """An @ after the host belongs either to a path or to a password with a slash."""
     scheme = address.partition(":")[0]
     assert hidden(address) == public(address) == f"{scheme}://***"
 
@@ -88,7 +88,7 @@ def test_where_a_password_cannot_be_told_from_a_path_all_is_hidden(address):
     ],
 )
 def test_hints_stay_readable(text):
-    """A form that is expected is no secret."""
+    """The expected form of an address is not a secret."""
     assert redact(text) == text
 
 
@@ -104,13 +104,13 @@ def test_hints_stay_readable(text):
     ],
 )
 def test_secrets_of_headers_are_hidden(text):
-    """What a library says of its headers shows no password either, encoded or not."""
+    """Messages of libraries about headers show no password, encoded or not."""
     assert "Zq1secret9" not in redact(text)
     assert base64.b64encode(b"adm:Zq1secret9").decode() not in redact(text)
 
 
-def test_files_of_one_host_are_told_apart_outside():
-    """The digits are of the path, so that two videos of a server have two names, and no user or password is in them."""
+def test_files_of_one_host_have_different_public_names():
+    """The digits depend on the path, so two videos of a server have two names; they do not depend on user and password."""
     one, two = public_file("http://u:p@h/a.mp4"), public_file("http://h/b.mp4")
     assert one != two
     assert one.startswith("http://h#")
@@ -119,12 +119,12 @@ def test_files_of_one_host_are_told_apart_outside():
 
 @st.composite
 def addresses(draw):
-    """An address with a secret somewhere, and the secret."""
+    """Generate an address that contains a secret, and the secret."""
     secret, scheme, host = draw(MARKED), draw(SCHEMES), draw(HOSTS)
     key = draw(CASES)(draw(KEYS))
     value = draw(st.sampled_from((secret, f"{secret}%2F%40", quote(f"{secret}/+ ü", safe=""))))
     place = draw(st.sampled_from(("user", "password", "name", "query", "later", "fragment", "param", "style", "hook", "path")))
-    # what is wrong with a raw password that looks like a complete address in front of another one cannot be told
+    # without ://, because a raw password that looks like a complete address before another one cannot be recognized
     before, after = (draw(ODD).replace("://", "") for _ in range(2))
     address = {
         "user": f"{quote(before + secret + after, safe='')}@{host}/live",
@@ -143,7 +143,7 @@ def addresses(draw):
 
 @given(addresses())
 def test_no_secret_of_an_address_is_ever_shown(drawn):
-    """Wherever it stands and however it is written: in an address by itself, in a text where the address has no space."""
+    """In any position and encoding: in an address alone, and in a text if the address contains no space."""
     address, secret = drawn
     encoded = base64.b64encode(secret.encode()).decode()
     shown = [hidden(address), public(address), public_file(address), redact(hidden(address)), public_text(hidden(address))]
@@ -158,7 +158,7 @@ def test_no_secret_of_an_address_is_ever_shown(drawn):
 
 @given(addresses())
 def test_hiding_twice_changes_nothing(drawn):
-    """An error about an error shows what the first one showed."""
+    """An error that quotes another error shows the same text."""
     shown = hidden(drawn[0])
     assert hidden(shown) == shown
     assert redact(f"{shown}: no answer") == f"{shown}: no answer"
@@ -166,14 +166,14 @@ def test_hiding_twice_changes_nothing(drawn):
 
 @given(st.text())
 def test_any_text_can_be_redacted(text):
-    """No text ends in an exception."""
+    """No text raises an exception."""
     assert isinstance(redact(text), str)
     assert isinstance(public_text(hidden(text)), str)
 
 
 @pytest.mark.parametrize("address", ["http://[::1", "rtsp://h h/1", "http://adm:pa", "rtsp://h:x/1", "rtsp:///x", "http://"])
-def test_what_is_no_address_is_shown_the_same_how_often_it_is_hidden(address):
-    """What is wrong with it has no effect on the text around it."""
+def test_hiding_an_invalid_address_twice_changes_nothing(address):
+    """Neither with `hidden` nor with `redact`."""
     shown = hidden(address)
     assert hidden(shown) == redact(shown) == shown
 
@@ -182,7 +182,7 @@ def test_what_is_no_address_is_shown_the_same_how_often_it_is_hidden(address):
     "address", ["rtsp//adm:pw1@cam/1", "rtsp:/adm:pw1@cam/1", ":rtsp//:pw1@cam/1", "rtsp:adm:p/w1:pw1@cam/1"]
 )
 def test_an_address_without_a_scheme_hides_what_may_be_its_password(address):
-    """What a user wrote where an address belongs is shown from its last @ on; what is none is shown as it is."""
+    """User input that should be an address is shown from its last @ on."""
     assert shown(address) == "***@cam/1"
     assert shown(address.replace("@cam/1", "@cam?token=t1")) == "***@cam?token=***"
 
@@ -190,9 +190,9 @@ def test_an_address_without_a_scheme_hides_what_may_be_its_password(address):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("rtsp:/u:hunter2Secret@10.0.0.7://1", "***@10.0.0.7://1"),  # the scheme is not at the front
+        ("rtsp:/u:hunter2Secret@10.0.0.7://1", "***@10.0.0.7://1"),  # the scheme is not at the start
         ("u:hunter2Secret@cam rtsp://10.0.0.7/1", "***@cam rtsp://10.0.0.7/1"),
-        ("rtsp:/u:pw@cam/1?${NAME}=hunter2Secret", "***@cam/1?${NAME}=***"),  # a key that says nothing
+        ("rtsp:/u:pw@cam/1?${NAME}=hunter2Secret", "***@cam/1?${NAME}=***"),  # an unknown key
         ("rtsp:/u:pw@cam/1?password${NAME}hunter2Secret", "***@cam/1?***"),
         ("rtsp:/u:pw@cam/1?a=1&hunter2Secret&b", "***@cam/1?a=***&***&***"),
         ("rtsp:/cam/1?file=hunter2Secret", "rtsp:/cam/1?file=***"),
@@ -201,20 +201,20 @@ def test_an_address_without_a_scheme_hides_what_may_be_its_password(address):
     ],
 )
 def test_a_mistyped_address_shows_no_user_and_no_value(text, expected):
-    """Neither before a scheme that stands behind, nor in a query without a known key."""
+    """Neither before a scheme later in the text, nor in a query without a known key."""
     assert shown(text) == expected
     assert "hunter2Secret" not in shown(text, public) + redact(shown(text))
 
 
 @pytest.mark.parametrize("text", ["clips/a.mp4", "2026-01-01T12:30:05.mp4", "jsonl:out.jsonl", "a@b.mp4"])
-def test_a_path_is_shown_as_it_is(text):
-    """A colon or an @ alone makes no password."""
+def test_a_path_is_shown_unchanged(text):
+    """A colon or an @ alone does not indicate a password."""
     assert shown(text) == text
 
 
 @pytest.mark.parametrize("show", [hidden, public])
-def test_an_address_is_shown_in_its_form(show):
-    """With a scheme it is that of `hidden` or `public`."""
+def test_an_address_with_a_scheme_is_shown_by_the_given_function(show):
+    """Which is `hidden` or `public`."""
     assert shown("rtsp://a b:pw1@cam/1", show) == show("rtsp://a b:pw1@cam/1")
 
 
@@ -224,18 +224,18 @@ def test_an_address_is_shown_in_its_form(show):
     "piece", [":", "a:", "x-", "a.", "://", "rtsp://a:b", "http://", "[", "=", "%3A%2F%2F", "x-key", "@", "é"]
 )
 @pytest.mark.parametrize("function", [redact, public_text, hidden, public, shown])
-def test_a_long_text_takes_no_time(function, piece, begin):
-    """Whatever stands in it again and again, as in a file that is no configuration; below the limit and beyond it."""
+def test_a_long_text_is_searched_quickly(function, piece, begin):
+    """Whatever is repeated in it, as in a file that is not a configuration; below and above the limit."""
     for length in (LONGEST - 1, 200_000):
         began = time.process_time()
         function((begin + piece * length)[:length])
-        assert time.process_time() - began < 8  # of the processor, however busy the machine is; it was hours
+        assert time.process_time() - began < 8  # CPU time, however busy the machine is; it used to take hours
 
 
 @pytest.mark.parametrize("function", [redact, public_text, hidden, public])
 @pytest.mark.parametrize("long", ["a" * LONGEST, "a/" * LONGEST, "a " * LONGEST, "1" * LONGEST])
 def test_a_long_address_shows_no_secret(function, long):
-    """Not even where it is cut: a user, a password or a path may be what is long."""
+    """Not even at the cut, if the user, the password or the path is long."""
     for address in (f"rtsp://u:pw{SECRET}{long}@h/1", f"rtsp://u{long}:{SECRET}@h/1", f"rtsp://u:pw@h/{long}?token={SECRET}"):
         assert SECRET not in function(address)
     assert redact(f"camera {long} is lost").startswith("camera ")
