@@ -35,7 +35,7 @@ def parse_sink(text: str) -> SinkSettings:
         raise ConfigError(f"a sink must be a text of at most {LONGEST_TEXT:,} characters, not {len(text):,}")
     kind, _, target = text.partition(":")
     row = SINKS.get(kind)
-    where = f"sink {shown(text)!r}"
+    where = f"sink {_hidden(text, row)!r}"
     if row is None:
         raise ConfigError(f"{where} is not known; expected one of {', '.join(SINKS)}, such as video:out.mp4")
     options = _options(row) if row.target == "path" else {}
@@ -53,6 +53,11 @@ def parse_sink(text: str) -> SinkSettings:
         within, hint = options[name]
         (table.setdefault(within, {}) if within else table)[name] = _read(hint, value)
     return build(row.settings, table, where)  # type: ignore[no-any-return]  # a dataclass of the row
+
+
+def _hidden(text: str, row: SinkKind[Any] | None) -> str:
+    """Hide the secrets in a specification. The settings of a file or folder are none."""
+    return hidden(text) if row is not None and row.target == "path" else shown(text)
 
 
 def as_text(out: SinkSettings) -> str:
