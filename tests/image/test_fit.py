@@ -1,4 +1,4 @@
-"""Every pixel rule, on pictures small enough to compute by hand."""
+"""All pixel operations, on pictures small enough to compute by hand."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ RED_BGR = (0, 0, 255)
 
 
 def plain(value, size_hw=(4, 4)):
-    """A picture of one colour (B, G, R) or gray level."""
+    """Return a picture of one colour (B, G, R) or gray level."""
     return np.full((*size_hw, 3) if isinstance(value, tuple) else size_hw, value, np.uint8)
 
 
 def encoded(picture, suffix):
-    """The bytes of a picture file."""
+    """Return the bytes of a picture file."""
     return cv2.imencode(suffix, picture)[1].tobytes()
 
 
@@ -41,20 +41,20 @@ def test_rgb_and_bgr_models_get_their_own_order():
     assert image.fit(plain(RED_BGR), InputSpec(2, 2, "bgr"))[0, 0].tolist() == [0, 0, 255]
 
 
-def test_a_gray_picture_feeds_a_colour_model_and_the_other_way_round():
+def test_a_gray_picture_fits_a_colour_model_and_vice_versa():
     """Gray becomes three equal channels; colour becomes one."""
     assert image.fit(plain(90), InputSpec(2, 2, "rgb"))[0, 0].tolist() == [90, 90, 90]
     assert image.fit(plain(RED_BGR), InputSpec(2, 2, "gray")).tolist() == [[[76], [76]], [[76], [76]]]
 
 
-def test_the_same_size_passes_untouched():
-    """A gray picture of the model's size comes out as it went in."""
+def test_a_picture_of_the_same_size_is_unchanged():
+    """A gray picture that already has the size of the input."""
     picture = np.arange(16, dtype=np.uint8).reshape(4, 4)
     assert image.fit(picture, InputSpec(4, 4))[..., 0].tolist() == picture.tolist()
 
 
-def test_area_averages_when_it_shrinks():
-    """A checkerboard of 0 and 200 shrinks to plain 100; linear interpolation at 4x skips pixels and cannot know."""
+def test_area_averages_when_shrinking():
+    """A checkerboard of 0 and 200 shrinks to uniform 100; linear interpolation at 4x would skip pixels."""
     picture = np.zeros((8, 8), np.uint8)
     picture[::2, ::2] = picture[1::2, 1::2] = 200
     assert set(image.fit(picture, InputSpec(2, 2)).ravel().tolist()) == {100}
@@ -66,55 +66,55 @@ def test_area_enlarges_linearly():
     assert image.fit(picture, InputSpec(1, 4))[0, :, 0].tolist() == [0, 50, 150, 200]
 
 
-def test_area_treats_each_axis_by_itself():
-    """An axis that shrinks is averaged first, then the one that grows is interpolated: mean of rows, then 0 50 150 200."""
-    picture = np.array([[0, 100], [0, 250], [0, 250], [0, 200]], np.uint8)  # columns' means: 0 and 200
+def test_area_treats_each_axis_separately():
+    """The axis that shrinks is averaged first, then the other one is interpolated: mean of rows, then 0 50 150 200."""
+    picture = np.array([[0, 100], [0, 250], [0, 250], [0, 200]], np.uint8)  # means of the columns: 0 and 200
     assert image.fit(picture, InputSpec(1, 4))[0, :, 0].tolist() == [0, 50, 150, 200]
 
 
 def test_linear_is_linear_both_ways():
-    """With interpolation linear, halving eight columns takes the mean of the two that lie around each center."""
+    """With linear interpolation, halving eight columns takes the mean of the two around each center."""
     picture = np.array([[0, 10, 20, 30, 40, 50, 60, 70]] * 8, np.uint8)
     found = image.fit(picture, InputSpec(4, 4, interpolation="linear"))
     assert found[0, :, 0].tolist() == [5, 25, 45, 65]
 
 
-def test_linear_looks_at_two_neighbours_only():
-    """Shrinking 8 columns to 2 with linear sees columns 1, 2 and 5, 6 alone; area sees all."""
+def test_linear_uses_only_two_neighbours():
+    """Shrinking 8 columns to 2 with linear uses only columns 1, 2 and 5, 6; area uses all."""
     picture = np.zeros((8, 8), np.uint8)
     picture[:, [0, 3, 4, 7]] = 200
     assert image.fit(picture, InputSpec(8, 2, interpolation="linear"))[0, :, 0].tolist() == [0, 0]
     assert image.fit(picture, InputSpec(8, 2))[0, :, 0].tolist() == [100, 100]
 
 
-def test_letterbox_keeps_the_shape_and_fills_with_gray():
-    """A white 4x8 picture in 8x8: rows 2 to 5 are white, the two above and below are level 114."""
+def test_letterbox_keeps_the_aspect_ratio_and_fills_with_gray():
+    """A white 4x8 picture in 8x8: rows 2 to 5 are white, the two above and the two below have level 114."""
     found = image.fit(plain(255, (4, 8)), InputSpec(8, 8, fit="letterbox"))[..., 0]
     assert found[:, 0].tolist() == [114, 114, 255, 255, 255, 255, 114, 114]
     assert (found == found[:, :1]).all()
 
 
 def test_letterbox_of_a_tall_picture_fills_the_sides():
-    """A white 8x4 picture in 8x8 has two gray columns on either side, in colour too."""
+    """A white 8x4 picture in 8x8 has two gray columns on each side, in colour too."""
     found = image.fit(plain((255, 255, 255), (8, 4)), InputSpec(8, 8, "rgb", "letterbox"))
     assert found[0, :, 0].tolist() == [114, 114, 255, 255, 255, 255, 114, 114]
     assert found[0, 0].tolist() == [114, 114, 114]
 
 
-def test_letterbox_shows_even_a_line():
+def test_letterbox_keeps_at_least_one_row():
     """A picture of 1x1000 still fills one row of 8x8."""
     found = image.fit(plain(255, (1, 1000)), InputSpec(8, 8, fit="letterbox"))[..., 0]
     assert (found == 255).sum() == 8
 
 
-def test_center_crop_takes_the_middle_in_the_shape_of_the_input():
-    """Of 4x8 with columns 0 to 7, an input of 4x4 sees columns 2 to 5."""
+def test_center_crop_takes_the_middle_with_the_aspect_ratio_of_the_input():
+    """An input of 4x4 gets columns 2 to 5 of a 4x8 picture."""
     picture = np.tile(np.arange(8, dtype=np.uint8), (4, 1))
     assert image.fit(picture, InputSpec(4, 4, fit="center-crop"))[0, :, 0].tolist() == [2, 3, 4, 5]
 
 
 def test_center_crop_of_a_tall_picture_takes_the_middle_rows():
-    """Of 8x4 with rows 0 to 7, an input of 4x4 sees rows 2 to 5."""
+    """An input of 4x4 gets rows 2 to 5 of an 8x4 picture."""
     picture = np.tile(np.arange(8, dtype=np.uint8)[:, None], (1, 4))
     assert image.fit(picture, InputSpec(4, 4, fit="center-crop"))[:, 0, 0].tolist() == [2, 3, 4, 5]
 
@@ -126,7 +126,7 @@ def test_center_crop_of_a_tall_picture_takes_the_middle_rows():
     interpolation=st.sampled_from(["area", "linear"]), channels=st.sampled_from([1, 3]), level=st.integers(0, 255),
 )  # fmt: skip
 def test_any_size_fits_any_input(height, width, out_h, out_w, color, fit, interpolation, channels, level):
-    """A plain picture of any size becomes the input's shape in uint8 with no level but its own and the border's."""
+    """The result for a uniform picture has the input's shape, dtype uint8, and only its own level and the border's."""
     picture = np.full((height, width) if channels == 1 else (height, width, 3), level, np.uint8)
     spec = InputSpec(out_h, out_w, color, fit, interpolation)
     found = image.fit(picture, spec)
@@ -140,13 +140,13 @@ def test_any_size_fits_any_input(height, width, out_h, out_w, color, fit, interp
     [np.zeros((4, 4), np.float32), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4), np.uint8), np.zeros(4, np.uint8)],
 )
 def test_fit_refuses_other_arrays(picture):
-    """Floats, four channels, no pixels or one dimension: the error shows dtype and shape that were found."""
+    """Floats, four channels, no pixels or one dimension; the error shows the dtype and shape found."""
     with pytest.raises(DataError, match=r"expected a uint8 picture \(H, W\) or \(H, W, 3\), found \w+ \("):
         image.fit(picture, InputSpec(4, 4))
 
 
 def test_crop_is_half_open_and_copies_nothing():
-    """Box(1, 0, 3, 2) holds columns 1 and 2 of rows 0 and 1, and shares their memory."""
+    """Box(1, 0, 3, 2) contains columns 1 and 2 of rows 0 and 1, and the result shares their memory."""
     picture = np.arange(12, dtype=np.uint8).reshape(3, 4)
     part = image.crop(picture, Box(1, 0, 3, 2))
     assert part.tolist() == [[1, 2], [5, 6]]
@@ -154,28 +154,28 @@ def test_crop_is_half_open_and_copies_nothing():
 
 
 @pytest.mark.parametrize("box", [Box(-1, 0, 2, 2), Box(0, 0, 5, 2), Box(2, 0, 2, 2), Box(0, 1, 2, 4), Box(3, 0, 1, 2)])
-def test_a_box_outside_of_the_picture_is_refused(box):
-    """A box that sticks out, or holds no pixel, is named beside the size of the picture."""
+def test_a_box_outside_the_picture_is_refused(box):
+    """For a box that extends beyond the picture or is empty, the error contains the box and the size of the picture."""
     with pytest.raises(DataError, match=r"box \(.*\) does not lie inside the picture of 4x3"):
         image.crop(np.zeros((3, 4), np.uint8), box)
 
 
 def test_a_picture_file_is_read_as_blue_green_red(tmp_path):
-    """A red PNG is (0, 0, 255), also where its path has letters beyond ASCII."""
+    """A red PNG is (0, 0, 255), even if its path is not ASCII."""
     path = tmp_path / "stra\u00dfe \u4ea4.png"
     path.write_bytes(encoded(plain(RED_BGR), ".png"))
     assert image.load(path)[0, 0].tolist() == [0, 0, 255]
 
 
 def test_a_gray_file_is_read_in_colour(tmp_path):
-    """A one-channel PNG comes out as (H, W, 3)."""
+    """A one-channel PNG becomes (H, W, 3)."""
     path = tmp_path / "gray.png"
     path.write_bytes(encoded(plain(77), ".png"))
     assert image.load(path).shape == (4, 4, 3)
 
 
 def test_exif_turns_a_picture_upright(tmp_path):
-    """A JPEG of 8 wide, 4 high whose EXIF says "turned by 90 degrees" is read as 4 wide, 8 high."""
+    """A JPEG of 8x4 pixels whose EXIF states a rotation by 90 degrees is read as 4x8."""
     jpeg = encoded(np.zeros((4, 8, 3), np.uint8), ".jpg")
     tiff = b"II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00"
     exif = b"Exif\x00\x00" + tiff
@@ -192,8 +192,8 @@ def test_exif_turns_a_picture_upright(tmp_path):
         (b"this is text", "not a picture that OpenCV can decode (12 bytes)"),
     ],
 )
-def test_what_is_no_picture_is_refused(tmp_path, content, message):
-    """A missing, an empty and a text file are told apart, each by name."""
+def test_files_that_are_not_pictures_are_refused(tmp_path, content, message):
+    """The errors for a missing file, an empty file and a text file differ, and contain the path."""
     path = tmp_path / "bad.jpg"
     if content is not None:
         path.write_bytes(content)
@@ -203,7 +203,7 @@ def test_what_is_no_picture_is_refused(tmp_path, content, message):
 
 
 def test_a_truncated_jpeg_is_refused(tmp_path):
-    """OpenCV fills a cut-off JPEG with gray and says nothing; edgecls says where it ends."""
+    """OpenCV silently fills a truncated JPEG with gray; edgecls states where it ends."""
     whole = encoded(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8), ".jpg")
     path = tmp_path / "cut.jpg"
     path.write_bytes(whole[: len(whole) // 2])
@@ -214,7 +214,7 @@ def test_a_truncated_jpeg_is_refused(tmp_path):
 
 
 def test_a_truncated_png_is_refused(tmp_path):
-    """A PNG that ends in the middle of its pixels is named, not filled up."""
+    """A PNG that ends in the middle of its pixels is an error, and is not filled."""
     whole = encoded(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8), ".png")
     path = tmp_path / "cut.png"
     path.write_bytes(whole[: len(whole) // 2])
@@ -222,8 +222,8 @@ def test_a_truncated_png_is_refused(tmp_path):
         image.load(path)
 
 
-def test_a_frame_shows_a_model_only_the_planes_that_it_needs():
-    """A gray model sees the luma of a frame, a colour model its colour."""
+def test_a_model_gets_only_the_planes_that_it_needs():
+    """A gray model gets the luma of a frame, a colour model its colour."""
     frame = image.as_frame(plain(RED_BGR), "a", 0, time_s=0.0, captured_at=time.monotonic())
     height, width = frame.size_hw
     box = Box(0, 0, width, height)
@@ -232,8 +232,8 @@ def test_a_frame_shows_a_model_only_the_planes_that_it_needs():
 
 
 @pytest.mark.parametrize("call", ["cvtColor", ".resize(", "warpAffine", "imread"])
-def test_pixels_change_in_one_file_only(call):
-    """Colour conversion and resizing stand in edgecls/image alone; augmentation's warp in train/augment.py alone."""
+def test_pixel_operations_are_in_one_place(call):
+    """Colour conversion and resizing are only in edgecls/image, the warp of augmentation only in train/augment.py."""
     home = {"warpAffine": "train/augment.py", "imread": "nowhere"}.get(call, "image/")
     package = ROOT / "edgecls"
     users = {p.relative_to(package).as_posix() for p in package.rglob("*.py") if call in p.read_text(encoding="utf-8")}
@@ -243,8 +243,8 @@ def test_pixels_change_in_one_file_only(call):
 @pytest.mark.parametrize("size_hw", [(1080, 1920), (1081, 1917), (720, 1280), (577, 769), (300, 3000), (70, 960)])
 @pytest.mark.parametrize("side", [8, 32, 60])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_shrinking_much_is_area_averaging(size_hw, side, channels):
-    """Whatever way a picture is shrunk, each gray level is that of INTER_AREA within 1, in a picture full of edges."""
+def test_strong_shrinking_is_area_averaging(size_hw, side, channels):
+    """All methods of shrinking differ from INTER_AREA by at most one level, even in a picture full of edges."""
     rng = np.random.default_rng(3)
     checks = np.kron(rng.integers(0, 2, (size_hw[0] // 7 + 1, size_hw[1] // 7 + 1)) * 200, np.ones((7, 7)))
     picture = (checks[: size_hw[0], : size_hw[1]] + rng.integers(0, 56, size_hw)).astype(np.uint8)

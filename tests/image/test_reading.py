@@ -1,4 +1,4 @@
-"""Picture files to pixels: what is whole is read, what is cut off, damaged or too large is refused by one line."""
+"""Reading picture files: complete files are read; truncated, damaged and too large files are one-line errors."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ def read(data: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("picture", [NOISE, SOFT, PLAIN, PLAIN[..., 0], SOFT[..., 1], NOISE[:7, :9]])
-def test_a_whole_jpeg_is_read_as_opencv_reads_it(picture, kind):
-    """Whatever its kind, and whatever stands behind its end: a film, a further picture, zeros."""
+def test_a_complete_jpeg_is_read_as_by_opencv(picture, kind):
+    """Any kind of JPEG, whatever follows its end: a video, another picture, zeros."""
     data = coded(".jpg", picture, KINDS[kind])
     expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    for behind in (b"", b"\0\0\0\x18ftypmp42" + RNG.bytes(20_000), data, bytes(4096), b"\xff\xda\xff\xff" * 9):
-        assert np.array_equal(read(data + behind), expected)
+    for appended in (b"", b"\0\0\0\x18ftypmp42" + RNG.bytes(20_000), data, bytes(4096), b"\xff\xda\xff\xff" * 9):
+        assert np.array_equal(read(data + appended), expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
 def test_a_jpeg_that_is_cut_off_is_refused(kind, share):
-    """Also with another file behind it."""
+    """Also with other data after it."""
     data = coded(".jpg", SOFT, KINDS[kind])
     cut = data[: int(len(data) * share)]
     with pytest.raises(DataError, match="cut off"):
@@ -65,7 +65,7 @@ def test_a_jpeg_that_is_cut_off_is_refused(kind, share):
 @pytest.mark.parametrize("picture", [NOISE, SOFT], ids=["noise", "soft"])
 @pytest.mark.parametrize("rest", [0, 300])
 def test_a_jpeg_with_an_empty_middle_is_damaged(picture, kind, rest):
-    """From a third on zeros, up to its end or to its last bytes."""
+    """After a third it contains zeros, up to its end or to its last bytes."""
     data = coded(".jpg", picture, KINDS[kind])
     third = len(data) // 3
     lost = data[:third] + bytes(len(data) - third - rest - 2) + data[len(data) - rest - 2 :]
@@ -74,8 +74,8 @@ def test_a_jpeg_with_an_empty_middle_is_damaged(picture, kind, rest):
 
 
 @pytest.mark.parametrize("picture", [NOISE, SOFT], ids=["noise", "soft"])
-def test_bit_flips_that_show_are_found(picture):
-    """Mostly: a flipped bit puts the decoder out of step, which ends too early or too late then."""
+def test_visible_bit_flips_are_mostly_found(picture):
+    """After a flipped bit the decoder loses synchronization, and ends too early or too late."""
     data = coded(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
     good, start = read(data).astype(int), jpeg.layout(data).scans[0].start
     missed = found = 0
@@ -91,23 +91,23 @@ def test_bit_flips_that_show_are_found(picture):
 
 @pytest.mark.parametrize("padding", [b"\0", b"\0" * 200, b"ab", RNG.bytes(20).replace(b"\xff", b"a")])
 def test_a_camera_may_pad_its_data(padding):
-    """A few bytes too many before the end are no damage, nor are more that are all equal."""
+    """A few surplus bytes before the end are not damage, nor are more bytes if they are all equal."""
     data = coded(".jpg", SOFT)
     assert np.array_equal(read(data[:-2] + padding + data[-2:]), read(data))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("picture", [NOISE, SOFT, PLAIN, PLAIN[..., 0], PLAIN - 90, PLAIN + 38, SOFT[..., 1], NOISE[:7, :9]])
-def test_an_old_opencv_that_fills_up_data_reads_what_is_whole(monkeypatch, picture, kind):
-    """Gray and black too, which is what it fills up with."""
+def test_an_old_opencv_that_fills_in_pixels_reads_complete_files(monkeypatch, picture, kind):
+    """Also gray and black pictures, whose pixels equal those that it fills in."""
     monkeypatch.setattr(jpeg, "_stops_without_data", lambda: False)
     data = coded(".jpg", picture, KINDS[kind])
     assert np.array_equal(read(data), cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))
 
 
 @pytest.mark.parametrize("picture", [NOISE, SOFT], ids=["noise", "soft"])
-def test_an_old_opencv_that_fills_up_data_shows_damage_too(monkeypatch, picture):
-    """By its picture, which depends on what follows the data where that is too short, and not where it is too long."""
+def test_an_old_opencv_that_fills_in_pixels_detects_damage(monkeypatch, picture):
+    """If data is too short, the picture depends on what follows it; if data is too long, it does not."""
     monkeypatch.setattr(jpeg, "_stops_without_data", lambda: False)
     data = coded(".jpg", picture)
     half = len(data) // 2
@@ -120,10 +120,10 @@ def test_an_old_opencv_that_fills_up_data_shows_damage_too(monkeypatch, picture)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".ppm", ".pgm", ".ras", ".hdr"])
-def test_the_header_states_the_size_and_what_is_cut_off_is_refused(suffix):
-    """Of each kind that OpenCV writes."""
+def test_the_header_states_the_size_and_truncated_files_are_refused(suffix):
+    """For all formats that OpenCV writes."""
     if not cv2.haveImageWriter(f"p{suffix}"):
-        pytest.skip("this OpenCV is older than its support for such files")
+        pytest.skip("this OpenCV is too old for this format")
     picture = NOISE.astype(np.float32) / 255 if suffix == ".hdr" else NOISE[..., 0] if suffix == ".pgm" else NOISE
     data = coded(suffix, picture)
     assert header.size(data) == (160, 96)
@@ -138,7 +138,7 @@ def chunk(name: bytes, content: bytes) -> bytes:
 
 
 def bomb(side: int) -> bytes:
-    """A PNG of so many pixels each way, in a file that is a thousand times as small."""
+    """Return a black PNG with sides of this many pixels, in a file a thousand times smaller than its pixels."""
     packer = zlib.compressobj(9)
     rows = b"".join(packer.compress(bytes(1 + 3 * side)) for _ in range(side)) + packer.flush()
     return (
@@ -168,12 +168,12 @@ TOO_LARGE = {
 
 
 WEIGHTS = {"avif": 2, "gif": 2, "jp2": 2, "hdr": 2, "exr": 4, "pfm": 4, "png of 16 bits": 2, "pgm of 16 bits": 2}
-"""How often a pixel counts in kinds that take more memory."""
+"""How much a pixel counts in formats that take more memory."""
 
 
 @pytest.mark.parametrize("kind", TOO_LARGE)
 def test_too_many_pixels_are_refused_by_the_header(kind):
-    """Before anything is decoded; the line says how to allow them."""
+    """Before decoding; the error explains how to allow them."""
     weight = WEIGHTS.get(kind, 1)
     refused = (
         rf"p: its header states 32000x32000 pixels, more than the {120_000_000 // weight:,} that are allowed"
@@ -184,7 +184,7 @@ def test_too_many_pixels_are_refused_by_the_header(kind):
 
 
 def test_a_bomb_takes_no_memory(tmp_path):
-    """A PNG of 12000x12000 would be 432 MB: it is refused by a process that may have 400 MB more than it had."""
+    """A PNG of 12000x12000 would need 432 MB; it is refused, and memory grows by less than 50 MB."""
     (tmp_path / "bomb.png").write_bytes(bomb(12_000))
     code = (
         "import resource\nfrom edgecls import DataError, image\n"
@@ -198,8 +198,8 @@ def test_a_bomb_takes_no_memory(tmp_path):
     assert int(grown_mb) < 50
 
 
-def test_the_limit_is_a_setting(monkeypatch):
-    """Of the environment."""
+def test_the_limit_can_be_changed(monkeypatch):
+    """By an environment variable."""
     data = coded(".png", NOISE)
     monkeypatch.setenv("EDGECLS_MAX_PIXELS", str(160 * 96 - 1))
     with pytest.raises(DataError, match="160x96 pixels, more than the 15,359"):
@@ -209,17 +209,17 @@ def test_the_limit_is_a_setting(monkeypatch):
 
 
 RAMP = np.linspace(0, 1, 256)[None].repeat(4, 0)
-"""256 levels from nothing to the largest."""
+"""256 levels from 0 to 1."""
 
 
 def with_bits(data: bytes, bits: int) -> bytes:
-    """A PNG that states so many significant bits."""
+    """Return a PNG that declares this many significant bits."""
     return data[:33] + chunk(b"sBIT", bytes([bits])) + data[33:]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
 def test_levels_of_12_bits_use_the_whole_range(suffix):
-    """Their largest is white; who asks hears of it."""
+    """The largest level becomes white, and the caller is notified."""
     heard: list[tuple[str, int]] = []
     data = coded(suffix, np.rint(RAMP * 4095).astype(np.uint16))
     levels = image.decode(data, "xray", note=lambda *said: heard.append(said))[0, :, 0]
@@ -231,8 +231,8 @@ def test_levels_of_12_bits_use_the_whole_range(suffix):
 
 
 @pytest.mark.parametrize("bits", [9, 10, 12, 14])
-def test_a_png_that_states_its_bits_is_read_by_them(bits):
-    """As they are, or scaled to 16 bits as the rules of PNG want it."""
+def test_a_png_that_declares_its_bits_is_read_with_them(bits):
+    """With unscaled levels, or with levels scaled to 16 bits as the PNG standard requires."""
     low = np.rint(RAMP * (2**bits - 1)).astype(np.uint16)
     for stored in (low, low << (16 - bits)):
         levels = image.decode(with_bits(coded(".png", stored), bits), "p")[0, :, 1]
@@ -242,15 +242,15 @@ def test_a_png_that_states_its_bits_is_read_by_them(bits):
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
 @pytest.mark.parametrize("largest", [65535, 30000, 5000])
-def test_a_picture_of_16_bits_keeps_its_meaning(suffix, largest):
-    """It is read as OpenCV reads it, a dark one stays dark."""
+def test_a_picture_of_16_bits_is_read_as_by_opencv(suffix, largest):
+    """A dark picture stays dark."""
     data = coded(suffix, np.rint(RAMP * largest).astype(np.uint16))
     expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert np.array_equal(image.decode(data, "p", note=lambda *_: pytest.fail("nothing to say")), expected)
 
 
-def test_a_set_of_12_bits_is_said_once(tmp_path):
-    """Training and evaluation hear one line about all of them."""
+def test_pictures_of_12_bits_are_reported_once(tmp_path):
+    """Training and evaluation get one line about all of them."""
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         for i in range(3):
@@ -268,8 +268,8 @@ def image_spec():
 
 
 @pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".JFIF", ".jif", ".heic", ".pam"])
-def test_endings_of_pictures(tmp_path, suffix):
-    """In class folders each of them is a picture, and HEIC one that cannot be read and says so."""
+def test_extensions_of_pictures(tmp_path, suffix):
+    """In class folders, files with any of them are pictures; a HEIC file is reported as unreadable."""
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / f"0{suffix}").write_bytes(coded(".jpg", NOISE))
@@ -280,7 +280,7 @@ def test_endings_of_pictures(tmp_path, suffix):
 
 
 def test_components_of_jpeg_2000_count():
-    """Each of them takes as much memory as a picture."""
+    """Each component takes as much memory as a picture."""
     data = bytearray(coded(".jp2", NOISE))
     at = data.index(b"\xff\x4f\xff\x51")
     data[at + 40 : at + 42] = struct.pack(">H", 16384)
@@ -289,23 +289,23 @@ def test_components_of_jpeg_2000_count():
         read(bytes(data))
 
 
-def test_a_scan_that_states_too_little_is_damage():
-    """Its header is shorter than any can be."""
+def test_a_scan_with_a_short_header_is_damage():
+    """The header is shorter than a valid one can be."""
     data = coded(".jpg", NOISE)
     at = data.index(b"\xff\xda")
     with pytest.raises(DataError, match=r"cut off|damaged|decode"):
         read(data[: at + 2] + b"\0\4\1\2" + data[at + 14 :])
 
 
-def test_a_tiff_whose_directory_is_nowhere():
-    """A BigTIFF may state any place of 64 bits."""
+def test_a_tiff_whose_directory_is_outside_the_file():
+    """A BigTIFF may state any 64-bit offset."""
     with pytest.raises(DataError, match="not a picture"):
         read(b"II+\0\x08\0\0\0" + b"\xff" * 8 + bytes(100))
 
 
 @pytest.mark.parametrize("kind", ["fifo", "device", "folder", "null byte"])
-def test_what_is_no_file_is_refused_at_once(tmp_path, kind):
-    """Nothing waits, and nothing is read without end."""
+def test_anything_but_a_file_is_refused_at_once(tmp_path, kind):
+    """Without waiting or reading endlessly."""
     path = {"device": "/dev/zero", "folder": str(tmp_path), "null byte": "a\0.png"}.get(kind, str(tmp_path / "p.png"))
     if kind == "fifo":
         os.mkfifo(path)
@@ -314,11 +314,11 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, kind):
 
 
 EXIF = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
-"""An orientation of 6: the camera was turned by a quarter."""
+"""Orientation 6: a quarter turn."""
 
 
 def test_orientation_in_png_webp_and_jpeg():
-    """All are turned upright."""
+    """Pictures in all three formats are turned upright."""
     png = coded(".png", NOISE)
     assert read(png[:33] + chunk(b"eXIf", EXIF) + png[33:]).shape == (160, 96, 3)
     for exif in (EXIF, b"Exif\0\0" + EXIF):
@@ -329,8 +329,8 @@ def test_orientation_in_png_webp_and_jpeg():
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_webp_is_turned_as_a_jpeg_is(orientation):
-    """Whether OpenCV does it or not, as before version 5."""
+def test_a_webp_is_turned_like_a_jpeg(orientation):
+    """Whether or not OpenCV does it; versions before 5 do not."""
     exif = EXIF[:18] + bytes([orientation]) + EXIF[19:]
     jpg = coded(".jpg", SOFT[:96, :160])
     marker = b"\xff\xe1" + struct.pack(">H", len(exif) + 8) + b"Exif\0\0" + exif
@@ -359,10 +359,10 @@ KINDS_OF_FILES = [
 
 
 @pytest.mark.parametrize("suffix", KINDS_OF_FILES)
-def test_what_holds_no_whole_picture_is_named_in_one_line(tmp_path, suffix):
-    """An empty file, a text, a folder, and the beginning of a picture."""
+def test_the_error_for_an_invalid_file_is_one_line(tmp_path, suffix):
+    """An empty file, a text file, a folder, and the beginning of a picture."""
     if not cv2.haveImageWriter(f"p{suffix}"):
-        pytest.skip("this OpenCV is older than its support for such files")
+        pytest.skip("this OpenCV is too old for this format")
     picture = SOFT.astype(np.float32) / 255 if suffix in (".hdr", ".pfm") else SOFT[..., 0] if suffix == ".pgm" else SOFT
     data = coded(suffix, picture)
     found = {"empty": b"", "text": b"hello, world\n"} | {f"{n}": data[: len(data) * n // 10] for n in (1, 5, 9)}
@@ -387,7 +387,7 @@ def box(name: bytes, content: bytes) -> bytes:
 
 
 def as_avif(picture: np.ndarray, *properties: bytes) -> bytes:
-    """An AVIF file whose picture has further properties."""
+    """Return an AVIF file whose picture has additional properties."""
     data = coded(".avif", picture, [cv2.IMWRITE_AVIF_QUALITY, 95])
     at = {name: data.index(name) - 4 for name in (b"meta", b"iprp", b"ipco", b"ipma", b"mdat")}
     length = {name: int.from_bytes(data[where : where + 4], "big") for name, where in at.items()}
@@ -411,8 +411,8 @@ needs_avif = pytest.mark.skipif(not cv2.haveImageWriter("p.avif"), reason="this 
 
 @needs_avif
 @pytest.mark.parametrize("turns", [1, 2, 3])
-def test_an_avif_is_turned_as_it_says(turns):
-    """By quarters against the clock."""
+def test_an_avif_is_turned_by_its_rotation_property(turns):
+    """By quarter turns counterclockwise."""
     wide = np.dstack([np.linspace(20, 220, 160, dtype=np.uint8)[None].repeat(96, 0)] * 3)
     wide[:20] = 250
     found = read(as_avif(wide, box(b"irot", bytes([turns]))))
@@ -422,8 +422,8 @@ def test_an_avif_is_turned_as_it_says(turns):
 
 
 @needs_avif
-def test_an_avif_is_mirrored_as_it_says():
-    """0 exchanges top and bottom, 1 left and right; a turn comes first."""
+def test_an_avif_is_mirrored_by_its_mirror_property():
+    """0 swaps top and bottom, 1 swaps left and right; the rotation is applied first."""
     wide = np.dstack([np.linspace(20, 220, 160, dtype=np.uint8)[None].repeat(96, 0)] * 3)
     wide[:20] = 250
     for axis, mirrored in ((0, wide[::-1]), (1, wide[:, ::-1])):
