@@ -1,4 +1,4 @@
-"""Labels in drawn worlds: which one belongs to what can be seen, and they stay where they are."""
+"""Labels on drawn scenes: it is clear which box each belongs to, and they stay in place from frame to frame."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIZES = [(180, 320), (360, 640), (480, 640), (720, 1280), (1080, 1920), (1280, 7
 
 
 class Shown(NamedTuple):
-    """A label as it was drawn, and the line to its box where there is one."""
+    """A label as it was drawn, and the line to its box if there is one."""
 
     text: str
     at: Box
@@ -29,19 +29,19 @@ class Shown(NamedTuple):
 
 
 class Drawn:
-    """The labels of the picture that was drawn last."""
+    """The labels of the last drawn picture."""
 
     def __init__(self) -> None:
-        """Nothing was drawn yet."""
+        """Start without any labels."""
         self.labels: dict[int, Shown] = {}
         self.others: list[Shown] = []
 
     def take(self, plates: plates_of.Plates) -> None:
-        """Note where each label stands: a line ends at its plate."""
+        """Record the position of each label, and the line that ends at its plate."""
         self.labels, self.others = {}, []
         lines = [line for line, _ in plates._lines]
-        for text, _, left, top, wide in plates._plates:
-            at = Box(left, top, left + wide, top + plates.height)
+        for text, _, left, top, width in plates._plates:
+            at = Box(left, top, left + width, top + plates.height)
             shown = Shown(text, at, next((line for line in lines if touch(line, at)), None))
             if text.startswith("#"):
                 self.labels[int(text.split()[0][1:])] = shown
@@ -50,13 +50,13 @@ class Drawn:
 
     @property
     def all(self) -> list[Shown]:
-        """Every plate of the picture."""
+        """All plates of the picture."""
         return [*self.labels.values(), *self.others]
 
 
 @pytest.fixture
 def drawn(monkeypatch) -> Drawn:
-    """What the last call of `draw` wrote, and where."""
+    """Record the labels of the last call of `draw`."""
     found = Drawn()
     finish = plates_of.Plates.finish
 
@@ -79,7 +79,7 @@ def touch(a: Box, b: Box) -> bool:
 
 
 def tracks(boxes: list[Box], size_hw: tuple[int, int], *, time_s: float = 0.0, label: str = "person") -> Result:
-    """A frame in which each of these boxes is a track, with ids from 1."""
+    """Return the result for a frame in which each of these boxes is a track, with ids from 1."""
     frame = image.as_frame(np.full((*size_hw, 3), 100, np.uint8), "gate", 0, time_s=time_s, captured_at=0.0)
     marks = tuple(Mark(i, label, 0.8) for i in range(1, len(boxes) + 1))
     return Result(
@@ -88,7 +88,7 @@ def tracks(boxes: list[Box], size_hw: tuple[int, int], *, time_s: float = 0.0, l
 
 
 def walkers(count: int, size_hw: tuple[int, int], seed: int, spread: float = 0.2) -> list[Box]:
-    """Boxes of persons, most of them near the middle."""
+    """Return random boxes of persons, most of them near the middle."""
     height, width = size_hw
     rng = np.random.default_rng(seed)
     boxes = []
@@ -101,9 +101,9 @@ def walkers(count: int, size_hw: tuple[int, int], seed: int, spread: float = 0.2
 @pytest.mark.parametrize("size_hw", SIZES)
 @pytest.mark.parametrize("count", [1, 3, 12, 30])
 @pytest.mark.parametrize("seed", range(3))
-def test_one_sees_which_label_belongs_to_which_box(drawn, size_hw, count, seed):
-    """No label covers another one or leaves the picture; each touches its own box or has a line to it, and no label is at the
-    edge of another box. What has no room is counted.
+def test_it_is_clear_which_label_belongs_to_which_box(drawn, size_hw, count, seed):
+    """No label overlaps another one or leaves the picture. Each touches its own box or has a line to it, and none is at the
+    edge of another box. Labels without room are counted.
     """
     boxes = walkers(count, size_hw, seed)
     draw(tracks(boxes, size_hw))
@@ -126,8 +126,8 @@ def test_one_sees_which_label_belongs_to_which_box(drawn, size_hw, count, seed):
 
 
 @pytest.mark.parametrize("size_hw", SIZES)
-def test_where_there_is_no_room_a_label_is_shortened(drawn, size_hw):
-    """One that is alone has all of its text; in a dense row some have their ids alone, and all have something."""
+def test_a_label_without_room_is_shortened(drawn, size_hw):
+    """A single label has its whole text; in a dense row all objects have a label, but some labels are only ids."""
     height, width = size_hw
     one = Box(width // 2, height // 2, width // 2 + height // 8, height // 2 + height // 4)
     draw(tracks([one], size_hw))
@@ -139,8 +139,8 @@ def test_where_there_is_no_room_a_label_is_shortened(drawn, size_hw):
     assert {shown.text for shown in drawn.labels.values()} & {f"#{i}" for i in range(1, 9)}
 
 
-def test_a_label_stands_off_with_a_line_to_its_box(drawn):
-    """Where others are on all sides of a box, and above them a gap that is too narrow for a label."""
+def test_a_label_may_be_away_from_its_box_with_a_line(drawn):
+    """If there are other boxes on all sides, and the gap above is too narrow for a label."""
     middle = Box(300, 170, 330, 200)
     above, sides, below = (
         [(200, 140, 310, 167), (320, 140, 430, 167)],
@@ -157,15 +157,15 @@ def test_a_label_stands_off_with_a_line_to_its_box(drawn):
 
 
 @pytest.mark.parametrize("size_hw", SIZES)
-def test_labels_stay_where_they_are_when_boxes_tremble(drawn, size_hw):
-    """Of boxes that change by a pixel from frame to frame each label keeps its place at its box, in a crowd too."""
+def test_labels_stay_in_place_when_boxes_jitter(drawn, size_hw):
+    """If boxes move by a pixel from frame to frame, each label keeps its place at its box, even in a crowd."""
     boxes = walkers(20, size_hw, seed=5)
     rng, steady = np.random.default_rng(0), Steady()
     draw(tracks(boxes, size_hw), steady)
     first = dict(drawn.labels)
     for number in range(1, 25):
-        trembling = [Box(*np.array(box) + np.tile(rng.integers(-1, 2, 2), 2)) for box in boxes]
-        draw(tracks(trembling, size_hw, time_s=number / 50), steady)
+        jittered = [Box(*np.array(box) + np.tile(rng.integers(-1, 2, 2), 2)) for box in boxes]
+        draw(tracks(jittered, size_hw, time_s=number / 50), steady)
         for of, shown in drawn.labels.items():
             if of in first:
                 assert abs(shown.at.left - first[of].at.left) <= 3
@@ -174,7 +174,7 @@ def test_labels_stay_where_they_are_when_boxes_tremble(drawn, size_hw):
 
 
 def test_a_label_comes_back_when_its_place_has_been_free_for_a_while(drawn):
-    """A passer-by drives it off at once; it does not jump back in the frame after."""
+    """A passer-by displaces it at once; it does not jump back as soon as the place is free."""
     stays, passes = Box(300, 150, 340, 250), Box(310, 100, 350, 149)
     steady, away = Steady(), Box(20, 20, 60, 120)
     tops = []
@@ -189,13 +189,13 @@ def test_a_label_comes_back_when_its_place_has_been_free_for_a_while(drawn):
 
 
 def test_the_same_frame_gives_the_same_picture():
-    """Drawing is not left to chance."""
+    """Drawing is deterministic."""
     boxes = walkers(20, (360, 640), seed=1)
     assert (draw(tracks(boxes, (360, 640))) == draw(tracks(boxes, (360, 640)))).all()
 
 
-def test_what_is_not_drawn_any_more_is_forgotten():
-    """Thousands of tracks of a long run do not add up; one that is missed for a moment is known again."""
+def test_labels_that_are_no_longer_drawn_are_forgotten():
+    """The tracks of a long run do not accumulate; a track that is missing for a moment is remembered."""
     steady = Steady()
     for number in range(1000):
         steady.choose(number, 3, still_free=True, time_s=float(number))
@@ -210,8 +210,8 @@ def test_what_is_not_drawn_any_more_is_forgotten():
 @pytest.mark.parametrize(
     ("size_hw", "px"), [((360, 640), 10), ((480, 640), 10), ((720, 1280), 15), ((1080, 1920), 22), ((2160, 3840), 45)]
 )
-def test_letters_grow_with_the_picture(size_hw, px):
-    """They take about a fiftieth of it, and can still be read on a small one; an upright picture has those of its width."""
+def test_text_grows_with_the_picture(size_hw, px):
+    """It has a fiftieth of the height, but stays readable on a small picture; on an upright one it depends on the width."""
     assert text_px(size_hw) == px
     assert text_px((size_hw[1], size_hw[0])) <= size_hw[0] * 0.75 / 48 + 10
     height, width = size_hw
@@ -219,21 +219,21 @@ def test_letters_grow_with_the_picture(size_hw, px):
 
 
 def overlay_of(*marks: Mark | None) -> Overlay:
-    """An overlay in which "background" is nothing."""
+    """Return an overlay that ignores the label "background"."""
     return Overlay(marks=marks, ignored_labels=("background",))
 
 
-def test_what_merely_moves_is_named_by_its_label_alone(drawn):
-    """Not as "motion: unknown". A part of a track is not labelled, nor is what is nothing."""
+def test_an_object_without_a_track_shows_only_its_label(drawn):
+    """Not "motion: unknown". Objects that overlap a track or have an ignored label are not labelled."""
     frame = image.as_frame(np.full((360, 640, 3), 100, np.uint8), "gate", 0, time_s=0.0, captured_at=0.0)
-    track, part, new, nothing = (
+    track, part, new, ignored = (
         Box(100, 100, 200, 300),
         Box(110, 290, 150, 320),
         Box(400, 100, 440, 160),
         Box(500, 100, 540, 160),
     )
     labels = ("person", "vehicle", "unknown", "background")
-    found = tuple(Detection(box, said(label), "motion") for box, label in zip((track, part, new, nothing), labels, strict=True))
+    found = tuple(Detection(box, said(label), "motion") for box, label in zip((track, part, new, ignored), labels, strict=True))
     draw(Result(frame, found, Timing(0, 0, 0), None, overlay_of(Mark(7, "person", 0.8), None, None, None)))
     assert drawn.labels.keys() == {7}
     assert [shown.text for shown in drawn.others] == ["gate 0.00 s", "unknown 90%"]

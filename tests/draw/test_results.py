@@ -1,4 +1,4 @@
-"""A result drawn on a copy of its frame."""
+"""Drawing a result on a copy of its frame."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from edgecls.overlay import Area, Mark, Overlay, OverlayLine
 from tests.run.world import frame, result, said
 
 
-def test_the_frame_is_left_as_it_is():
-    """Drawing gives another picture of the same size; the frame keeps its pixels and stays read-only."""
+def test_the_frame_is_not_changed():
+    """Drawing returns a new picture of the same size; the frame keeps its pixels."""
     one = frame(level=100, size_hw=(240, 320))
     before = one.bgr().copy()
     picture = draw(result(one))
@@ -28,7 +28,7 @@ def test_the_frame_is_left_as_it_is():
 
 
 def test_frames_are_read_only():
-    """Neither the colour nor the gray picture of a frame can be written to."""
+    """Neither the colour picture nor the gray picture of a frame is writeable."""
     one = frame()
     for picture in (one.bgr(), one.luma()):
         with pytest.raises(ValueError, match="read-only"):
@@ -36,7 +36,7 @@ def test_frames_are_read_only():
 
 
 def test_a_zone_has_a_box_and_the_whole_frame_has_none():
-    """A zone's rectangle is drawn at its own pixels; the whole frame gets only its label."""
+    """A zone's rectangle is drawn exactly at its pixels; the whole frame only has its label."""
     one = frame(level=100, size_hw=(240, 320))
     boxed = draw(result(one, Detection(Box(100, 80, 200, 180), said(), "gate")))
     assert tuple(boxed[130, 100]) == tuple(boxed[130, 199]) == tuple(boxed[179, 150]) == ZONE
@@ -46,7 +46,7 @@ def test_a_zone_has_a_box_and_the_whole_frame_has_none():
 
 
 def test_an_unsure_label_has_another_color():
-    """A score of a half or more is green, one below is orange."""
+    """A score of at least 0.5 is green, a lower one is orange."""
     one = frame(level=100, size_hw=(240, 320))
     sure = draw(result(one, Detection(Box(100, 80, 200, 180), said("stop", 0.5), "motion")))
     unsure = draw(result(one, Detection(Box(100, 80, 200, 180), said("stop", 0.49), "motion")))
@@ -54,8 +54,8 @@ def test_an_unsure_label_has_another_color():
     assert tuple(unsure[130, 100]) == UNSURE
 
 
-def test_no_detections_draw_only_the_stamp():
-    """Without detections only camera and time stand at the bottom."""
+def test_without_detections_only_the_stamp_is_drawn():
+    """The camera and the time, at the bottom."""
     one = frame(level=100, size_hw=(240, 320))
     picture = draw(Result(one, (), Timing(0, 0, 0)))
     assert (picture[:200] == 100).all()
@@ -65,7 +65,7 @@ def test_no_detections_draw_only_the_stamp():
 @pytest.mark.parametrize("size_hw", [(1, 1), (2, 3), (17, 31), (1080, 1920)])
 @pytest.mark.parametrize("label", ["stop", "a very long label " * 20, "Größe", "停", ""])
 def test_any_size_and_any_label_can_be_drawn(size_hw, label):
-    """Frames of any size and labels of any length and script are drawn."""
+    """Frames of any size, and labels of any length and script."""
     one = frame(level=100, size_hw=size_hw)
     height, width = size_hw
     whole = Detection(Box(0, 0, width, height), said(label), "frame")
@@ -88,14 +88,14 @@ def test_any_size_and_any_label_can_be_drawn(size_hw, label):
         ("a\nb", "a b", "a b"),
     ],
 )
-def test_what_the_font_lacks_is_written_in_other_letters(label, latin, with_font):
-    """The font of OpenCV 4 has ASCII only, that of OpenCV 5 most scripts. Neither gives a row of question marks."""
+def test_characters_that_the_font_lacks_are_replaced(label, latin, with_font):
+    """The font of OpenCV 4 has only ASCII, that of OpenCV 5 most scripts. With neither, text becomes question marks."""
     assert drawable(label, has_font=False) == latin
     assert drawable(label, has_font=True) == with_font
 
 
 def test_unknown_has_a_color_of_its_own():
-    """Whatever its score."""
+    """It does not depend on the score."""
     one = frame(level=100, size_hw=(240, 320))
     for score in (0.2, 0.9):
         picture = draw(result(one, Detection(Box(100, 80, 200, 180), said("unknown", score), "motion")))
@@ -103,8 +103,8 @@ def test_unknown_has_a_color_of_its_own():
 
 
 @pytest.mark.parametrize("with_overlay", [False, True])
-def test_a_zone_keeps_its_color_whatever_its_label_is(with_overlay):
-    """So does the plate with its name; behind the label is the colour of the label."""
+def test_the_color_of_a_zone_does_not_depend_on_its_label(with_overlay):
+    """Nor does the plate with its name; the plate of the label has the colour of the label."""
     one = frame(level=100, size_hw=(240, 320))
     square = ((0.3125, 1 / 3), (0.625, 1 / 3), (0.625, 0.75), (0.3125, 0.75))
     overlay = Overlay((Area("gate", square, "state"),)) if with_overlay else None
@@ -119,14 +119,14 @@ def test_a_zone_keeps_its_color_whatever_its_label_is(with_overlay):
 
 @pytest.fixture
 def texts(monkeypatch):
-    """All texts that are drawn."""
+    """Record all texts that are drawn."""
     found = []
     monkeypatch.setattr(plates_of, "put_text", lambda _picture, text, *_where: found.append(text))
     return found
 
 
 def test_labels_without_room_are_counted(texts):
-    """Those within a mesh of boxes would be at several; how many are hidden stands beside the stamp."""
+    """In a grid of boxes, many labels would touch several boxes; the number of hidden ones is shown beside the stamp."""
     boxes = [Box(x, y, x + 20, y + 20) for x in range(0, 200, 24) for y in range(48, 200, 24)]
     draw(result(frame(size_hw=(240, 320)), *(Detection(box, said(), "motion") for box in boxes)))
     labels = sum(text.startswith("stop") for text in texts)
@@ -135,7 +135,7 @@ def test_labels_without_room_are_counted(texts):
 
 
 def test_zones_lines_totals_and_paths_are_drawn(texts):
-    """With their names and numbers; a box that belongs to a track has its id and the label of the track."""
+    """With their names and numbers; the box of a track has the id and the label of the track."""
     one = frame(level=100, size_hw=(432, 768))
     overlay = Overlay(
         (Area("bay", ((0.1, 0.5), (0.3, 0.5), (0.3, 0.9)), "objects", "2"),),
@@ -150,8 +150,8 @@ def test_zones_lines_totals_and_paths_are_drawn(texts):
     assert tuple(picture[280, 600]) == IGNORED
 
 
-def test_the_fault_of_a_camera_stands_in_the_picture():
-    """At the top right, in a colour of its own; with its labels or without."""
+def test_the_fault_of_a_camera_is_drawn():
+    """At the top right, in its own colour, even without labels."""
     one, now = frame(level=100, size_hw=(240, 320)), Moment(0, 0.0)
     picture = draw(Result(one, (), Timing(0, 0, 0), Unfit("covered", now, now)))
     assert (picture[:20, 200:] == FAULT).all(axis=2).any()

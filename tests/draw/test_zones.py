@@ -1,4 +1,4 @@
-"""What is watched for, drawn on a picture."""
+"""Drawing zones, lines and ignored areas on a picture."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ PICTURE = np.full((400, 600, 3), 128, np.uint8)
 
 
 def places(drawn: np.ndarray, color: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The y and x of all pixels of a colour."""
+    """Return the y and x of all pixels of a colour."""
     return np.nonzero((drawn == color).all(axis=2))
 
 
-def test_zones_stand_where_they_are():
-    """In fractions of the picture; one that shows a state with the rectangle that is classified. The picture is left alone."""
+def test_zones_are_drawn_in_place():
+    """A zone that shows a state has the rectangle that is classified. The original picture is not changed."""
     bay = Zone("bay", Polygon.rectangle(0.5, 0.5, 0.25, 0.25), look="objects")
     lamp = Zone("lamp", Polygon(((0.1, 0.5), (0.2, 0.5), (0.2, 0.9))))
     drawn = sketch(PICTURE, Camera("gate", 0, zone=(bay, lamp)))
@@ -27,11 +27,11 @@ def test_zones_stand_where_they_are():
     assert (xs.min(), xs.max(), ys.max()) == (299, 451, 101)
     assert tuple(drawn[250, 300]) == tuple(drawn[300, 375]) == OBJECTS
     assert tuple(drawn[250, 375]) == (128, 128, 128)
-    assert tuple(drawn[300, 60]) == ZONE  # the rectangle, where the triangle is not
+    assert tuple(drawn[300, 60]) == ZONE  # on the rectangle, outside the triangle
 
 
 def test_a_line_names_its_sides():
-    """As seen from its start, which has the dot: of a line from left to right the left side is above."""
+    """As seen from its start, which has a dot: the left side of a line from left to right is above."""
     to_right = sketch(
         PICTURE, Camera("gate", 0, line=(CountingLine("stop", Line((0.1, 0.5), (0.9, 0.5)), left="up", right="down"),))
     )
@@ -46,8 +46,8 @@ def test_a_line_names_its_sides():
     assert (to_right != swapped).any()
 
 
-def test_what_is_ignored_is_crossed_out():
-    """In stripes, so that one sees what it hides; nothing else is touched."""
+def test_ignored_areas_are_crossed_out():
+    """With stripes, so that the picture remains visible; nothing else changes."""
     drawn = sketch(PICTURE, Camera("gate", 0, ignore=(Polygon.rectangle(0.0, 0.0, 0.5, 0.5),)))
     changed = (drawn != PICTURE).any(axis=2)
     assert 0.1 < changed[5:195, 5:295].mean() < 0.3
@@ -57,7 +57,7 @@ def test_what_is_ignored_is_crossed_out():
 
 
 def test_the_grid_has_a_line_at_each_tenth():
-    """In both directions, with its fraction at the edge; the picture itself is left alone."""
+    """In both directions, with its fraction at the edge; the original picture is not changed."""
     drawn = grid(PICTURE)
     assert (PICTURE == 128).all()
     changed = (drawn != 128).any(axis=2)
