@@ -1,7 +1,7 @@
-"""Whether a sink could be opened, found out by opening it as a run does, without leaving anything behind.
+"""Opening of a sink as in a run, to check that this works, without side effects.
 
-Two kinds of steps are left out. A sink behind a spool would deliver events that wait there, so the spool is not opened, and
-nothing is sent. An old database would lose rows that are too old, so none are looked for.
+Two steps are left out. The spool is not opened, because the sink would deliver the events that wait there; so nothing is sent.
+And no old rows of a database are deleted.
 """
 
 from __future__ import annotations
@@ -40,4 +40,4 @@ def _check_spool(folder: Path) -> None:
     """Raise SinkError if the spool folder cannot be created or written to."""
     there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise SinkError(f"{folder}: the folder for events that wait cannot be written to; name another one in EDGECLS_SPOOL")
+        raise SinkError(f"{folder}: the folder for waiting events is not writable; set another one in EDGECLS_SPOOL")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 When = Literal["frame", "change"]
 BEGINNINGS = (b'{"camera": ', b'{"event": ')
-"""How lines of a run begin. An incomplete line that begins differently is not removed."""
+"""The beginnings of the lines of a run. An incomplete line that begins differently is not removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class JsonlSink(Sink):
         if self._is_stdout:
             return sys.stdout
         if path.is_file() or not path.exists():
-            return LineFile(path, say=self._say, check=partial(_check_half_line, path))
+            return LineFile(path, say=self._say, check=partial(_check_incomplete_line, path))
         return path.open("w", encoding="utf-8")
 
     def _write(self, line: str) -> None:
@@ -159,7 +159,7 @@ class JsonlSink(Sink):
             if has_no_reader and not self._has_others:
                 raise  # the command then ends quietly, as usual on the left of `| head`
             name = "stdout" if self._is_stdout else self._path
-            why = "its reader has closed it" if has_no_reader else error.strerror
+            why = "its reader closed it" if has_no_reader else error.strerror
             if not (self._is_stdout and self._has_others):
                 raise SinkError(f"{name}: cannot be written ({why})") from error
             self._is_abandoned = True
@@ -175,12 +175,12 @@ class JsonlSink(Sink):
             self._losses.over()
 
 
-def _check_half_line(path: Path, file: LineFile) -> None:
+def _check_incomplete_line(path: Path, file: LineFile) -> None:
     """Raise SinkError if the incomplete last line, which would be removed, was not written by a run."""
     begin = file.last_line_at()
-    half = file.read(begin, min(file.size(), begin + max(map(len, BEGINNINGS))))
-    if half and not any(half.startswith(one) or one.startswith(half) for one in BEGINNINGS):
-        raise SinkError(f"{path}: its last line is not of edgecls run, and has no line break; name another file")
+    head = file.read(begin, min(file.size(), begin + max(map(len, BEGINNINGS))))
+    if head and not any(head.startswith(one) or one.startswith(head) for one in BEGINNINGS):
+        raise SinkError(f"{path}: its last line was not written by edgecls run and has no line break; name another file")
 
 
 KIND = SinkKind(

@@ -1,6 +1,6 @@
-"""The kinds of sinks. Each is one file: its settings, the sink, and its row, `KIND`.
+"""The kinds of sinks. Each has its own module, with its settings, the sink, and its row `KIND`.
 
-Settings are values: those that are equal ask for the same sink, by whichever way they came.
+Settings are compared by value: equal settings mean the same sink, wherever they come from.
 """
 
 from __future__ import annotations
@@ -48,4 +48,4 @@ SINKS: dict[str, SinkKind[Any]] = {
     "webhook": webhook.KIND,
     "prometheus": prometheus.KIND,
 }
-"""Each kind by the name that it has before the colon."""
+"""The kinds, by their name before the colon in a specification."""

@@ -1,6 +1,6 @@
 """A file to which whole lines are appended, despite full and failing disks, log rotation and killed runs.
 
-A line is written completely or not at all: what a full disk has accepted of it is truncated, either at once or before the next
+A line is written completely or not at all: a part that a full disk has accepted is truncated, at once or before the next
 line. After an error the file is reopened, because the disk may have been replaced.
 
 Before each line the file is compared with what its name refers to, which takes 2 us. If it was renamed (`mv`, logrotate) or
@@ -53,11 +53,11 @@ class LineFile:
         self._run = current_run()
         self._descriptor = -1
         self._claim: Claim | None = None
-        self._told = ""
+        self._last_message = ""
         self._open()
 
     def append(self, line: bytes) -> None:
-        """Append a line completely. Raises OSError if that fails; the next attempt starts with an intact file."""
+        """Append a line completely. Raises OSError if that fails; the next call repairs the file first."""
         if self._descriptor < 0:
             self._open()
         elif self._is_moved():
@@ -65,7 +65,7 @@ class LineFile:
         try:
             self._append(line)
         except OSError:
-            self._let_go()
+            self._close_quietly()
             raise
 
     def read(self, begin: int, end: int) -> bytes:
@@ -113,7 +113,7 @@ class LineFile:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise SinkError(f"{self._path}: expected a file, found a device or a pipe; choose another file")
-            self._claim = Claim.of_file(descriptor, self._path, say=self._tell, run=self._run)
+            self._claim = Claim.of_file(descriptor, self._path, say=self._report, run=self._run)
         except BaseException:
             os.close(descriptor)
             raise
@@ -121,7 +121,7 @@ class LineFile:
         try:
             self._repair()
         except BaseException:
-            self._let_go()
+            self._close_quietly()
             raise
 
     def _repair(self) -> None:
@@ -155,22 +155,21 @@ class LineFile:
             self._open()
         except OSError as error:
             self._descriptor, self._claim = before, claim
-            self._tell(
-                f"{self._path}: was moved, and cannot be made anew ({error.strerror or error}); lines go on in the old file"
-            )
+            why = error.strerror or error
+            self._report(f"{self._path}: was moved, and a new file cannot be created ({why}); lines still go to the old file")
             return
-        self._told = ""
+        self._last_message = ""
         with contextlib.suppress(OSError):
             os.close(before)
         if claim is not None:
             claim.release()
 
-    def _let_go(self) -> None:
+    def _close_quietly(self) -> None:
         with contextlib.suppress(OSError):
             self.close()
 
-    def _tell(self, line: str) -> None:
+    def _report(self, line: str) -> None:
         """Report a message unless it is the same as the last one."""
-        if line != self._told:
-            self._told = line
+        if line != self._last_message:
+            self._last_message = line
             self._say(line)

@@ -139,7 +139,7 @@ class MqttSink(Sink):
         except NotDeliveredError as error:
             raise SinkError(f"{self._name}: {error}") from error
         if refused:
-            raise SinkError(f"{self._name}: the broker refuses what is sent under {self._prefix}/ ({refused})")
+            raise SinkError(f"{self._name}: the broker refuses messages to {self._prefix}/ ({refused})")
         self._pending = (None, [])
 
     def _of_event(self, event: Event) -> list[Message]:
@@ -249,22 +249,22 @@ def _origin(event: Event) -> dict[str, Any]:
 
 def broker_of(url: str) -> tuple[SplitResult, str, str]:
     """Return the address of the broker, the prefix of the topics and the prefix of discovery. Raises ConfigError."""
-    expected = "expected mqtt://[USER:PASSWORD@]HOST[:PORT]/PREFIX, odd characters of a password percent-encoded"
+    expected = "expected mqtt://[USER:PASSWORD@]HOST[:PORT]/PREFIX, with special characters of the password percent-encoded"
     try:
         parts = split_address(url, PORTS)
     except ValueError as error:
         why = f" ({error})" if str(error) else ""
-        raise ConfigError(f"{shown(url)}: is no address of a broker; {expected}{why}") from error
+        raise ConfigError(f"{shown(url)}: is not the address of a broker; {expected}{why}") from error
     prefix = unquote(parts.path).strip("/") or PREFIX
     login = unquote(parts.username or ""), unquote(parts.password or "")
     if parts.fragment or not _fits_a_topic(prefix) or not all(map(_fits, login)):
-        raise ConfigError(f"{shown(url)}: is no address of a broker; {expected}")
+        raise ConfigError(f"{shown(url)}: is not the address of a broker; {expected}")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     discovery = options.pop("discovery", DISCOVERY)
     if options:
         raise ConfigError(f"{shown(url)}: {next(iter(options))} is not known; expected discovery=PREFIX")
     if discovery and not _fits_a_topic(discovery):
-        raise ConfigError(f"{shown(url)}: discovery={discovery} is no prefix of topics; expected one such as {DISCOVERY}")
+        raise ConfigError(f"{shown(url)}: discovery={discovery} is not a topic prefix; expected one such as {DISCOVERY}")
     return parts, prefix, discovery
 
 

@@ -140,4 +140,4 @@ def _spool_folder(given: str | Path | None) -> Path:
     try:
         return (Path(state) if state else Path.home() / ".local" / "state") / "edgecls" / "spool"
     except RuntimeError as error:  # a user without a home
-        raise ConfigError("no folder for events that wait: say one in the environment variable EDGECLS_SPOOL") from error
+        raise ConfigError("no folder for waiting events; set one in the environment variable EDGECLS_SPOOL") from error

@@ -67,14 +67,14 @@ class PrometheusSink(Sink):
         def metric(kind: Any, name: str, what: str, *labels: str, **options: Any) -> Any:
             return kind(f"edgecls_{name}", what, labels, registry=registry, **options)
 
-        self._frames = metric(client.Counter, "frames", "Frames that were classified", "camera")
-        self._age = metric(client.Histogram, "age_seconds", "From the camera to the label", "camera", buckets=SECONDS)
-        self._fit = metric(client.Histogram, "fit_seconds", "Shrinking the regions of a frame", "camera", buckets=SECONDS)
+        self._frames = metric(client.Counter, "frames", "Classified frames", "camera")
+        self._age = metric(client.Histogram, "age_seconds", "Time from the camera to the label", "camera", buckets=SECONDS)
+        self._fit = metric(client.Histogram, "fit_seconds", "Time to shrink the regions of a frame", "camera", buckets=SECONDS)
         self._infer = metric(client.Histogram, "infer_seconds", "A frame's share of the inference", "camera", buckets=SECONDS)
-        self._detections = metric(client.Counter, "detections", "Labels that were given", "camera", "region", "label")
+        self._detections = metric(client.Counter, "detections", "Labels of regions", "camera", "region", "label")
         self._left_out = metric(client.Counter, "regions_left_out", "Moving regions beyond max_regions", "camera")
         self._events = metric(client.Counter, "events", "Events that began", "camera", "kind", "region", "label")
-        self._states = metric(client.Enum, "camera_state", "How a camera is", "camera", states=list(get_args(State)))
+        self._states = metric(client.Enum, "camera_state", "State of a camera", "camera", states=list(get_args(State)))
         self._unfit = metric(client.Gauge, "camera_unfit", "1 while a camera has this fault", "camera", "fault")
         self._faults: dict[str, PictureFault] = {}  # by camera, while its pictures show one
         self._lost: dict[str, StateChange] = {}  # by camera, while it is lost
@@ -182,9 +182,11 @@ class _Backlogs:
 
     def collect(self) -> Iterator[Any]:
         core = self._client.metrics_core
-        waiting = core.GaugeMetricFamily("edgecls_waiting_events", "Events that a sink has not got yet", labels=["sink"])
-        lost = core.CounterMetricFamily("edgecls_lost_events", "Events that a sink will never get", labels=["sink"])
-        dropped = core.CounterMetricFamily("edgecls_dropped_results", "Results that a sink was too slow for", labels=["sink"])
+        waiting = core.GaugeMetricFamily("edgecls_waiting_events", "Events not yet delivered to a sink", labels=["sink"])
+        lost = core.CounterMetricFamily("edgecls_lost_events", "Events that were lost and never reach a sink", labels=["sink"])
+        dropped = core.CounterMetricFamily(
+            "edgecls_dropped_results", "Results dropped because a sink was too slow", labels=["sink"]
+        )
         names = _public(self._sink.sinks)
         for name, sink in zip(names, self._sink.sinks.values(), strict=True):
             backlog = sink.backlog

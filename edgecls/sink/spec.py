@@ -29,7 +29,7 @@ _SECRET_IN_QUERY = re.compile(r"([?&#](?:pass|passwd|password|pwd|token|secret|k
 def parse_sink(text: str) -> SinkSettings:
     """Parse a specification such as `clip:clips?pre_s=3&most_gb=20` into settings. Raises ConfigError.
 
-    For files and folders, settings follow the ?, by name and without the name of their table. An address is used as a whole.
+    For files and folders, settings follow the ?, by name and without the name of their table. An address is taken as a whole.
     """
     if len(text) > LONGEST_TEXT:
         raise ConfigError(f"a sink must be a text of at most {LONGEST_TEXT:,} characters, not {len(text):,}")
@@ -40,7 +40,7 @@ def parse_sink(text: str) -> SinkSettings:
         raise ConfigError(f"{where} is not known; expected one of {', '.join(SINKS)}, such as video:out.mp4")
     options = _options(row) if row.target == "path" else {}
     path, _, query = target.partition("?") if options else (target, "", "")
-    if "=" not in query:  # no setting, so it is a part of the name
+    if "=" not in query:  # not a setting, so it is a part of the name
         path, query = target, ""
     if row.target and not path:
         raise ConfigError(f"{where}: expected {row.needs.format(kind=kind)}")
@@ -101,7 +101,7 @@ def identity_of(out: SinkSettings) -> str:
 
 
 def check_places(outs: Sequence[SinkSettings]) -> None:
-    """Raise ConfigError if two sinks write to the same target, or to one file by two names."""
+    """Raise ConfigError if two sinks have the same target, or write to the same file by two names."""
     counts = Counter(map(identity_of, outs))
     twice = [place_of(out) for out in outs if counts[identity_of(out)] > 1]
     if twice:
@@ -110,7 +110,7 @@ def check_places(outs: Sequence[SinkSettings]) -> None:
 
 
 def check_meeting(outs: Iterable[SinkSettings], *, cameras: Sequence[str]) -> None:
-    """Raise ConfigError if two sinks write to one file for cameras with these names. Opens nothing."""
+    """Raise ConfigError if two sinks would write to the same file for cameras with these names. Opens nothing."""
     writers: dict[object, SinkSettings] = {}
     for out in outs:
         for path in SINKS[out.kind].files(out, cameras):
@@ -118,7 +118,7 @@ def check_meeting(outs: Iterable[SinkSettings], *, cameras: Sequence[str]) -> No
             writer = out if identity is None else writers.setdefault(identity, out)
             if writer is not out:
                 names = f"{place_of(writer)!r} and {place_of(out)!r}"
-                raise ConfigError(f"sinks {names} would write to one file ({path}); name another file")
+                raise ConfigError(f"sinks {names} would write to the same file ({path}); name another file")
 
 
 def check_use(out: SinkSettings, *, reads: Iterable[str | Path], cameras: Sequence[str]) -> None:
@@ -130,8 +130,8 @@ def check_use(out: SinkSettings, *, reads: Iterable[str | Path], cameras: Sequen
         several = named.with_stem(f"{named.stem}-{CAMERA}").name
         raise ConfigError(f"sink {place_of(out)!r}: several cameras need {CAMERA} in the name of the video, such as {several}")
     for read in map(Path, reads):
-        if any(_is_one(read, file) for file in files):
-            raise ConfigError(f"sink {place_of(out)!r} would write to {read}, which is read; name another file")
+        if any(_is_same_file(read, file) for file in files):
+            raise ConfigError(f"sink {place_of(out)!r} would write to {read}, which is an input; name another file")
 
 
 def _options(row: SinkKind[Any]) -> dict[str, tuple[str, Any]]:
@@ -164,7 +164,10 @@ def _write(value: Any) -> str:
 
 
 def _identity(path: Path) -> object:
-    """The same for two names of one file, there or not. None for what is no file, such as a terminal, which takes several."""
+    """Return a value that is equal for two names of one file, even if it does not exist yet.
+
+    Returns None for anything else, such as a terminal, to which several sinks may write.
+    """
     try:
         found = path.stat()
     except OSError:
@@ -172,8 +175,8 @@ def _identity(path: Path) -> object:
     return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
-def _is_one(one: Path, other: Path) -> bool:
-    """Whether both are the same file, there or not. What is no file, such as a terminal, may be read and written."""
+def _is_same_file(one: Path, other: Path) -> bool:
+    """Whether both names mean one file, even if it does not exist yet. A device such as a terminal may be read and written."""
     try:
         return one.samefile(other) and one.is_file()
     except OSError:

@@ -167,9 +167,7 @@ class SqliteSink(Sink):
             except sqlite3.Error as error:
                 if not (is_damage(error) and _is_database(self._path)):
                     raise
-                self._say(
-                    f"{self._path}: is damaged ({error}); it was moved to {move_aside(self._path).name}, and an empty one begun"
-                )
+                self._say(f"{self._path}: is damaged ({error}); moved to {move_aside(self._path).name}, and a new one created")
                 self._db = _connect(self._path)
             self._opened = _identity(self._path)
         return self._db
@@ -219,7 +217,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     (version,) = db.execute("PRAGMA user_version").fetchone()
     (tables,) = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     if application != APPLICATION_ID and (application or tables):
-        raise SinkError(f"{path}: is another program's database; name another file")
+        raise SinkError(f"{path}: is the database of another program; name another file")
     if version > len(MIGRATIONS):
         raise SinkError(
             f"{path}: was written by a newer edgecls (schema {version}, expected {len(MIGRATIONS)} or less); "

@@ -141,7 +141,7 @@ class WebhookSink(Sink):
             message = f"{self._name}: answers {status} {reason}"
             raise SinkError(message) if asked_s is None else BusyError(message, asked_s)
         if not 200 <= status < 300:
-            hint = "; give the address that it leads to" if 300 <= status < 400 else ""
+            hint = "; use the address that it redirects to" if 300 <= status < 400 else ""
             raise RefusedError(f"{self._name}: answers {status} {reason}{hint}")
 
     def _request(self, body: bytes, headers: dict[str, str]) -> tuple[int, str, float | None]:
@@ -191,13 +191,15 @@ def _secret(fragment: str, url: str) -> bytes:
     options = dict(parse_qsl(fragment.replace("+", "%2B"), keep_blank_values=True))  # base64 has a +
     text = options.pop("secret", "")
     if options:
-        raise ConfigError(f"webhook:{shown(url.partition('#')[0])}: expected secret=TEXT behind the #, found something else")
+        raise ConfigError(f"webhook:{shown(url.partition('#')[0])}: expected only secret=TEXT after the #")
     if not text.startswith("whsec_"):
         return text.encode()
     try:
         return base64.b64decode(text.removeprefix("whsec_"), validate=True)
     except binascii.Error as error:
-        raise ConfigError(f"webhook:{shown(url.partition('#')[0])}: the secret begins with whsec_ but is no base64") from error
+        raise ConfigError(
+            f"webhook:{shown(url.partition('#')[0])}: the secret begins with whsec_ but is not valid base64"
+        ) from error
 
 
 def _asked_s(header: str | None) -> float | None:

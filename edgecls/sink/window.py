@@ -34,7 +34,7 @@ class WindowSink(Sink):
         """Check that there is a screen. Without one, OpenCV would abort the process. Raises SinkError."""
         if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             raise SinkError("window: no screen (neither DISPLAY nor WAYLAND_DISPLAY is set); use `sink=video:out.mp4` instead")
-        os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")  # OpenCV's Qt misses its fonts; no window needs one
+        os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")  # else Qt warns about fonts, which no window needs
         self._shown: dict[str, Steady] = {}
         self._done = False
 
@@ -52,7 +52,7 @@ class WindowSink(Sink):
                 cv2.namedWindow(name, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
                 self._shown[name] = Steady()
             cv2.imshow(name, draw(result, self._shown[name]))
-            if new:  # once there is a picture: before, the window takes a size of its own
+            if new:  # only now: showing the first picture sets the size of the window
                 height, width = result.frame.size_hw
                 cv2.resizeWindow(name, max(width, 320), max(height, 240))
             key = cv2.waitKey(1) & 0xFF

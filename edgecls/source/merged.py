@@ -25,8 +25,8 @@ class Merged(Source):
 
     def __init__(self, sources: Sequence[Source], *, say: Callable[[str], None]) -> None:
         """Start reading all sources. `say` is called with one line of text per failure."""
-        self._bell = threading.Condition()
-        self.sources = [Threaded(source, self._bell) for source in sources]
+        self._condition = threading.Condition()
+        self.sources = [Threaded(source, self._condition) for source in sources]
         self._say = say
         self._tell: Callable[[StateChange], None] = lambda _: None
         self._calls: deque[Callable[[], None]] = deque()
@@ -57,8 +57,8 @@ class Merged(Source):
     def take(self, most: int) -> list[Frame]:
         """Wait for a frame of any source, and return all that are ready, at most `most`, taking turns between sources."""
         while True:
-            with self._bell:
-                self._bell.wait_for(self._has_news)
+            with self._condition:
+                self._condition.wait_for(self._has_news)
                 calls = [self._calls.popleft() for _ in range(len(self._calls))]
                 changes = [(source, of_source) for source in self.sources if (of_source := source.changes())]
                 frames = [] if changes or calls else self._round_robin(most)
@@ -81,9 +81,9 @@ class Merged(Source):
 
         May be called from any thread.
         """
-        with self._bell:
+        with self._condition:
             self._calls.append(call)
-            self._bell.notify_all()
+            self._condition.notify_all()
 
     def change(self, gone: Collection[str], new: Sequence[Source]) -> None:
         """Remove and add sources without affecting the others.
@@ -102,7 +102,7 @@ class Merged(Source):
         self._skipped_before += sum(source.skipped for source in over)
         self._leaving = [*(source for source in self._leaving if source not in over), *left]
         last = {source.name: source for source in self._leaving}
-        fresh = [Threaded(source, self._bell, after=last.get(source.name)) for source in new]
+        fresh = [Threaded(source, self._condition, after=last.get(source.name)) for source in new]
         for source in fresh:
             source.on_state(self._tell)
         self.sources = [*(source for source in self.sources if source.name not in gone), *fresh]

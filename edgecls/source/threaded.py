@@ -30,18 +30,18 @@ EXIT_WAIT_S = 20.0
 class Threaded(Source):
     """Reads a source in a thread. Only that thread reads and closes the source; its errors are raised by `take`."""
 
-    def __init__(self, source: Source, bell: threading.Condition | None = None, *, after: Threaded | None = None) -> None:
+    def __init__(self, source: Source, condition: threading.Condition | None = None, *, after: Threaded | None = None) -> None:
         """Start reading.
 
         Args:
             source: The source to read.
-            bell: Notified whenever there is something to take. Sources that are waited for together share one.
-            after: Start only after this reader, which shares `bell`, has closed its source: most devices can only be opened
-                once.
+            condition: Notified whenever there is something to take. Sources that are waited for together share one.
+            after: Start only after this reader, which shares `condition`, has closed its source. Most devices can only be
+                opened once.
         """
         self.name = source.name
         self._source = source
-        self._bell = bell or threading.Condition()
+        self._condition = condition or threading.Condition()
         self._queue: deque[Frame | StateChange] = deque()
         self._tell: Callable[[StateChange], None] = lambda _: None
         self._error: BaseException | None = None
@@ -63,24 +63,24 @@ class Threaded(Source):
         self._tell = tell
 
     def changes(self) -> list[StateChange]:
-        """Return the state changes before the next frame. Must be called with the bell held; call `tell` without it."""
+        """Return the state changes before the next frame. Must be called with the condition held; call `tell` without it."""
         return [item for item in self._until(Frame, len(self._queue)) if isinstance(item, StateChange)]
 
     def ready(self, most: int) -> list[Frame]:
         """Return the frames that are ready up to the next state change, at most `most`.
 
-        Must be called with the bell held. After the last frame, it raises the reader's error once, if there was one.
+        Must be called with the condition held. After the last frame, it raises the reader's error once, if there was one.
         """
         frames = [item for item in self._until(StateChange, most) if isinstance(item, Frame)]
         if frames:
-            self._bell.notify_all()  # there is room again
+            self._condition.notify_all()  # there is room again
         elif self._ended and self._error is not None and not self._queue:
             error, self._error = self._error, None
             raise error
         return frames
 
     def tell(self, changes: list[StateChange]) -> None:
-        """Report state changes. Must be called without the bell held, because the callback may close the source."""
+        """Report state changes. Must be called without the condition held, because the callback may close the source."""
         for change in changes:
             self._tell(change)
 
@@ -116,8 +116,8 @@ class Threaded(Source):
     def take(self, most: int) -> list[Frame]:
         """Wait for a frame, and return all that are ready, at most `most`. An empty list is the end."""
         while True:
-            with self._bell:
-                self._bell.wait_for(lambda: self.pending or self._ended)
+            with self._condition:
+                self._condition.wait_for(lambda: self.pending or self._ended)
                 changes = self.changes()
                 frames = [] if changes else self.ready(most)
                 ended = self.ended
@@ -127,12 +127,12 @@ class Threaded(Source):
 
     def stop(self) -> None:
         """Ask the reader to end, and wake it if it waits."""
-        with self._bell:
+        with self._condition:
             self._closing = True
             self._dropped += len(self._frames()) if self.live else 0
             self._queue.clear()
             self._error = None
-            self._bell.notify_all()
+            self._condition.notify_all()
         self._source.stop()
 
     def close(self) -> None:
@@ -152,17 +152,17 @@ class Threaded(Source):
         return [item for item in self._queue if isinstance(item, Frame)]
 
     def _post(self, change: StateChange) -> None:
-        with self._bell:
+        with self._condition:
             if not self._closing:
                 self._queue.append(change)
-                self._bell.notify_all()
+                self._condition.notify_all()
 
     def _store(self, frame: Frame) -> None:
         """Put a frame into the queue. After closing, a frame of a live source counts as skipped instead."""
         if self.live:
             self._drop_frames()
         else:
-            self._bell.wait_for(lambda: self._closing or len(self._queue) < AHEAD_FRAMES)
+            self._condition.wait_for(lambda: self._closing or len(self._queue) < AHEAD_FRAMES)
         if not self._closing:
             self._queue.append(frame)
         elif self.live:
@@ -177,20 +177,20 @@ class Threaded(Source):
     def _wait_for_device(self) -> None:
         before, self._after = self._after, None
         if before is not None:
-            with self._bell:
-                self._bell.wait_for(lambda: before.released or self._closing, EXIT_WAIT_S)
+            with self._condition:
+                self._condition.wait_for(lambda: before.released or self._closing, EXIT_WAIT_S)
 
     def _work(self) -> None:
         try:
             self._wait_for_device()
             while not self._closing and (frame := self._source.read()) is not None:
-                with self._bell:
+                with self._condition:
                     self._store(frame)
-                    self._bell.notify_all()
+                    self._condition.notify_all()
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised again where the caller waits
             self._error = None if self._closing else error
         finally:
             self._source.close()
-            with self._bell:
+            with self._condition:
                 self._ended = True
-                self._bell.notify_all()
+                self._condition.notify_all()

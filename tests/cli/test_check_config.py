@@ -104,7 +104,7 @@ def test_what_does_not_start_is_found_before(world, name):
         ("no folder of lines", "3: sink 'jsonl:none/a.jsonl': cannot be written"),
         ("another database", "3: sink 'sqlite:text.mp4': "),
         ("a port in use", "3: sink 'prometheus:"),
-        ("one file twice", "3: sinks 'jsonl:a.jsonl' and 'csv:./a.jsonl' would write to one file"),
+        ("one file twice", "3: sinks 'jsonl:a.jsonl' and 'csv:./a.jsonl' would write to the same file"),
     ],
 )
 def test_what_does_not_start_is_told_with_its_line(world, name, told):

@@ -319,7 +319,7 @@ def test_a_run_does_not_write_over_what_it_reads(edgecls, light_model, video, tm
     (tmp_path / "light.onnx").write_bytes(light_model.read_bytes())
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     done = edgecls("run", "-m", "light.onnx", "-s", video, "--sink", "jsonl:good.jsonl", "--sink", sink)
-    refused(done, f"sink '{sink}' would write to", "which is read; name another file")
+    refused(done, f"sink '{sink}' would write to", "which is an input; name another file")
     assert len(done.stderr.splitlines()) == 1
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -478,7 +478,7 @@ def test_a_run_with_other_sinks_goes_on_when_the_reader_of_stdout_leaves(light_m
     """The others have every frame, and the run says once that stdout has none any more."""
     done = run_until_head_leaves(light_model, tmp_path, 2500, *sinks)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("stdout: cannot be written (its reader has closed it); the run goes on without it") == 1
+    assert done.stderr.count("stdout: cannot be written (its reader closed it); the run goes on without it") == 1
     assert "rror" not in done.stderr
     assert len(records((tmp_path / "out.jsonl").read_text())) == 2500
     if "video:out.mp4" in sinks:

@@ -142,7 +142,7 @@ def test_a_topic_that_may_not_be_written_to_is_said(tmp_path):
     rules.write_text("topic readwrite other/#\n")
     rules.chmod(0o600)
     with broker(tmp_path, f"allow_anonymous true\nacl_file {rules}") as running:
-        refused = pytest.raises(SinkError, match=r"the broker refuses what is sent under edgecls/ \(Not authorized\)")
+        refused = pytest.raises(SinkError, match=r"the broker refuses messages to edgecls/ \(Not authorized\)")
         with MqttSink(f"mqtt://127.0.0.1:{running.port}/edgecls?discovery=") as sink, refused:
             sink.write_event(event())
         with MqttSink(f"mqtt://127.0.0.1:{running.port}/other?discovery=") as sink:

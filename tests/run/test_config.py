@@ -295,7 +295,7 @@ def test_two_sinks_that_meet_in_a_file_of_a_camera_are_refused(tmp_path, monkeyp
     (tmp_path / "cameras.toml").write_text(f"model = 'm.onnx'\nsinks = ['{one}', '{other}']\n{cameras}")
     with pytest.raises(ConfigError) as error:
         read_config("cameras.toml")
-    told = f"cameras.toml:2: sinks '{one}' and '{other}' would write to one file ({file}); name another file"
+    told = f"cameras.toml:2: sinks '{one}' and '{other}' would write to the same file ({file}); name another file"
     assert str(error.value) == told
 
 
@@ -314,10 +314,10 @@ def test_two_sinks_that_meet_in_no_file_are_not_refused(tmp_path, monkeypatch):
         ("video:out.mp4", "several cameras need {camera} in the name of the video, such as out-{camera}.mp4"),
         ("video:out-{start}.mp4", "several cameras need {camera} in the name of the video, such as out-{start}-{camera}.mp4"),
         ("video:out-{cam}.mp4", "{cam} is not a placeholder; did you mean {camera}? known are {camera} and {start}"),
-        ("video:{camera}.avi", "would write to b.avi, which is read; name another file"),
-        ("jsonl:./b.avi", "would write to b.avi, which is read; name another file"),
-        ("csv:m.onnx", "would write to m.onnx, which is read; name another file"),
-        ("sqlite:cameras.toml", "would write to cameras.toml, which is read; name another file"),
+        ("video:{camera}.avi", "would write to b.avi, which is an input; name another file"),
+        ("jsonl:./b.avi", "would write to b.avi, which is an input; name another file"),
+        ("csv:m.onnx", "would write to m.onnx, which is an input; name another file"),
+        ("sqlite:cameras.toml", "would write to cameras.toml, which is an input; name another file"),
     ],
 )
 @pytest.mark.parametrize("is_table", [False, True])

@@ -108,8 +108,8 @@ def check_lines(run: Watched) -> None:
     said = run.errors.splitlines()
     assert "Traceback" not in run.errors
     for what in ("lines", "snapshots", "clips", "frames of the video"):
-        assert len([line for line in said if line.startswith(f"{what} cannot be kept")]) == 1
-        assert len([line for line in said if f": {what} are kept again; " in line]) == 1
+        assert len([line for line in said if line.startswith(f"{what} cannot be written and")]) == 1
+        assert len([line for line in said if f": {what} are written again; " in line]) == 1
     for kind, lines in (("csv", 2), ("sqlite", 1), ("webhook", 1)):
         assert len([line for line in said if f"/{kind}-" in line and "kept in memory meanwhile" in line]) == lines
         assert len([line for line in said if f"/{kind}-" in line and "written again; 0 events were lost" in line]) == lines

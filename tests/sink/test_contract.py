@@ -298,7 +298,7 @@ def test_a_user_without_a_home_is_asked_for_a_folder(tmp_path, monkeypatch):
     for name in ("EDGECLS_SPOOL", "XDG_STATE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
-    with pytest.raises(ConfigError, match="say one in the environment variable EDGECLS_SPOOL"):
+    with pytest.raises(ConfigError, match="set one in the environment variable EDGECLS_SPOOL"):
         open_sink("csv:out.csv")
 
 
@@ -376,7 +376,7 @@ def test_one_file_by_two_names_is_refused(tmp_path, kind, link):
         (tmp_path / "folder").mkdir()
         other = tmp_path / "folder" / ".." / one.name
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(ConfigError, match=f"sinks '{kind}:.*one.*' and '{kind}:.*' would write to one file "):
+    with pytest.raises(ConfigError, match=f"sinks '{kind}:.*one.*' and '{kind}:.*' would write to the same file "):
         open_sinks([f"{kind}:{one}", f"{kind}:{other}"], spool=tmp_path / "spool")
     assert sorted(tmp_path.iterdir()) == before
 

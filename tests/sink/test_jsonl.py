@@ -71,7 +71,7 @@ def test_half_a_line_of_a_killed_run_is_cut_off(tmp_path, whole, half):
 def test_a_file_of_somebody_else_is_not_cut(tmp_path):
     """Half a line that no run began is refused, and stays."""
     (tmp_path / "notes.txt").write_text("one\ntwo")
-    with pytest.raises(SinkError, match=r"notes\.txt: its last line is not of edgecls run, and has no line break"):
+    with pytest.raises(SinkError, match=r"notes\.txt: its last line was not written by edgecls run and has no line break"):
         JsonlSink(tmp_path / "notes.txt")
     assert (tmp_path / "notes.txt").read_text() == "one\ntwo"
 
@@ -96,8 +96,8 @@ def test_lines_that_do_not_fit_on_the_disk_are_lost_and_counted(tmp_path):
     assert 50 < dropped < 100
     assert written == [*range(100 - dropped), 100, 101, 102]
     assert told == [
-        f"lines cannot be kept, and those that are lost are counted: {disk / 'out.jsonl'}: No space left on device",
-        f"{disk / 'out.jsonl'}: lines are kept again; {dropped + 1} were lost",
+        f"lines cannot be written and are counted as lost: {disk / 'out.jsonl'}: No space left on device",
+        f"{disk / 'out.jsonl'}: lines are written again; {dropped + 1} were lost",
     ]
 
 

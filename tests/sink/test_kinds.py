@@ -96,7 +96,7 @@ def test_each_kind_is_one_file_and_a_row():
         ("snapshot:s?most_gb=0", "most_gb must be more than 0, not 0.0"),
         ("video:x.mp4?part_s=60", "part_s is for a video with a quota, which is written in parts; set most_gb or"),
         ("sqlite:x.db?keep_days=-1", "keep_days must be more than 0, not -1.0"),
-        ("mqtt:host", "sink 'mqtt:host': mqtt:host: is no address of a broker; expected mqtt://"),
+        ("mqtt:host", "sink 'mqtt:host': mqtt:host: is not the address of a broker; expected mqtt://"),
         ("webhook:ftp://host", "expected an address such as webhook:https://host/path"),
         ("prometheus:port", "expected a port or HOST:PORT"),
     ],

@@ -68,7 +68,7 @@ def test_a_log_that_cannot_be_made_anew_goes_on(tmp_path):
     path.rmdir()
     file.append(b"3\n")
     file.close()
-    assert told == [f"{path}: was moved, and cannot be made anew (Is a directory); lines go on in the old file"]
+    assert told == [f"{path}: was moved, and a new file cannot be created (Is a directory); lines still go to the old file"]
     assert (tmp_path / "old.log").read_bytes() == b"0\n1\n2\n"
     assert path.read_bytes() == b"3\n"
 

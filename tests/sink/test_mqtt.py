@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 )
 def test_an_address_that_is_none_is_named(url):
     """The error shows how it is written, without the password."""
-    with pytest.raises(ConfigError, match=r"is no address of a broker; expected mqtt://") as caught:
+    with pytest.raises(ConfigError, match=r"is not the address of a broker; expected mqtt://") as caught:
         MqttSink(url)
     assert "s3cret" not in str(caught.value)
 
@@ -49,7 +49,7 @@ def test_an_address_that_is_none_is_named(url):
 @pytest.mark.parametrize("discovery", ["a/%23", "%2B", "a%00", "x" * 2000])
 def test_a_discovery_prefix_that_is_no_topic_is_refused(discovery):
     """Each event would be refused by it."""
-    with pytest.raises(ConfigError, match="is no prefix of topics; expected one such as homeassistant"):
+    with pytest.raises(ConfigError, match="is not a topic prefix; expected one such as homeassistant"):
         MqttSink(f"mqtt://host/a?discovery={discovery}")
 
 
@@ -152,5 +152,5 @@ def test_a_write_that_is_tried_again_counts_once(monkeypatch):
 @pytest.mark.parametrize("url", ["mqtt://a..b/x", "mqtt://[::1/x", f"mqtt://{'a' * 64}/x", "mqtt://ho st/x", "mqtt://host:0/x"])
 def test_an_impossible_host_is_found_with_the_settings(url):
     """So `check-config` finds it too; no name server is asked."""
-    with pytest.raises(ConfigError, match="is no address of a broker; expected mqtt://"):
+    with pytest.raises(ConfigError, match="is not the address of a broker; expected mqtt://"):
         MqttSettings(url)

@@ -190,7 +190,7 @@ def test_another_programs_file_is_left_alone(path, tmp_path):
     """A database of somebody else, and a file that is none, are refused and stay as they are."""
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE customers (name)")
-    with pytest.raises(SinkError, match=r"events\.db: is another program's database; name another file"):
+    with pytest.raises(SinkError, match=r"events\.db: is the database of another program; name another file"):
         SqliteSink(path)
     assert asked(path, "SELECT name FROM sqlite_master") == [("customers",)]
     (tmp_path / "text.db").write_text("no database at all, but long enough to look like one\n" * 50)
@@ -289,7 +289,7 @@ def test_a_damaged_database_is_moved_aside(path, how):
     assert asked(path, "SELECT id FROM events") == [(event(1).id,)]
     (aside,) = path.parent.glob("events.db.damaged-*")
     assert len(told) == 1
-    assert f"it was moved to {aside.name}, and an empty one begun" in told[0]
+    assert f"moved to {aside.name}, and a new one created" in told[0]
 
 
 @pytest.mark.parametrize("how", ["removed", "renamed"])

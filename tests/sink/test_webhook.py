@@ -162,7 +162,7 @@ def test_what_the_server_will_never_take_is_refused(status):
     with receiver(answer) as where, WebhookSink(f"http://{where}/hook") as sink, pytest.raises(RefusedError) as caught:
         sink.write_event(event())
     assert f"/hook: answers {status} " in str(caught.value)
-    assert ("give the address that it leads to" in str(caught.value)) == (status < 400)
+    assert ("use the address that it redirects to" in str(caught.value)) == (status < 400)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
@@ -242,8 +242,8 @@ def test_a_wait_for_an_answer_can_be_broken_off():
         ("host/path", "expected an address such as"),
         ("http://host:99999/", "the port must be a number from 1 to 65535"),
         ("http://me:s3cret@host:x/", "the port must be a number from 1 to 65535"),
-        ("http://host/#token", "expected secret=TEXT behind the #"),
-        ("http://host/#secret=whsec_s3cret!", "begins with whsec_ but is no base64"),
+        ("http://host/#token", "expected only secret=TEXT after the #"),
+        ("http://host/#secret=whsec_s3cret!", "begins with whsec_ but is not valid base64"),
     ],
 )
 def test_an_address_that_is_none_is_named(url, message):

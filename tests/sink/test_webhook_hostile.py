@@ -189,7 +189,7 @@ def test_a_redirection_in_a_circle_is_not_followed():
         came.append(take_request(peer))
         peer.sendall(b"HTTP/1.1 302 Found\r\nLocation: /hook\r\n\r\n")
 
-    with pytest.raises(RefusedError, match="give the address that it leads to"):
+    with pytest.raises(RefusedError, match="use the address that it redirects to"):
         write_to(talk, timeout_s=10)
     assert len(came) == 1
 

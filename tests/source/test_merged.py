@@ -44,8 +44,8 @@ def test_each_source_is_complete_and_in_order(most):
 def test_what_is_ready_comes_round_after_round():
     """With both cameras ready, a take of 4 gives two of each, and none twice."""
     with Merged(fakes(50, 50), say=pytest.fail) as source:
-        with source._bell:
-            source._bell.wait_for(lambda: all(len(s._queue) == 4 for s in source.sources), timeout=20)
+        with source._condition:
+            source._condition.wait_for(lambda: all(len(s._queue) == 4 for s in source.sources), timeout=20)
         assert by_camera(source.take(4)) == {"cam0": [0, 1], "cam1": [0, 1]}
 
 
@@ -54,8 +54,8 @@ def test_a_full_house_is_served_in_turn():
     with Merged(fakes(60, 60, 60), say=pytest.fail) as source:
         frames = []
         for _ in range(30):
-            with source._bell:
-                source._bell.wait_for(lambda: all(s._queue for s in source.sources), timeout=20)
+            with source._condition:
+                source._condition.wait_for(lambda: all(s._queue for s in source.sources), timeout=20)
             frames += source.take(1)
     assert {name: len(indices) for name, indices in by_camera(frames).items()} == {"cam0": 10, "cam1": 10, "cam2": 10}
 
@@ -173,8 +173,8 @@ def test_a_source_that_cannot_be_opened_closes_the_others(tmp_path, monkeypatch)
 def test_an_only_source_fails_with_its_own_error():
     """Not as one of one, nothing is told before, and what came before it comes first, in one batch too."""
     with Merged([FakeSource(gray_levels([1, 2]), name="a", error=AccessError("a: refused"))], say=pytest.fail) as source:
-        with source._bell:
-            source._bell.wait_for(lambda: source.sources[0].released, timeout=20)
+        with source._condition:
+            source._condition.wait_for(lambda: source.sources[0].released, timeout=20)
         assert [frame.index for frame in source.take(8)] == [0, 1]
         with pytest.raises(AccessError, match=r"^a: refused$"):
             source.take(8)
@@ -224,8 +224,8 @@ def test_what_is_skipped_by_sources_that_left_still_counts():
     """A camera that was skipped and taken out."""
     live = FakeSource(gray_levels([1] * 60), name="live", live=True, fps=1000)
     with Merged([live, *fakes(5)], say=pytest.fail) as source:
-        with source._bell:
-            source._bell.wait_for(lambda: source.sources[0].released, timeout=20)
+        with source._condition:
+            source._condition.wait_for(lambda: source.sources[0].released, timeout=20)
         skipped = source.skipped
         assert skipped == 59
         source.change(["live"], [])

@@ -80,9 +80,9 @@ def test_an_ambiguous_address_is_hidden_completely(address):
 @pytest.mark.parametrize(
     "text",
     [
-        "a: is no address; expected mqtt://[USER:PASSWORD@]HOST[:PORT]/PREFIX, odd characters percent-encoded",
+        "a: is not the address of a broker; expected mqtt://[USER:PASSWORD@]HOST[:PORT]/PREFIX, with special characters",
         "rtsp://cam:554/1: they stand in the address as USER:PASSWORD@HOST, an @ in them as %40",
-        "expected secret=TEXT behind the #",
+        "expected only secret=TEXT after the #",
         "basic authentication is wrong; the bearer of a token",
         "http://host:80 is wrong, mail: a@b.c",
     ],

@@ -2,8 +2,8 @@
 
 It is meant for sinks that record what a run shows. They receive results, states and events in order, and nothing is kept for
 the next run, whose packets and frames are different. A result with packets is queued without its picture, so minutes of results
-fit into the queue; of results with pictures only a few do. If the queue is full, the oldest results of a live source are
-dropped and counted, which does not affect clips while their packets are kept. A file waits instead.
+fit into the queue, but only a few results with pictures. If the queue is full, the oldest results of a live source are
+dropped and counted, which does not affect clips while their packets are kept. A file source waits instead.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Background(Sink):
         self._sink = sink
         self._name = name
         self._say = say
-        self._bell = threading.Condition()
+        self._condition = threading.Condition()
         self._queue: deque[_Waiting] = deque()
         self._error: BaseException | None = None
         self._closing = False
@@ -64,7 +64,7 @@ class Background(Sink):
         return self._sink.done
 
     def write(self, result: Result) -> None:
-        """Queue a result, without its picture if the frame has packets. A file waits until there is room."""
+        """Queue a result, without its picture if the frame has packets. A file source waits until there is room."""
         packets = result.frame.packets
         if packets is None:
             self._put(_Waiting(self._sink.write, result, is_result=True, has_picture=True))
@@ -82,9 +82,9 @@ class Background(Sink):
 
     def close(self) -> None:
         """Write what is queued and close the sink. The wait for a hanging disk is limited."""
-        with self._bell:
+        with self._condition:
             self._closing = True
-            self._bell.notify_all()
+            self._condition.notify_all()
         self._thread.join(CLOSE_WAIT_S)
         if self._thread.is_alive():
             self._say(f"{self._name}: still not written after {CLOSE_WAIT_S:g} s; what is not whole by now is lost")
@@ -92,14 +92,14 @@ class Background(Sink):
 
     def _put(self, item: _Waiting, *, waits: bool = False) -> None:
         self._raise()
-        with self._bell:
+        with self._condition:
             if waits:
-                self._bell.wait_for(lambda: len(self._queue) < AHEAD_OF_FILES or self._ended)
+                self._condition.wait_for(lambda: len(self._queue) < AHEAD_OF_FILES or self._ended)
             if self._closing or self._ended:
                 return
             self._queue.append(item)
             self._drop()
-            self._bell.notify_all()
+            self._condition.notify_all()
 
     def _drop(self) -> None:
         pictures = [item for item in self._queue if item.has_picture] if self._queue[-1].has_picture else []
@@ -119,10 +119,10 @@ class Background(Sink):
 
     def _next(self) -> _Waiting | None:
         """Wait for the next item. Returns None at the end."""
-        with self._bell:
-            self._bell.wait_for(lambda: self._queue or self._closing)
+        with self._condition:
+            self._condition.wait_for(lambda: self._queue or self._closing)
             item = self._queue.popleft() if self._queue else None
-            self._bell.notify_all()
+            self._condition.notify_all()
             return item
 
     def _work(self) -> None:
@@ -135,7 +135,7 @@ class Background(Sink):
             self._sink.close()
         except BaseException as error:  # noqa: BLE001 - as above
             self._error = self._error or error
-        with self._bell:
+        with self._condition:
             self._ended = True
             self._queue.clear()
-            self._bell.notify_all()
+            self._condition.notify_all()

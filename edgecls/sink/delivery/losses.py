@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgecls.log import Say
 
-_OF_DISKS = frozenset(
+_DISK_ERRNOS = frozenset(
     getattr(errno, name)
     for name in (
         *("EIO", "EROFS", "ENOSPC", "EDQUOT", "EACCES", "EPERM", "EMFILE", "ENFILE", "ENOENT", "ENODEV", "ENXIO", "EFBIG"),
@@ -18,11 +18,11 @@ _OF_DISKS = frozenset(
 )
 
 
-def is_of_disk(error: BaseException) -> bool:
+def is_disk_error(error: BaseException) -> bool:
     """Return whether an error may be temporary, such as a full, missing or read-only disk, unlike a wrong setting."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in _OF_DISKS:
+        if isinstance(cause, OSError) and cause.errno in _DISK_ERRNOS:
             return True
         cause = cause.__cause__
     return False
@@ -40,7 +40,7 @@ class LossCounter:
         self._since: tuple[str, int] | None = None  # the reason, and the number lost before it
 
     @property
-    def goes_on(self) -> bool:
+    def is_losing(self) -> bool:
         """Whether items are being lost."""
         return self._since is not None
 
@@ -52,7 +52,7 @@ class LossCounter:
         reason = getattr(system, "strerror", None)
         why = f"{self._place}: {reason}" if reason else str(error)
         if self._since is None or self._since[0] != why:
-            self._say(f"{self._what} cannot be kept, and those that are lost are counted: {why}")
+            self._say(f"{self._what} cannot be written and are counted as lost: {why}")
             self._since = (why, self._since[1] if self._since else self.lost)
         self.lost += lost
 
@@ -60,7 +60,7 @@ class LossCounter:
         """Note that an item was written, and report the end of the losses."""
         if self._since is not None:
             lost, self._since = self.lost - self._since[1], None
-            self._say(f"{self._place}: {self._what} are kept again; {lost} were lost")
+            self._say(f"{self._place}: {self._what} are written again; {lost} were lost")
 
     def close(self) -> None:
         """Report losses that have not been reported yet."""

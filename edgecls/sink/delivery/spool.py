@@ -13,7 +13,7 @@ the disk is full or fails, up to `MOST_IN_MEMORY` records wait in memory and are
 also kept in memory, so a failing disk loses nothing while records are being delivered. `lost` counts dropped records.
 
 A disk that is nearly full alternately accepts and refuses records. So the failure is reported once, and the recovery once,
-after the disk has accepted all records for `WELL_S`.
+after the disk has accepted all records for `RECOVERED_AFTER_S` seconds.
 
 Only one process can use a spool. SQLite's exclusive lock ensures that, and the system releases it when the process ends.
 """
@@ -45,7 +45,7 @@ LARGEST_LOG = 4_000_000
 AT_ONCE = 20
 """Records per transaction after a failure: small, so that a failed attempt costs little."""
 REOPEN_EVERY_S = 5.0
-WELL_S = 30.0
+RECOVERED_AFTER_S = 30.0
 _FAILURES = (OSError, sqlite3.Error)
 _STILL_OPEN = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 """After these errors the database stays usable; after all others it is reopened."""
@@ -59,7 +59,7 @@ class Spool:
     """
 
     def __init__(self, path: str | Path, *, most_bytes: int = MOST_BYTES, say: Callable[[str], None] = lambda _: None) -> None:
-        """Open the spool with records of earlier runs. Raises SinkError if another process uses it, or it cannot be opened."""
+        """Open the spool, which may hold records of earlier runs. Raises SinkError if it is in use or cannot be opened."""
         self.path = Path(path)
         self.lost = 0
         self._most_bytes = most_bytes
@@ -94,8 +94,8 @@ class Spool:
             self._memory.append(Record(self._last, text))
             self.waiting += 1
             self._bytes += len(text)
-            self._settle()
-            while self._bytes > self._most_bytes and self._give_up_oldest():
+            self._update_table()
+            while self._bytes > self._most_bytes and self._drop_oldest():
                 pass
             while len(self._memory) > MOST_IN_MEMORY:
                 at = 1 if self._memory[0] is self._taken else 0  # it is being delivered
@@ -118,7 +118,7 @@ class Spool:
                 why = str(error)
             with self._lock:
                 self.lost += 1
-                self._say(f"{self.path}: an event is lost, as it is damaged ({why[:80]})")
+                self._say(f"{self.path}: an event was lost because it is damaged ({why[:80]})")
                 self.done()
 
     def done(self) -> None:
@@ -137,7 +137,7 @@ class Spool:
             else:
                 self._ahead.add(taken.n)
             self._copies.pop(taken.n, None)
-            self._settle()
+            self._update_table()
 
     def sync(self) -> None:
         """Flush waiting records to disk, without blocking `append`, and keep the log short."""
@@ -157,7 +157,7 @@ class Spool:
             with self._lock:
                 self._fail(error)
         with self._lock:
-            self._settle()
+            self._update_table()
 
     def close(self) -> None:
         """Close the file, in which waiting records remain. May be called twice."""
@@ -165,18 +165,18 @@ class Spool:
             if self._is_closed:
                 return
             self._reopen_at = 0.0
-            self._settle()
+            self._update_table()
             self._is_closed = True
-            self._tell_well(after_s=0.0)
+            self._report_recovery(after_s=0.0)
             if self._memory:
                 self.lost += len(self._memory)
-                self._say(f"{self.path}: {len(self._memory)} events are lost, as the disk did not take them")
+                self._say(f"{self.path}: {len(self._memory)} events could not be written and are lost")
                 self._memory.clear()
             if self._table is not None:
                 self._table.close()
                 self._table = None
 
-    def _settle(self) -> None:
+    def _update_table(self) -> None:
         """Update the table: delete delivered records, and insert those that wait in memory."""
         try:
             table = self._open_table()
@@ -200,7 +200,7 @@ class Spool:
         except _FAILURES as error:
             self._fail(error)
         else:
-            self._tell_well(after_s=WELL_S)
+            self._report_recovery(after_s=RECOVERED_AFTER_S)
 
     def _first(self, after: int) -> Record | None:
         """Return the first record that is not done and has a number above `after`."""
@@ -219,7 +219,7 @@ class Spool:
         kept = self._memory if table is not None else (*self._copies.values(), *self._memory)
         return next((record for record in kept if record.n > after), None)
 
-    def _give_up_oldest(self) -> bool:
+    def _drop_oldest(self) -> bool:
         """Drop the oldest record that is not being delivered. Returns False if there is none."""
         is_from_table = self._is_from_table
         oldest = self._first(self._done if self._taken is None else max(self._done, self._taken.n))
@@ -231,11 +231,11 @@ class Spool:
         else:
             self._ahead.add(oldest.n)
             self._copies.pop(oldest.n, None)
-            self._settle()
+            self._update_table()
         self._forget(oldest)
         if not self._is_full:
             self._is_full = True
-            self._say(f"{self.path}: is full ({self._most_bytes:,} bytes); the oldest events are given up")
+            self._say(f"{self.path}: is full ({self._most_bytes:,} bytes); the oldest events are dropped")
         return True
 
     def _forget(self, record: Record) -> None:
@@ -281,13 +281,13 @@ class Spool:
 
     def _move_aside(self, error: BaseException) -> None:
         try:
-            self._say(f"{self.path}: is damaged ({error}); it is moved to {move_aside(self.path).name}, and an empty one begun")
+            self._say(f"{self.path}: is damaged ({error}); moved to {move_aside(self.path).name}, and a new one created")
             self._reopen_at = 0.0
         except OSError:  # opening it again will move it
             return
 
-    def _tell_well(self, *, after_s: float) -> None:
-        """Report once that the disk works again."""
+    def _report_recovery(self, *, after_s: float) -> None:
+        """Report once that the disk works again, if the last failure was `after_s` seconds ago or more."""
         if self._trouble and not self._fails and time.monotonic() - self._failed_at >= after_s:
             self._trouble = ""
             self._say(f"{self.path}: can be written again; {self.lost} events were lost")
@@ -302,5 +302,5 @@ def _as_text(record: Mapping[str, Any]) -> str:
 
 def _why(error: OSError | sqlite3.Error) -> str:
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-        return "another run writes through it; give this one a folder of its own: EDGECLS_SPOOL=FOLDER"
+        return "is in use by another run; give this run its own folder: EDGECLS_SPOOL=FOLDER"
     return f"cannot be opened ({error})"

@@ -1,7 +1,7 @@
 """The SQLite table of a spool.
 
 The file cannot be trusted: others may be able to write to the folder, and disks fail. A damaged file, or one that is not a
-spool, is moved aside and replaced with an empty one; records that edgecls cannot have written are removed.
+spool, is renamed and replaced with a new one; records that edgecls cannot have written are removed.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class SpoolTable:
                 self._db.close()
             if not is_damage(error):
                 raise
-            say(f"{path}: is damaged or no spool ({error}); it was moved to {move_aside(path).name}, and an empty one begun")
+            say(f"{path}: is damaged or not a spool ({error}); moved to {move_aside(path).name}, and a new one created")
             self._db = _open(path)
         self.count, self.bytes, self.last = self._db.execute(
             "SELECT COUNT(*), COALESCE(SUM(LENGTH(record)), 0), COALESCE(MAX(n), 0) FROM waiting"
@@ -131,7 +131,7 @@ def _open(path: Path) -> sqlite3.Connection:
         db.text_factory = bytes  # invalid UTF-8 would make the query fail
         tables = [sql for (sql,) in db.execute("SELECT sql FROM sqlite_master")]
         if tables not in ([], [SCHEMA.encode()]):
-            raise _ForeignError("it has other tables than a spool")
+            raise _ForeignError("its tables are not those of a spool")
         db.execute("PRAGMA page_size=1024")  # a commit writes whole pages, and records are small
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("PRAGMA journal_mode=WAL")

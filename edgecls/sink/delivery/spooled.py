@@ -67,7 +67,7 @@ class Spooled(Sink):
         self._say = say
         self._close_wait_s = close_wait_s
         self._backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S, rng=rng)
-        self._bell = threading.Condition()
+        self._condition = threading.Condition()
         self._reported: deque[str] = deque(maxlen=REASONS)  # reasons of the outage: two may alternate
         self._retry_at = 0.0
         self._asked_until = 0.0  # the sink has asked not to retry before
@@ -114,29 +114,29 @@ class Spooled(Sink):
         What is written in the meantime waits in the spool. If the new sink cannot be opened, this is reported and retried like
         a failed write.
         """
-        with self._bell:
+        with self._condition:
             before = self._sink
             self._next, self._is_due = open_it, True
-            self._bell.notify_all()
+            self._condition.notify_all()
         before.stop()
 
     def close(self) -> None:
         """Deliver what waits, until a delivery fails or for `close_wait_s` seconds; the rest stays in the spool."""
-        with self._bell:
+        with self._condition:
             if self._close_by is None:
                 self._close_by = time.monotonic() + self._close_wait_s
-            self._bell.notify_all()
+            self._condition.notify_all()
         self._thread.join(self._close_wait_s)
         if self._thread.is_alive():
             self._sink.stop()
             self._thread.join(STOP_WAIT_S)
 
     def _append(self, record: Mapping[str, Any]) -> None:
-        with self._bell:
+        with self._condition:
             if self._close_by is not None:
                 raise SinkError(f"{self._name}: is closed")
             self._spool.append(record)
-            self._bell.notify_all()
+            self._condition.notify_all()
 
     def _work(self) -> None:
         try:
@@ -151,7 +151,7 @@ class Spooled(Sink):
     def _goes_on(self) -> bool:
         """Wait until there is something to deliver and the sink may be tried. Returns False at the end."""
         while True:
-            with self._bell:
+            with self._condition:
                 now, has_work = time.monotonic(), self._next is not None or self._spool.waiting > 0
                 if self._close_by is not None:
                     return has_work and self._asked_until <= now < self._close_by
@@ -159,9 +159,9 @@ class Spooled(Sink):
                     return True
                 if has_work:  # new events do not end this wait, only `close` and `replace` do
                     wait_s = min(self._retry_at - now, SYNC_EVERY_S)
-                    self._bell.wait_for(lambda: self._close_by is not None or self._is_due, wait_s)
+                    self._condition.wait_for(lambda: self._close_by is not None or self._is_due, wait_s)
                 else:
-                    self._bell.wait()
+                    self._condition.wait()
             self._sync()
 
     def _sync(self) -> None:
@@ -191,7 +191,7 @@ class Spooled(Sink):
 
     def _open_next(self) -> None:
         """Close the sink and open its replacement, if `replace` was called. Raises SinkError."""
-        with self._bell:
+        with self._condition:
             open_it, self._is_due = self._next, False
         if open_it is None:
             return
@@ -200,7 +200,7 @@ class Spooled(Sink):
             self._sink = open_it()
         except Exception as error:  # other errors would discard the waiting event
             raise SinkError(f"{self._name}: {error or type(error).__name__}") from error
-        with self._bell:
+        with self._condition:
             self._next = None if self._next is open_it else self._next
 
     def _close_sink(self) -> None:
@@ -226,7 +226,7 @@ class Spooled(Sink):
         now = time.monotonic()
         self._asked_until = now + min(asked_s, LONGEST_ASKED_S)
         self._retry_at = max(now + self._backoff.next_s(), self._asked_until)
-        with self._bell:
+        with self._condition:
             if self._close_by is not None:
                 self._close_by = 0.0
 

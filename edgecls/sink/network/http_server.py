@@ -74,7 +74,7 @@ class _Open:
     """An open connection: its deadline, and whether its request has arrived."""
 
     over_at: float
-    is_asked: bool = False
+    has_request: bool = False
 
 
 class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -111,20 +111,20 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         try:
             super().process_request(request, client_address)
         except BaseException:  # there is no thread that would release it
-            self._let_go(request)
+            self._release(request)
             raise
 
     def process_request_thread(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._let_go(request)
+            self._release(request)
 
-    def is_asked(self, request: socket.socket) -> None:
+    def mark_received(self, request: socket.socket) -> None:
         """Note that the request has arrived, and start the time limit for the answer."""
         with self._lock:
             if request in self._open:
-                self._open[request] = _Open(time.monotonic() + ANSWER_WAIT_S, is_asked=True)
+                self._open[request] = _Open(time.monotonic() + ANSWER_WAIT_S, has_request=True)
 
     def service_actions(self) -> None:
         """Close late connections. A socket timeout would restart with every byte."""
@@ -145,12 +145,12 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def _make_room(self) -> None:
         with self._lock:
             oldest = min(
-                self._open, key=lambda request: (self._open[request].is_asked, self._open[request].over_at), default=None
+                self._open, key=lambda request: (self._open[request].has_request, self._open[request].over_at), default=None
             )
         if oldest is not None:
             _hang_up(oldest)
 
-    def _let_go(self, request: socket.socket) -> None:
+    def _release(self, request: socket.socket) -> None:
         with self._lock:
             known = self._open.pop(request, None)
         if known is not None:
@@ -167,7 +167,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         head = self._head()
         if head is None:
             return
-        self.server.is_asked(self.request)
+        self.server.mark_received(self.request)
         self.rfile = io.BytesIO(head)
         self.close_connection = True
         self.handle_one_request()

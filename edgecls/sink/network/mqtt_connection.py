@@ -27,7 +27,7 @@ GREETING_LOOP_S = 0.1
 FIRST_BYTES, BYTES_PER_MESSAGE, BYTES_PER_S = 65_536, 1024, 64
 """Bytes that a broker may send: initially, per message of ours, and per second. It only sends acknowledgements."""
 CHUNK = 65_536
-NOT_LET_IN = ("Bad user name or password", "Not authorized", "Bad authentication method", "Banned")
+BAD_LOGIN = ("Bad user name or password", "Not authorized", "Bad authentication method", "Banned")
 TAKEN_OVER = "Session taken over"
 
 
@@ -91,7 +91,7 @@ class Link:
         return time.monotonic() - self._began_at if self._began_at else 0.0
 
     def run(self, last_id: int, on_ready: Callable[[], None]) -> str:
-        """Connect and stay connected until the connection breaks. Returns the reason.
+        """Connect and stay connected until the connection breaks. Returns why it broke.
 
         `on_ready` is called when the broker has acknowledged the first message. Message ids begin after `last_id`.
         """
@@ -108,11 +108,11 @@ class Link:
                 if greeting in self.answers and not self.is_ready:
                     on_ready()
         except TimeoutError as error:
-            self._blame(f"the broker cannot be reached ({'it does not answer' if self._socket else error})")
+            self._set_reason(f"the broker cannot be reached ({'it does not answer' if self._socket else error})")
         except OSError as error:
-            self._blame(f"the broker cannot be reached ({error.strerror or error})")
+            self._set_reason(f"the broker cannot be reached ({error.strerror or error})")
         except Exception as error:  # noqa: BLE001 - paho does not document what it raises for invalid packets
-            self._blame(f"what answers is no MQTT broker ({type(error).__name__})")
+            self._set_reason(f"the server is not an MQTT broker ({type(error).__name__})")
         finally:
             self.is_ready = False
             self._forget()
@@ -133,7 +133,7 @@ class Link:
 
     def hang_up(self, why: str) -> None:
         """Close the connection at once."""
-        self._blame(why)
+        self._set_reason(why)
         self.is_ready = False
         self._connection.hang_up()
 
@@ -147,19 +147,20 @@ class Link:
         client.on_connect = client.on_disconnect = client.on_publish = client.on_socket_register_write = None
         del client._create_socket
 
-    def _blame(self, why: str) -> None:
+    def _set_reason(self, why: str) -> None:
+        """Store why the connection broke, unless an earlier reason is known."""
         self._why = self._why or why
 
     def _on_connect(self, _client: Any, _data: object, _flags: object, reason: Any, _properties: object) -> None:
         if not reason.is_failure:
             self._began_at = self._began_at or time.monotonic()
             return
-        who = "user and password" if str(reason) in NOT_LET_IN else "the connection"
-        self._blame(f"the broker refuses {who} ({reason})")
+        who = "user and password" if str(reason) in BAD_LOGIN else "the connection"
+        self._set_reason(f"the broker refuses {who} ({reason})")
 
     def _on_disconnect(self, _client: Any, _data: object, _flags: object, reason: Any, _properties: object) -> None:
         hint = "; another client has the same id" if str(reason) == TAKEN_OVER else ""
-        self._blame(f"the connection to the broker was lost ({reason}{hint})")
+        self._set_reason(f"the connection to the broker was lost ({reason}{hint})")
 
     def _on_publish(self, _client: Any, _data: object, mid: int, reason: Any, _properties: object) -> None:
         """Store an acknowledgement. paho calls this once for each message of this connection."""

@@ -34,7 +34,7 @@ LONGEST_WAIT_S = 30.0
 HELD_S = 10.0
 """A connection that lasts this long, or delivers a message, was good; the back-off then starts again."""
 CLOSE_WAIT_S = 1.0
-PATIENCE = 6
+MOST_WAITS = 6
 """Number of waits for an acknowledgement after which to reconnect: the broker may have lost the message."""
 SILENT = "the broker does not acknowledge"
 
@@ -71,7 +71,7 @@ class Publisher:
         self._resolver = Resolver(broker.host, broker.port)
         self._client_id = f"edgecls-{secrets.token_hex(6)}"  # unique: a broker closes connections with duplicate ids
         self._backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S, rng=rng)
-        self._bell = threading.Condition()
+        self._condition = threading.Condition()
         self._link: Link | None = None
         self._last_id = 0
         self._down = ""  # why there is no connection
@@ -92,19 +92,19 @@ class Publisher:
         Raises:
             NotDeliveredError: Not all messages were acknowledged within `wait_s` seconds.
         """
-        with self._bell:
-            self._bell.wait_for(lambda: self._is_stopped or self._down or self._ready(), wait_s)
+        with self._condition:
+            self._condition.wait_for(lambda: self._is_stopped or self._down or self._ready(), wait_s)
             link = self._link
             if link is None or not self._ready():
                 raise NotDeliveredError(self._down or SILENT)
         sent = self._sent
         if sent is None or (sent.key, sent.link) != (key, link):
             sent = self._sent = self._publish(key, link, messages)
-        with self._bell:
-            self._bell.wait_for(lambda: self._is_stopped or self._link is not link or sent.is_over(), wait_s)
+        with self._condition:
+            self._condition.wait_for(lambda: self._is_stopped or self._link is not link or sent.is_over(), wait_s)
             if not sent.is_over():
                 sent.waits += 1
-                if sent.waits >= PATIENCE:
+                if sent.waits >= MOST_WAITS:
                     link.hang_up(SILENT)
                 raise NotDeliveredError(self._down or SILENT)
             self._sent = None
@@ -113,24 +113,25 @@ class Publisher:
 
     def stop(self) -> None:
         """Interrupt `deliver`."""
-        with self._bell:
+        with self._condition:
             self._is_stopped = True
-            self._bell.notify_all()
+            self._condition.notify_all()
 
     def close(self) -> None:
         """Publish that edgecls is offline, and disconnect."""
         self.stop()
         self._closing.set()
-        with self._bell:
+        with self._condition:
             link = self._link
-        if link is not None and not (link.is_ready and self._take_leave(link)):
+        if link is not None and not (link.is_ready and self._disconnect(link)):
             link.hang_up("closed")
         self._thread.join(CLOSE_WAIT_S)
 
-    def _take_leave(self, link: Link) -> bool:
+    def _disconnect(self, link: Link) -> bool:
+        """Publish that edgecls is offline and disconnect. Returns whether the thread has ended."""
         goodbye = link.publish(Message(self._broker.status, OFFLINE))
-        with self._bell:
-            self._bell.wait_for(lambda: goodbye in link.answers or self._link is not link, CLOSE_WAIT_S)
+        with self._condition:
+            self._condition.wait_for(lambda: goodbye in link.answers or self._link is not link, CLOSE_WAIT_S)
         link.disconnect()
         self._thread.join(CLOSE_WAIT_S)
         return not self._thread.is_alive()
@@ -139,10 +140,10 @@ class Publisher:
         return self._link is not None and self._link.is_ready
 
     def _publish(self, key: Hashable, link: Link, messages: Sequence[Message]) -> _Sent:
-        if self._sent is not None and self._sent.link is link:  # the earlier delivery was given up
+        if self._sent is not None and self._sent.link is link:  # the caller has abandoned the earlier delivery
             link.hang_up(SILENT)
             raise NotDeliveredError(SILENT)
-        with self._bell:
+        with self._condition:
             link.answers.clear()
             self.retained.update({message.topic: message.text for message in messages if message.retain})
         return _Sent(key, link, [link.publish(message) for message in messages])
@@ -157,27 +158,27 @@ class Publisher:
         """Connect and stay connected. Returns whether it was a good connection."""
         with Connection(self._resolver, Deadline(CONNECT_WAIT_S)) as connection:
             link = Link(self._paho, self._broker, connection, client_id=self._client_id, notify=self._notify)
-            with self._bell:
+            with self._condition:
                 self._link = link
                 if self._closing.is_set():
                     return False
             why = link.run(self._last_id, lambda: self._greet(link))
-            with self._bell:
+            with self._condition:
                 self._last_id = link.last_id
                 self._link, self._down = None, why
-                self._bell.notify_all()
+                self._condition.notify_all()
         return link.is_good or link.held_s >= HELD_S
 
     def _greet(self, link: Link) -> None:
         """Send retained messages again, and wake `deliver`."""
-        with self._bell:
+        with self._condition:
             again = [Message(topic, text) for topic, text in self.retained.items()]
         for message in again:
             link.publish(message)
-        with self._bell:
+        with self._condition:
             link.is_ready, self._down = True, ""
-            self._bell.notify_all()
+            self._condition.notify_all()
 
     def _notify(self) -> None:
-        with self._bell:
-            self._bell.notify_all()
+        with self._condition:
+            self._condition.notify_all()

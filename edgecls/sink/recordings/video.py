@@ -21,7 +21,7 @@ from edgecls.files import part_of, private_mode
 from edgecls.files.locks import claim_existing, claim_to_replace
 from edgecls.log import Say, log_warning
 from edgecls.settings import check, check_limits, limited
-from edgecls.sink.delivery.losses import LossCounter, is_of_disk
+from edgecls.sink.delivery.losses import LossCounter, is_disk_error
 from edgecls.sink.recordings.folder import stamp
 from edgecls.sink.recordings.quota import Quota, QuotaSettings, write_sidecar
 from edgecls.sink.recordings.video_file import VideoFile
@@ -39,7 +39,7 @@ RETRY_S = 5.0
 PART_S = 600.0
 WRITTEN_AFTER_OUTAGE = 300
 """Number of results in a row after which an outage is over: the encoder and the file hold some before they write."""
-WORTH_BYTES = 65_536
+KEPT_FROM_BYTES = 65_536
 """On a full disk, unfinished files after the first are removed if they are smaller. Otherwise each retry would leave a file."""
 
 
@@ -135,13 +135,13 @@ class VideoSink(Sink):
         try:
             self._append(result)
         except SinkError as error:
-            if not self._has_written and not is_of_disk(error):
+            if not self._has_written and not is_disk_error(error):
                 raise
             self._losses.lose(error, lost=1 + (error.lost if isinstance(error, LostError) else 0))
             self._written = 0
             return
         self._has_written = True
-        self._written = self._written + 1 if self._losses.goes_on else 0
+        self._written = self._written + 1 if self._losses.is_losing else 0
         if self._written >= WRITTEN_AFTER_OUTAGE:
             self._losses.over()
 
@@ -189,7 +189,7 @@ class VideoSink(Sink):
         if file is None:
             return
         try:
-            is_complete = file.close(worth_bytes=WORTH_BYTES if self._count.get(camera) else 1)
+            is_complete = file.close(kept_from_bytes=KEPT_FROM_BYTES if self._count.get(camera) else 1)
         finally:
             self._count[camera] = self._count.get(camera, 0) + (file.bytes > 0)
         if is_complete and self._claims:

@@ -71,11 +71,11 @@ class VideoFile:
             raise SinkError(f"{self.path}: the video cannot be written ({error})") from error
         self._frames += 1
 
-    def close(self, *, worth_bytes: int) -> bool:
+    def close(self, *, kept_from_bytes: int) -> bool:
         """Complete and rename the video. A file without any frame is removed.
 
         Args:
-            worth_bytes: Size from which an unfinished file is kept if it cannot be completed.
+            kept_from_bytes: Minimum size of an unfinished file to be kept if it cannot be completed.
 
         Returns:
             Whether there is a complete video.
@@ -100,12 +100,12 @@ class VideoFile:
             put_index_first(self.path, mode=private_mode())
         except (self._av.FFmpegError, OSError) as error:
             _close_quietly(self._file)
-            is_worth = bool(self.bytes) and _size(self._part) >= worth_bytes
-            left = f"the unfinished video is {self._part}" if is_worth else "nothing of it was kept"
-            if not is_worth:
+            is_kept = bool(self.bytes) and _size(self._part) >= kept_from_bytes
+            left = f"the unfinished video is {self._part}" if is_kept else "the unfinished video was removed"
+            if not is_kept:
                 self.bytes = 0
                 unlink_quietly(self._part)
-            lost = self._frames - (self._encoded if is_worth else 0)
+            lost = self._frames - (self._encoded if is_kept else 0)
             raise LostError(f"{self.path}: the video cannot be finished ({error}); {left}", lost) from error
         return True
 

@@ -141,7 +141,7 @@ def test_one_run_has_it_at_a_time(path, monkeypatch):
     """A second one is refused, with what to do; after the first has ended it is free."""
     monkeypatch.setattr(spool_table, "LOCK_WAIT_S", 0.05)
     first = Spool(path)
-    with pytest.raises(SinkError, match=r"of\.spool: another run writes through it; .* of its own: EDGECLS_SPOOL=FOLDER"):
+    with pytest.raises(SinkError, match=r"of\.spool: is in use by another run; .* its own folder: EDGECLS_SPOOL=FOLDER"):
         Spool(path)
     fill(first, range(1))
     first.close()
@@ -240,7 +240,7 @@ def test_a_record_that_cannot_be_read_is_lost_alone(path, record):
     assert drained(spool) == [7, 0, 1]
     assert (spool.lost, spool.waiting) == (1, 0)
     assert len(told) == 1
-    assert f"{path}: an event is lost, as it is damaged" in told[0]
+    assert f"{path}: an event was lost because it is damaged" in told[0]
     spool.close()
 
 
@@ -271,7 +271,7 @@ def test_when_it_is_full_the_oldest_goes(path):
     fill(spool, range(20), "x" * 100)
     assert spool.peek()["number"] == 0
     fill(spool, range(20, 400), "x" * 100)
-    assert told == [f"{path}: is full (10,000 bytes); the oldest events are given up"]
+    assert told == [f"{path}: is full (10,000 bytes); the oldest events are dropped"]
     waiting, lost = spool.waiting, spool.lost
     assert waiting + lost == 400
     assert 70 < waiting < 85
@@ -298,7 +298,7 @@ def small_disk(tmp_path):
 
 def test_a_full_disk_loses_nothing_that_is_delivered(small_disk, monkeypatch):
     """On a full disk records wait in memory and are delivered in order; it is said once, and once when there is room again."""
-    monkeypatch.setattr(spool_module, "WELL_S", 0.0)
+    monkeypatch.setattr(spool_module, "RECOVERED_AFTER_S", 0.0)
     told: list[str] = []
     (small_disk / "other").write_bytes(b"\0" * 250_000)
     spool = Spool(small_disk / "of.spool", say=told.append)
@@ -324,7 +324,7 @@ def test_what_a_full_disk_costs_is_counted(small_disk):
     assert spool.lost > 1000
     in_memory = spool.waiting
     spool.close()
-    assert "1000 events are lost" in told[-1]
+    assert "1000 events could not be written and are lost" in told[-1]
     (small_disk / "other").unlink()
     again = Spool(small_disk / "of.spool")
     assert again.waiting == in_memory - 1000
@@ -397,7 +397,7 @@ def broken_disk(monkeypatch):
     """Call it with a spool: its disk fails, and cannot be opened again until the second call."""
     opened = spool_module.SpoolTable
     monkeypatch.setattr(spool_module, "REOPEN_EVERY_S", 0.0)
-    monkeypatch.setattr(spool_module, "WELL_S", 0.0)
+    monkeypatch.setattr(spool_module, "RECOVERED_AFTER_S", 0.0)
 
     def fail(*_: object, **__: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
@@ -444,7 +444,7 @@ def test_what_a_broken_disk_costs_is_counted(path, broken_disk):
     spool.close()
     assert spool.lost == 500 + 600
     assert len(told) == 2
-    assert "600 events are lost, as the disk did not take them" in told[1]
+    assert "600 events could not be written and are lost" in told[1]
 
 
 def test_another_disk_in_its_place_gets_what_is_in_memory(path, broken_disk):

@@ -83,7 +83,7 @@ def test_who_has_asked_stays(server):
     """A silent connection makes room before one that is being answered, though that is older."""
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(connect(server, b"GET /large HTTP/1.0\r\n\r\n"))
-        until(lambda: any(one.is_asked for one in server._server._open.values()))
+        until(lambda: any(one.has_request for one in server._server._open.values()))
         for _ in range(3 * MOST_CONNECTIONS):
             stack.enter_context(connect(server))
         received = 0

@@ -201,7 +201,7 @@ def test_a_broker_that_hangs_up_costs_no_memory():
 
 def test_the_queue_of_a_connection_holds_one_write(monkeypatch):
     """A broker that never acknowledges: what waits for it is the status and one write, however often that is tried."""
-    monkeypatch.setattr(mqtt_publisher, "PATIENCE", 10_000)
+    monkeypatch.setattr(mqtt_publisher, "MOST_WAITS", 10_000)
     silent = over_connections(lambda message: ack(message.mid) if message.topic.endswith("/status") else b"", good_from=99)
     with scripted_broker(answer=silent) as broker, open_sink_to(broker, answer_wait_s=0.01) as sink:
         for _ in range(50):
@@ -261,7 +261,7 @@ def test_waits_double_until_a_connection_holds(monkeypatch):
         ({"welcome": lambda _: None}, "the connection to the broker was lost"),
         ({"welcome": lambda _: b"\x20\x03\x00\x87\x00"}, r"the broker refuses user and password \(Not authorized\)"),
         ({"welcome": lambda _: b"\x20\x03\x00\x97\x00"}, r"the broker refuses the connection \(Quota exceeded\)"),
-        ({"welcome": lambda _: b"\x20\x7f" + b"\xff" * 127}, r"what answers is no MQTT broker|the broker refuses|lost"),
+        ({"welcome": lambda _: b"\x20\x7f" + b"\xff" * 127}, r"the server is not an MQTT broker|the broker refuses|lost"),
         ({"answer": lambda _: b"\xe0\x02\x8e\x00"}, r"\(Session taken over; another client has the same id\)"),
     ],
 )

@@ -437,8 +437,8 @@ def test_a_clip_that_cannot_be_finished_is_counted_and_said(tmp_path, clips):
                 (clips / "gate-000002.000s-truck.mp4" / "in the way").mkdir(parents=True)
     assert sink.lost == 1
     assert len(lines) == 2
-    assert lines[0].startswith(f"clips cannot be kept, and those that are lost are counted: {clips}: ")
-    assert lines[1] == f"{clips}: clips are kept again; 1 were lost"
+    assert lines[0].startswith(f"clips cannot be written and are counted as lost: {clips}: ")
+    assert lines[1] == f"{clips}: clips are written again; 1 were lost"
     assert [p.name for p in clips.glob("*.json")] == ["gate-000005.600s-truck.json"]
     assert [p.name for p in clips.glob(".*")] == []
 

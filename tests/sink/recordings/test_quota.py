@@ -159,7 +159,7 @@ def test_a_disk_that_fills_up(tmp_path, kind):
         assert sink.lost == 3
         assert len(lines) == 2, lines
         assert "No space left on device" in lines[0]
-        assert lines[1] == f"{disk}: {kind} are kept again; 3 were lost"
+        assert lines[1] == f"{disk}: {kind} are written again; 3 were lost"
         assert len(list(disk.iterdir())) == 2
 
 

@@ -242,7 +242,7 @@ def test_a_picture_that_cannot_be_written_is_counted_and_said(pictures, monkeypa
     assert sink.lost == 3
     assert len(lines) == 2
     assert "No space left on device" in lines[0]
-    assert lines[1] == f"{pictures}: snapshots are kept again; 3 were lost"
+    assert lines[1] == f"{pictures}: snapshots are written again; 3 were lost"
     assert len(list(pictures.iterdir())) == 2
 
 

@@ -333,8 +333,8 @@ def test_a_run_goes_on_while_the_disk_of_its_video_is_full(tmp_path, monkeypatch
         sink.close()
         lost = sink.backlog.dropped
         assert told == [
-            f"frames of the video cannot be kept, and those that are lost are counted: {disk}/out.mp4: No space left on device",
-            f"{disk}/out.mp4: frames of the video are kept again; {lost} were lost",
+            f"frames of the video cannot be written and are counted as lost: {disk}/out.mp4: No space left on device",
+            f"{disk}/out.mp4: frames of the video are written again; {lost} were lost",
         ]
         assert 0 < lost < 80
         assert len(list(disk.glob(".*.part.mp4"))) <= 1
