@@ -14,7 +14,7 @@ from edgecls.errors import SinkError
 from edgecls.events.observation import SCORE_DIGITS
 from edgecls.log import Say, log_warning
 from edgecls.sink.line_file import LineFile
-from edgecls.sink.sink import Sink, SinkKind
+from edgecls.sink.sink import REMEMBERED_EVENTS, Sink, SinkKind
 from edgecls.text.csv_cells import csv_line
 from edgecls.text.strict_json import dumps
 
@@ -26,10 +26,9 @@ COLUMNS = (
     *("id", "kind", "camera", "region", "label", "score", "start", "end", "duration_s"),
     *("track_id", "direction", "counts", "occupancy", "model", "file"),
 )
-REMEMBERED = 1000
 HEAD_BYTES = 4096
 TAIL_BYTES = 65_536
-"""Number of recent event ids to remember, and bytes of the file to read for them: duplicates arrive soon after each other."""
+"""Bytes at the end of an existing file to read for the ids of recent events: duplicates arrive soon after each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class CsvSink(Sink):
     def __init__(self, path: str | Path, *, say: Say = log_warning) -> None:
         """Open or create the file. Raises SinkError if it cannot be written, has other columns, or is in use by another run."""
         self._path = Path(path)
-        self._written: deque[str] = deque(maxlen=REMEMBERED)
+        self._written: deque[str] = deque(maxlen=REMEMBERED_EVENTS)
         self._file: LineFile | None = None
         try:
             self._file = LineFile(self._path, say=say, head=csv_line(COLUMNS), check=self._check)

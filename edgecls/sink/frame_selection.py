@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from edgecls.frame import Result
 
 
-ROUNDED_S = 0.0005
-"""Tolerance in seconds, because frame times are rounded."""
+INTERVAL_TOLERANCE_S = 0.0005
+"""How much less than `every_s` may lie between two selected frames, because frame times are rounded."""
 
 
 class _Last(NamedTuple):
@@ -50,7 +50,9 @@ class FrameSelection:
         if self._on_change and content != last.content:
             return True
         passed_s = time_s - last.time_s
-        return bool(self._every_s) and not 0 <= passed_s < self._every_s - ROUNDED_S  # time that jumps back is a new recording
+        return (
+            bool(self._every_s) and not 0 <= passed_s < self._every_s - INTERVAL_TOLERANCE_S
+        )  # time that jumps back is a new recording
 
 
 def _content(result: Result) -> tuple[object, ...]:

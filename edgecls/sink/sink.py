@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 """The settings of a kind."""
+REMEMBERED_EVENTS = 1000
+"""Number of recent event ids that a sink remembers, so that an event that is reported twice is recorded once."""
 
 
 class Backlog(NamedTuple):

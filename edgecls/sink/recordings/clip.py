@@ -22,9 +22,9 @@ from edgecls.errors import SinkError
 from edgecls.files import is_there, unlink_quietly
 from edgecls.log import log_warning
 from edgecls.sink.recordings.clip_file import ClipFile, CutSettings
-from edgecls.sink.recordings.folder import REMEMBERED, ROUNDED_S, RecordingFolder
+from edgecls.sink.recordings.folder import EVENT_TIME_STEP_S, RecordingFolder
 from edgecls.sink.recordings.quota import QuotaSettings  # noqa: TC001 - `settings.build` reads the types of the fields
-from edgecls.sink.sink import Sink, SinkKind
+from edgecls.sink.sink import REMEMBERED_EVENTS, Sink, SinkKind
 from edgecls.video import ffmpeg
 
 if TYPE_CHECKING:
@@ -117,13 +117,13 @@ class ClipSink(Sink):
 
     def _begin(self, event: Event) -> None:
         self._begun[event.id] = None
-        if len(self._begun) > REMEMBERED:
+        if len(self._begun) > REMEMBERED_EVENTS:
             self._begun.popitem(last=False)
         packets = self._latest[event.camera].packets if event.camera in self._latest else None
         if packets is None:
             self._folder.miss(_no_packets(event.camera))
             return
-        first = packets.since(event.start.time_s - self._cut.pre_s + ROUNDED_S)
+        first = packets.since(event.start.time_s - self._cut.pre_s + EVENT_TIME_STEP_S)
         if not first:
             self._folder.miss(f"camera {event.camera}: no clip, because no key frame is kept: raise ReadingSettings.keep_bytes")
             return

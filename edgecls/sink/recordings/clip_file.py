@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgecls.event import Kind  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.files import private_mode, private_part, unlink_quietly
 from edgecls.settings import check, check_limits, limited
-from edgecls.sink.recordings.folder import ROUNDED_S, SEEN, RecordingFolder
+from edgecls.sink.recordings.folder import EVENT_TIME_STEP_S, SEEN, RecordingFolder
 from edgecls.video.faststart import put_index_first
 from edgecls.video.remux import Remux
 
@@ -93,7 +93,7 @@ class ClipFile:
         `make_room` is called with a number of bytes before these are written.
         """
         longest_s = self._first_s + self._cut.most_s
-        wanted_s = inf if self.event.end is None else self.event.end.time_s + self._cut.post_s + ROUNDED_S
+        wanted_s = inf if self.event.end is None else self.event.end.time_s + self._cut.post_s + EVENT_TIME_STEP_S
         due, is_over = self._due(time_s, min(longest_s, wanted_s))
         for packet in due:
             self._copy(packet, make_room)

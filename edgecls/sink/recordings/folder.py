@@ -36,10 +36,8 @@ PART_KEPT_S = 3600.0
 _PART = re.compile(r"\..+-(\d{8}T\d{6}\.\d{3}Z|\d{6,}\.\d{3}s)-.+\.part\.(mp4|mkv|jpg|json)")
 """Matches only names from `RecordingFolder.name`: unfinished annotated videos in the same folder can be played."""
 SIDECAR_BYTES = 4096
-ROUNDED_S = 0.001
+EVENT_TIME_STEP_S = 0.001
 """The times of events are rounded to milliseconds."""
-REMEMBERED = 1000
-"""Number of event ids to remember, so that an event that is reported twice is recorded once."""
 SEEN: tuple[Kind, ...] = ("state", "object", "presence", "crossing", "health")
 """The kinds of events that pictures can show: all except counts."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edgecls.errors import SourceError
 from edgecls.frame import Box
-from edgecls.sink.recordings.folder import ROUNDED_S
+from edgecls.sink.recordings.folder import EVENT_TIME_STEP_S
 from edgecls.source.pyav import PyAVSource
 from edgecls.source.source import ReadingSettings
 from edgecls.video import ffmpeg
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edgecls.overlay import Overlay
     from edgecls.video.packets import Packet, Packets
 
-SAME_S = 2 * ROUNDED_S
+SAME_S = 2 * EVENT_TIME_STEP_S
 """Tolerance of frame times: below the distance between frames, above the rounding of times."""
 
 

@@ -30,10 +30,10 @@ from edgecls.files import is_there, unlink_quietly
 from edgecls.frame import Result, Timing, Unfit
 from edgecls.log import log_warning
 from edgecls.settings import check_limits, limited, some_of
-from edgecls.sink.recordings.folder import REMEMBERED, SEEN, SIDECAR_BYTES, RecordingFolder
+from edgecls.sink.recordings.folder import SEEN, SIDECAR_BYTES, RecordingFolder
 from edgecls.sink.recordings.quota import QuotaSettings  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.sink.recordings.recent_frames import RecentFrames, scaled
-from edgecls.sink.sink import Sink, SinkKind
+from edgecls.sink.sink import REMEMBERED_EVENTS, Sink, SinkKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,7 +119,7 @@ class SnapshotSink(Sink):
             self._update(event)
             return
         self._known[event.id] = None
-        if len(self._known) > REMEMBERED:
+        if len(self._known) > REMEMBERED_EVENTS:
             self._known.popitem(last=False)
         result = self._result_of(event)
         if result is None:
