@@ -1,7 +1,8 @@
 """Output of the commands: data on stdout, messages on stderr, and a status line on a terminal.
 
-Library code does not know the options of the command line. Its messages name a setting in backticks, such as `max_drop`, or
-`color=gray` with a value. `say` prints these as options of the running command: --max-drop, --color gray.
+Library code does not know the options of the command line. Its messages name a setting in backticks, such as `max_drop`,
+`color=gray` with a value, or `augment.scale` for a field of another one. `say` prints these as options of the running command:
+--max-drop, --color gray, --augment-scale.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ERASE_LINE = "\r\x1b[K"
-SETTING = re.compile(r"`(\w+)(?:=([^`]*))?`")
+SETTING = re.compile(r"`(\w+(?:\.\w+)*)(?:=([^`]*))?`")
 
 _options: dict[str, str] = {}
 
@@ -35,6 +36,7 @@ def with_options(line: str) -> str:
 
     def option(found: re.Match[str]) -> str:
         name, value = found.groups()
+        name = name.replace(".", "_")
         return found.group() if name not in _options else _options[name] if value is None else f"{_options[name]} {value}"
 
     return SETTING.sub(option, line)

@@ -79,12 +79,12 @@ def measure(
 
 def _against_overfitting(config: TrainConfig) -> str:
     """Suggest more pictures first, then the remedies that are not in use yet."""
-    augment = "`augment`" if config.augment == NO_AUGMENT else "stronger `augment_rotation` and `augment_translation`"
+    augment = "`augment`" if config.augment == NO_AUGMENT else "stronger `augment.rotation_deg` and `augment.translation`"
     unused = [name for name, given in (("`label_smoothing`", config.label_smoothing), ("`mixup`", config.mixup)) if not given]
     return f"more pictures, {augment}, {', '.join([*unused, '`dropout`', '`weight_decay`'])}, or `average`"
 
 
 def _against_underfitting(config: TrainConfig) -> str:
     network = "`arch=edge`" if config.arch == "classic" else "a smaller `dropout`"
-    weaker = "" if config.augment == NO_AUGMENT else ", weaker `augment_rotation` and `augment_translation`"
+    weaker = "" if config.augment == NO_AUGMENT else ", weaker `augment.rotation_deg` and `augment.translation`"
     return f"more `epochs`, {network}, a larger `size`{weaker}, or another `rate`"

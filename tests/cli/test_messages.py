@@ -12,7 +12,9 @@ from edgecls.cli.entry import app
 @pytest.fixture(autouse=True)
 def options():
     """The options of a command, which are forgotten afterwards."""
-    messages.use_options({"max_drop": "--max-drop", "color": "--color", "as_json": "--json"})
+    messages.use_options(
+        {"max_drop": "--max-drop", "color": "--color", "as_json": "--json", "augment_rotation_deg": "--augment-rotation"}
+    )
     yield
     messages.use_options({})
 
@@ -22,6 +24,8 @@ def options():
     [
         ("allow more with `max_drop`", "allow more with --max-drop"),
         ("expected `color=gray|rgb|bgr`", "expected --color gray|rgb|bgr"),
+        ("stronger `augment.rotation_deg`", "stronger --augment-rotation"),
+        ("see `edgecls.image` and `a.`", "see `edgecls.image` and `a.`"),
         ("`color`, `as_json` or `size`", "--color, --json or `size`"),  # what the command does not have stays as it is
         ("a folder called `my pictures`", "a folder called `my pictures`"),
         ("color `", "color `"),

@@ -40,7 +40,9 @@ def test_folders_to_a_run(edgecls, shapes, tmp_path):
     assert [line.split()[:2] for line in said[1:3]] == [["epoch", "1/2"], ["epoch", "2/2"]]
     assert re.match(r"Training accuracy [\d.]+ %, validation [\d.]+ %: gap -?[\d.]+ points: ", said[3])
     assert said[4:] == ["run/report.html: curves, confusion matrix, most confident mistakes"]
-    with_names = re.sub(r"--([a-z-]+)", lambda option: option[1].replace("-", "_"), said[3].replace("--arch ", "arch="))
+    fields = {"augment_rotation": "augment.rotation_deg", "augment_translation": "augment.translation"}
+    names = (option.replace("-", "_") for option in re.findall(r"--([a-z-]+)", said[3]))
+    with_names = re.sub(r"--[a-z-]+", "{}", said[3].replace("--arch ", "--arch=")).format(*(fields.get(n, n) for n in names))
     page = Reader((tmp_path / "run" / "report.html").read_text(encoding="utf-8")).text.replace(" ,", ",")
     assert with_names in page  # a page knows no options
     assert (tmp_path / "run" / "best.keras").is_file()
