@@ -26,7 +26,7 @@ _KEY = "limits"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The limits of a number, or of each number in a list, which must not be empty; None where there is no limit.
+    """The limits of a number, or of each number in a list, which must not be empty. None means no limit.
 
     `expected` describes them in words. `choices` are for lists of names.
     """

@@ -30,7 +30,7 @@ IN_SEGMENT = frozenset({CLUSTER, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B,
 ANYWHERE = frozenset({0xEC, 0xBF})  # an empty element and a checksum
 IN_CLUSTER = frozenset({0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0xAF, 0x5854})
 OPEN = -1
-"""The size of an element whose size is unknown."""
+"""Stands for an unknown size of an element."""
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _LARGEST_OGG_PAGE = 27 + 255 + 255 * 255

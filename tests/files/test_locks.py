@@ -44,11 +44,11 @@ def another_process(how: str, path: Path) -> Iterator[subprocess.Popen[str]]:
             child.kill()
 
 
-def claim_file(path: Path, said: list[str] | None = None) -> Claim | None:
+def claim_file(path: Path, messages: list[str] | None = None) -> Claim | None:
     """Claim an existing file."""
     descriptor = os.open(path, os.O_RDWR)
     try:
-        return Claim.of_file(descriptor, path, say=(said if said is not None else []).append)
+        return Claim.of_file(descriptor, path, say=(messages if messages is not None else []).append)
     finally:
         os.close(descriptor)
 
@@ -128,21 +128,22 @@ def test_a_file_system_without_locks_is_reported(tmp_path, monkeypatch, number):
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    said: list[str] = []
+    messages: list[str] = []
     (tmp_path / "out.jsonl").touch()
     monkeypatch.setattr("edgecls.files.locks.fcntl.flock", refuse)
-    assert claim_file(tmp_path / "out.jsonl", said) is None
-    assert claim_to_replace(tmp_path / "out.mp4", say=said.append) == []
-    assert [line.partition(" cannot be locked here")[0] for line in said] == [f"{tmp_path}/out.jsonl:", f"{tmp_path}/out.mp4:"]
-    assert all(line.endswith("make sure that no other run writes to it") for line in said)
+    assert claim_file(tmp_path / "out.jsonl", messages) is None
+    assert claim_to_replace(tmp_path / "out.mp4", say=messages.append) == []
+    places = [line.partition(" cannot be locked here")[0] for line in messages]
+    assert places == [f"{tmp_path}/out.jsonl:", f"{tmp_path}/out.mp4:"]
+    assert all(line.endswith("make sure that no other run writes to it") for line in messages)
 
 
 def test_a_lock_file_that_is_a_link_is_not_followed(tmp_path):
     """Someone else may have placed it in a shared folder."""
     (tmp_path / "theirs").write_text("x")
     (tmp_path / ".out.mp4.lock").symlink_to(tmp_path / "theirs")
-    said: list[str] = []
-    assert claim_to_replace(tmp_path / "out.mp4", say=said.append) == []
-    assert len(said) == 1
+    messages: list[str] = []
+    assert claim_to_replace(tmp_path / "out.mp4", say=messages.append) == []
+    assert len(messages) == 1
     with closing(open(tmp_path / "theirs")) as file:  # noqa: PTH123
         assert file.read() == "x"

@@ -220,14 +220,14 @@ def with_bits(data: bytes, bits: int) -> bytes:
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
 def test_levels_of_12_bits_use_the_whole_range(suffix):
     """The largest level becomes white, and the caller is notified."""
-    heard: list[tuple[str, int]] = []
+    notes: list[tuple[str, int]] = []
     data = coded(suffix, np.rint(RAMP * 4095).astype(np.uint16))
-    levels = image.decode(data, "xray", note=lambda *said: heard.append(said))[0, :, 0]
+    levels = image.decode(data, "xray", note=lambda *found: notes.append(found))[0, :, 0]
     assert levels[0] == 0
     assert levels[-1] == 255
     assert np.abs(levels - np.arange(256)).max() <= 1
-    assert heard == [("xray", 12)]
-    assert image.few_bits(heard) == "xray: 16-bit levels of which only 12 bits are used; read as 12-bit pictures"
+    assert notes == [("xray", 12)]
+    assert image.few_bits(notes) == "xray: 16-bit levels of which only 12 bits are used; read as 12-bit pictures"
 
 
 @pytest.mark.parametrize("bits", [9, 10, 12, 14])

@@ -24,21 +24,21 @@ def reading(request):
     return ReadingSettings(decoder=request.param)
 
 
-def film(tmp_path, suffix: str, **options: int):
+def write_video(tmp_path, suffix: str, **options: int):
     """Write a video of 80 pictures."""
     return write_footage(tmp_path / f"v.{suffix}", 80, codec=CODECS.get(suffix, "libx264"), size_hw=(48, 64), **options)
 
 
 def read(path, reading: ReadingSettings = USUAL) -> tuple[list[int], str, list[str]]:
     """Return the frame indices of a file, its error, and the messages."""
-    said: list[str] = []
+    messages: list[str] = []
     frames: list[int] = []
-    with open_source(path, reading=reading, say=said.append) as source:
+    with open_source(path, reading=reading, say=messages.append) as source:
         try:
             frames.extend(frame.index for frame in source)
         except SourceError as error:
-            return frames, str(error), said
-    return frames, "", said
+            return frames, str(error), messages
+    return frames, "", messages
 
 
 def copied(source, target, *, shown=lambda _packet: True, options=None, stretch=lambda pts: pts):
@@ -56,7 +56,7 @@ def copied(source, target, *, shown=lambda _packet: True, options=None, stretch=
 @pytest.mark.parametrize("suffix", CONTAINERS)
 def test_only_a_cut_file_lacks_bytes(tmp_path, suffix):
     """In every container. Data after a complete file, as from a recorder that pads its files, is ignored."""
-    path = film(tmp_path, suffix)
+    path = write_video(tmp_path, suffix)
     data = path.read_bytes()
     assert missing_bytes(path) == 0
     path.write_bytes(data + bytes(1000 - 1000 % 188))
@@ -68,7 +68,7 @@ def test_only_a_cut_file_lacks_bytes(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", ["avi", "mkv", "flv", "ts"])
 def test_half_a_file_gives_its_frames_and_one_error(tmp_path, suffix, reading):
     """The error states the number of frames."""
-    path = film(tmp_path, suffix)
+    path = write_video(tmp_path, suffix)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 13 // 20 // 188 * 188 + 90])
     frames, error, _ = read(path, reading)
@@ -79,7 +79,7 @@ def test_half_a_file_gives_its_frames_and_one_error(tmp_path, suffix, reading):
 
 def test_half_an_mp4_with_its_index_first(tmp_path, reading):
     """The index counts 80 pictures, and the bytes of half of them are missing."""
-    path = copied(film(tmp_path, "mkv"), tmp_path / "v.mp4", options={"movflags": "faststart"})
+    path = copied(write_video(tmp_path, "mkv"), tmp_path / "v.mp4", options={"movflags": "faststart"})
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     frames, error, _ = read(path, reading)
     assert "of 80 frames; the file is cut off" in error
@@ -90,10 +90,10 @@ def test_half_an_mp4_with_its_index_first(tmp_path, reading):
 @pytest.mark.parametrize("hidden", [10, 30, 60])
 def test_pictures_that_an_edit_list_hides_are_not_missing(tmp_path, reading, suffix, hidden):
     """A video that was trimmed without re-encoding keeps all pictures since a key frame, but shows only some of them."""
-    whole = film(tmp_path, "mkv", gop=80)
+    whole = write_video(tmp_path, "mkv", gop=80)
     trimmed = copied(whole, tmp_path / f"trim.{suffix}", stretch=lambda pts: pts - 40 * hidden)
-    frames, error, said = read(trimmed, reading)
-    assert (error, said) == ("", [])
+    frames, error, messages = read(trimmed, reading)
+    assert (error, messages) == ("", [])
     assert len(frames) in (80 - hidden, 80)  # the decoder decides whether to show the pictures before the start
 
 
@@ -120,13 +120,13 @@ def test_pictures_before_the_first_key_frame_are_counted(tmp_path, suffix, codec
     number = iter(range(60))
     late = copied(whole, tmp_path / f"b.{suffix}", shown=lambda _packet: next(number) >= 8)
     missing = next(i for i, (_, is_key, _) in enumerate(packets_of(whole)[8:]) if is_key)
-    said: list[str] = []
-    with open_source(late, say=said.append) as source:
+    messages: list[str] = []
+    with open_source(late, say=messages.append) as source:
         frames = [round(float(frame.luma().mean())) for frame in source]
         assert source.skipped == missing > 1
     with open_source(whole) as source:
         assert frames == [round(float(frame.luma().mean())) for frame in source][8 + missing :]
-    assert said == [f"{late}: the first {missing} pictures cannot be decoded, because no key frame comes before"]
+    assert messages == [f"{late}: the first {missing} pictures cannot be decoded, because no key frame comes before"]
 
 
 def test_a_video_without_any_key_frame_is_reported(tmp_path):
@@ -142,14 +142,14 @@ def test_avi_with_gaps_and_a_late_start(tmp_path, reading):
     whole = write_footage(tmp_path / "a.mkv", 60, codec="mpeg4", gop=1, size_hw=(48, 64))
     number = iter(range(60))
     gaps = copied(whole, tmp_path / "gaps.avi", shown=lambda _packet: next(number) % 3 < 2, stretch=lambda pts: pts + 2000)
-    frames, error, said = read(gaps, reading)
-    assert (error, said) == ("", [])
+    frames, error, messages = read(gaps, reading)
+    assert (error, messages) == ("", [])
     assert 40 <= len(frames) <= 62
 
 
 def test_reading_only_key_frames_or_every_nth_frame(tmp_path):
     """Skipped frames are not missing; frames that are cut off are."""
-    path = film(tmp_path, "mkv", gop=20)
+    path = write_video(tmp_path, "mkv", gop=20)
     for reading in (ReadingSettings(keyframes=True), ReadingSettings(every=7), ReadingSettings(fps=1)):
         assert read(path, reading)[1:] == ("", [])
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -161,7 +161,7 @@ def test_a_cover_picture_is_not_the_video(tmp_path, reading):
     """Music players and phones store a picture as the first video stream of a file."""
     path = tmp_path / "cover.mp4"
     cover = av.VideoFrame.from_ndarray(np.full((96, 96, 3), 200, np.uint8), format="bgr24")
-    whole = film(tmp_path, "mkv")
+    whole = write_video(tmp_path, "mkv")
     with av.open(str(whole)) as old, av.open(str(path), "w") as new:
         still = new.add_stream("png", rate=25)
         still.width, still.height, still.pix_fmt = 96, 96, "rgb24"
