@@ -1,7 +1,7 @@
 """The path of a frame: source -> health -> regions -> image.fit -> one run of the model -> Result.
 
-Read this file first to understand the runtime. Everything it calls is a leaf that takes and returns values, and knows neither
-this hub nor another leaf. The loop belongs to the caller:
+Read this file first to understand the runtime. The functions that it calls take and return values, and know neither this module
+nor each other. The caller runs the loop:
 
     for result in Pipeline(classifier).over(source):
         ...

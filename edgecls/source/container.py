@@ -89,7 +89,7 @@ def video_stream(container: Any, where: str, *, live: bool) -> Any:
             raise only_sound(where)
         if not live:
             raise SourceError(f"{where}: FFmpeg has no decoder for its video; expected a codec such as H.264, convert it")
-        raise not_opened(where, "it holds no video" if not streams else "FFmpeg has no decoder for its video")
+        raise not_opened(where, "it contains no video" if not streams else "FFmpeg has no decoder for its video")
     sized = [one for one in known if one.codec_context.width and one.codec_context.height] or known
     chosen = max(sized, key=lambda one: (one.frames != 1, _is_default(one)))  # the first of equals
     check_size(chosen.codec_context.width, chosen.codec_context.height, where, SourceError)
@@ -128,8 +128,8 @@ def is_too_large(av: Any, stream: Any, error: Exception) -> bool:
 def too_large(where: str, frames: int) -> SourceError:
     """Return the error for frames that the decoder rejects as too large."""
     return SourceError(
-        f"{where}: the frame after {counted(frames, 'frame')} is refused; those larger than {max_pixels():,} pixels are not "
-        f"decoded, set {VARIABLE} if larger ones are right"
+        f"{where}: the frame after {counted(frames, 'frame')} is too large; frames of more than {max_pixels():,} pixels are "
+        f"not decoded; set {VARIABLE} to allow them"
     )
 
 

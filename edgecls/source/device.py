@@ -52,16 +52,16 @@ def why_not(device: int | str) -> str:
     """Return the probable reason why a camera cannot be opened."""
     path = Path(f"/dev/video{device}") if isinstance(device, int) else Path(device)
     if not listed():  # no camera, or a system without such names
-        return "check the number, the plug and your rights to it"
+        return "check the number, the cable and your permissions"
     if path in listed():
-        return f"{path} is there, so another program may have it, or your rights do not reach it"
+        return f"{path} exists, so another program may be using it, or you lack permission"
     return others()
 
 
 def others() -> str:
     """Return a message about the cameras that are plugged in."""
     found = ", ".join(device.name.removeprefix("video") for device in listed())
-    return f"the cameras here are {found}; check the number and the plug" if found else "no camera is plugged in here"
+    return f"the cameras here are {found}; check the number and the cable" if found else "no camera is plugged in here"
 
 
 def listed() -> list[Path]:

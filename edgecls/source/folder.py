@@ -42,7 +42,7 @@ class FolderSource(Source):
         self._strict = reading.strict or self._is_file
         self._sampler = FrameSampler(reading)
         if not self._files:
-            raise SourceError(f"{folder}: the folder holds no picture that OpenCV reads")
+            raise SourceError(f"{folder}: the folder contains no picture that OpenCV can read")
 
     @property
     def skipped(self) -> int:

@@ -163,12 +163,12 @@ class Losses:
     def _damage(self, pictures: int) -> str:
         at = "" if self._damage_s is None else f" at {max(0.0, self._damage_s - (self._first_s or 0.0)):.2f} s"
         if not pictures:
-            return f"{self._where}: data is missing or damaged{at}, and pictures with it; the file is damaged"
-        were, why = ("was", "it") if pictures == 1 else ("were", "they")
-        more = "; data is missing too, maybe with more pictures" if self._gaps else ""
+            return f"{self._where}: data is missing or damaged{at}, perhaps with pictures; the file is damaged"
+        were, they, depend = ("was", "it", "depends") if pictures == 1 else ("were", "they", "depend")
+        more = "; data is missing too, perhaps with more pictures" if self._gaps else ""
         return (
-            f"{self._where}: {pictures} of {self._seen} pictures {were} skipped, the first{at}, because {why} or what {why} "
-            f"build{'s' if pictures == 1 else ''} on cannot be decoded{more}; the file is damaged"
+            f"{self._where}: {pictures} of {self._seen} pictures {were} skipped, the first{at}, because {they} or what {they} "
+            f"{depend} on cannot be decoded{more}; the file is damaged"
         )
 
     def _note_damage(self, time_s: float | None) -> None:

@@ -33,7 +33,7 @@ _FILMS = frozenset({".apng", ".avifs", ".gif"})
 _NAMED = re.compile(r"([A-Za-z0-9_-]+)=(.+)", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]{1,3}")
 LARGEST_NUMBER = 999
-"""Of a camera: what the text of a source takes for a number, too."""
+"""The largest camera number. In a text, too, only numbers up to this one mean a camera."""
 _CAMERA = re.compile(r"(?:([A-Za-z0-9_-]+)=)?([0-9]{1,3})")
 _FILE_URL = re.compile(r"file://(localhost)?/", re.IGNORECASE)
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)

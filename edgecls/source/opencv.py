@@ -103,7 +103,7 @@ class OpenCVSource(Source):
         capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, timeouts)
         if not capture.isOpened():
             slow = time.monotonic() - began >= reading.open_timeout_s
-            refused = "refused, perhaps for its user or password, or not a stream that FFmpeg knows"
+            refused = "refused, perhaps because of user or password, or not a stream that FFmpeg can read"
             reason = f"no answer within {reading.open_timeout_s:g} s" if slow else refused
             raise not_opened(url, reason)
         return cls(capture, name, hidden(url), live=not capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0, reading=reading)
@@ -142,8 +142,8 @@ class OpenCVSource(Source):
         check_end(self._where, self._index, self._announced, is_cut_off=is_cut_off)
         if self._file and (pictures := pictures_of_damaged(self._file, self._index)):
             self._broken += max(0, pictures - self._index)
-            why = "some of them may be damaged, which OpenCV does not say; `decoder=pyav` leaves those out"
-            raise SourceError(f"{self._where}: {self._index} of {pictures} pictures were given, the file is damaged; {why}")
+            why = "some may be damaged, which OpenCV does not report; `decoder=pyav` skips those"
+            raise SourceError(f"{self._where}: {self._index} of {pictures} pictures were read, the file is damaged; {why}")
         return None
 
     @property

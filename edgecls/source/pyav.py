@@ -159,7 +159,7 @@ class PyAVSource(Source):
             if self.live:
                 raise lost(self._where, self._given) from None  # its text contains the password
             why = opening.reason(error)
-            raise SourceError(f"{self._where}: cannot be read on after {counted(self._given, 'frame')} ({why})") from error
+            raise SourceError(f"{self._where}: reading failed after {counted(self._given, 'frame')} ({why})") from error
 
     def _decode(self) -> Iterator[tuple[int, Any]]:
         """Yield decoded frames with their index. Broken packets give no frames.

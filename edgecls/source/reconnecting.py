@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 10.0
 HELD_S = 10.0
-"""A connection that gave pictures for so long was a good one: the next outage begins with the first wait again."""
+"""A connection that delivered pictures for this long was good: after the next outage, the first wait is short again."""
 
 
 class Reconnecting(Source):

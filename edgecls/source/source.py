@@ -28,7 +28,7 @@ EXPECTED = "expected a video, a picture, a folder of pictures or a URL"
 _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device that is no camera"),
+    (stat.S_ISCHR, "a device other than a camera"),
     (stat.S_ISBLK, "a device"),
     (stat.S_ISDIR, "a folder"),
 )
@@ -183,7 +183,7 @@ def no_video(path: str) -> SourceError:
     size = Path(path).stat().st_size
     if not size:
         return SourceError(f"{path}: is empty (0 bytes); {EXPECTED}")
-    return SourceError(f"{path}: not a video that can be decoded ({size} bytes); is the file whole?")
+    return SourceError(f"{path}: not a video that can be decoded ({size} bytes); is the file complete?")
 
 
 def only_sound(where: str) -> SourceError:

@@ -259,8 +259,8 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str, code: int = 1) 
     ("arguments", "parts"),
     [
         (["-s", "missing.mp4"], ["missing.mp4: no such file or folder; expected a video, a picture, a folder of pictures or"]),
-        (["-s", "text.mp4"], ["text.mp4: not a video that can be decoded (15 bytes); is the file whole?"]),
-        (["-s", "empty"], ["empty: the folder holds no picture that OpenCV reads"]),
+        (["-s", "text.mp4"], ["text.mp4: not a video that can be decoded (15 bytes); is the file complete?"]),
+        (["-s", "empty"], ["empty: the folder contains no picture that OpenCV can read"]),
         (["-c", "97", "--give-up-after", "0"], ["camera 97: cannot be opened", "check the number"]),
         (["-s", "light.avi", "--sink", "smoke:x"], ["sink 'smoke:x' is not known; expected one of clip, jsonl, snapshot"]),
         (["-s", "light.avi", "--sink", "video:no/out.mp4"], ["no/out.mp4: the folder no does not exist"]),

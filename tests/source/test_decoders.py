@@ -105,7 +105,7 @@ def test_a_file_that_is_no_video(tmp_path, reading):
     """A text called .mp4 is named with its size."""
     path = tmp_path / "text.mp4"
     path.write_text("no video at all")
-    with pytest.raises(SourceError, match=r"text\.mp4: not a video that can be decoded \(15 bytes\); is the file whole"):
+    with pytest.raises(SourceError, match=r"text\.mp4: not a video that can be decoded \(15 bytes\); is the file complete"):
         open_source(path, reading=reading)
 
 

@@ -55,7 +55,7 @@ def test_a_folder_without_pictures(tmp_path):
     (tmp_path / "notes.txt").write_text("nothing to see")
     with pytest.raises(SourceError) as caught:
         open_source(tmp_path)
-    assert str(caught.value) == f"{tmp_path}: the folder holds no picture that OpenCV reads"
+    assert str(caught.value) == f"{tmp_path}: the folder contains no picture that OpenCV can read"
 
 
 def test_a_folder_of_broken_pictures_only(tmp_path):

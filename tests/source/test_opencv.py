@@ -19,9 +19,9 @@ AT_ONCE = ReadingSettings(give_up_after_s=0)
 @pytest.mark.parametrize(
     ("devices", "why"),
     [
-        ([], "check the number, the plug and your rights to it"),
-        (["video1", "video0"], "the cameras here are 0, 1; check the number and the plug"),
-        (["video7"], "/dev/video7 is there, so another program may have it, or your rights do not reach it"),
+        ([], "check the number, the cable and your permissions"),
+        (["video1", "video0"], "the cameras here are 0, 1; check the number and the cable"),
+        (["video7"], "/dev/video7 exists, so another program may be using it, or you lack permission"),
     ],
 )
 def test_a_camera_that_cannot_be_opened(monkeypatch, devices, why):

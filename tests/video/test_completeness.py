@@ -184,5 +184,5 @@ def test_damage_in_the_middle_is_reported_as_damage(tmp_path):
     damaged = copied(path, tmp_path / "w.mkv", shown=lambda p: next(number) not in range(30, 60) or not p.update(bytes(p.size)))
     frames, error, _ = read(damaged)
     assert len(frames) == 50
-    why = "30 of 80 pictures were skipped, the first at 1.20 s, because they or what they build on cannot be decoded"
+    why = "30 of 80 pictures were skipped, the first at 1.20 s, because they or what they depend on cannot be decoded"
     assert error == f"{damaged}: {why}; the file is damaged"
