@@ -286,7 +286,7 @@ class CameraEvents:
         return [*events, object_event]
 
     def _inside(self) -> dict[str, dict[int, str]]:
-        """The label of each object in each zone, by its track."""
+        """Return the label of each object in each zone, by track id."""
         labels = {
             track.id: track.label(self._rules.track.ignore) for track in self._tracker.tracks if track.id in self._reported
         }

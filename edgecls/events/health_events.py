@@ -35,10 +35,10 @@ class Faults:
         self._now = moment
         begun_or_ended = self._found(moment)
         before, self._unfit = self._unfit, unfit
-        goes_on = before is not None and unfit is not None and before.since == unfit.since
-        if before is not None and not goes_on:
+        is_same = before is not None and unfit is not None and before.since == unfit.since
+        if before is not None and not is_same:
             begun_or_ended.append(self._event(before.fault, before.since, before.last))
-        if unfit is not None and not goes_on:
+        if unfit is not None and not is_same:
             begun_or_ended.append(self._event(unfit.fault, unfit.since, None))
         return begun_or_ended
 

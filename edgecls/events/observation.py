@@ -1,4 +1,4 @@
-"""What events are made of: a frame as its line of labels records it."""
+"""The input of event detection: a frame as its line of labels records it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SCORE_DIGITS = 7
 TIME_DIGITS = 3
 """Digits of a recorded time in seconds."""
 UNKNOWN_SIZE = (1, 1)
-"""Width and height of a frame whose line is about the whole frame: it does not say how large that was."""
+"""Width and height of a frame whose line is about the whole frame and so does not contain its size."""
 _SCALE = 10.0**SCORE_DIGITS
 _CLEARLY_NEAREST = 0.499
 
 
 class Observation(NamedTuple):
-    """A frame as its line of labels records it. Events are made of nothing else, so a recording gives the same events."""
+    """A frame as its line of labels records it. Events are computed from nothing else, so a recording gives the same events."""
 
     camera: str
     moment: Moment
@@ -31,9 +31,9 @@ class Observation(NamedTuple):
 
 
 def observe(result: Result) -> Observation:
-    """Return what events are made of: the result with its numbers rounded as its line of labels has them.
+    """Return the input of event detection: the result, with its numbers rounded as in its line of labels.
 
-    `edgecls.labels.json_lines.read_line` gives the same for that line.
+    `edgecls.labels.json_lines.read_line` returns the same for that line.
     """
     frame = result.frame
     detections = tuple([Detection(d.box, rounded_prediction(d.prediction), d.region) for d in result.detections])
@@ -54,7 +54,7 @@ def is_whole_frame(result: Result) -> bool:
 
 
 def rounded_prediction(prediction: Prediction) -> Prediction:
-    """Return a prediction as a line has it: its scores rounded, its class index unknown (-1)."""
+    """Return a prediction as a line records it: with rounded scores and an unknown class index (-1)."""
     top = tuple([(label, rounded_score(score)) for label, score in prediction.top])
     return Prediction(prediction.label, float(rounded_score(prediction.score)), -1, top)
 
@@ -62,8 +62,8 @@ def rounded_prediction(prediction: Prediction) -> Prediction:
 def rounded_score(score: float) -> float:
     """Return `round(score, SCORE_DIGITS)`, in a third of its time.
 
-    For a score from 0 to 1 the nearest whole number of steps is known for certain unless the score lies about midway between
-    two, and one division then gives the float nearest to that decimal, just as `round` does.
+    For a score from 0 to 1, the nearest whole number of steps is certain unless the score is about midway between two. One
+    division then gives the float nearest to that decimal, as `round` does.
     """
     if type(score) is float and 0.0 < score <= 1.0:
         steps = score * _SCALE
@@ -74,7 +74,7 @@ def rounded_score(score: float) -> float:
 
 
 def rounded_moment(moment: Moment) -> Moment:
-    """Return a moment as a line has it: its times rounded to milliseconds."""
+    """Return a moment as a line records it: with times rounded to milliseconds."""
     at_s = None if moment.at_s is None else round(moment.at_s, TIME_DIGITS)
     return moment._replace(time_s=round(moment.time_s, TIME_DIGITS), at_s=at_s)
 

@@ -89,7 +89,7 @@ class _State:
     """The last frame that showed it and has left the window; until there is one, its start."""
     score_sum: float = 0.0
     frames: int = 0
-    told: bool = False
+    is_reported: bool = False
 
     def change(self, end: Moment | None) -> Change:
         return Change(self.label, self.score_sum / max(1, self.frames), self.start, end)
@@ -110,7 +110,7 @@ class StateMachine:
     @property
     def label(self) -> str | None:
         """The label of the current state, once it has been reported; otherwise None."""
-        return self._state.label if self._state and self._state.told else None
+        return self._state.label if self._state and self._state.is_reported else None
 
     def step(self, moment: Moment, label: str, score: float) -> list[Change]:
         """Process the label and score (0..1) of one frame. Returns the changes; an end comes before the next beginning."""
@@ -120,7 +120,7 @@ class StateMachine:
             changes += self._end(_turn(against))
         if self._state is None:
             self._enter()
-        return changes + self._tell(moment)
+        return changes + self._report(moment)
 
     def wait(self, moment: Moment) -> list[Change]:
         """Process a frame in which the region was not classified because nothing moved there. The state stays."""
@@ -181,14 +181,14 @@ class StateMachine:
                 self._state.score_sum, self._state.frames = sum(of_state), len(of_state)
                 return
 
-    def _tell(self, moment: Moment) -> list[Change]:
+    def _report(self, moment: Moment) -> list[Change]:
         state, rule = self._state, self._rule
-        if state is None or state.told:
+        if state is None or state.is_reported:
             return []
         lasted_s = self._last_shown(state, len(self._window)).time_s - state.start.time_s
         calm_s = moment.time_s - self._ended_s.get(state.label, -inf)
-        state.told = lasted_s >= rule.dwell_s - ROUNDING and calm_s >= rule.cooldown_s - ROUNDING
-        return [state.change(None)] if state.told else []
+        state.is_reported = lasted_s >= rule.dwell_s - ROUNDING and calm_s >= rule.cooldown_s - ROUNDING
+        return [state.change(None)] if state.is_reported else []
 
     def _end(self, before: int) -> list[Change]:
         """End the state with the last frame that showed it before index `before` of the window."""
@@ -197,7 +197,7 @@ class StateMachine:
             return []
         end = self._last_shown(state, before)
         self._state = None
-        if not state.told:
+        if not state.is_reported:
             return []
         self._ended_s[state.label] = end.time_s
         return [state.change(end)]

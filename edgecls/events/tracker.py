@@ -34,8 +34,8 @@ ALPHA, BETA = 0.6, 0.3
 SIZE_GAIN = 0.3
 """How far a new box corrects the size of a confirmed track: low, because arms, legs and shadows come and go."""
 PART = 0.7
-"""A box with at least this share of its area inside a predicted box is part of it. An object this
-far behind another is hidden."""
+"""A box with at least this share of its area inside a predicted box is part of it. An object this far behind another is hidden.
+"""
 WITHIN = 0.5
 """A track whose predicted box has at least this share of its area inside a box is in that box."""
 MORE = 2.0
@@ -143,7 +143,7 @@ class Tracker:
             The track id of each detection, None if its track is not confirmed yet; and the tracks that have ended.
         """
         over = self.skip(moment)
-        self._expect(moment)
+        self._predict(moment)
         places = [center_box(detection.box) for detection in detections]
         owner = self._match(places)
         shared = self._share_out(places, owner)
@@ -183,7 +183,7 @@ class Tracker:
             (over if lost else self._tracks).append(track)
         return [track for track in over if track.id]
 
-    def _expect(self, moment: Moment) -> None:
+    def _predict(self, moment: Moment) -> None:
         """Predict the box of every track."""
         passed_s = moment.time_s - self._now_s
         self._now_s = moment.time_s
@@ -223,8 +223,8 @@ class Tracker:
     def _take_parts(
         self, moment: Moment, places: Sequence[CenterBox], owner: list[Track | None], alone: Sequence[Track]
     ) -> None:
-        """Give boxes that nobody has and that lie in an expected one to its track, as its parts. Where it has been in parts for
-        long, one of them is the track and the others are others.
+        """Assign unmatched boxes inside a predicted box to its track, as its parts. If the track has been in parts for long, it
+        keeps only the first one, and the others start new tracks.
         """
         parts: dict[int, list[int]] = {}
         for i, place in enumerate(places):

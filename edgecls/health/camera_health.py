@@ -147,10 +147,9 @@ class CameraHealth:
         shown = self._shown(exposure(grid, noise), edges, steep)
         shown["frozen"] = self._repeats.again(small, frame.time_s)
         moment = Moment(frame.index, frame.time_s, frame.at_s, frame.file)
-        for fault, symptom in self._symptoms.items():  # a repeated picture was there in the check before
-            symptom.step(
-                moment, step_s, shown[fault], first=self._checked if fault == "frozen" else None
-            )  # a repeat is frozen since the frame before
+        for fault, symptom in self._symptoms.items():
+            first = self._checked if fault == "frozen" else None  # a repeated picture was there in the previous check
+            symptom.step(moment, step_s, shown[fault], first=first)
         self._checked = moment
         if not any(symptom.since for symptom in self._symptoms.values()):
             self._learn(edges, steep, step_s)
