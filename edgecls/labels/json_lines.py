@@ -47,14 +47,14 @@ if TYPE_CHECKING:
     from edgecls.frame import Result
 
 LEFT_OUT = "left_out"
-"""What a line of a thinned log has, and no other."""
+"""The field that only lines of a thinned log have."""
 _LOWEST_PLAIN, _HIGHEST_PLAIN = 1e-3, 1 - 10.0**-SCORE_DIGITS
 """Lower scores may be written with an exponent, higher ones become 1.0."""
 _PLAIN = f"%.{SCORE_DIGITS}f"
 
 
 def observed(record: dict[str, Any]) -> Observation:
-    """Return what the record of a frame says. Raises KeyError, TypeError or ValueError if it is not one of a frame."""
+    """Return the observation in the record of a frame. Raises KeyError, TypeError or ValueError if it is not such a record."""
     moment = Moment(int(record["frame"]), float(record["time_s"]), record.get("at_s"), record.get("file", ""))
     width, height = record.get("size", UNKNOWN_SIZE)
     found = record.get("detections")
@@ -65,15 +65,16 @@ def observed(record: dict[str, Any]) -> Observation:
 
 
 def read_line(line: str, where: str) -> Observation | StateChange | None:
-    """Return what a line says of a frame, or of a change of a camera's state; None where it speaks of something else. Raises
-    DataError, whose text begins with `where`, for what is no line of a run.
+    """Return the observation or the state change in a line, or None for a line of another kind, such as an event.
+
+    Raises DataError, whose message begins with `where`, if the line was not written by a run.
     """
     try:
         record = loads(line)
         if LEFT_OUT in record:
             raise DataError(
-                f"{where}: this log is thinned (its sink has when or every_s), and events and shares are made of every frame; "
-                "record with jsonl:FILE alone. The events of the run itself are in the log already"
+                f"{where}: this log is thinned (its sink has when or every_s), but events and shares need every frame; "
+                "record with jsonl:FILE alone. The events of the run itself are already in the log"
             )
         if "frame" in record:
             check_frame(record)
@@ -89,10 +90,10 @@ def read_line(line: str, where: str) -> Observation | StateChange | None:
 
 
 def to_line(result: Result) -> str:
-    """Return one line of JSON, without the line break. What UTF-8 cannot hold, as in the name of a file that is not
-    Unicode, is written as JSON's own escape.
+    """Return a result as one line of JSON, without the line break. Characters that UTF-8 cannot encode, as in a file name that
+    is not Unicode, are escaped as in JSON.
 
-    The line is put together here and not by `json.dumps`, which takes twice as long.
+    The line is formatted here because `json.dumps` takes twice as long.
     """
     frame, detections = result.frame, result.detections
     predictions = [_prediction_json(d.prediction) for d in detections]
@@ -120,7 +121,7 @@ def to_line(result: Result) -> str:
 
 
 def to_thinned_line(result: Result, left_out: int) -> str:
-    """Return the line of a result in a thinned log: with the number of frames that had no line since the one before."""
+    """Return the line of a result in a thinned log, with the number of frames left out since the previous line."""
     return f'{to_line(result)[:-1]}, "{LEFT_OUT}": {left_out}}}'
 
 
@@ -130,17 +131,17 @@ def state_line(change: StateChange) -> str:
 
 
 def state_record(change: StateChange) -> dict[str, Any]:
-    """Return what the line of a change of state says, as plain values. Of an address it names scheme, host and port."""
+    """Return the record of a change of state, as plain values. Addresses are reduced to scheme, host and port."""
     return {"camera": change.camera, "state": change.state, "why": public_text(change.why), "at_s": round(change.at_s, 3)}
 
 
 def to_state(record: Mapping[str, Any]) -> StateChange:
-    """Return the change of state that a record tells of."""
+    """Return the change of state in a record."""
     return StateChange(record["camera"], record["state"], record["why"], record["at_s"])
 
 
 def event_record(event: Event) -> dict[str, Any]:
-    """Return what the line of an event says, as plain values."""
+    """Return the record of an event, as plain values."""
     record: dict[str, Any] = {
         "event": event.id,
         "kind": event.kind,
@@ -162,12 +163,12 @@ def event_record(event: Event) -> dict[str, Any]:
 
 
 def event_line(event: Event) -> str:
-    """Return one line of JSON, without the line break."""
+    """Return an event as one line of JSON, without the line break."""
     return as_line(event_record(event))
 
 
 def to_event(record: Mapping[str, Any]) -> Event:
-    """Return the event that a record tells of: the same id, times to a millisecond, the score to 7 digits."""
+    """Return the event in a record: with the same id, times to a millisecond and a score of 7 digits."""
     return Event(
         kind=record["kind"],
         camera=record["camera"],
@@ -197,7 +198,7 @@ def _view_record(view: View) -> dict[str, Any]:
 
 
 def _view(record: Mapping[str, Any] | None) -> View | None:
-    """The inverse of `_view_record`."""
+    """Return the view in a record."""
     if record is None:
         return None
     width, height = record["size"]
@@ -215,7 +216,7 @@ def _unfit_record(unfit: Unfit) -> dict[str, Any]:
 
 
 def _unfit(record: Mapping[str, Any] | None) -> Unfit | None:
-    """The inverse of `_unfit_record`."""
+    """Return the fault in a record."""
     if record is None:
         return None
     since, last = (Moment(**record[name]) for name in ("since", "last"))
@@ -228,13 +229,13 @@ def _prediction_json(prediction: Prediction) -> str:
 
 
 def _prediction(record: dict[str, Any]) -> Prediction:
-    """The inverse of `_prediction_json`, but for the class index."""
+    """Return the prediction in a record. The class index is not recorded."""
     top = tuple([(label, score) for label, score in record["top"]])
     return Prediction(record["label"], float(record["score"]), -1, top)
 
 
 def _score_json(score: float) -> str:
-    """`repr(round(score, SCORE_DIGITS))`, in a third of its time."""
+    """Return `repr(round(score, SCORE_DIGITS))`, in a third of its time."""
     if _LOWEST_PLAIN < score < _HIGHEST_PLAIN:
         return (_PLAIN % score).rstrip("0")
     return _json(round(score, SCORE_DIGITS))
@@ -246,5 +247,5 @@ def _json(number: float) -> str:
 
 @lru_cache(maxsize=4096)
 def _quoted(text: str) -> str:
-    """A name as JSON: of a camera, a region or a label, of which a run has a few."""
+    """Return a name as JSON. Cached, because a run has few names of cameras, regions and labels."""
     return dumps(text)

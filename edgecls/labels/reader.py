@@ -63,7 +63,7 @@ def read_lines(path: str | Path, *, say: Say = log_warning) -> Iterator[Observat
         except DataError:
             if line.endswith(b"\n"):
                 raise
-            say(f"{where}: the last line is not whole and was left out; the run was ended while it wrote it")
+            say(f"{where}: the last line is incomplete and was skipped; the run ended while writing it")
             continue
         if isinstance(seen, Observation):
             frames += 1

@@ -102,7 +102,8 @@ def summarize(
     for camera in cameras.values():
         camera.close()
         if camera.parts > 1:
-            say(f"camera {camera.name}: {camera.parts} recordings, one after the other; the times of later ones are counted on")
+            later = "the times of later ones continue from the earlier ones"
+            say(f"camera {camera.name}: {camera.parts} recordings, one after the other; {later}")
     return Summary(
         sum(camera.frames for camera in cameras.values()),
         tuple(shown for camera in cameras.values() for shown in camera.shown(least_s)),
@@ -135,11 +136,11 @@ class _Camera:
                 f"camera {self.name}: it is live in one part of the recording and a file in another; summarize each by itself"
             )
         if self._seen is not None and seen.moment.begins_anew(self._seen):
-            self._begin_anew(seen.moment)
+            self._restart(seen.moment)
         self._seen = seen.moment
-        moment, unfit = self._counted_on(seen.moment), seen.unfit
+        moment, unfit = self._continued(seen.moment), seen.unfit
         if unfit:
-            unfit = replace(unfit, since=self._counted_on(unfit.since), last=self._counted_on(unfit.last))
+            unfit = replace(unfit, since=self._continued(unfit.since), last=self._continued(unfit.last))
         passed_s = moment.time_s - self._last.time_s
         self._watched_s += passed_s if 0 < passed_s <= self._hold_s else 0.0
         self._last = moment
@@ -172,10 +173,11 @@ class _Camera:
         stretches = sorted((s for s in self._regions[name] if s.seconds >= least_s), key=lambda s: s.start.time_s)
         return Shown(self.name, name, self._first, self._last, self.frames, self._watched_s, tuple(stretches))
 
-    def _counted_on(self, moment: Moment) -> Moment:
+    def _continued(self, moment: Moment) -> Moment:
+        """Return a moment of the current recording with its media time counted from the first recording."""
         return moment._replace(time_s=moment.time_s + self._after_s) if self._after_s else moment
 
-    def _begin_anew(self, moment: Moment) -> None:
+    def _restart(self, moment: Moment) -> None:
         self.close()
         self._events = CameraEvents(self.name, self._rules)
         self._after_s = self._last.time_s - moment.time_s
@@ -190,9 +192,9 @@ class _Camera:
             elif event.kind in LASTING:
                 gap_s = self._gap_s if event.kind == "state" else 0.0
                 region = HEALTH if event.kind == "health" else event.region
-                self._lay(region, Stretch(event.label, event.start, event.end, event.score), gap_s)
+                self._add(region, Stretch(event.label, event.start, event.end, event.score), gap_s)
 
-    def _lay(self, region: str, stretch: Stretch, gap_s: float) -> None:
+    def _add(self, region: str, stretch: Stretch, gap_s: float) -> None:
         """Append a stretch to those of its region, or join it with the last one of its label if the gap is small."""
         line = self._regions.setdefault(region, [])
         place = len(line) - 1

@@ -22,20 +22,20 @@ SLACK = 1e-6
 
 def check_frame(record: Mapping[str, Any]) -> None:
     """Raise KeyError, TypeError or ValueError if the record of a frame has an invalid value."""
-    _check(record, "camera", _is_text, "a name that is no text")
+    _check(record, "camera", _is_text, "a text")
     _check_moment(record)
     if "size" in record:
-        _check(record, "size", lambda size: _is_box(size, 2) and min(size) > 0, "no size in pixels")
+        _check(record, "size", lambda size: _is_box(size, 2) and min(size) > 0, "a size in pixels")
     detections = record.get("detections")
-    _check({"detections": None, **record}, "detections", lambda v: v is None or isinstance(v, list), "no list of regions")
+    _check({"detections": None, **record}, "detections", lambda v: v is None or isinstance(v, list), "a list of regions")
     for found in [record] if detections is None else detections:
         _check_prediction(found)
         if detections is not None:
-            _check(found, "region", _is_text, "a name that is no text")
-            _check(found, "box", lambda box: _is_box(box, 4), "no box of whole pixels")
+            _check(found, "region", _is_text, "a text")
+            _check(found, "box", lambda box: _is_box(box, 4), "a box of whole pixels")
     unfit = record.get("unfit")
     if unfit is not None:
-        _check(unfit, "fault", _is_text, "a name that is no text")
+        _check(unfit, "fault", _is_text, "a text")
         for name in ("since", "last"):
             _check_moment(unfit[name])
         if unfit["since"]["time_s"] > unfit["last"]["time_s"]:
@@ -45,29 +45,29 @@ def check_frame(record: Mapping[str, Any]) -> None:
 def check_state(record: Mapping[str, Any]) -> None:
     """Raise KeyError, TypeError or ValueError if the record of a state change has an invalid value."""
     for name in ("camera", "state", "why"):
-        _check(record, name, _is_text, "a name that is no text")
-    _check(record, "at_s", _is_date, "a time that is no number")
+        _check(record, name, _is_text, "a text")
+    _check(record, "at_s", _is_date, "a time in seconds since 1970")
 
 
 def _check_moment(record: Mapping[str, Any]) -> None:
-    _check(record, "frame", lambda v: type(v) is int and 0 <= v < 1 << 63, "a frame that is no number")
-    _check(record, "time_s", lambda v: _is_within(v, -LONGEST_S, LONGEST_S), "a time that is no number")
-    _check({"at_s": None, **record}, "at_s", lambda v: v is None or _is_date(v), "a time that is no number")
-    _check({"file": "", **record}, "file", _is_text, "a name that is no text")
+    _check(record, "frame", lambda v: type(v) is int and 0 <= v < 1 << 63, "the number of a frame")
+    _check(record, "time_s", lambda v: _is_within(v, -LONGEST_S, LONGEST_S), "a time in seconds")
+    _check({"at_s": None, **record}, "at_s", lambda v: v is None or _is_date(v), "a time in seconds since 1970")
+    _check({"file": "", **record}, "file", _is_text, "a text")
 
 
 def _check_prediction(record: Mapping[str, Any]) -> None:
-    _check(record, "label", _is_text, "a name that is no text")
-    _check(record, "score", _is_score, "a score that is no share")
-    _check(record, "top", lambda v: isinstance(v, list), "no list of labels")
+    _check(record, "label", _is_text, "a text")
+    _check(record, "score", _is_score, "a score from 0 to 1")
+    _check(record, "top", lambda v: isinstance(v, list), "a list of labels")
     for label, score in record["top"]:
         if not (_is_text(label) and _is_score(score)):
-            raise ValueError(f"top: a score that is no share, or a name that is no text: {str((label, score))[:80]}")
+            raise ValueError(f"top: expected a label and a score from 0 to 1, found {str((label, score))[:80]}")
 
 
-def _check(record: Mapping[str, Any], name: str, good: Callable[[Any], bool], what: str) -> None:
+def _check(record: Mapping[str, Any], name: str, good: Callable[[Any], bool], expected: str) -> None:
     if not good(record[name]):
-        raise ValueError(f"{name}: {what}: {ascii(record[name])[:80]}")
+        raise ValueError(f"{name}: expected {expected}, found {ascii(record[name])[:80]}")
 
 
 def _is_text(value: object) -> bool:

@@ -264,7 +264,7 @@ def test_a_run_says_why_it_gives_no_labels_and_is_replayed(street, tmp_path):
     assert events(call("replay", labels, "--config", street).stdout) == events(labels.read_text())
     street.write_text(street.read_text() + "[camera.health]\noff = true\n")
     assert "health" not in call("replay", labels, "--config", street).stdout
-    assert "its health is not watched" in call("check-config", street).stdout
+    assert "health checks off" in call("check-config", street).stdout
     assert '"unfit"' not in call("run", "--config", street).stdout
 
 

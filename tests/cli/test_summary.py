@@ -108,9 +108,7 @@ def test_a_killed_run_is_summed_up(recording):
     recording.write_text(recording.read_text()[:-30])
     done = call("summary", recording)
     assert "999 frames" in done.stdout
-    assert done.stderr == (
-        f"{recording}:1000: the last line is not whole and was left out; the run was ended while it wrote it\n"
-    )
+    assert done.stderr == (f"{recording}:1000: the last line is incomplete and was skipped; the run ended while writing it\n")
 
 
 HOSTILE = "\x1b[2J\x07red\u202egreen\u2028\x9b31m\n--"

@@ -123,7 +123,7 @@ def test_scores_that_are_no_numbers_are_observed_as_they_are(score):
     """They have no value in a line, which then is not read."""
     one = Result(frame(1), (Detection(Box(0, 0, 9, 9), Prediction("a", score, 0, (("a", score),)), "left"),), Timing(0, 0, 0))
     assert repr(observe(one)) == repr(observed(plain_record(one)))
-    with pytest.raises(DataError, match="a score that is no share"):
+    with pytest.raises(DataError, match="score: expected a score from 0 to 1"):
         read_line(to_line(one), "line 1")
 
 

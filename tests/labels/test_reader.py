@@ -43,7 +43,7 @@ def test_half_a_last_line_is_left_out_and_said(tmp_path):
         found, told = read(tmp_path / "r.jsonl", one + b"\n" + half)
         assert len(found) == 1
         assert told == [
-            f"{tmp_path / 'r.jsonl'}:2: the last line is not whole and was left out; the run was ended while it wrote it"
+            f"{tmp_path / 'r.jsonl'}:2: the last line is incomplete and was skipped; the run ended while writing it"
         ]
     assert len(read(tmp_path / "r.jsonl", one + b"\n" + two)[0]) == 2  # whole, but for the line break
 
@@ -56,8 +56,11 @@ def test_half_a_last_line_is_left_out_and_said(tmp_path):
         (b"3", "not a line of edgecls run (TypeError"),
         (b'{"frame": 3}', "not a line of edgecls run (KeyError: 'camera')"),
         (lines(["a"])[0].replace("0.0", "NaN").encode(), "NaN is not a JSON number"),
-        (lines(["a"])[0].replace('"a"', "7").encode(), "a name that is no text"),
-        (lines(["a"], live_from=1.0)[0].replace('"at_s": 1.0', '"at_s": "x"').encode(), "a time that is no number"),
+        (lines(["a"])[0].replace('"a"', "7").encode(), "label: expected a text, found 7"),
+        (
+            lines(["a"], live_from=1.0)[0].replace('"at_s": 1.0', '"at_s": "x"').encode(),
+            "at_s: expected a time in seconds since 1970",
+        ),
         (b"{" + b" " * (4 << 20) + b"}", "longer than 4 MB; expected lines of edgecls run"),
     ],
 )
@@ -117,7 +120,7 @@ def test_a_cut_off_recording_of_powershell_loses_its_last_line_alone(tmp_path):
     whole = ("\n".join(lines(["a", "b"])) + "\n").encode("utf-16")
     found, told = read(tmp_path / "r.jsonl", whole[:-21])
     assert len(found) == 1
-    assert ":2: the last line is not whole" in told[0]
+    assert ":2: the last line is incomplete" in told[0]
     with pytest.raises(DataError, match=r"r\.jsonl:1: expected a line in UTF-16, found other bytes"):
         read(tmp_path / "r.jsonl", whole[:40] + b"\xff\xdf" * 2 + whole[40:])
 

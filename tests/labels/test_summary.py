@@ -134,7 +134,7 @@ def test_a_second_recording_in_one_file_goes_on_after_the_first():
     told = []
     (shown,) = summarize([*seen(runs(("a", 4))), *seen(runs(("a", 2)))], say=told.append).regions
     assert [(s.start.time_s, pytest.approx(s.end.time_s)) for s in shown.stretches] == [(0, 3.96), (3.96, 5.92)]
-    assert told == ["camera gate: 2 recordings, one after the other; the times of later ones are counted on"]
+    assert told == ["camera gate: 2 recordings, one after the other; the times of later ones continue from the earlier ones"]
 
 
 def test_a_camera_is_live_or_a_file():
