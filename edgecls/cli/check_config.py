@@ -66,9 +66,9 @@ def _print(found: Config, config: str, *, as_json: bool) -> None:
     data(f"{config}: {counted(len(cameras), 'camera')}, model {found.model}, device {found.device}")
     for camera in found.camera:
         views = [f"zone {zone.name}" for zone in camera.zone] + [f"line {gate.name}" for gate in camera.line]
-        views += ["what moves"] if camera.follows else []
+        views += ["moving objects"] if camera.follows else []
         when = "" if camera.when == "always" else ", while something moves"
-        when += ", its health is not watched" if camera.health.off else ""
+        when += ", health checks off" if camera.health.off else ""
         data(f"  {camera.name}: {shown(str(camera.source))}: {', '.join(views) or 'the whole frame'}{when}")
     for sink in sinks:
         data(f"  to {sink}")
@@ -96,7 +96,7 @@ def _draw(found: Config, folder: Path) -> bool:
             with open_named({camera.name: (camera.source, reading)}, say=say, on_state=lambda _: None) as frames:
                 frame = frames.read()
             if frame is None:
-                raise SourceError(f"camera {camera.name}: it delivers no picture")
+                raise SourceError(f"camera {camera.name}: it sends no picture")
         except SourceError as error:
             say(f"error: {error}")
             missing += 1

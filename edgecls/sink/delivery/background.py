@@ -87,7 +87,7 @@ class Background(Sink):
             self._condition.notify_all()
         self._thread.join(CLOSE_WAIT_S)
         if self._thread.is_alive():
-            self._say(f"{self._name}: still not written after {CLOSE_WAIT_S:g} s; what is not whole by now is lost")
+            self._say(f"{self._name}: still not finished after {CLOSE_WAIT_S:g} s; incomplete files are lost")
         self._raise()
 
     def _put(self, item: _Waiting, *, waits: bool = False) -> None:

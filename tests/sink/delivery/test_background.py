@@ -212,6 +212,6 @@ def test_a_disk_that_hangs_for_ever_does_not_hold_up_the_end(monkeypatch):
     sink = Background(inner, name="clip:here", say=lines.append)
     sink.write(result(frame(0)))
     sink.close()
-    assert lines == ["clip:here: still not written after 0.1 s; what is not whole by now is lost"]
+    assert lines == ["clip:here: still not finished after 0.1 s; incomplete files are lost"]
     inner.go.set()
     sink._thread.join(10)
