@@ -17,7 +17,10 @@ import cv2
 import pytest
 
 import edgecls
-from edgecls import read_config
+from edgecls import DataConfig, TrainConfig, read_config
+from edgecls.sink import mqtt
+from edgecls.sink.csv_file import COLUMNS
+from edgecls.train.gap import Gap
 from scripts import reference
 from tests.conftest import ROOT
 from tests.drawn import gray_levels
@@ -265,6 +268,29 @@ def test_kinds_of_everything_are_explained():
     assert len(states) >= 5
     for word in (*kinds, *faults, *states, *sinks):
         assert re.search(rf"`{word}[`:\]]", told), word
+
+
+def test_columns_of_the_table_are_listed():
+    """docs/outputs.md has the first line of a csv file."""
+    assert f"\n{','.join(COLUMNS)}\n" in TEXTS["docs/outputs.md"]
+
+
+def test_topics_of_the_broker_are_listed():
+    """Each one in the docstring of the sink has a row in docs/outputs.md, and so have the keys of its JSON."""
+    topics = re.findall(r"^ +PREFIX/(\S+) ", mqtt.__doc__, re.MULTILINE)
+    rows = [line for line in TEXTS["docs/outputs.md"].splitlines() if line.startswith("| `")]
+    assert len(topics) >= 8
+    for topic in topics:
+        assert any(f"`{topic}`" in row.split(" | ")[0] for row in rows), topic
+    for key in ("counts", "total", "totals", "occupancy", "since", "event"):
+        assert any(f"`{key}`" in row for row in rows if "/count`" in row), key
+
+
+def test_verdicts_on_the_gap_are_listed():
+    """docs/train.md knows what the end of a training says about gaps of all sizes."""
+    for validation in (0.99, 0.96, 0.9):
+        verdict = Gap(1.0, 10_000, validation, 10_000).sentence(TrainConfig(data=DataConfig("x"))).split("points: ")[1]
+        assert f"| {re.split('[,;]', verdict)[0]} |" in TEXTS["docs/train.md"]
 
 
 def test_the_layers_are_those_of_the_package():
