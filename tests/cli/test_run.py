@@ -265,7 +265,10 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str, code: int = 1) 
         (["-s", "light.avi", "--sink", "smoke:x"], ["sink 'smoke:x' is not known; expected one of clip, jsonl, snapshot"]),
         (["-s", "light.avi", "--sink", "video:no/out.mp4"], ["no/out.mp4: the folder no does not exist"]),
         (["-s", "light.avi", "--sink", "jsonl:no/out.jsonl"], ["no/out.jsonl: cannot be written (No such file or directory)"]),
-        (["-s", "light.avi", "--sink", "video:{camera}.mp4", "--sink", "jsonl:light.mp4"], ["write to the same file (light.mp4)"]),
+        (
+            ["-s", "light.avi", "--sink", "video:{camera}.mp4", "--sink", "jsonl:light.mp4"],
+            ["would write to the same file (light.mp4)"],
+        ),
         (["-s", "light.avi", "-z", "gate=0.9,0,0.2,1"], ["zone gate: expected x,y,w,h as fractions", "found 0.9,0,0.2,1"]),
         (["-s", "light.avi", "-z", "gate"], ["zone 'gate': expected NAME=x,y,w,h", "gate=0.4,0.2,0.1,0.3"]),
         (["-s", "light.avi", "--device", "tpu"], ["tpu", "cpu"]),
