@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Rough(ListSink):
-    """Takes what comes, but for the `errors`, which are raised first, one at each write; `written_by` are the threads."""
+    """A sink that stores what it gets. It first raises `errors`, one per write; `written_by` holds the names of the threads."""
 
     def __init__(self, *errors: Exception, then: Exception | None = None) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Rough(ListSink):
 
 
 class Blocking(ListSink):
-    """Each write waits until `go` is set; `stop` ends the wait with an error, if it `can_stop`."""
+    """A sink in which each write waits until `go` is set. If it `can_stop`, `stop` ends the wait with an error."""
 
     def __init__(self, *, can_stop: bool = True) -> None:
         super().__init__()

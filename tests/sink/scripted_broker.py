@@ -17,7 +17,7 @@ WELCOME = b"\x20\x03\x00\x00\x00"
 
 
 class Published(NamedTuple):
-    """A message that came, over which connection (from 1) and with which id."""
+    """A message that arrived: over which connection (from 1), and with which id."""
 
     connection: int
     mid: int
@@ -26,17 +26,17 @@ class Published(NamedTuple):
 
 
 def ack(mid: int, reason: int = 0) -> bytes:
-    """An acknowledgement; 0x87 says that the client may not write there."""
+    """Return an acknowledgement; reason 0x87 means that the client may not publish there."""
     return b"\x40\x03" + mid.to_bytes(2, "big") + bytes([reason])
 
 
 class Last(bytes):
-    """An answer behind which the broker hangs up."""
+    """An answer after which the broker disconnects."""
 
 
 @dataclass
 class ScriptedBroker:
-    """`welcome` answers a connection, `answer` a message, each with bytes (None: hang up). `came` has all messages."""
+    """`welcome` answers a connection and `answer` a message, each with bytes (None: disconnect). `came` holds all messages."""
 
     welcome: Callable[[int], bytes | None] = lambda _: WELCOME
     answer: Callable[[Published], bytes | None] = lambda message: ack(message.mid)
@@ -45,7 +45,7 @@ class ScriptedBroker:
     came: list[Published] = field(default_factory=list)
 
     def talk(self, peer: socket.socket) -> None:
-        """Have one connection."""
+        """Serve one connection."""
         self.connections += 1
         connection = self.connections
         while (packet := _packet(peer)) is not None:
@@ -68,25 +68,25 @@ class ScriptedBroker:
                 return
 
     def events(self) -> list[tuple[str, bool]]:
-        """(id, whether it has ended) of each event that came, in order, each once."""
+        """Return (id, whether it has ended) for each event that arrived, in order and without duplicates."""
         records = [json.loads(message.text) for message in self.came if message.topic.endswith("/event")]
         return list(dict.fromkeys((record["event"], record["end"] is not None) for record in records))
 
     def over(self, connection: int) -> list[Published]:
-        """What came over one connection."""
+        """Return what arrived over one connection."""
         return [message for message in self.came if message.connection == connection]
 
 
 @contextmanager
 def scripted_broker(**script: Callable) -> Iterator[ScriptedBroker]:
-    """Such a broker for the length of a block."""
+    """Run such a broker for the duration of a block."""
     broker = ScriptedBroker(**script)
     with tcp_server(broker.talk) as broker.port:
         yield broker
 
 
 def _packet(peer: socket.socket) -> tuple[int, bytes] | None:
-    """Kind and body of the next packet; None at the end."""
+    """Return the kind and body of the next packet; None at the end."""
     first = peer.recv(1)
     if not first:
         return None

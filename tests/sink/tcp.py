@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def tcp_server(talk: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Give the port of a server that calls `talk` with each connection, one after another in one thread. At the end of the
-    block what it reads or writes fails, which ends `talk`.
+    """Yield the port of a server that calls `talk` with one connection after another, in one thread. When the block ends, its
+    reads and writes fail, which ends `talk`.
     """
     current: list[socket.socket] = []
     over = threading.Event()

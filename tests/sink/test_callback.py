@@ -1,4 +1,4 @@
-"""Results, events and changes of state as calls of functions."""
+"""Tests of results, events and state changes as function calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.run.world import event, frame, result
 
 
 def test_each_kind_is_a_call_of_its_function():
-    """What comes is passed on as it is; a kind without a function goes nowhere."""
+    """Values are passed on unchanged; kinds without a function are ignored."""
     events, results, changes = [], [], []
     one, change = result(frame()), StateChange("gate", "live", "", 1.0)
     with CallbackSink(on_event=events.append, on_result=results.append, on_state=changes.append) as sink:
@@ -23,8 +23,8 @@ def test_each_kind_is_a_call_of_its_function():
         silent.write_state(change)
 
 
-def test_what_the_function_raises_comes_out_as_it_is():
-    """The run ends with the error of the caller's own function."""
+def test_an_error_of_the_function_is_raised():
+    """An error in the caller's function ends the run."""
 
     def fail(_event):
         raise ZeroDivisionError("mine")

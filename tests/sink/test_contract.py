@@ -1,4 +1,4 @@
-"""What every sink promises, asked of each of them."""
+"""Tests of what every sink promises, for each of them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(params=KINDS)
 def kind(request) -> str:
-    """Each kind of sink by its name; the window only where there is a screen."""
+    """Yield each kind of sink by name; the window only if there is a screen."""
     if request.param == "window" and sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
         pytest.skip("no screen: DISPLAY is not set; test_the_window_keeps_the_contract brings one where Xvfb is installed")
     if request.param in NEEDS:
@@ -63,7 +63,7 @@ def kind(request) -> str:
 
 @pytest.fixture
 def sink(kind, tmp_path, monkeypatch, tmp_path_factory) -> Iterator[Sink]:
-    """One open sink of this kind, in an empty folder; nobody is where those of the network are sent."""
+    """Yield an open sink of this kind in an empty folder. Network sinks have no receiver."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EDGECLS_SPOOL", str(tmp_path_factory.mktemp("spool")))
     monkeypatch.setattr(sys, "stdout", io.StringIO())
@@ -71,20 +71,20 @@ def sink(kind, tmp_path, monkeypatch, tmp_path_factory) -> Iterator[Sink]:
         yield opened
 
 
-def test_every_kind_is_asked():
-    """No row of SINKS is left out here."""
+def test_every_kind_is_tested():
+    """No row of SINKS is missing here."""
     assert set(SINKS) <= {spec.partition(":")[0] for spec in KINDS.values()}
 
 
 def test_it_takes_results_with_and_without_detections(sink):
-    """Results of a whole frame, and of nothing, are taken one after another."""
+    """A sink accepts results of a whole frame and results without regions."""
     for i in range(5):
         sink.write(result(frame(i)))
         sink.write(Result(frame(i), (), Timing(0, 0, 0)))
 
 
 def test_it_takes_events_and_changes_of_state(sink):
-    """Whether it has a place for them or not, whether anybody is there or not, they are taken at once and in between."""
+    """Every sink accepts them at any time, whether or not it stores them, and whether or not its receiver is there."""
     began = time.monotonic()
     for i in range(5):
         sink.write_state(StateChange("gate", "live", "", float(i)))
@@ -97,20 +97,20 @@ def test_it_takes_events_and_changes_of_state(sink):
 
 
 def test_it_can_be_stopped_before_it_is_closed(sink):
-    """`stop` is for another thread; the close goes as ever."""
+    """After `stop`, which is for another thread, the sink closes as usual."""
     sink.write_event(event())
     sink.stop()
 
 
-def test_it_wants_more_until_a_person_says_no(sink):
-    """Without a person who closes it a sink is never done."""
+def test_it_is_not_done_unless_the_user_closes_it(sink):
+    """Unless a user closes it, a sink is never done."""
     assert sink.done is False
     sink.write(result(frame()))
     assert sink.done is False
 
 
 def test_it_leaves_the_result_as_it_is(sink):
-    """Writing does not change the pixels of the frame, nor what is said about it."""
+    """Writing changes neither the pixels of the frame nor its labels."""
     one = result(frame(level=77))
     before = (one.detections, one.timing, np.array(one.frame.bgr()))
     sink.write(one)
@@ -119,21 +119,21 @@ def test_it_leaves_the_result_as_it_is(sink):
 
 
 def test_it_may_be_closed_twice(sink):
-    """The second close does nothing, after results as well."""
+    """The second close does nothing, also after results."""
     sink.write(result(frame()))
     sink.close()
     sink.close()
 
 
 def test_it_may_be_closed_unwritten(sink, tmp_path):
-    """A sink that got no result closes as well, and leaves no half file."""
+    """A sink without results can be closed, and leaves no incomplete file."""
     sink.close()
     sink.close()
     assert not [path for path in tmp_path.iterdir() if "part" in path.name]
 
 
 def test_with_closes_it(sink, tmp_path):
-    """`with` gives the sink itself and closes it when an error leaves the block too; no half file stays."""
+    """`with` returns the sink itself and closes it, also after an error; no incomplete file is left."""
 
     def fail():
         with sink as entered:
@@ -147,7 +147,7 @@ def test_with_closes_it(sink, tmp_path):
 
 
 def test_events_that_were_written_are_there(sink, kind, tmp_path):
-    """After the close three events are six lines or three rows, or wait for the receiver that was not there."""
+    """After closing, three events are six lines or three rows, or wait for the missing receiver."""
     for i in range(3):
         sink.write_event(event(i, ended=False))
         sink.write_event(event(i))
@@ -165,8 +165,8 @@ def test_events_that_were_written_are_there(sink, kind, tmp_path):
         assert sink.backlog.waiting == 6
 
 
-def test_what_was_written_is_there(sink, kind, tmp_path):
-    """After the close three results are three lines, a playable video or a list of three."""
+def test_results_that_were_written_are_there(sink, kind, tmp_path):
+    """After closing, three results are three lines, a playable video or a list of three."""
     results = [result(frame(i)) for i in range(3)]
     for one in results:
         sink.write(one)
@@ -183,7 +183,7 @@ def test_what_was_written_is_there(sink, kind, tmp_path):
 
 
 def test_the_window_keeps_the_contract(tmp_path):
-    """With a screen (Xvfb's, in a process of its own) the window keeps all of this."""
+    """With a screen (of Xvfb, in its own process), the window keeps the same promises."""
     if os.environ.get("DISPLAY"):
         pytest.skip("there is a screen, so the tests above have asked the window already")
     if shutil.which("Xvfb") is None:
@@ -212,7 +212,7 @@ def test_the_window_keeps_the_contract(tmp_path):
 
 
 class screen:  # noqa: N801 - used like a function
-    """A screen of Xvfb for the length of a block; gives its DISPLAY."""
+    """A screen of Xvfb for the duration of a block; yields its DISPLAY."""
 
     def __enter__(self) -> str:
         reading, writing = os.pipe()
@@ -235,7 +235,7 @@ class screen:  # noqa: N801 - used like a function
 
 
 def test_an_unknown_kind_lists_the_known_ones():
-    """A sink that nobody knows is named, with those that there are and an example."""
+    """An unknown sink is an error that names it, lists the known kinds and shows an example."""
     with pytest.raises(
         ValueError, match=rf"sink 'smoke:x' is not known; expected one of {', '.join(SINKS)}, such as video:out.mp4"
     ):
@@ -247,20 +247,20 @@ def test_an_unknown_kind_lists_the_known_ones():
                           ("csv:", "csv:events.csv"), ("sqlite", "sqlite:events.db")]
 )  # fmt: skip
 def test_a_file_is_needed_after_the_colon(spec, example):
-    """A sink that writes a file says so when it gets none, with an example of its own kind."""
+    """A sink without its file is an error with an example of its own kind."""
     with pytest.raises(ValueError, match=f"sink '{spec}': expected a file after the colon, such as {example}"):
         open_sink(spec)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SINKS if kind != "window"])
 def test_what_is_needed_after_the_colon_is_said(kind):
-    """Every kind but the window needs something there, and shows an example of itself."""
+    """Every kind except the window needs a target and shows an example of itself."""
     with pytest.raises(ConfigError, match=rf"sink '{kind}:': expected .*, such as {kind}:.+"):
         open_sink(f"{kind}:")
 
 
 def test_sinks_say_what_sources_must_keep():
-    """The packets that clips and snapshots are made of are kept where one of them is wanted, for the longest of them."""
+    """With clips or snapshots, sources keep packets for the longest time that one of them needs."""
     assert keep_s(["jsonl:-", "window"]) == keep_s([]) == 0
     assert keep_s(["jsonl:-", "snapshot:here"]) == 10
     assert keep_s(["snapshot:here", "clip:there"]) == 15
@@ -270,7 +270,7 @@ def test_sinks_say_what_sources_must_keep():
     "spec", ["jsonl:missing/out.jsonl", "video:missing/out.mp4", "csv:missing/out.csv", "sqlite:missing/out.db"]
 )
 def test_a_folder_that_does_not_exist(spec, tmp_path, monkeypatch):
-    """A file in a folder that is not there is refused when it is opened, not at the first result."""
+    """A file in a missing folder is an error when the sink is opened, not at the first result."""
     monkeypatch.setenv("EDGECLS_SPOOL", str(tmp_path / "spool"))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SinkError, match=r"missing/out\.\w+: .*(No such file|the folder missing does not exist)"):
@@ -278,8 +278,8 @@ def test_a_folder_that_does_not_exist(spec, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_spool_lies_where_it_is_said(tmp_path, monkeypatch):
-    """By argument, by EDGECLS_SPOOL, by the user's folder for state: one file for each sink, the same the next time."""
+def test_the_folder_of_spools_can_be_set(tmp_path, monkeypatch):
+    """By argument, EDGECLS_SPOOL, or the user's state folder: one file per sink, the same one each time."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EDGECLS_SPOOL", str(tmp_path / "by-variable"))
     open_sink("csv:out.csv", spool=tmp_path / "by-argument").close()
@@ -293,7 +293,7 @@ def test_the_spool_lies_where_it_is_said(tmp_path, monkeypatch):
 
 
 def test_a_user_without_a_home_is_asked_for_a_folder(tmp_path, monkeypatch):
-    """Where nobody knows a folder, the error names the variable that says one, and the sink is closed."""
+    """Without a default folder, the error names the variable that sets one, and the sink is closed."""
     monkeypatch.chdir(tmp_path)
     for name in ("EDGECLS_SPOOL", "XDG_STATE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
@@ -302,8 +302,8 @@ def test_a_user_without_a_home_is_asked_for_a_folder(tmp_path, monkeypatch):
         open_sink("csv:out.csv")
 
 
-def test_a_place_has_one_spool_and_another_place_another(tmp_path, monkeypatch):
-    """Of a file it is its whole path that counts, and neither options nor password do."""
+def test_each_target_has_its_own_spool(tmp_path, monkeypatch):
+    """A file is identified by its absolute path; options and passwords do not matter."""
     monkeypatch.setenv("EDGECLS_SPOOL", str(tmp_path / "spool"))
     brokers = (("a", "mqtt://me:1@127.0.0.1:1/x"), ("b", "mqtt://me:2@127.0.0.1:1/x?discovery="))
     brokers = brokers if find_spec("paho") else ()
@@ -327,7 +327,9 @@ def test_a_place_has_one_spool_and_another_place_another(tmp_path, monkeypatch):
 
 
 def test_a_new_password_finds_what_the_old_one_left(tmp_path):
-    """The spool is named after the sink without its password: an event that a wrong one kept back is not forgotten."""
+    """The spool's name does not depend on the password: events that a wrong password held back are delivered with the right
+    one.
+    """
     told: list[str] = []
     with open_sink("webhook:http://me:wrong@127.0.0.1:1/#secret=a", spool=tmp_path, say=told.append) as sink:
         sink.write_event(event())
@@ -338,7 +340,7 @@ def test_a_new_password_finds_what_the_old_one_left(tmp_path):
 
 
 def test_which_sinks_are_buffered(tmp_path, monkeypatch):
-    """Those of the network and of the tables are; lines, videos and metrics are written in the run's own thread."""
+    """Network and table sinks are buffered; lines, videos and metrics are written in the run's own thread."""
     monkeypatch.chdir(tmp_path)
     for kind, spec in KINDS.items():
         if kind in ("csv", "sqlite", "webhook", "jsonl", "video"):
@@ -347,7 +349,7 @@ def test_which_sinks_are_buffered(tmp_path, monkeypatch):
 
 
 def test_several_sinks_are_opened_or_none(tmp_path, monkeypatch):
-    """When one cannot be opened, those before it are closed; two of one name are refused."""
+    """If one cannot be opened, the others are closed; two with the same name are an error."""
     monkeypatch.chdir(tmp_path)
     closed, close = [], JsonlSink.close
     monkeypatch.setattr(JsonlSink, "close", lambda self: (closed.append(self), close(self)))
@@ -361,7 +363,7 @@ def test_several_sinks_are_opened_or_none(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "sqlite", "video"])
 @pytest.mark.parametrize("link", ["the same folder", "a hard link", "a symbolic link", "a file to come"])
 def test_one_file_by_two_names_is_refused(tmp_path, kind, link):
-    """Two sinks of one run must not write to one file, whatever it is called; nothing is opened."""
+    """Two sinks of a run must not write to the same file, even by different names. Nothing is opened."""
     ending = {"jsonl": "jsonl", "csv": "csv", "sqlite": "db", "video": "mp4"}[kind]
     one, other = tmp_path / f"one.{ending}", tmp_path / f"other.{ending}"
     if link == "a hard link":
@@ -382,7 +384,7 @@ def test_one_file_by_two_names_is_refused(tmp_path, kind, link):
 
 
 def test_several_may_write_to_a_device(tmp_path):
-    """Such as /dev/null, or a terminal: it is no file that one would spoil for the other."""
+    """Several sinks may write to /dev/null or a terminal, which is not a file that one could damage for the other."""
     (tmp_path / "null").symlink_to(os.devnull)
     for sink in open_sinks([f"jsonl:{os.devnull}", f"jsonl:{tmp_path / 'null'}"]):
         sink.close()

@@ -1,4 +1,4 @@
-"""Events as rows of CSV."""
+"""Tests of events as rows of CSV."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ HEADER = "id,kind,camera,region,label,score,start,end,duration_s,track_id,direct
 
 
 def rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a file."""
+    """Return the rows of a file."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 def test_an_event_is_a_row_when_it_has_ended(tmp_path):
-    """What begins is no row; what has ended is one, with every column."""
+    """The beginning of an event writes nothing; its end writes a row with every column."""
     with CsvSink(tmp_path / "out.csv") as sink:
         sink.write_event(event(3, ended=False))
         assert rows(tmp_path / "out.csv") == []
@@ -41,8 +41,8 @@ def test_an_event_is_a_row_when_it_has_ended(tmp_path):
     )
 
 
-def test_of_a_file_the_times_are_media_time(tmp_path):
-    """Where nobody knows what time it was, start and end are seconds from the beginning of the film."""
+def test_times_in_a_file_are_media_time(tmp_path):
+    """Without wall clock times, start and end are seconds from the beginning of the video."""
     one = event(2)
     one = replace(one, start=one.start._replace(at_s=None, file="night.mp4"), end=one.end._replace(at_s=None), track_id=None)
     with CsvSink(tmp_path / "out.csv") as sink:
@@ -52,7 +52,7 @@ def test_of_a_file_the_times_are_media_time(tmp_path):
 
 
 def test_a_second_run_goes_on_where_the_first_ended(tmp_path):
-    """The columns stand there once, and an event that comes again is not written again."""
+    """The header is written once, and an event that is delivered again is not written again."""
     for first in (0, 2):
         with CsvSink(tmp_path / "out.csv") as sink:
             for i in range(first, first + 4):
@@ -61,8 +61,8 @@ def test_a_second_run_goes_on_where_the_first_ended(tmp_path):
     assert [row["id"] for row in rows(tmp_path / "out.csv")] == [event(i).id for i in range(6)]
 
 
-def test_half_a_row_is_taken_away(tmp_path):
-    """What a power cut left of the last row is cut off, and the event is written when it comes again."""
+def test_an_incomplete_row_is_removed(tmp_path):
+    """The rest of a row after a power cut is removed, and the event is written when it is delivered again."""
     path = tmp_path / "out.csv"
     with CsvSink(path) as sink:
         sink.write_event(event(0))
@@ -74,7 +74,7 @@ def test_half_a_row_is_taken_away(tmp_path):
 
 
 def test_another_table_is_left_alone(tmp_path):
-    """A file with other columns is refused, with both, and stays as it is."""
+    """A file with other columns is an error that shows both, and stays unchanged."""
     (tmp_path / "out.csv").write_text("a,b\n1,2\n")
     with pytest.raises(SinkError, match=r"out\.csv: has other columns \(a,b\) than expected \(id,kind,.*; name another file"):
         CsvSink(tmp_path / "out.csv")
@@ -83,15 +83,15 @@ def test_another_table_is_left_alone(tmp_path):
 
 @pytest.mark.parametrize("name", ["Größe, 停", 'a "quoted"\nname', "caf\udce9", ""])
 def test_any_name_is_a_field(tmp_path, name):
-    """Names with commas, quotes and line breaks come back as they were; what is not Unicode as an escape."""
+    """Names with commas, quotes and line breaks are read back unchanged; text that is not Unicode is escaped."""
     with CsvSink(tmp_path / "out.csv") as sink:
         sink.write_event(event(camera=name))
     (row,) = rows(tmp_path / "out.csv")
     assert row["camera"] == name.encode("utf-8", "backslashreplace").decode()
 
 
-def test_half_a_write_is_taken_back(tmp_path, monkeypatch):
-    """Where the disk takes a part of a row only, that part is taken back, and the error names the file and the reason."""
+def test_a_partial_write_is_undone(tmp_path, monkeypatch):
+    """If the disk accepts only a part of a row, that part is removed, and the error names the file and the reason."""
     write = os.write
     with CsvSink(tmp_path / "out.csv") as sink:
         sink.write_event(event(0))
@@ -105,13 +105,13 @@ def test_half_a_write_is_taken_back(tmp_path, monkeypatch):
 
 
 def write_until_it_fails(sink: CsvSink) -> None:
-    """Write one event after another."""
+    """Write one event after another until that fails."""
     for number in range(1_000_000):
         sink.write_event(event(number))
 
 
 def test_a_disk_that_fills_up_leaves_whole_rows(tmp_path):
-    """On a disk that is full each row is there whole or not at all; with room again, what comes again is written."""
+    """On a full disk, each row is complete or missing; once there is room, events that are delivered again are written."""
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]

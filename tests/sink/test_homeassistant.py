@@ -1,4 +1,4 @@
-"""What Home Assistant is told of a camera, against its documentation and through its kind of templates."""
+"""Tests of the configuration for Home Assistant against its documentation, with templates like its own."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ DOCUMENTED: dict[str, dict[str, Any]] = {
     "sensor": {**EVERY_ENTITY, "state_class": {"measurement", "total", "total_increasing"}},
     "event": {**EVERY_ENTITY, "event_types": list},
 }
-"""The fields that we use, of home-assistant.io/integrations/{binary_sensor,sensor,event}.mqtt: a type, or all values."""
+"""The fields that we use from home-assistant.io/integrations/{binary_sensor,sensor,event}.mqtt, with the type or all values."""
 REQUIRED = {"binary_sensor": {"state_topic"}, "sensor": {"state_topic"}, "event": {"state_topic", "event_types"}}
 DEVICE: dict[str, Any] = {"identifiers": list, "name": str, "manufacturer": str, "model": str}
 AVAILABILITY: dict[str, Any] = {"topic": str}
 
 
 def fits(values: dict[str, Any], documented: dict[str, Any]) -> bool:
-    """Whether each field is documented and has a value of that kind."""
+    """Whether each field is documented and has a valid value."""
     return all(
         value in documented[name] if isinstance(documented[name], set) else isinstance(value, documented[name])
         for name, value in values.items()
@@ -53,7 +53,7 @@ def fits(values: dict[str, Any], documented: dict[str, Any]) -> bool:
 
 
 def every_entity(camera: str = "gate", region: str = "entry") -> dict[str, dict[str, Any]]:
-    """All that a camera has with a region of each kind, as it comes out of JSON."""
+    """Return all entities of a camera with a region of each kind, as decoded from JSON."""
     found = of_camera(camera, TOPICS)
     for kind in ("state", "count", "occupancy"):
         found |= of_region(camera, region, kind, TOPICS)
@@ -64,7 +64,7 @@ def every_entity(camera: str = "gate", region: str = "entry") -> dict[str, dict[
 
 @pytest.mark.parametrize("camera", ["gate", "Größe 1/2 #+", "caf\udce9", ""])
 def test_each_entity_is_as_documented(camera):
-    """Place, fields, values, device and availability are those of the documentation, whatever the camera is called."""
+    """Topic, fields, values, device and availability match the documentation, whatever the camera's name is."""
     entities = every_entity(camera, camera)
     assert [place.split("/")[0] for place in entities] == ["binary_sensor"] * 2 + ["event"] + ["sensor"] * 5
     for place, config in entities.items():
@@ -79,7 +79,7 @@ def test_each_entity_is_as_documented(camera):
 
 
 def test_a_camera_is_one_device_and_its_entities_differ():
-    """All entities of a camera have its device; no two have the same id, nor have those of another camera or prefix."""
+    """All entities of a camera belong to its device. Their ids are unique, also across cameras and prefixes."""
     first = every_entity()
     assert len({json.dumps(config["device"]) for config in first.values()}) == 1
     others = [
@@ -92,8 +92,8 @@ def test_a_camera_is_one_device_and_its_entities_differ():
     assert len(ids) == len(set(ids))
 
 
-def test_what_is_shown_is_available_while_edgecls_and_the_camera_are():
-    """Both must be online; of the connection and the problem edgecls alone, or they could not tell that the camera is lost."""
+def test_entities_are_available_while_edgecls_and_the_camera_are():
+    """Both must be online. Connection and problem need only edgecls, because they report a lost camera."""
     for place, config in every_entity().items():
         topics = [one["topic"] for one in config["availability"]]
         if place.startswith("binary_sensor"):
@@ -104,13 +104,13 @@ def test_what_is_shown_is_available_while_edgecls_and_the_camera_are():
 
 
 def rendered(template: str, payload: str) -> str:
-    """What Home Assistant makes of a message."""
+    """Return what Home Assistant's templates make of a message."""
     jinja2 = pytest.importorskip("jinja2.sandbox", reason="jinja2 is not installed")
     return jinja2.ImmutableSandboxedEnvironment().from_string(template).render(value=payload, value_json=json.loads(payload))
 
 
 def test_the_templates_give_what_the_entities_show():
-    """ON and OFF of the connection and the problem, the label of a region, the sum of a count, an event with its type."""
+    """ON and OFF for connection and problem, the label of a region, the sum of counts, and an event with its type."""
     templates = [config["value_template"] for config in every_entity().values()]
     connected, problem, events, state, count, occupancy, crossed, _ = templates
     assert rendered(connected, '{"state": "live"}') == "ON"
@@ -118,7 +118,7 @@ def test_the_templates_give_what_the_entities_show():
     assert rendered(problem, '{"fault": "covered", "since": 1.0, "event": "a"}') == "ON"
     assert rendered(problem, '{"fault": null, "since": null}') == "OFF"
     assert rendered(state, '{"label": "open"}') == "open"
-    assert rendered(state, '{"label": null}') == "None"  # which Home Assistant takes for a sensor without a value
+    assert rendered(state, '{"label": null}') == "None"  # which means no value to Home Assistant
     assert rendered(count, '{"counts": {"car": 3, "bus": 2}}') == "5"
     assert rendered(count, '{"counts": {}}') == "0"
     assert rendered(occupancy, '{"counts": {}, "occupancy": 1.25}') == "1.25"
@@ -129,13 +129,13 @@ def test_the_templates_give_what_the_entities_show():
 
 
 def test_every_kind_of_event_has_a_type():
-    """Home Assistant drops an event whose type was not announced."""
+    """Home Assistant drops events whose type was not announced."""
     (events,) = [config for place, config in every_entity().items() if place.startswith("event/")]
     assert events["event_types"] == list(get_args(Kind))
 
 
 NO_VALUE = ("unknown", "unavailable", "None", "")
-"""What Home Assistant takes for a sensor without a value, or leaves out; it strips what a template gives."""
+"""States that Home Assistant treats as a missing value or ignores. It strips the result of a template."""
 
 
 @pytest.mark.parametrize(
@@ -160,14 +160,14 @@ NO_VALUE = ("unknown", "unavailable", "None", "")
     ],
 )
 def test_any_label_is_a_value(label, shown):
-    """Words that mean "no value" to Home Assistant are shown as others, and a long label is cut, as it would be refused."""
+    """Labels that mean "no value" to Home Assistant are replaced, and long labels are cut, because it would reject them."""
     template = next(iter(of_region("gate", "entry", "state", TOPICS).values()))["value_template"]
     assert (found := rendered(template, json.dumps({"label": label})).strip()) == shown
     assert found not in NO_VALUE
 
 
 def test_each_direction_of_a_line_has_an_entity():
-    """Named by line and side; names that could be confused with one another give different ids."""
+    """Entities are named by line and side; names that could be confused give different ids."""
     pairs = [("entry", "in"), ("entry", "out"), ("entry/in", "x"), ("entry", "in/x"), ("", "entry")]
     configs = [config for line, side in pairs for config in of_direction("gate", line, side, TOPICS).values()]
     assert len({config["unique_id"] for config in configs}) == len(pairs)
@@ -176,7 +176,7 @@ def test_each_direction_of_a_line_has_an_entity():
 
 
 def test_ids_are_those_of_0_2_0():
-    """An id that changes would leave Home Assistant with two entities, one of them dead."""
+    """If an id changed, Home Assistant would have two entities, one of them dead."""
     ids = [config["unique_id"] for config in every_entity().values()]
     assert ids[:5] == [
         "edgecls_connected_9f96551eba",

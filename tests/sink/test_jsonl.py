@@ -1,4 +1,4 @@
-"""Results as lines of JSON."""
+"""Tests of results as lines of JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.run.world import event, frame, result, said
 
 
 def test_each_result_is_one_line(tmp_path):
-    """The file holds each result as the line that `to_line` gives, in order."""
+    """The file contains the line from `to_line` for each result, in order."""
     results = [result(frame(i)) for i in range(5)]
     with JsonlSink(tmp_path / "out.jsonl") as sink:
         for one in results:
@@ -28,7 +28,7 @@ def test_each_result_is_one_line(tmp_path):
 
 
 def test_a_change_of_state_stands_between_the_results(tmp_path):
-    """What happens to a camera is a line with "state" in its place among those of the frames."""
+    """A state change is a line with "state", in order with the lines of the frames."""
     change = StateChange("gate", "lost", "cut", 12.3456)
     with JsonlSink(tmp_path / "out.jsonl") as sink:
         sink.write(result(frame(0)))
@@ -40,7 +40,7 @@ def test_a_change_of_state_stands_between_the_results(tmp_path):
 
 
 def test_a_line_is_there_at_once(tmp_path):
-    """Each line is written out whole before the next result: the file can be followed while it grows."""
+    """Each line is written completely before the next result, so the file can be followed while it grows."""
     path = tmp_path / "out.jsonl"
     with JsonlSink(path) as sink:
         for i in range(3):
@@ -48,8 +48,8 @@ def test_a_line_is_there_at_once(tmp_path):
             assert [json.loads(line)["frame"] for line in path.read_text().splitlines()] == list(range(i + 1))
 
 
-def test_what_stood_in_the_file_stays(tmp_path):
-    """A new run goes on behind the last one."""
+def test_existing_lines_stay(tmp_path):
+    """A new run appends its lines."""
     path = tmp_path / "out.jsonl"
     for i in range(3):
         with JsonlSink(path) as sink:
@@ -59,8 +59,8 @@ def test_what_stood_in_the_file_stays(tmp_path):
 
 @pytest.mark.parametrize("whole", [b"", (to_line(result(frame(0))) + "\n").encode() * 2])
 @pytest.mark.parametrize("half", [b"{", b'{"came', b'{"camera": "g\xc3', b'{"event": "4c9d' + b"x" * 200_000])
-def test_half_a_line_of_a_killed_run_is_cut_off(tmp_path, whole, half):
-    """So that it does not stand in the middle, however long it is."""
+def test_an_incomplete_line_of_a_killed_run_is_removed(tmp_path, whole, half):
+    """Otherwise it would be in the middle of the file. Its length does not matter."""
     path = tmp_path / "out.jsonl"
     path.write_bytes(whole + half)
     with JsonlSink(path) as sink:
@@ -68,8 +68,8 @@ def test_half_a_line_of_a_killed_run_is_cut_off(tmp_path, whole, half):
     assert path.read_bytes() == whole + to_line(result(frame(7))).encode() + b"\n"
 
 
-def test_a_file_of_somebody_else_is_not_cut(tmp_path):
-    """Half a line that no run began is refused, and stays."""
+def test_a_file_of_another_program_is_not_truncated(tmp_path):
+    """A file whose incomplete last line no run wrote is an error, and stays unchanged."""
     (tmp_path / "notes.txt").write_text("one\ntwo")
     with pytest.raises(SinkError, match=r"notes\.txt: its last line was not written by edgecls run and has no line break"):
         JsonlSink(tmp_path / "notes.txt")
@@ -77,7 +77,7 @@ def test_a_file_of_somebody_else_is_not_cut(tmp_path):
 
 
 def test_lines_that_do_not_fit_on_the_disk_are_lost_and_counted(tmp_path):
-    """On a disk that is full for a while: no error, two lines about it, and each line in the file is whole."""
+    """While the disk is full there is no error, but two messages, and every line in the file is complete."""
     told = []
     with small_disk(tmp_path / "disk", "64k") as disk:
         sink = JsonlSink(disk / "out.jsonl", say=told.append)
@@ -102,7 +102,7 @@ def test_lines_that_do_not_fit_on_the_disk_are_lost_and_counted(tmp_path):
 
 
 def test_stdout_stays_open(capsys):
-    """Closing the sink of stdout leaves stdout to the program."""
+    """Closing the sink does not close stdout."""
     with JsonlSink() as sink:
         sink.write(result(frame(7)))
     print("after")  # noqa: T201 - stdout is what is tested
@@ -113,21 +113,21 @@ def test_stdout_stays_open(capsys):
 
 
 def test_a_name_that_is_not_unicode_is_written(tmp_path):
-    """A picture whose file name is not Unicode is a line like any other."""
+    """A picture whose file name is not Unicode gets a line like any other."""
     with JsonlSink(tmp_path / "out.jsonl") as sink:
         sink.write(result(frame(file="caf\udce9.png")))
     assert json.loads((tmp_path / "out.jsonl").read_bytes())["file"] == "caf\udce9.png"
 
 
 def test_a_folder_cannot_be_written(tmp_path):
-    """A path that is a folder is refused with the system's reason."""
+    """A path that is a folder is an error with the system's reason."""
     with pytest.raises(SinkError, match=r"cannot be written \(Is a directory\)"):
         JsonlSink(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_named_pipe_whose_reader_leaves_is_an_error(tmp_path):
-    """It was named as a sink, so its end is not what `| head` is to stdout."""
+    """Unlike a closed stdout, as with `| head`, a closed named pipe is an error."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -142,7 +142,7 @@ def test_a_named_pipe_whose_reader_leaves_is_an_error(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk_is_an_error_of_the_sink():
-    """A line that does not fit on the disk is an error that names the file and the reason."""
+    """For a stream, a line that does not fit on the disk is an error with the file and the reason."""
     sink = JsonlSink("/dev/full")
     with pytest.raises(SinkError, match=r"/dev/full: cannot be written \(No space left on device\)"):
         sink.write(result(frame()))
@@ -152,13 +152,13 @@ def test_a_full_disk_is_an_error_of_the_sink():
 
 
 def labelled(index: int, label: str, *, camera: str = "gate", score: float = 0.9) -> Result:
-    """A frame that shows a label in a box of its own."""
+    """Return a frame with a label in its own box."""
     box = Box(index % 7, 0, 20, 20)
     return result(frame(index, camera=camera), Detection(box, said(label, score), "zone"))
 
 
 def shown(path: Path) -> list[tuple[int, int]]:
-    """The frames that have a line, each with how many were left out before it."""
+    """Return the frames that have a line, each with the number of frames left out before it."""
     return [(line["frame"], line["left_out"]) for line in map(json.loads, path.read_text().splitlines()) if "frame" in line]
 
 
@@ -172,7 +172,7 @@ def shown(path: Path) -> list[tuple[int, int]]:
     ],
 )
 def test_a_thinned_log_has_some_of_the_lines(tmp_path, options, expected):
-    """Those that differ from the line before, one for every so many seconds, or both; and what they leave out."""
+    """With `when`, `every_s` or both, only some frames have lines, which count those left out."""
     path = tmp_path / "out.jsonl"
     with JsonlSink(path, **options) as sink:
         for i, label in enumerate(["a", "a", "a", "b", "a", "a", "a", "a", "a", "c"]):
@@ -181,7 +181,7 @@ def test_a_thinned_log_has_some_of_the_lines(tmp_path, options, expected):
 
 
 def test_each_camera_is_thinned_by_itself(tmp_path):
-    """And one whose time begins anew has a line; a score or a box alone is no change."""
+    """Cameras are independent, and a camera whose time restarts gets a line; another score or box alone is no change."""
     path = tmp_path / "out.jsonl"
     with JsonlSink(path, when="change", every_s=10) as sink:
         for i in range(3):
@@ -192,7 +192,7 @@ def test_each_camera_is_thinned_by_itself(tmp_path):
 
 
 def test_a_thinned_log_has_all_events(tmp_path):
-    """And all changes of state: they are few."""
+    """And all state changes: both are rare."""
     path = tmp_path / "out.jsonl"
     with JsonlSink(path, every_s=1e9) as sink:
         for i in range(3):
@@ -207,7 +207,7 @@ def test_a_thinned_log_has_all_events(tmp_path):
 
 
 def test_a_thinned_log_is_no_recording(tmp_path):
-    """Events and shares are made of every frame, so it is refused, with what to do, by whatever reads recordings."""
+    """Events and shares need every frame, so whatever reads recordings rejects it and says how to record."""
     path = tmp_path / "out.jsonl"
     with JsonlSink(path, when="change") as sink:
         sink.write_state(StateChange("gate", "live", "", 0.0))
@@ -218,7 +218,7 @@ def test_a_thinned_log_is_no_recording(tmp_path):
 
 
 def test_a_log_has_one_writer(tmp_path):
-    """The second run is refused before it writes, with the name of the file."""
+    """A second run is rejected before it writes, with the name of the file."""
     with JsonlSink(tmp_path / "out.jsonl") as first:
         first.write(result(frame(0)))
         with pytest.raises(SinkError, match=r"out\.jsonl: another run is writing to this file; stop that run"):

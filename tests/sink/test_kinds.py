@@ -1,4 +1,4 @@
-"""Sinks as settings: of texts and of tables, and what they come to."""
+"""Tests of the settings of sinks, from texts and tables."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ TEXTS = [
 
 
 @pytest.mark.parametrize(("text", "out"), TEXTS)
-def test_a_text_and_a_table_ask_for_the_same(text, out):
-    """Read from a text, written as one again, and built of a table: the very same settings."""
+def test_a_text_and_a_table_give_the_same_settings(text, out):
+    """Parsed from a text, formatted and parsed again, or built from a table: the settings are equal."""
     assert parse_sink(text) == out
     assert as_text(out) == text
     table = {"model": "m", "camera": [{"name": "a", "source": 0}], "sink": [json.loads(json.dumps(dataclasses.asdict(out)))]}
@@ -71,13 +71,13 @@ def test_a_text_and_a_table_ask_for_the_same(text, out):
 
 
 def test_every_kind_has_a_text_here():
-    """No row is left out, and each has settings of its own."""
+    """No row is missing, and each has its own settings."""
     assert {text.partition(":")[0] for text, _ in TEXTS} == set(SINKS) - {"mqtt"}
     assert {type(out) for _, out in TEXTS} == {row.settings for row in SINKS.values()}
 
 
-def test_each_kind_is_one_file_and_a_row():
-    """Its settings and its row stand in one module, which no other kind shares; mqtts is mqtt with TLS."""
+def test_each_kind_is_one_module_and_a_row():
+    """Settings and row are in one module, which no other kind shares; mqtts is mqtt with TLS."""
     modules = {name: sys.modules[row.settings.__module__] for name, row in SINKS.items()}
     assert all(modules[name].KIND is row for name, row in SINKS.items())
     assert len(set(modules.values())) == len(SINKS) - 1
@@ -102,20 +102,20 @@ def test_each_kind_is_one_file_and_a_row():
     ],
 )  # fmt: skip
 def test_mistakes_are_named(text, said):
-    """Before anything is opened: the text, the setting, what is expected there."""
+    """The error names the text, the setting and what is expected; nothing is opened."""
     with pytest.raises(ConfigError, match=re.escape(said)):
         parse_sink(text)
 
 
 def test_a_sink_is_named_without_its_password_and_settings():
-    """By where it writes to."""
+    """Only the target is shown."""
     assert place_of(parse_sink("clip:clips?pre_s=3")) == "clip:clips"
     assert place_of(parse_sink("mqtt://me:secret@host/a")) == "mqtt://***@host/a"
     assert place_of(WindowSettings()) == "window"
 
 
 def test_the_settings_reach_the_sinks(tmp_path, monkeypatch):
-    """Seconds of clips, kinds and pictures of snapshots, days of databases, parts and room of videos."""
+    """Seconds of clips, kinds and pictures of snapshots, days of databases, parts and quotas of videos."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EDGECLS_SPOOL", str(tmp_path / "spool"))
     with open_sink("clip:.?pre_s=3&most_gb=2") as clips:
@@ -134,8 +134,8 @@ def test_the_settings_reach_the_sinks(tmp_path, monkeypatch):
         assert hook._sink._timeout_s == 0.5
 
 
-def test_a_quota_of_a_text_makes_room(tmp_path):
-    """Snapshots of 40 events within 50 kB: the oldest have gone, the newest are there."""
+def test_a_quota_in_a_text_removes_the_oldest(tmp_path):
+    """With 50 kB for the snapshots of 40 events, the oldest are removed and the newest kept."""
     (tmp_path / "shots").mkdir()
     with open_sink(f"snapshot:{tmp_path}/shots?most_gb=0.00005", say=pytest.fail) as shots:
         for i in range(40):

@@ -1,4 +1,4 @@
-"""A file that grows by whole lines."""
+"""Tests of a file that grows by whole lines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ for number in range(int(sys.argv[2])):
 
 
 def test_a_renamed_log_loses_no_line(tmp_path):
-    """Another process renames it again and again while lines come: all are there, in order."""
+    """While another process renames it repeatedly, no line is lost or reordered."""
     path, count = tmp_path / "out.log", 10_000
     with subprocess.Popen([sys.executable, "-c", WRITER, path, str(count)], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout.readline() == "writes\n"
@@ -40,7 +40,7 @@ def test_a_renamed_log_loses_no_line(tmp_path):
 
 @pytest.mark.parametrize("how", ["renamed", "removed", "replaced", "emptied"])
 def test_the_next_line_goes_to_the_file_of_that_name(tmp_path, how):
-    """However it went: logrotate renames it, makes a new one, or copies and empties it (copytruncate)."""
+    """Whether logrotate renames it, creates a new one, or copies and truncates it (copytruncate)."""
     path = tmp_path / "out.log"
     file = LineFile(path, say=pytest.fail, head=b"head\n")
     file.append(b"1\n")
@@ -57,8 +57,8 @@ def test_the_next_line_goes_to_the_file_of_that_name(tmp_path, how):
     assert path.read_bytes() == (b"2\n" if how == "emptied" else b"head\n2\n")
 
 
-def test_a_log_that_cannot_be_made_anew_goes_on(tmp_path):
-    """Where something else has taken its name: the lines go to the old file, and it is said once."""
+def test_a_log_that_cannot_be_recreated_continues(tmp_path):
+    """If something else has taken its name, lines go to the old file, and this is reported once."""
     path, told = tmp_path / "out.log", []
     file = LineFile(path, say=told.append)
     path.rename(tmp_path / "old.log")
@@ -73,8 +73,8 @@ def test_a_log_that_cannot_be_made_anew_goes_on(tmp_path):
     assert path.read_bytes() == b"3\n"
 
 
-def test_half_a_line_that_could_not_be_cut_off_is_cut_off_later(tmp_path, monkeypatch):
-    """A disk that takes a part and then nothing: the next line begins at the beginning of a line."""
+def test_a_partial_line_that_could_not_be_removed_is_removed_later(tmp_path, monkeypatch):
+    """If the disk fails after a partial write, the next line still starts on its own line."""
     file = LineFile(tmp_path / "out.log", say=pytest.fail)
     file.append(b"whole\n")
     write = os.write
@@ -93,8 +93,8 @@ def test_half_a_line_that_could_not_be_cut_off_is_cut_off_later(tmp_path, monkey
     assert (tmp_path / "out.log").read_bytes() == b"whole\nlast\n"
 
 
-def test_two_writers_are_one_too_many(tmp_path):
-    """The second is refused, by each name of the file; the file is as it was."""
+def test_a_second_writer_is_rejected(tmp_path):
+    """By each name of the file, which stays unchanged."""
     path = tmp_path / "out.log"
     file = LineFile(path, say=pytest.fail)
     file.append(b"1\n")

@@ -1,4 +1,4 @@
-"""The address of a broker, what is said without one, and what is sent for counts; tests/live/test_mqtt.py has a real one."""
+"""Tests of the broker's address, errors without a broker, and messages for counts. A real broker: tests/live/test_mqtt.py."""
 
 from __future__ import annotations
 
@@ -39,28 +39,28 @@ if TYPE_CHECKING:
         "mqtt://caf\udce9:s3cret@host/a",
     ],
 )
-def test_an_address_that_is_none_is_named(url):
-    """The error shows how it is written, without the password."""
+def test_an_invalid_address_is_named(url):
+    """The error shows the expected form, without the password."""
     with pytest.raises(ConfigError, match=r"is not the address of a broker; expected mqtt://") as caught:
         MqttSink(url)
     assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("discovery", ["a/%23", "%2B", "a%00", "x" * 2000])
-def test_a_discovery_prefix_that_is_no_topic_is_refused(discovery):
-    """Each event would be refused by it."""
+def test_an_invalid_discovery_prefix_is_rejected(discovery):
+    """The broker would reject every event."""
     with pytest.raises(ConfigError, match="is not a topic prefix; expected one such as homeassistant"):
         MqttSink(f"mqtt://host/a?discovery={discovery}")
 
 
 def test_an_unknown_option_is_named():
-    """And the one that there is."""
+    """And the known one."""
     with pytest.raises(ConfigError, match=r"mqtt://\*\*\*@host/a\?disco=x: disco is not known; expected discovery=PREFIX"):
         MqttSink("mqtt://me:s3cret@host/a?disco=x")
 
 
 def test_without_paho_the_error_is_the_command_that_installs_it(monkeypatch):
-    """The extra is named."""
+    """It names the extra."""
     monkeypatch.setitem(sys.modules, "paho.mqtt.client", None)
     monkeypatch.setitem(sys.modules, "paho", None)
     with pytest.raises(MissingExtraError, match=r"MQTT needs paho.*, which is not installed: pip install 'edgecls\[mqtt\]'"):
@@ -68,7 +68,7 @@ def test_without_paho_the_error_is_the_command_that_installs_it(monkeypatch):
 
 
 def test_a_name_that_is_not_unicode_has_a_topic():
-    """Names are percent-encoded, so each is one level of a topic and of ASCII."""
+    """Names are percent-encoded, so each is one ASCII level of a topic."""
     pytest.importorskip("paho.mqtt", reason="paho-mqtt is not installed")
     with MqttSink("mqtt://127.0.0.1:1/home%20one/cams", answer_wait_s=0.1) as sink:
         assert sink._topic("caf\udce9", "a/b+#") == "home one/cams/caf%ED%B3%A9/a%2Fb%2B%23"
@@ -77,13 +77,13 @@ def test_a_name_that_is_not_unicode_has_a_topic():
 
 
 def count(number: int, region: str, direction: str = "", **counts: int) -> Event:
-    """The counts of an interval, of a side of a line or of a zone."""
+    """Return the counts of an interval, for one side of a line or for a zone."""
     occupancy = None if direction else 1.25
     return event(number, kind="count", region=region, label="", direction=direction, counts=counts, occupancy=occupancy)
 
 
 def sent(*events: Event, discovery: str = "") -> list[tuple[str, str]]:
-    """(topic, payload) of what these events send, in order."""
+    """Return (topic, payload) of each message for these events, in order."""
     pytest.importorskip("paho.mqtt", reason="paho-mqtt is not installed")
     with scripted_broker() as broker:
         with MqttSink(f"mqtt://127.0.0.1:{broker.port}/edgecls?discovery={discovery}") as sink:
@@ -93,7 +93,7 @@ def sent(*events: Event, discovery: str = "") -> list[tuple[str, str]]:
 
 
 def test_each_side_of_a_line_has_a_topic_with_its_total():
-    """The total goes on over intervals, from 0 at the first, whichever side comes when; the other side does not touch it."""
+    """The total starts at 0 and continues over intervals, in any order of the sides, which are independent."""
     came = sent(
         count(1, "line", "in", car=2),
         count(1, "line", "out"),
@@ -112,14 +112,14 @@ def test_each_side_of_a_line_has_a_topic_with_its_total():
 
 
 def test_a_zone_has_its_counts_and_its_occupancy():
-    """On one topic, as it has no sides."""
+    """On one topic, because a zone has no sides."""
     came = dict(sent(count(1, "yard", car=2)))
     shown = json.loads(came["edgecls/gate/yard/count"])
     assert (shown["counts"], shown["occupancy"]) == ({"car": 2}, 1.25)
 
 
-def test_what_an_older_version_left_of_a_line_is_cleared_once():
-    """Its topic, and the entity whose value was that of either direction."""
+def test_topics_of_older_versions_are_cleared_once():
+    """The topic of a line, and the entity for both directions."""
     came = sent(count(1, "line", "in"), count(2, "line", "in"), count(1, "yard"), discovery="ha")
     assert [topic.rpartition("/")[2] for topic, text in came if not text] == ["count", "config"]
     assert ("edgecls/gate/line/count", "") in came
@@ -151,6 +151,6 @@ def test_a_write_that_is_tried_again_counts_once(monkeypatch):
 
 @pytest.mark.parametrize("url", ["mqtt://a..b/x", "mqtt://[::1/x", f"mqtt://{'a' * 64}/x", "mqtt://ho st/x", "mqtt://host:0/x"])
 def test_an_impossible_host_is_found_with_the_settings(url):
-    """So `check-config` finds it too; no name server is asked."""
+    """So `check-config` finds it too. No name is looked up."""
     with pytest.raises(ConfigError, match="is not the address of a broker; expected mqtt://"):
         MqttSettings(url)

@@ -1,4 +1,4 @@
-"""Two runs, one file: the second is refused when it starts."""
+"""Tests that a second run on the same file is rejected at its start."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ time.sleep(60)
 
 @contextmanager
 def another_run(text: str, spool: Path) -> Iterator[subprocess.Popen[str]]:
-    """A run that writes to a sink."""
+    """Start a run that writes to a sink."""
     with subprocess.Popen([sys.executable, "-c", RUN, text, spool], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout.readline() == "runs\n"
         try:
@@ -45,7 +45,7 @@ def another_run(text: str, spool: Path) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_second_run_is_refused_at_the_start(tmp_path, kind):
-    """By the name that it was given, through a linked folder too; after kill -9 of the first it may write."""
+    """The error shows the name it was given, also through a linked folder. After kill -9 of the first, it may write."""
     folder, linked = tmp_path / "folder", tmp_path / "linked"
     folder.mkdir()
     linked.symlink_to(folder)
@@ -70,7 +70,7 @@ def test_the_second_run_is_refused_at_the_start(tmp_path, kind):
     [("jsonl:{}/out.jsonl", "jsonl:{}/out.jsonl?when=change"), ("video:{}/out.mp4", "video:{}/out.mp4?most_gb=1")],
 )
 def test_a_reload_opens_a_file_that_its_run_has(tmp_path, before, after):
-    """With other settings, before the first sink is closed; another run is still refused then."""
+    """With other settings, before the first sink is closed; another run is still rejected."""
     with of_run("this one"):
         old = open_sink(before.format(tmp_path))
         old.write(result(frame(0)))
@@ -85,7 +85,7 @@ def test_a_reload_opens_a_file_that_its_run_has(tmp_path, before, after):
 
 
 def test_a_run_that_begins_while_a_finished_video_waits_for_the_next_is_refused(tmp_path):
-    """A new resolution is a new file, and the first one is still that of the run."""
+    """A new resolution starts a new file, but the first one still belongs to the run."""
     with open_sink(f"video:{tmp_path}/out.mp4") as sink:
         sink.write(result(frame(0)))
         sink.write(result(frame(1, size_hw=(96, 128))))

@@ -1,4 +1,4 @@
-"""Numbers for Prometheus, read back by the parser of its own client."""
+"""Tests of metrics for Prometheus, read back with the parser of its client."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ parser = pytest.importorskip("prometheus_client.parser", reason="prometheus-clie
 
 @pytest.fixture
 def sink():
-    """A sink at a port that is free."""
+    """Yield a sink on a free port."""
     with PrometheusSink("127.0.0.1:0") as opened:
         yield opened
 
 
 def scraped(sink: PrometheusSink) -> dict[tuple[str, ...], float]:
-    """Every sample as (name, label values in the order of their names) -> value."""
+    """Return every sample: (name, label values in the order of their names) -> value."""
     with urllib.request.urlopen(f"http://127.0.0.1:{sink.port}/metrics", timeout=10) as answer:
         text = answer.read().decode("utf-8")
     return {
@@ -40,7 +40,7 @@ def scraped(sink: PrometheusSink) -> dict[tuple[str, ...], float]:
 
 
 def test_results_are_counted_by_camera(sink):
-    """Frames, their age and times in seconds, and what was detected where."""
+    """Frames with their age and times in seconds, and the labels of their regions."""
     one = frame(camera="a")
     twice = [Detection(Box(0, 0, 9, 9), said("stop"), "left"), Detection(Box(0, 0, 9, 9), said("yield"), "right")]
     for _ in range(3):
@@ -60,7 +60,7 @@ def test_results_are_counted_by_camera(sink):
 
 
 def test_an_event_is_counted_once(sink):
-    """When it begins, or when it ends if it had no beginning of its own."""
+    """When it begins, or when it ends if its beginning was never written."""
     sink.write_event(event(0, ended=False))
     sink.write_event(event(0))
     sink.write_event(event(1))
@@ -72,7 +72,7 @@ def test_an_event_is_counted_once(sink):
 
 
 def test_the_state_of_a_camera_is_the_one_that_is_1(sink):
-    """Of all states one has the value 1."""
+    """Exactly one of the states has the value 1."""
     sink.write_state(StateChange("gate", "connecting", "", 1.0))
     sink.write_state(StateChange("gate", "live", "", 2.0))
     states = {key[2]: value for key, value in scraped(sink).items() if key[0] == "edgecls_camera_state"}
@@ -80,7 +80,7 @@ def test_the_state_of_a_camera_is_the_one_that_is_1(sink):
 
 
 def test_a_fault_of_a_camera_is_1_while_it_has_it(sink):
-    """Of its pictures by its results, with events or without; that it is lost by the event."""
+    """Faults of pictures come from results, with or without events; a lost camera comes from its event."""
     now = Moment(1, 0.04)
     for unfit in (None, Unfit("black", now, now), Unfit("covered", now, now)):
         sink.write(replace(result(frame()), unfit=unfit))
@@ -95,7 +95,7 @@ def test_a_fault_of_a_camera_is_1_while_it_has_it(sink):
 
 @pytest.mark.parametrize("name", ['a "quoted" \\ name\nof two lines', "Größe 停 🚗", "caf\udce9", ""])
 def test_any_name_is_a_label(sink, name):
-    """Names of any kind come back from the parser; what is not Unicode as an escape."""
+    """The parser returns names unchanged; text that is not Unicode is escaped."""
     sink.write(result(frame(camera=name)))
     sink.write_event(event(camera=name, region=name, label=name))
     shown = name.encode("utf-8", "backslashreplace").decode()
@@ -104,8 +104,8 @@ def test_any_name_is_a_label(sink, name):
     assert found["edgecls_events_total", shown, "crossing", shown, shown] == 1
 
 
-def test_what_waits_and_was_lost_is_told_of_each_sink(sink):
-    """The backlog of every sink beside it, at the time that it is asked, without passwords."""
+def test_the_backlog_of_each_sink_is_reported(sink):
+    """At the time of the request, without passwords."""
 
     class Late(ListSink):
         backlog = Backlog(3, 2, 1)
@@ -120,7 +120,7 @@ def test_what_waits_and_was_lost_is_told_of_each_sink(sink):
 
 
 def test_sinks_that_are_opened_together_know_of_each_other(tmp_path):
-    """`open_sinks` tells the metrics of the other sinks, through a buffer too."""
+    """`open_sinks` passes the other sinks to the metrics, also through a buffer."""
     first, *_rest = sinks = open_sinks(["prometheus:127.0.0.1:0", f"csv:{tmp_path / 'out.csv'}"], spool=tmp_path / "spool")
     try:
         assert scraped(first)["edgecls_waiting_events", f"csv:{tmp_path / 'out.csv'}"] == 0
@@ -129,8 +129,8 @@ def test_sinks_that_are_opened_together_know_of_each_other(tmp_path):
             sink.close()
 
 
-def test_two_of_them_have_nothing_in_common():
-    """Each has a registry and a server of its own."""
+def test_two_sinks_are_independent():
+    """Each has its own registry and server."""
     with PrometheusSink("127.0.0.1:0") as one, PrometheusSink("127.0.0.1:0") as other:
         one.write(result(frame()))
         assert ("edgecls_frames_total", "gate") in scraped(one)
@@ -138,7 +138,7 @@ def test_two_of_them_have_nothing_in_common():
 
 
 def test_a_port_that_is_taken_is_named():
-    """The error says which address and why."""
+    """The error names the address and the reason."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         where = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(SinkError, match=rf"prometheus:{where}: cannot listen there \(Address already in use\)"):
@@ -146,7 +146,7 @@ def test_a_port_that_is_taken_is_named():
 
 
 def health(sink: PrometheusSink) -> tuple[int, dict]:
-    """Status and body of /healthz."""
+    """Return status and body of /healthz."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{sink.port}/healthz", timeout=10) as answer:
             return answer.status, json.load(answer)
@@ -156,7 +156,7 @@ def health(sink: PrometheusSink) -> tuple[int, dict]:
 
 
 def test_health_is_503_while_a_camera_is_lost(sink):
-    """With each of them and the reason; fine before the first picture, while all are live, and when they are back."""
+    """The answer names each lost camera and the reason. It is 200 before the first picture, and while all cameras are live."""
     assert health(sink) == (200, {"status": "ok"})
     for name in ("a", "b"):
         sink.write_state(StateChange(name, "connecting", "", 1.0))
@@ -178,14 +178,14 @@ def test_health_is_503_while_a_camera_is_lost(sink):
 
 @pytest.mark.parametrize(("why", "status"), [(END, 200), (GONE, 200), ("given up, no picture for 60 s", 503), ("refused", 503)])
 def test_a_camera_that_has_ended_by_itself_is_lost(sink, why, status):
-    """One that has failed for good; not a film that is over, nor one that was taken out of the configuration."""
+    """If it has failed for good; not at the end of a file, or if the configuration no longer contains it."""
     sink.write_state(StateChange("a", "lost", "cut", 3.0))
     sink.write_state(StateChange("a", "ended", why, 4.0))
     assert health(sink)[0] == status
 
 
 def test_formats_are_those_of_the_client(sink):
-    """OpenMetrics and gzip for who asks for them, and any path but that of health."""
+    """OpenMetrics and gzip if requested, at any path except that of health."""
     sink.write(result(frame()))
     headers = {"Accept": "application/openmetrics-text; version=1.0.0", "Accept-Encoding": "gzip"}
     request = urllib.request.Request(f"http://127.0.0.1:{sink.port}/", headers=headers)
@@ -197,14 +197,14 @@ def test_formats_are_those_of_the_client(sink):
 @pytest.mark.parametrize(
     "where", ["", "a..b:1", "ho st:1", "[::1:1:9108", "1:" + "9" * 5000, "host", "host:", "host:x", "99999", "-1", "²"]
 )
-def test_what_is_no_port_is_refused(where):
-    """The error shows how it is written."""
+def test_an_invalid_port_is_rejected(where):
+    """The error shows the expected form."""
     with pytest.raises(ConfigError, match=r"expected a port or HOST:PORT, such as prometheus:0\.0\.0\.0:9108"):
         PrometheusSink(where)
 
 
 def test_without_the_client_the_error_is_the_command_that_installs_it(monkeypatch):
-    """The extra is named."""
+    """It names the extra."""
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(MissingExtraError, match=r"Metrics for Prometheus needs .*: pip install 'edgecls\[metrics\]'"):
         PrometheusSink("127.0.0.1:0")

@@ -1,4 +1,4 @@
-"""Events in a database."""
+"""Tests of events in a database."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def path(tmp_path) -> Path:
-    """Where the database of a test lies."""
+    """Return the path of the database."""
     return tmp_path / "events.db"
 
 
-def asked(path: Path, question: str) -> list[tuple[Any, ...]]:
-    """What the database answers."""
+def queried(path: Path, question: str) -> list[tuple[Any, ...]]:
+    """Return the result of a query."""
     with closing(sqlite3.connect(path)) as db:
         return db.execute(question).fetchall()
 
 
 def test_an_event_is_inserted_and_then_completed(path):
-    """What begins is a row without an end; what has ended is the same row with all that is known then."""
+    """The beginning inserts a row without an end; the end completes the same row."""
     with SqliteSink(path) as sink:
         sink.write_event(event(3, ended=False, label="van", score=0.5))
-        assert asked(path, 'SELECT id, label, "end", duration_s FROM events') == [(event(3).id, "van", None, None)]
+        assert queried(path, 'SELECT id, label, "end", duration_s FROM events') == [(event(3).id, "van", None, None)]
         sink.write_event(event(3, counts={"car": 2}, occupancy=0.5))
-    ((*values, written_at, occupancy, file),) = asked(path, "SELECT * FROM events")
+    ((*values, written_at, occupancy, file),) = queried(path, "SELECT * FROM events")
     assert (occupancy, file) == (0.5, "")
     assert values == [
         *(event(3).id, "crossing", "gate", "entry", "car", 0.98, 1763823790.0, 1763823790.5, 0.5, 3, "in"),
@@ -53,34 +53,34 @@ def test_an_event_is_inserted_and_then_completed(path):
     assert abs(written_at - time.time()) < 60
 
 
-def test_what_comes_twice_changes_nothing(path):
-    """A second delivery, even of the beginning after the end, leaves the row as it was; so for states."""
+def test_duplicates_change_nothing(path):
+    """A second delivery, even of the beginning after the end, leaves the row unchanged; states likewise."""
     change = StateChange("gate", "lost", "cut", 12.345)
     with SqliteSink(path) as sink:
         for one in (event(0, ended=False), event(0)):
             sink.write_event(one)
         sink.write_state(change)
-        before = asked(path, "SELECT * FROM events")
+        before = queried(path, "SELECT * FROM events")
         for one in (event(0, ended=False, label="x"), event(0, label="y"), event(0)):
             sink.write_event(one)
         sink.write_state(change)
-    assert asked(path, "SELECT * FROM events") == before
-    assert asked(path, "SELECT * FROM states") == [("gate", 12.345, "lost", "cut")]
+    assert queried(path, "SELECT * FROM events") == before
+    assert queried(path, "SELECT * FROM states") == [("gate", 12.345, "lost", "cut")]
 
 
-def test_of_a_file_the_times_are_media_time(path):
-    """Where nobody knows what time it was, start and end are seconds from the beginning of the film."""
+def test_times_in_a_file_are_media_time(path):
+    """Without wall clock times, start and end are seconds from the beginning of the video."""
     one = event(2)
     with SqliteSink(path) as sink:
         sink.write_event(replace(one, start=one.start._replace(at_s=None), end=one.end._replace(at_s=None)))
-    assert asked(path, 'SELECT start, "end" FROM events') == [(2.0, 2.5)]
+    assert queried(path, 'SELECT start, "end" FROM events') == [(2.0, 2.5)]
 
 
-def test_the_usual_questions_have_an_index(path):
-    """By camera and time, by label and time, by age: none reads the whole table."""
+def test_usual_queries_use_an_index(path):
+    """By camera and time, by label and time, and by age: none scans the whole table."""
     SqliteSink(path).close()
     for where in ("camera = 'a' AND start > 5", "label = 'a' AND start > 5", "written_at < 5", "id = 'a'"):
-        plan = " ".join(row[3] for row in asked(path, f"EXPLAIN QUERY PLAN SELECT * FROM events WHERE {where}"))  # noqa: S608
+        plan = " ".join(row[3] for row in queried(path, f"EXPLAIN QUERY PLAN SELECT * FROM events WHERE {where}"))  # noqa: S608
         assert "USING INDEX" in plan, plan
 
 
@@ -93,17 +93,17 @@ def test_it_can_be_read_while_it_is_written(path):
         assert reader.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_it_may_be_opened_here_and_written_there(path):
+def test_it_may_be_used_from_another_thread(path):
     """The thread that writes need not be the one that opened it."""
     sink = SqliteSink(path)
     writer = threading.Thread(target=lambda: (sink.write_event(event()), sink.close()))
     writer.start()
     writer.join()
-    assert asked(path, "SELECT COUNT(*) FROM events") == [(1,)]
+    assert queried(path, "SELECT COUNT(*) FROM events") == [(1,)]
 
 
 def test_old_rows_are_deleted(path, monkeypatch):
-    """With keep_days what was written before is deleted, when it is opened and once an hour; without it nothing is."""
+    """With `keep_days`, old rows are deleted when it is opened and once per hour; without it, none are."""
     now = time.time()
     monkeypatch.setattr(sqlite.time, "time", lambda: now - 10 * 86_400)
     with SqliteSink(path) as sink:
@@ -112,16 +112,16 @@ def test_old_rows_are_deleted(path, monkeypatch):
     monkeypatch.setattr(sqlite.time, "time", lambda: now)
     with SqliteSink(path) as sink:
         sink.write_event(event(1))
-    assert asked(path, "SELECT COUNT(*) FROM events") == [(2,)]
+    assert queried(path, "SELECT COUNT(*) FROM events") == [(2,)]
     with SqliteSink(path, keep_days=7) as sink:
-        assert asked(path, "SELECT id FROM events") == [(event(1).id,)]
-        assert asked(path, "SELECT * FROM states") == []
+        assert queried(path, "SELECT id FROM events") == [(event(1).id,)]
+        assert queried(path, "SELECT * FROM states") == []
         monkeypatch.setattr(sqlite.time, "time", lambda: now + 8 * 86_400)
         sink.write_event(event(2))
-        assert asked(path, "SELECT COUNT(*) FROM events") == [(2,)]  # not each time
+        assert queried(path, "SELECT COUNT(*) FROM events") == [(2,)]  # not each time
         sink._pruned_at -= 3601
         sink.write_event(event(3))
-    assert asked(path, "SELECT id FROM events ORDER BY start") == [(event(2).id,), (event(3).id,)]
+    assert queried(path, "SELECT id FROM events ORDER BY start") == [(event(2).id,), (event(3).id,)]
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_old_rows_are_deleted(path, monkeypatch):
     ],
 )
 def test_a_wrong_option_is_named(path, text, message):
-    """The option, what was expected, what was found."""
+    """The error names the option, what was expected and what was found."""
     with pytest.raises(ConfigError, match=message):
         open_sink(f"sqlite:{path}{text}")
 
 
 def test_a_newer_schema_is_refused(path):
-    """A file of a newer edgecls is left alone, in one line that says what to do."""
+    """A file of a newer edgecls stays unchanged; the error says what to do."""
     SqliteSink(path).close()
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version=9")
@@ -151,18 +151,18 @@ def test_a_newer_schema_is_refused(path):
         SqliteSink(path)
 
 
-def test_an_older_schema_is_brought_up(path, monkeypatch):
-    """The steps that are missing are done, one by one, and the rows are kept."""
+def test_an_older_schema_is_upgraded(path, monkeypatch):
+    """Missing migrations are applied one by one, and the rows are kept."""
     with SqliteSink(path) as sink:
         sink.write_event(event())
     monkeypatch.setattr(sqlite, "MIGRATIONS", (*sqlite.MIGRATIONS, "ALTER TABLE events ADD COLUMN clip TEXT;"))
     with SqliteSink(path) as sink:
         sink.write_event(event(1))
-    assert asked(path, "PRAGMA user_version") == [(3,)]
-    assert asked(path, "SELECT clip FROM events") == [(None,), (None,)]
+    assert queried(path, "PRAGMA user_version") == [(3,)]
+    assert queried(path, "SELECT clip FROM events") == [(None,), (None,)]
 
 
-def test_a_file_of_the_first_schema_is_brought_up(path, monkeypatch):
+def test_a_file_with_the_first_schema_is_upgraded(path, monkeypatch):
     """Its rows have no file and no occupancy; new ones do."""
     with monkeypatch.context() as before, closing(sqlite3.connect(path)) as db:
         before.setattr(sqlite, "MIGRATIONS", sqlite.MIGRATIONS[:1])
@@ -173,33 +173,33 @@ def test_a_file_of_the_first_schema_is_brought_up(path, monkeypatch):
         db.commit()
     with SqliteSink(path) as sink:
         sink.write_event(replace(event(1), start=Moment(25, 1.0, file="night.mp4"), occupancy=2.0))
-    assert asked(path, "SELECT file, occupancy FROM events ORDER BY written_at") == [("", None), ("night.mp4", 2.0)]
+    assert queried(path, "SELECT file, occupancy FROM events ORDER BY written_at") == [("", None), ("night.mp4", 2.0)]
 
 
-def test_a_step_that_fails_leaves_the_old_schema(path, monkeypatch):
-    """A migration is done whole or not at all."""
+def test_a_migration_that_fails_leaves_the_old_schema(path, monkeypatch):
+    """A migration is applied completely or not at all."""
     SqliteSink(path).close()
     monkeypatch.setattr(sqlite, "MIGRATIONS", (*sqlite.MIGRATIONS, "CREATE TABLE more (a); CREATE TABLE events (a);"))
     with pytest.raises(SinkError, match="table events already exists"):
         SqliteSink(path)
-    assert asked(path, "PRAGMA user_version") == [(2,)]
-    assert asked(path, "SELECT name FROM sqlite_master WHERE name = 'more'") == []
+    assert queried(path, "PRAGMA user_version") == [(2,)]
+    assert queried(path, "SELECT name FROM sqlite_master WHERE name = 'more'") == []
 
 
 def test_another_programs_file_is_left_alone(path, tmp_path):
-    """A database of somebody else, and a file that is none, are refused and stay as they are."""
+    """A database of another program, or a file that is no database, is an error and stays unchanged."""
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE customers (name)")
     with pytest.raises(SinkError, match=r"events\.db: is the database of another program; name another file"):
         SqliteSink(path)
-    assert asked(path, "SELECT name FROM sqlite_master") == [("customers",)]
+    assert queried(path, "SELECT name FROM sqlite_master") == [("customers",)]
     (tmp_path / "text.db").write_text("no database at all, but long enough to look like one\n" * 50)
     with pytest.raises(SinkError, match=r"text\.db: cannot be written \(file is not a database\)"):
         SqliteSink(tmp_path / "text.db")
 
 
-def test_a_database_that_somebody_holds_is_an_error_of_the_sink(path, monkeypatch):
-    """Where another program writes for longer than the wait, the event is not written; afterwards it is."""
+def test_a_locked_database_is_an_error_of_the_sink(path, monkeypatch):
+    """If another program locks it for longer than the wait, the event is not written; afterwards it is."""
     monkeypatch.setattr(sqlite, "BUSY_WAIT_S", 0.05)
     with SqliteSink(path) as sink:
         with closing(sqlite3.connect(path)) as other:
@@ -207,36 +207,36 @@ def test_a_database_that_somebody_holds_is_an_error_of_the_sink(path, monkeypatc
             with pytest.raises(SinkError, match=r"events\.db: cannot be written \(database is locked\)"):
                 sink.write_event(event())
         sink.write_event(event())
-    assert asked(path, "SELECT COUNT(*) FROM events") == [(1,)]
+    assert queried(path, "SELECT COUNT(*) FROM events") == [(1,)]
 
 
 def write_until_it_fails(sink: SqliteSink) -> None:
-    """Write one event after another."""
+    """Write one event after another until that fails."""
     for number in range(1_000_000):
         sink.write_event(event(number))
 
 
 def test_a_full_disk_leaves_whole_events(path):
-    """An event that does not fit is an error and not there; with room again it is written."""
+    """An event that does not fit is an error and not stored; once there is room, it is."""
     with SqliteSink(path) as sink:
         (pages,) = sink._db.execute("PRAGMA page_count").fetchone()
         sink._db.execute(f"PRAGMA max_page_count={pages + 3}")
         with pytest.raises(SinkError, match=r"cannot be written \(database or disk is full\)"):
             write_until_it_fails(sink)
-        ((number,),) = asked(path, "SELECT COUNT(*) FROM events")
+        ((number,),) = queried(path, "SELECT COUNT(*) FROM events")
         assert number > 0
         sink._db.execute("PRAGMA max_page_count=100000")
         sink.write_event(event(number))
-    assert asked(path, "SELECT COUNT(*) FROM events") == [(number + 1,)]
-    assert asked(path, "PRAGMA integrity_check") == [("ok",)]
+    assert queried(path, "SELECT COUNT(*) FROM events") == [(number + 1,)]
+    assert queried(path, "PRAGMA integrity_check") == [("ok",)]
 
 
 @pytest.mark.parametrize("name", ["Größe, 停", "caf\udce9", "'; DROP TABLE events; --", ""])
 def test_any_name_is_a_value(path, name):
-    """Names of any kind are values; what is not Unicode stands as an escape."""
+    """Any name is stored; text that is not Unicode is escaped."""
     with SqliteSink(path) as sink:
         sink.write_event(event(camera=name))
-    assert asked(path, "SELECT camera FROM events") == [(name.encode("utf-8", "backslashreplace").decode(),)]
+    assert queried(path, "SELECT camera FROM events") == [(name.encode("utf-8", "backslashreplace").decode(),)]
 
 
 CHILD = """
@@ -252,7 +252,7 @@ for i in range(100_000):
 
 
 def test_a_kill_leaves_whole_events(path):
-    """Kill -9 under load, three times: the file is sound each time, and every event that was written is there."""
+    """After each of three kill -9 under load, the file is intact and contains every event that was written."""
     for _ in range(3):
         with subprocess.Popen([sys.executable, "-c", CHILD, path], stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
             for line in child.stdout:
@@ -261,17 +261,17 @@ def test_a_kill_leaves_whole_events(path):
             child.send_signal(signal.SIGKILL)
             rest = child.stdout.read().splitlines(keepends=True)
         written = max([50, *(int(line) for line in rest if line.endswith("\n"))])
-        assert asked(path, "PRAGMA integrity_check") == [("ok",)]
-        ids = {row[0] for row in asked(path, 'SELECT id FROM events WHERE "end" = start + 0.5 AND duration_s = 0.5')}
+        assert queried(path, "PRAGMA integrity_check") == [("ok",)]
+        ids = {row[0] for row in queried(path, 'SELECT id FROM events WHERE "end" = start + 0.5 AND duration_s = 0.5')}
         assert {event(i).id for i in range(written + 1)} <= ids
-        assert asked(path, 'SELECT COUNT(*) FROM events WHERE "end" IS NULL')[0][0] <= 1
+        assert queried(path, 'SELECT COUNT(*) FROM events WHERE "end" IS NULL')[0][0] <= 1
     with SqliteSink(path) as sink:
         sink.write_event(event(100_001))
 
 
 @pytest.mark.parametrize("how", ["a damaged page", "a damaged schema", "zeros"])
 def test_a_damaged_database_is_moved_aside(path, how):
-    """It is kept under another name and said in one line, and the run goes on with an empty one."""
+    """It is renamed and reported in one line, and the run continues with a new one."""
     with SqliteSink(path) as sink:
         for number in range(50):
             sink.write_event(event(number))
@@ -286,15 +286,15 @@ def test_a_damaged_database_is_moved_aside(path, how):
     told: list[str] = []
     with SqliteSink(path, say=told.append) as sink:
         sink.write_event(event(1))
-    assert asked(path, "SELECT id FROM events") == [(event(1).id,)]
+    assert queried(path, "SELECT id FROM events") == [(event(1).id,)]
     (aside,) = path.parent.glob("events.db.damaged-*")
     assert len(told) == 1
     assert f"moved to {aside.name}, and a new one created" in told[0]
 
 
 @pytest.mark.parametrize("how", ["removed", "renamed"])
-def test_a_database_that_goes_away_is_made_anew(path, how):
-    """What somebody removes or renames under a run: the next try writes to a new one."""
+def test_a_missing_database_is_recreated(path, how):
+    """After it is removed or renamed during a run, the next write creates a new one."""
     with SqliteSink(path) as sink:
         sink.write_event(event(0))
         if how == "removed":
@@ -302,13 +302,13 @@ def test_a_database_that_goes_away_is_made_anew(path, how):
         else:
             path.rename(path.with_name("old.db"))
         for number in range(1, 4):
-            with suppress(SinkError):  # whoever stands before it tries again
+            with suppress(SinkError):  # its buffer would try again
                 sink.write_event(event(number))
-    assert {event(2).id, event(3).id} <= {one for (one,) in asked(path, "SELECT id FROM events")}
+    assert {event(2).id, event(3).id} <= {one for (one,) in queried(path, "SELECT id FROM events")}
 
 
-def test_it_is_for_its_owner(path, monkeypatch):
-    """With its log; EDGECLS_MODE says otherwise, and a file that is there keeps its mode."""
+def test_only_the_owner_may_read_it(path, monkeypatch):
+    """And its log, unless EDGECLS_MODE is set; an existing file keeps its mode."""
     for name, mode, expected in (("a.db", None, 0o600), ("b.db", "0640", 0o640), ("a.db", "0644", 0o600)):
         if mode:
             monkeypatch.setenv("EDGECLS_MODE", mode)

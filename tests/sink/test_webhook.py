@@ -1,4 +1,4 @@
-"""Events as POST requests, to a server that answers as the test wants."""
+"""Tests of events as POST requests, to a server whose answers the test chooses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Request(NamedTuple):
-    """What came."""
+    """A request that arrived."""
 
     path: str
     headers: dict[str, str]
@@ -42,7 +42,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         request = Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
         status, headers = self.server.answer(request)
         if status is None:
-            return  # hang up without a word
+            return  # disconnect without an answer
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -50,12 +50,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def receiver(answer: Callable[[Request], tuple[int | None, dict[str, str]]]) -> Iterator[str]:
-    """A server on loopback that answers by a function; gives its address without the scheme."""
+    """Run a server on loopback that answers with a function; yields its address without the scheme."""
     with http.server.HTTPServer(("127.0.0.1", 0), _Handler) as server:
         server.answer = answer
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="receiver")
@@ -68,7 +68,7 @@ def receiver(answer: Callable[[Request], tuple[int | None, dict[str, str]]]) -> 
 
 
 def always(status: int | None, **headers: str) -> tuple[list[Request], Callable]:
-    """A list of what came, and a function that gives always the same answer."""
+    """Return a list of the requests, and a function that always returns the same answer."""
     came: list[Request] = []
 
     def answer(request: Request) -> tuple[int | None, dict[str, str]]:
@@ -79,7 +79,7 @@ def always(status: int | None, **headers: str) -> tuple[list[Request], Callable]
 
 
 def test_an_event_is_one_request_with_its_json():
-    """Path and query are those of the address; the body is the event's line; the id is the same each time it is sent."""
+    """Path and query are those of the address, the body is the event's line, and the id is the same each time it is sent."""
     came, answer = always(204)
     with receiver(answer) as where, WebhookSink(f"http://{where}/hook?to=me") as sink:
         sink.write_event(event(1, ended=False))
@@ -97,7 +97,7 @@ def test_an_event_is_one_request_with_its_json():
 
 
 def test_an_address_with_odd_characters_is_escaped():
-    """Blanks and letters beyond ASCII are escaped, and what was escaped stays."""
+    """Spaces and non-ASCII letters are escaped; existing escapes stay."""
     came, answer = always(200)
     with receiver(answer) as where, WebhookSink(f"http://{where}/tür auf%2Fzu?a=b c&d=%20") as sink:
         sink.write_event(event())
@@ -105,7 +105,7 @@ def test_an_address_with_odd_characters_is_escaped():
 
 
 def test_a_change_of_state_is_sent_too():
-    """With an id of its own, the same each time."""
+    """With its own id, the same each time."""
     came, answer = always(200)
     change = StateChange("gate", "lost", "cut", 12.345)
     with receiver(answer) as where, WebhookSink(f"http://{where}") as sink:
@@ -126,7 +126,7 @@ def test_a_change_of_state_is_sent_too():
     ],
 )
 def test_the_signature_is_that_of_standard_webhooks(fragment, secret):
-    """HMAC-SHA256 over id, timestamp and body with the secret verifies; over anything else it does not."""
+    """HMAC-SHA256 over id, timestamp and body verifies with the secret; over anything else it does not."""
     came, answer = always(200)
     with receiver(answer) as where, WebhookSink(f"http://{where}/hook#{fragment}") as sink:
         sink.write_event(event())
@@ -139,14 +139,14 @@ def test_the_signature_is_that_of_standard_webhooks(fragment, secret):
 
 
 def test_the_signature_of_the_standards_own_example():
-    """The example of the reference implementations comes out as they give it."""
+    """The example of the reference implementations gives the same signature."""
     secret = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     signed = signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}')
     assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
 def test_user_and_password_are_basic_authentication():
-    """Those of the address, percent-decoded, and no error shows them."""
+    """They are percent-decoded, and no error shows them."""
     came, answer = always(500)
     with receiver(answer) as where, WebhookSink(f"http://me:s%40cret@{where}/") as sink, pytest.raises(SinkError) as caught:
         sink.write_event(event())
@@ -156,8 +156,8 @@ def test_user_and_password_are_basic_authentication():
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 410, 422, 301, 302, 307])
-def test_what_the_server_will_never_take_is_refused(status):
-    """A 4xx but 408 and 429, and a redirection, will be no better the next time."""
+def test_permanent_failures_are_not_retried(status):
+    """A 4xx except 408 and 429, or a redirect, would not succeed the next time either."""
     _, answer = always(status, Location="/elsewhere")
     with receiver(answer) as where, WebhookSink(f"http://{where}/hook") as sink, pytest.raises(RefusedError) as caught:
         sink.write_event(event())
@@ -166,8 +166,8 @@ def test_what_the_server_will_never_take_is_refused(status):
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
-def test_what_may_go_better_is_worth_another_try(status):
-    """408, 429 and 5xx are no refusal."""
+def test_temporary_failures_are_retried(status):
+    """408, 429 and 5xx are not refusals."""
     _, answer = always(status)
     with receiver(answer) as where, WebhookSink(f"http://{where}/hook") as sink, pytest.raises(SinkError) as caught:
         sink.write_event(event())
@@ -175,7 +175,7 @@ def test_what_may_go_better_is_worth_another_try(status):
 
 
 def test_retry_after_is_read():
-    """As seconds, as a date, as a date in the past; nonsense is no wish."""
+    """As seconds, a date, or a date in the past; invalid values are ignored."""
     for value, low, high in (("120", 120, 120), (formatdate(time.time() + 60, usegmt=True), 55, 61), ("0", 0, 0)):
         _, answer = always(503, Retry_After=value)
         with receiver(answer) as where, WebhookSink(f"http://{where}") as sink, pytest.raises(BusyError) as caught:
@@ -189,7 +189,7 @@ def test_retry_after_is_read():
 
 
 def test_no_answer_is_an_error_with_the_reason():
-    """Nobody there, a server that hangs up, one that is silent: each says which."""
+    """For no server, a server that disconnects, and a silent one."""
     with WebhookSink(f"http://127.0.0.1:{own_port()}/") as sink, pytest.raises(SinkError, match=r"no answer \(.*refused\)"):
         sink.write_event(event())
     _, answer = always(None)
@@ -204,14 +204,14 @@ def test_no_answer_is_an_error_with_the_reason():
 
 
 def test_a_certificate_that_is_not_valid_is_no_answer():
-    """TLS is checked: what is no TLS server is not talked to."""
+    """TLS is verified: nothing is sent to a server without valid TLS."""
     _, answer = always(200)
     refused = pytest.raises(SinkError, match=r"no answer \(.*SSL")
     with receiver(answer) as where, WebhookSink(f"https://{where}", timeout_s=2) as sink, refused:
         sink.write_event(event())
 
 
-def test_a_wait_for_an_answer_can_be_broken_off():
+def test_a_wait_for_an_answer_can_be_interrupted():
     """`stop` ends the wait of another thread, long before the timeout."""
     errors: list[Exception] = []
 
@@ -246,15 +246,15 @@ def test_a_wait_for_an_answer_can_be_broken_off():
         ("http://host/#secret=whsec_s3cret!", "begins with whsec_ but is not valid base64"),
     ],
 )
-def test_an_address_that_is_none_is_named(url, message):
-    """What was expected, without the secret."""
+def test_an_invalid_address_is_named(url, message):
+    """With what was expected, and without the secret."""
     with pytest.raises(ConfigError, match=message) as caught:
         WebhookSink(url)
     assert "s3cret" not in str(caught.value)
 
 
 def test_a_server_that_fails_half_of_the_time_gets_all_in_order(tmp_path, monkeypatch):
-    """With 500, 429 and hung-up connections in between, every event arrives, in order, and once per id."""
+    """With 500, 429 and broken connections in between, every event arrives in order, once per id."""
     monkeypatch.setattr(spooled, "FIRST_WAIT_S", 0.005)
     count = 0
     taken: list[Request] = []
@@ -282,8 +282,8 @@ def test_a_server_that_fails_half_of_the_time_gets_all_in_order(tmp_path, monkey
     assert buffer.lost == 0
 
 
-def test_what_is_refused_is_counted_and_the_rest_goes_on(tmp_path):
-    """One event that the server calls bad is given up and said; those behind it arrive."""
+def test_a_refused_event_is_counted_and_the_rest_delivered(tmp_path):
+    """An event that the server rejects is discarded and reported; those after it arrive."""
     taken: list[str] = []
     told: list[str] = []
 

@@ -1,6 +1,7 @@
-"""Webhooks whose receivers are slow, endless or do not speak HTTP: each write ends, and says what to do next.
+"""Tests of webhooks whose receivers are slow, endless or do not speak HTTP: each write ends, with an error that says whether to
+retry.
 
-The servers here would hold a client that trusts them for ever, so a test that ends has shown that the deadline holds.
+The servers here would block a client without a deadline forever, so a test that ends shows that the deadline works.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def take_request(peer: socket.socket) -> bytes:
 
 
 def says(answer: bytes) -> Callable[[socket.socket], None]:
-    """A server that answers this to every request and hangs up."""
+    """Return a server that sends this answer to every request and disconnects."""
 
     def talk(peer: socket.socket) -> None:
         take_request(peer)
@@ -53,7 +54,7 @@ def says(answer: bytes) -> Callable[[socket.socket], None]:
 
 
 def repeats(start: bytes, more: bytes, every_s: float = 0.0) -> Callable[[socket.socket], None]:
-    """A server that begins an answer and goes on for ever."""
+    """Return a server that begins an answer and repeats bytes forever."""
 
     def talk(peer: socket.socket) -> None:
         take_request(peer)
@@ -84,7 +85,7 @@ ENDLESS = {
 
 @pytest.mark.parametrize("talk", ENDLESS.values(), ids=ENDLESS)
 def test_an_answer_whose_head_never_ends_is_no_answer(talk):
-    """The deadline is one for all of it, so bytes now and then do not help; another try may."""
+    """One deadline covers everything, so occasional bytes do not extend it; the write can be retried."""
     with pytest.raises(SinkError, match=r"/hook: no answer \(.+\)") as caught:
         write_to(talk)
     assert not isinstance(caught.value, RefusedError | BusyError)
@@ -100,7 +101,7 @@ FLOODS = {
 
 @pytest.mark.parametrize("talk", FLOODS.values(), ids=FLOODS)
 def test_a_head_without_end_is_no_answer(talk):
-    """Long before the deadline: what is read has a limit."""
+    """It fails long before the deadline, because the number of bytes is limited."""
     with pytest.raises(SinkError, match=r"/hook: no answer \((?!timed out).+\)"):
         write_to(talk, timeout_s=60)
 
@@ -122,7 +123,7 @@ BODIES = {
 
 @pytest.mark.parametrize("talk", BODIES.values(), ids=BODIES)
 def test_the_body_is_ignored_after_a_limit(talk, monkeypatch):
-    """The status has said that the event was taken; how the body goes on does not matter."""
+    """The status confirms the delivery, so the rest of the body does not matter."""
     monkeypatch.setattr(webhook, "BODY_WAIT_S", SHORT_S)
     write_to(talk, timeout_s=60)
 
@@ -148,8 +149,8 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("talk", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_answer_is_worth_another_try(talk):
-    """It is no refusal, and never an error of ours: the event stays."""
+def test_a_malformed_answer_is_retried(talk):
+    """It is neither a refusal nor an error of edgecls: the event stays."""
     with pytest.raises(SinkError) as caught:
         write_to(talk, timeout_s=10)
     assert not isinstance(caught.value, RefusedError | BusyError)
@@ -158,23 +159,23 @@ def test_a_malformed_answer_is_worth_another_try(talk):
 @pytest.mark.parametrize(
     "value", ["nan", "-1", "1e999", "inf", "1.5", "", "Mon, 99 Foo 2020", "Thu, 01 Jan 99999 00:00:00 GMT", "\xff"]
 )
-def test_a_retry_after_that_is_none_is_left_out(value):
-    """The waits of the buffer hold."""
+def test_an_invalid_retry_after_is_ignored(value):
+    """The waits of the buffer apply."""
     with pytest.raises(SinkError, match="answers 503") as caught:
         write_to(says(f"HTTP/1.1 503 Busy\r\nRetry-After: {value}\r\n\r\n".encode("latin-1")), timeout_s=10)
     assert not isinstance(caught.value, BusyError)
 
 
 @pytest.mark.parametrize("value", ["9" * 400, "3601", "Wed, 21 Oct 9999 07:28:00 GMT"])
-def test_a_retry_after_has_a_longest(value):
-    """A receiver cannot end its webhooks by asking for patience."""
+def test_retry_after_is_limited(value):
+    """A receiver cannot stop its webhooks by asking for a very long wait."""
     with pytest.raises(BusyError) as caught:
         write_to(says(f"HTTP/1.1 429 Busy\r\nRetry-After: {value}\r\n\r\n".encode()), timeout_s=10)
     assert caught.value.after_s == LONGEST_ASKED_S
 
 
 def test_what_a_server_says_cannot_steer_the_terminal():
-    """Its reason is shown short and printable."""
+    """Its reason is shortened and printed without control characters."""
     with pytest.raises(RefusedError) as caught:
         write_to(says(b"HTTP/1.1 404 \x1b[31m\x07Not" + b"!" * 1000 + b"\r\n\r\n"), timeout_s=10)
     assert str(caught.value).isprintable()
@@ -182,7 +183,7 @@ def test_what_a_server_says_cannot_steer_the_terminal():
 
 
 def test_a_redirection_in_a_circle_is_not_followed():
-    """One request, one refusal."""
+    """There is one request, which is refused."""
     came = []
 
     def talk(peer: socket.socket) -> None:
@@ -207,12 +208,12 @@ def test_a_redirection_in_a_circle_is_not_followed():
     ],
 )
 def test_an_impossible_host_is_found_with_the_settings(to):
-    """`check-config` reads settings, so it says the same in one line; no name server is asked."""
+    """`check-config` reads settings, so it reports the same line. No name is looked up."""
     with pytest.raises(ConfigError, match=r"^webhook:http.+: .+"):
         WebhookSettings(to.removeprefix("webhook:"))
 
 
-def test_a_drip_can_be_broken_off():
+def test_a_slow_answer_can_be_interrupted():
     """`stop` ends a write in another thread long before the deadline."""
     errors: list[Exception] = []
 
@@ -242,7 +243,7 @@ def test_a_drip_can_be_broken_off():
 
 
 def test_a_receiver_that_misbehaves_now_and_then_gets_all_in_order(tmp_path, monkeypatch):
-    """Malformed, dripping and flooding answers in between cost no event: each arrives, in order."""
+    """Malformed, slow and oversized answers in between cost no event: each arrives, in order."""
     monkeypatch.setattr(spooled, "FIRST_WAIT_S", 0.01)
     monkeypatch.setattr(spooled, "LONGEST_WAIT_S", 0.01)
     bad = [MALFORMED["garbage"], ENDLESS["dripped headers"], FLOODS["headers"], MALFORMED["hangs up after the request"]]

@@ -1,4 +1,4 @@
-"""The annotated picture on a screen."""
+"""Tests of the annotated picture on a screen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LINUX = sys.platform.startswith("linux")
 
 @pytest.mark.skipif(not LINUX, reason="only on Linux can a screen be missing")
 def test_without_a_screen_the_error_says_what_to_do(monkeypatch):
-    """Without a screen OpenCV's window would end the process: the sink says so, and what to write instead."""
+    """Without a screen, OpenCV's window would end the process; the sink raises an error that suggests a video."""
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with pytest.raises(
@@ -27,7 +27,7 @@ def test_without_a_screen_the_error_says_what_to_do(monkeypatch):
 
 
 class FakeScreen:
-    """Stands in for OpenCV's windows: remembers what was shown, and what the person does."""
+    """Replaces OpenCV's windows: records what was shown, and simulates the user's keys."""
 
     def __init__(self, monkeypatch) -> None:
         monkeypatch.setenv("DISPLAY", ":none")
@@ -47,12 +47,12 @@ class FakeScreen:
 
 @pytest.fixture
 def fake_screen(monkeypatch) -> FakeScreen:
-    """A screen that is not there."""
+    """Install a fake screen."""
     return FakeScreen(monkeypatch)
 
 
 def test_each_camera_has_its_own_window(fake_screen):
-    """Two cameras are two windows with their names; closing the sink closes both."""
+    """Two cameras have two windows with their names; closing the sink closes both."""
     with WindowSink() as sink:
         for i in range(3):
             sink.write(result(frame(i, camera="a")))
@@ -63,7 +63,7 @@ def test_each_camera_has_its_own_window(fake_screen):
 
 
 def test_each_camera_keeps_its_labels_in_place(fake_screen, monkeypatch):
-    """All frames of a camera are drawn with one memory of where labels were, and those of another one with another."""
+    """Label positions are remembered per camera."""
     known: dict[str, set[int]] = {}
 
     def note(one, steady):
@@ -80,7 +80,7 @@ def test_each_camera_keeps_its_labels_in_place(fake_screen, monkeypatch):
 
 @pytest.mark.parametrize("key", [ord("q"), 27])
 def test_q_and_escape_end_the_run(fake_screen, key):
-    """The sink is done after q or Esc, and stays so; another key changes nothing."""
+    """The sink is done after q or Esc, and stays so; other keys do nothing."""
     with WindowSink() as sink:
         fake_screen.key = ord("x")
         sink.write(result(frame(0)))
@@ -94,7 +94,7 @@ def test_q_and_escape_end_the_run(fake_screen, key):
 
 
 def test_closing_the_window_ends_the_run(fake_screen):
-    """A window that the person has closed means that no more is wanted."""
+    """A closed window means that the user wants to stop."""
     with WindowSink() as sink:
         sink.write(result(frame()))
         fake_screen.visible = 0.0
@@ -103,7 +103,7 @@ def test_closing_the_window_ends_the_run(fake_screen):
 
 
 def test_an_opencv_without_windows_is_named(fake_screen, monkeypatch):
-    """The headless OpenCV shows no windows: the error says which package does, and what to write instead."""
+    """The error for a headless OpenCV names the package to install and an alternative."""
 
     def fail(*_):
         error = cv2.error("not implemented")
@@ -120,7 +120,7 @@ def test_an_opencv_without_windows_is_named(fake_screen, monkeypatch):
 
 @pytest.mark.skipif(LINUX and not os.environ.get("DISPLAY"), reason="no screen: DISPLAY is not set")
 def test_a_window_is_shown_on_the_screen():
-    """A real window is there after the first result, and gone after the close."""
+    """A real window exists after the first result, and is gone after closing."""
     with WindowSink() as sink:
         sink.write(result(frame()))
         assert cv2.getWindowProperty("edgecls gate", cv2.WND_PROP_VISIBLE) == 1

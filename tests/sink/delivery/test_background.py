@@ -1,4 +1,4 @@
-"""Sinks in a thread of their own."""
+"""Tests of sinks in their own thread."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.run.world import assert_only_main_thread, frame, result
 
 
 class Held(ListSink):
-    """Takes nothing until it is let go; may fail instead."""
+    """A sink that blocks until it is released, or fails."""
 
     def __init__(self, error: Exception | None = None) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Held(ListSink):
 
 
 def test_everything_comes_in_order_from_one_thread():
-    """Results, states and events reach the sink in the order they were written, and its thread alone touches it."""
+    """Results, states and events reach the sink in the order they were written, all from its own thread."""
     inner = Held()
     inner.go.set()
     with Background(inner, name="list") as sink:
@@ -64,7 +64,7 @@ def test_everything_comes_in_order_from_one_thread():
 
 
 def test_a_sink_that_hangs_does_not_hold_up_the_run():
-    """While it hangs, writing takes no time; of results with pictures the newest few wait, and every event does."""
+    """While it hangs, writes return at once; the newest few results with pictures wait, and every event."""
     inner = Held()
     sink = Background(inner, name="list")
     began = time.monotonic()
@@ -80,8 +80,8 @@ def test_a_sink_that_hangs_does_not_hold_up_the_run():
     assert len(indices) + sink.dropped == 200
 
 
-def test_what_waits_has_a_bound(monkeypatch):
-    """When too much waits, the oldest result goes first, and then the oldest of all."""
+def test_the_queue_is_limited(monkeypatch):
+    """When it is full, the oldest results are dropped first, then the oldest items of any kind."""
     monkeypatch.setattr(module, "MOST_WAITING", 10)
     inner = Held()
     sink = Background(inner, name="list")
@@ -99,7 +99,7 @@ def test_what_waits_has_a_bound(monkeypatch):
 
 
 def test_results_with_packets_wait_without_their_pictures(tmp_path):
-    """What waits holds no picture: it could not be had any more."""
+    """Queued results hold no picture, because it would no longer be available."""
     inner = ListSink()
     with (
         Background(inner, name="list") as sink,
@@ -115,7 +115,7 @@ def test_results_with_packets_wait_without_their_pictures(tmp_path):
 
 
 def test_a_file_waits_for_a_slow_sink(tmp_path):
-    """Of a file nothing is left out: its reader waits."""
+    """Nothing of a file is dropped: its reader waits."""
 
     class Slow(ListSink):
         def write(self, one) -> None:
@@ -131,7 +131,7 @@ def test_a_file_waits_for_a_slow_sink(tmp_path):
 
 @pytest.mark.parametrize("hangs_s", [0.4])
 def test_a_disk_that_hangs_costs_no_packet_that_is_kept(tmp_path, monkeypatch, hangs_s):
-    """A live camera whose clip cannot be written for a while: no frame waits for it, and then the clip is whole."""
+    """While the clip of a live camera cannot be written, no frame waits for it; afterwards the clip is complete."""
     folder = tmp_path / "clips"
     folder.mkdir()
     source = PyAVSource.video(str(write_footage(tmp_path / "v.mp4")), "gate", ReadingSettings(keep_s=15.0))
@@ -160,8 +160,8 @@ def test_a_disk_that_hangs_costs_no_packet_that_is_kept(tmp_path, monkeypatch, h
     assert (said["packets"], said["missing_packets"], said["cut_short"]) == (81, 0, None)
 
 
-def test_an_error_comes_up_where_results_are_written():
-    """What the sink raises is raised at the next write, once; then the thread has ended and closed the sink."""
+def test_an_error_is_raised_by_the_next_write():
+    """Once; then the thread has ended and closed the sink."""
     inner = Held(SinkError("broken"))
     inner.go.set()
     sink = Background(inner, name="list")
@@ -176,8 +176,8 @@ def test_an_error_comes_up_where_results_are_written():
     assert_only_main_thread()
 
 
-def test_an_error_comes_up_at_the_close():
-    """So does one that nobody has heard of by then."""
+def test_an_error_is_raised_by_close():
+    """If no write has raised it before."""
     inner = Held(SinkError("broken"))
     inner.go.set()
     sink = Background(inner, name="list")
@@ -189,7 +189,7 @@ def test_an_error_comes_up_at_the_close():
 
 
 def test_leaving_early_writes_what_waits():
-    """When an error leaves the block, what was written before it reaches the sink, which is closed."""
+    """After an error in the block, everything queued before it reaches the sink, which is closed."""
     inner = Held()
     inner.go.set()
 
@@ -205,7 +205,7 @@ def test_leaving_early_writes_what_waits():
 
 
 def test_a_disk_that_hangs_for_ever_does_not_hold_up_the_end(monkeypatch):
-    """The run ends without it after a while, and one line says so."""
+    """The run ends without it after a while, with one message."""
     monkeypatch.setattr(module, "CLOSE_WAIT_S", 0.1)
     lines: list[str] = []
     inner = Held()

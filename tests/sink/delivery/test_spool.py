@@ -1,4 +1,4 @@
-"""The queue on the disk: what survives a kill, a full disk, a damaged file."""
+"""Tests of the queue on disk after a kill, on a full disk, and with a damaged file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ for number in range(1_000_000):
 
 
 def drained(spool: Spool, most: int = 1_000_000) -> list[int]:
-    """Take the numbers of the records that wait."""
+    """Take the numbers of the waiting records."""
     numbers = []
     while len(numbers) < most and (record := spool.peek()) is not None:
         numbers.append(record["number"])
@@ -52,12 +52,12 @@ def fill(spool: Spool, numbers: range, text: str = "") -> None:
 
 @pytest.fixture
 def path(tmp_path) -> Path:
-    """Where the spool of a test lies, in a folder that is not there yet."""
+    """Return the path of the spool, in a folder that does not exist yet."""
     return tmp_path / "folder" / "of.spool"
 
 
-def test_it_gives_what_it_got_in_order(path):
-    """Records come out as they went in; `peek` gives the same one until it is done."""
+def test_records_come_out_in_order(path):
+    """`peek` returns the same record until it is done."""
     spool = Spool(path)
     fill(spool, range(3))
     assert spool.peek() == spool.peek() == {"number": 0, "text": ""}
@@ -67,8 +67,8 @@ def test_it_gives_what_it_got_in_order(path):
     spool.close()
 
 
-def test_done_without_a_record_takes_none_away(path):
-    """Only what was given can be done, and only once."""
+def test_done_without_a_record_removes_none(path):
+    """Only a record that `peek` returned can be done, and only once."""
     spool = Spool(path)
     fill(spool, range(2))
     spool.done()
@@ -79,8 +79,8 @@ def test_done_without_a_record_takes_none_away(path):
     spool.close()
 
 
-def test_what_is_left_is_there_the_next_time(path):
-    """A spool that is opened again goes on with the first record that was not done, and new ones stand behind."""
+def test_remaining_records_are_there_the_next_time(path):
+    """A reopened spool continues with the first record that is not done; new ones follow."""
     with_rest = Spool(path)
     fill(with_rest, range(5))
     drained(with_rest, 2)
@@ -96,7 +96,7 @@ def test_what_is_left_is_there_the_next_time(path):
 
 
 def test_any_text_comes_back(path):
-    """Text that is not Unicode, and line breaks, come back as they were."""
+    """Text that is not Unicode, and line breaks, are returned unchanged."""
     spool = Spool(path)
     record = {"camera": "caf\udce9 \n\0 停", "score": 0.1234567, "at": None}
     spool.append(record)
@@ -105,7 +105,7 @@ def test_any_text_comes_back(path):
 
 
 def test_a_kill_costs_nothing_that_was_appended(path):
-    """After kill -9 under load every record whose append had returned is there, in order, and nothing half."""
+    """After kill -9 under load, every record whose append had returned is there, complete and in order."""
     with subprocess.Popen([sys.executable, "-c", FILLER, path], stdout=subprocess.PIPE, text=True) as child:
         for line in child.stdout:
             if int(line) >= 2000:
@@ -121,7 +121,7 @@ def test_a_kill_costs_nothing_that_was_appended(path):
 
 
 def test_a_log_that_was_torn_by_a_power_cut_gives_its_whole_records(path):
-    """Where the end of the log was not written, the records before are there, and new ones can be added."""
+    """If the end of the log was not written, earlier records are there, and new ones can be added."""
     spool = Spool(path)
     fill(spool, range(50), "x" * 300)
     log = path.with_name("of.spool-wal").read_bytes()
@@ -138,7 +138,7 @@ def test_a_log_that_was_torn_by_a_power_cut_gives_its_whole_records(path):
 
 
 def test_one_run_has_it_at_a_time(path, monkeypatch):
-    """A second one is refused, with what to do; after the first has ended it is free."""
+    """A second run gets an error that says what to do; after the first has ended, it may use the spool."""
     monkeypatch.setattr(spool_table, "LOCK_WAIT_S", 0.05)
     first = Spool(path)
     with pytest.raises(SinkError, match=r"of\.spool: is in use by another run; .* its own folder: EDGECLS_SPOOL=FOLDER"):
@@ -151,7 +151,7 @@ def test_one_run_has_it_at_a_time(path, monkeypatch):
 
 
 def database(path: Path, *statements: str) -> None:
-    """A file of SQLite."""
+    """Create a SQLite file."""
     with closing(sqlite3.connect(path)) as db:
         for statement in statements:
             db.execute(statement)
@@ -165,7 +165,7 @@ OF_A_SPOOL = "CREATE TABLE waiting (n INTEGER PRIMARY KEY, record TEXT NOT NULL)
     "what", ["a text", "zeros", "another table", "more tables", "a trigger", "a damaged page", "a damaged head"]
 )
 def test_a_damaged_file_is_moved_aside(path, what):
-    """Whatever lies there is kept under another name and said in one line; the spool begins empty, and works."""
+    """Any such file is renamed and reported in one line; the spool starts empty and works."""
     path.parent.mkdir()
     if what == "a text":
         path.write_text("this is a text, and a long one at that\n" * 100)
@@ -217,7 +217,7 @@ RECORDS = {
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_a_row_that_no_run_wrote_is_removed(path, row):
-    """It is said, and what is appended has its numbers and comes out in order."""
+    """The removal is reported; appended records get valid numbers and come out in order."""
     path.parent.mkdir()
     database(path, OF_A_SPOOL, row)
     told: list[str] = []
@@ -231,7 +231,7 @@ def test_a_row_that_no_run_wrote_is_removed(path, row):
 
 @pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 def test_a_record_that_cannot_be_read_is_lost_alone(path, record):
-    """It is counted and said; those before and behind it are delivered."""
+    """It is counted and reported; those before and after it are delivered."""
     path.parent.mkdir()
     database(path, OF_A_SPOOL, "INSERT INTO waiting VALUES (1, '{\"number\": 7}')", f"INSERT INTO waiting VALUES (2, {record})")  # noqa: S608
     told: list[str] = []
@@ -244,8 +244,8 @@ def test_a_record_that_cannot_be_read_is_lost_alone(path, record):
     spool.close()
 
 
-def test_it_is_for_its_owner(path, monkeypatch):
-    """Its folder, its file and its log; unless EDGECLS_MODE says otherwise."""
+def test_only_the_owner_may_read_it(path, monkeypatch):
+    """Its folder, file and log, unless EDGECLS_MODE is set."""
     for mode, file, folder in ((None, 0o600, 0o700), ("0640", 0o640, 0o750)):
         if mode:
             monkeypatch.setenv("EDGECLS_MODE", mode)
@@ -257,15 +257,15 @@ def test_it_is_for_its_owner(path, monkeypatch):
         spool.close()
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path):
-    """Where a file stands in the way of the folder, the reason is said."""
+def test_a_folder_that_cannot_be_created_is_named(tmp_path):
+    """If a file has the folder's name, the error shows the reason."""
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkError, match=r"of\.spool: cannot be opened"):
         Spool(tmp_path / "file" / "of.spool")
 
 
-def test_when_it_is_full_the_oldest_goes(path):
-    """Beyond its bytes the oldest records are given up, counted, and said once; not the one that is just being delivered."""
+def test_when_it_is_full_the_oldest_records_are_dropped(path):
+    """They are counted, and reported once. A record that is being delivered is kept."""
     told: list[str] = []
     spool = Spool(path, most_bytes=10_000, say=told.append)
     fill(spool, range(20), "x" * 100)
@@ -284,7 +284,7 @@ def test_when_it_is_full_the_oldest_goes(path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A disk of 400 kB that nothing else is on."""
+    """Return a disk of 400 kB with nothing else on it."""
     folder = tmp_path / "disk"
     folder.mkdir()
     done = subprocess.run(
@@ -297,7 +297,7 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_loses_nothing_that_is_delivered(small_disk, monkeypatch):
-    """On a full disk records wait in memory and are delivered in order; it is said once, and once when there is room again."""
+    """Meanwhile, records wait in memory and are delivered in order; failure and recovery are reported once each."""
     monkeypatch.setattr(spool_module, "RECOVERED_AFTER_S", 0.0)
     told: list[str] = []
     (small_disk / "other").write_bytes(b"\0" * 250_000)
@@ -314,8 +314,8 @@ def test_a_full_disk_loses_nothing_that_is_delivered(small_disk, monkeypatch):
     spool.close()
 
 
-def test_what_a_full_disk_costs_is_counted(small_disk):
-    """Where the disk stays full and nobody takes anything, the oldest in memory goes; what is on the disk is kept."""
+def test_losses_on_a_full_disk_are_counted(small_disk):
+    """If nothing is delivered while the disk is full, the oldest records in memory are dropped; those on disk are kept."""
     told: list[str] = []
     (small_disk / "other").write_bytes(b"\0" * 250_000)
     spool = Spool(small_disk / "of.spool", say=told.append)
@@ -333,7 +333,7 @@ def test_what_a_full_disk_costs_is_counted(small_disk):
 
 
 def test_the_log_does_not_grow_for_ever(path, monkeypatch):
-    """`sync` brings a long log into the table, whose room is used again: a million events need no more than some."""
+    """`sync` merges a long log into the table, whose space is reused: a million events need no more than a few."""
     monkeypatch.setattr(spool_module, "LARGEST_LOG", 200_000)
     spool = Spool(path)
     for _ in range(10):
@@ -344,8 +344,8 @@ def test_the_log_does_not_grow_for_ever(path, monkeypatch):
     spool.close()
 
 
-def test_it_is_filled_while_it_is_emptied(path):
-    """Two threads, one at each end, lose nothing and mix up nothing."""
+def test_it_can_be_filled_while_it_is_emptied(path):
+    """Two threads, one at each end, neither lose nor reorder records."""
     spool = Spool(path)
     filler = threading.Thread(target=fill, args=(spool, range(2000)))
     filler.start()
@@ -359,8 +359,8 @@ def test_it_is_filled_while_it_is_emptied(path):
     spool.close()
 
 
-def test_a_flush_is_asked_of_the_disk_once(path, monkeypatch):
-    """`sync` flushes what waits, and does nothing where nothing came since, or nothing waits."""
+def test_records_are_flushed_once(path, monkeypatch):
+    """`sync` flushes waiting records, and does nothing if none are new or none wait."""
     flushed = []
     monkeypatch.setattr(os, "fsync", flushed.append)
     spool = Spool(path)
@@ -377,7 +377,7 @@ def test_a_flush_is_asked_of_the_disk_once(path, monkeypatch):
 
 
 class Broken:
-    """Stands for a table whose disk fails, wholly or only for what writes."""
+    """Replaces a table whose disk fails, for everything or only for writes."""
 
     def __init__(self, table: SpoolTable, error: Exception, *fails: str) -> None:
         self._table, self._error, self._fails = table, error, fails
@@ -394,7 +394,7 @@ READS, WRITES = ("first_after", "numbers"), ("add", "remove", "remove_up_to", "s
 
 @pytest.fixture
 def broken_disk(monkeypatch):
-    """Call it with a spool: its disk fails, and cannot be opened again until the second call."""
+    """Return a function: its first call makes the disk of a spool fail, and the second lets it work again."""
     opened = spool_module.SpoolTable
     monkeypatch.setattr(spool_module, "REOPEN_EVERY_S", 0.0)
     monkeypatch.setattr(spool_module, "RECOVERED_AFTER_S", 0.0)
@@ -411,7 +411,7 @@ def broken_disk(monkeypatch):
 
 
 def test_a_disk_that_fails_costs_no_event(path, broken_disk):
-    """What is on it is delivered from memory, what comes meanwhile too, in order; what was delivered does not come again."""
+    """Records on disk and new ones are delivered from memory, in order; delivered ones are not delivered again."""
     told: list[str] = []
     spool = Spool(path, say=told.append)
     fill(spool, range(10))
@@ -433,8 +433,8 @@ def test_a_disk_that_fails_costs_no_event(path, broken_disk):
     ]
 
 
-def test_what_a_broken_disk_costs_is_counted(path, broken_disk):
-    """More than memory holds, and what is still there when the run ends."""
+def test_losses_on_a_broken_disk_are_counted(path, broken_disk):
+    """Those beyond the limit in memory, and those left when the run ends."""
     told: list[str] = []
     spool = Spool(path, say=told.append)
     broken_disk(spool, fails=True)
@@ -448,7 +448,7 @@ def test_what_a_broken_disk_costs_is_counted(path, broken_disk):
 
 
 def test_another_disk_in_its_place_gets_what_is_in_memory(path, broken_disk):
-    """As where a stick was pulled out and a new one put in: nothing that waited is lost."""
+    """As when a USB stick is replaced: no waiting record is lost."""
     spool = Spool(path)
     fill(spool, range(10))
     broken_disk(spool, fails=True)
@@ -464,8 +464,8 @@ def test_another_disk_in_its_place_gets_what_is_in_memory(path, broken_disk):
     again.close()
 
 
-def test_a_disk_that_flickers_is_said_once(path, monkeypatch):
-    """One that refuses every second record is reported when that begins, and when it has been well for a while."""
+def test_an_unstable_disk_is_reported_once(path, monkeypatch):
+    """A disk that rejects every second record is reported when this begins, and when it has worked for a while."""
     now = [1000.0]
     monkeypatch.setattr(spool_module.time, "monotonic", lambda: now[0])
     told: list[str] = []
@@ -487,8 +487,8 @@ def test_a_disk_that_flickers_is_said_once(path, monkeypatch):
     spool.close()
 
 
-def test_a_file_that_comes_to_be_damaged_is_moved_aside(path):
-    """While a run goes on: what is in memory is delivered, and goes into a new file."""
+def test_a_file_that_is_damaged_during_a_run_is_moved_aside(path):
+    """Records in memory are delivered, and are written to a new file."""
     told: list[str] = []
     spool = Spool(path, say=told.append)
     fill(spool, range(5))

@@ -1,4 +1,4 @@
-"""The buffer before a sink: what it holds back from the run, what it never loses, how it ends."""
+"""Tests of the buffer before a sink: it never delays the run, loses nothing, and ends properly."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ DOWN = SinkError("nobody answers")
 
 @pytest.fixture
 def told() -> list[str]:
-    """What was said."""
+    """Return the list of messages."""
     return []
 
 
 @pytest.fixture
 def behind(tmp_path, told, monkeypatch) -> Callable[..., object]:
-    """Puts a buffer before a sink, for a with block; the first wait after a failure is 10 ms."""
+    """Put a buffer before a sink, for a `with` block; the first wait after a failure is 10 ms."""
     monkeypatch.setattr(spooled, "FIRST_WAIT_S", 0.01)
 
     @contextmanager
@@ -49,7 +49,7 @@ def behind(tmp_path, told, monkeypatch) -> Callable[..., object]:
 
 
 def soon(true: Callable[[], bool], within_s: float = 20.0) -> None:
-    """Wait until it is true."""
+    """Wait until the condition is true."""
     end = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < end, "it did not come true"
@@ -57,7 +57,7 @@ def soon(true: Callable[[], bool], within_s: float = 20.0) -> None:
 
 
 def test_everything_arrives_in_order_from_one_thread(behind):
-    """States and events reach the sink in their order, written and closed by one thread with a name."""
+    """States and events reach the sink in order, written and closed by one named thread."""
     sink = Rough()
     change = StateChange("gate", "lost", "cut", 12.345)
     with behind(sink) as buffer:
@@ -73,8 +73,8 @@ def test_everything_arrives_in_order_from_one_thread(behind):
     assert buffer.backlog == Backlog(0, 0, 0)
 
 
-def test_a_sink_that_blocks_holds_nobody_up(behind):
-    """While the sink blocks, writing takes next to no time, however much comes."""
+def test_a_sink_that_blocks_does_not_delay_the_run(behind):
+    """While it blocks, writes take almost no time, however many there are."""
     sink = Blocking()
     results, slowest_s = [result(frame(i)) for i in range(50)], 0.0
     with behind(sink) as buffer:
@@ -87,12 +87,12 @@ def test_a_sink_that_blocks_holds_nobody_up(behind):
             slowest_s = max(slowest_s, time.perf_counter() - began)
         sink.go.set()
         soon(lambda: len(sink.events) == 51)
-    assert slowest_s < 0.2  # a machine that does much else; the median is some 20 us
+    assert slowest_s < 0.2  # for a busy machine; the median is some 20 us
     assert buffer.backlog == Backlog(0, 0, 0)
 
 
 def test_while_a_sink_blocks_all_events_wait(behind):
-    """The one that is being delivered and those behind it are its backlog; when it goes on, they come in their order."""
+    """The backlog counts the one being delivered and those after it; later they are delivered in order."""
     sink = Blocking()
     with behind(sink) as buffer:
         buffer.write_event(event(0))
@@ -106,7 +106,7 @@ def test_while_a_sink_blocks_all_events_wait(behind):
 
 
 def test_results_are_not_for_such_sinks(behind):
-    """Results go nowhere and are not counted as lost."""
+    """Results are ignored and not counted as lost."""
     sink = ListSink()
     with behind(sink) as buffer:
         buffer.write(result(frame()))
@@ -114,8 +114,8 @@ def test_results_are_not_for_such_sinks(behind):
     assert buffer.backlog == Backlog(0, 0, 0)
 
 
-def test_a_failure_is_said_once_and_the_return_once(behind, told, tmp_path):
-    """An event is tried until the sink has it; the same failure is one line, and that it works again another."""
+def test_a_failure_and_the_recovery_are_reported_once(behind, told, tmp_path):
+    """An event is retried until it is delivered. The same failure is reported once, and so is the recovery."""
     sink = Rough(*[DOWN] * 5)
     with behind(sink) as buffer:
         for i in range(3):
@@ -129,8 +129,8 @@ def test_a_failure_is_said_once_and_the_return_once(behind, told, tmp_path):
     ]
 
 
-def test_another_failure_is_said_too(behind, told):
-    """When the reason changes, the new one is said."""
+def test_another_failure_is_reported_too(behind, told):
+    """When the reason changes, the new one is reported."""
     sink = Rough(DOWN, DOWN, SinkError("wrong password"), SinkError("wrong password"))
     with behind(sink) as buffer:
         buffer.write_event(event())
@@ -143,7 +143,7 @@ def test_another_failure_is_said_too(behind, told):
 
 
 def test_waits_double_up_to_the_longest(monkeypatch, tmp_path):
-    """From the first to the longest, each shortened by chance by up to a half; a success begins anew."""
+    """From the first to the longest, each reduced at random by up to a half; a success resets them."""
     monkeypatch.setattr(spooled, "FIRST_WAIT_S", 0.5)
     rng = random.Random(1)  # noqa: S311 - it keeps no secret
     with Spooled(ListSink(), Spool(tmp_path / "of.spool"), name="x", rng=rng) as buffer:
@@ -159,8 +159,8 @@ def test_waits_double_up_to_the_longest(monkeypatch, tmp_path):
         assert buffer._retry_at - time.monotonic() <= 0.5
 
 
-def test_a_sink_that_asks_for_patience_gets_it(behind):
-    """A BusyError sets the wait, where that is longer than the own one; a close does not try before it is over."""
+def test_a_wait_that_the_sink_asks_for_is_kept(behind):
+    """A BusyError sets the wait if it is longer than the usual one; `close` does not retry before it is over."""
     sink = Rough(BusyError("later", 0.3))
     with behind(sink) as buffer:
         began = time.monotonic()
@@ -176,8 +176,8 @@ def test_a_sink_that_asks_for_patience_gets_it(behind):
 
 
 @pytest.mark.parametrize("error", [RefusedError("410 Gone"), ValueError("a fault")])
-def test_what_will_never_be_taken_is_given_up(behind, told, error):
-    """An event that the sink refuses for good, or that a fault in the sink meets, is counted, said, and not tried again."""
+def test_events_that_cannot_be_delivered_are_discarded(behind, told, error):
+    """If the sink refuses an event for good, or has a bug, the event is counted, reported and not retried."""
     sink = Rough(error)
     with behind(sink) as buffer:
         buffer.write_event(event(0))
@@ -189,8 +189,8 @@ def test_what_will_never_be_taken_is_given_up(behind, told, error):
     assert told[0] == f"{why}; given up: 1 event"
 
 
-def test_a_record_that_cannot_be_read_stops_nobody(behind, tmp_path, told):
-    """What another version left in the spool and nobody understands is given up, and what stands behind is delivered."""
+def test_an_unreadable_record_does_not_block_others(behind, tmp_path, told):
+    """A record of another version that cannot be read is discarded, and those after it are delivered."""
     spool = Spool(tmp_path / "of.spool")
     spool.append({"event": "from the future"})
     spool.close()
@@ -203,7 +203,9 @@ def test_a_record_that_cannot_be_read_stops_nobody(behind, tmp_path, told):
 
 
 def test_what_was_not_delivered_is_delivered_by_the_next_run(behind, told):
-    """A close with a dead sink ends at once and says how many wait; the next buffer on that spool delivers them first."""
+    """With a dead sink, `close` ends at once and reports how many events wait; the next buffer on that spool delivers them
+    first.
+    """
     with behind(Rough(then=DOWN)) as buffer:
         for i in range(4):
             buffer.write_event(event(i))
@@ -217,8 +219,8 @@ def test_what_was_not_delivered_is_delivered_by_the_next_run(behind, told):
     assert sink.events == [event(i) for i in range(5)]
 
 
-def test_two_reasons_that_take_turns_are_said_once_each(behind, told):
-    """As SQLite has several for one disk that fails."""
+def test_two_alternating_reasons_are_reported_once_each(behind, told):
+    """SQLite has several reasons for one failing disk."""
     sink = Rough(*[SinkError("e.db: disk I/O error"), SinkError("e.db: unable to open")] * 3)
     with behind(sink) as buffered:
         buffered.write_event(event())
@@ -227,8 +229,8 @@ def test_two_reasons_that_take_turns_are_said_once_each(behind, told):
     assert len(told) == 3
 
 
-def test_what_waits_is_tried_once_more_at_the_close(behind):
-    """A sink that is back just before the end gets what waits, though its wait was not over."""
+def test_waiting_events_are_retried_once_at_close(behind):
+    """A sink that works again just before the end gets them, even if the wait was not over."""
     sink = Rough(*[DOWN] * 3)
     with behind(sink) as buffer:
         buffer.write_event(event())
@@ -237,8 +239,8 @@ def test_what_waits_is_tried_once_more_at_the_close(behind):
     assert sink.events == [event(), event(1)]
 
 
-def test_the_close_drains_for_its_time_and_no_longer(behind, told):
-    """A slow sink is given what fits into the time; the rest stays."""
+def test_close_delivers_for_a_limited_time(behind, told):
+    """A slow sink gets what fits into the time; the rest stays."""
 
     class Slow(ListSink):
         def write_event(self, one) -> None:
@@ -257,7 +259,7 @@ def test_the_close_drains_for_its_time_and_no_longer(behind, told):
 
 
 def test_four_endings_the_end(behind):
-    """The end: everything is delivered, the sink is closed, only the main thread is left."""
+    """At the end everything is delivered, the sink is closed, and only the main thread is left."""
     sink = ListSink()
     with behind(sink) as buffer:
         buffer.write_event(event())
@@ -266,7 +268,7 @@ def test_four_endings_the_end(behind):
 
 
 def test_four_endings_an_error_inside(behind, told):
-    """A sink that fails even in its close is said, not raised."""
+    """If a sink fails even when it is closed, this is reported, not raised."""
 
     class Broken(Rough):
         def close(self) -> None:
@@ -279,7 +281,7 @@ def test_four_endings_an_error_inside(behind, told):
 
 
 def test_four_endings_the_caller_leaves_early(behind):
-    """An error in the run's own block comes out as it is, and a sink that blocks is stopped."""
+    """An error in the block is raised unchanged, and a blocked sink is stopped."""
     sink = Blocking()
 
     def leave():
@@ -295,7 +297,7 @@ def test_four_endings_the_caller_leaves_early(behind):
 
 
 def test_four_endings_close_twice(behind):
-    """The second close does nothing; what is written afterwards is an error, as it would be lost."""
+    """The second close does nothing; later writes are errors, because they would be lost."""
     sink = ListSink()
     with behind(sink) as buffer:
         buffer.close()
@@ -307,7 +309,7 @@ def test_four_endings_close_twice(behind):
 
 
 def test_a_sink_that_cannot_be_stopped_does_not_hang_the_run(behind, monkeypatch):
-    """The close returns in its time; the thread ends when the sink lets go, and closes it then."""
+    """`close` returns in time; the thread ends when the sink does, and closes it then."""
     monkeypatch.setattr(spooled, "STOP_WAIT_S", 0.1)
     sink = Blocking(can_stop=False)
     with behind(sink, close_wait_s=0.1) as buffer:
@@ -321,8 +323,8 @@ def test_a_sink_that_cannot_be_stopped_does_not_hang_the_run(behind, monkeypatch
     assert sink.closed == 1
 
 
-def test_a_fault_of_its_own_is_said(behind, told, monkeypatch):
-    """Should the thread itself fail, it says so and closes the sink; events go on into the spool."""
+def test_a_bug_in_the_thread_is_reported(behind, told, monkeypatch):
+    """If the thread itself fails, it reports this and closes the sink; events still go into the spool."""
     sink = ListSink()
     with behind(sink) as buffer:
         monkeypatch.setattr(buffer, "_deliver_one", lambda: 1 / 0)
@@ -352,7 +354,7 @@ for i in range(100_000):
 
 
 def test_a_kill_loses_no_event(tmp_path):
-    """After kill -9 under load the next run delivers what the first had not: all in order, at most one event twice."""
+    """After kill -9 under load, the next run delivers the rest: all in order, and at most one event twice."""
     spool, delivered = tmp_path / "of.spool", tmp_path / "delivered"
     command = [sys.executable, "-c", CHILD, spool, delivered]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
@@ -373,7 +375,7 @@ def test_a_kill_loses_no_event(tmp_path):
 
 
 def test_a_full_disk_does_not_stop_the_run(behind, told, monkeypatch):
-    """Where the disk takes nothing, events go to the sink through memory, and nothing is lost."""
+    """If the disk is full, events reach the sink through memory, and none is lost."""
     sink = Rough(*[DOWN] * 3)
     with behind(sink) as buffer:
         buffer._spool._table._db.execute("PRAGMA max_page_count=1")
@@ -385,8 +387,8 @@ def test_a_full_disk_does_not_stop_the_run(behind, told, monkeypatch):
     assert sum("cannot be written (database or disk is full)" in line for line in told) == 1
 
 
-def test_it_flushes_what_waits(behind, monkeypatch):
-    """While the sink is dead, what waits is flushed to the disk at least once a second, and not at each event."""
+def test_waiting_events_are_flushed(behind, monkeypatch):
+    """While the sink is dead, they are flushed to disk about once a second, not at each event."""
     monkeypatch.setattr(spooled, "SYNC_EVERY_S", 0.05)
     flushed = []
     monkeypatch.setattr(os, "fsync", flushed.append)
@@ -400,7 +402,7 @@ def test_it_flushes_what_waits(behind, monkeypatch):
 
 
 def test_done_is_that_of_the_sink(behind):
-    """A sink that wants no more says so through the buffer."""
+    """A sink that is done says so through the buffer."""
 
     class Enough(ListSink):
         done = True
@@ -410,7 +412,7 @@ def test_done_is_that_of_the_sink(behind):
 
 
 def test_a_sink_is_replaced_while_events_come(behind, told):
-    """The one gets what came before, the other what came since, in order, none is lost; both are closed by the one thread."""
+    """The old one gets the earlier events, the new one the later ones, in order and without loss; one thread closes both."""
     one, other = Rough(), Rough()
     with behind(one) as buffer:
         for i in range(100):
@@ -425,8 +427,8 @@ def test_a_sink_is_replaced_while_events_come(behind, told):
     assert told == []
 
 
-def test_a_sink_that_is_in_the_way_is_stopped_for_the_next(behind, told):
-    """One that fails and waits for minutes is replaced at once; what it has not delivered the next one gets."""
+def test_a_blocked_sink_is_stopped_for_the_next(behind, told):
+    """One that fails and would wait for minutes is replaced at once; the next one gets its waiting events."""
     one, other = Rough(then=BusyError("not now", 600.0)), Rough()
     with behind(one) as buffer:
         buffer.write_event(event(0))
@@ -437,7 +439,7 @@ def test_a_sink_that_is_in_the_way_is_stopped_for_the_next(behind, told):
 
 
 def test_a_sink_that_cannot_be_opened_is_tried_again(behind, told):
-    """Whatever its error is: it is said, and events wait meanwhile."""
+    """Whatever the error is, it is reported, and events wait."""
     other, tries = ListSink(), []
 
     def open_it():
@@ -456,7 +458,7 @@ def test_a_sink_that_cannot_be_opened_is_tried_again(behind, told):
 
 
 def test_a_buffer_may_be_closed_before_the_next_sink_is_opened(behind, told):
-    """What waits stays in the spool, and the thread ends."""
+    """Waiting events stay in the spool, and the thread ends."""
     with behind(ListSink()) as buffer:
         buffer.replace(lambda: (_ for _ in ()).throw(SinkError("away")))
         buffer.write_event(event(0))

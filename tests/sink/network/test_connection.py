@@ -1,4 +1,4 @@
-"""Addresses that no server can have, and one deadline for the whole of a connection."""
+"""Tests of invalid addresses, and of one deadline for a whole connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.sink.tcp import tcp_server
 LONG = "a" * 64
 SHORT_S = 0.3
 PATIENCE_S = 5.0
-"""Far more than `SHORT_S`, and less than it takes where a deadline is missed."""
+"""Far more than `SHORT_S`, and less than it takes if the deadline does not work."""
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ PATIENCE_S = 5.0
         ("http://me:p@ss@host/", "host", None),
     ],
 )
-def test_an_address_that_may_be_there_is_split(url, host, port):
-    """Names, containers, IPv4, IPv6 with a zone, letters beyond ASCII, the longest label."""
+def test_a_valid_address_is_split(url, host, port):
+    """Names, containers, IPv4, IPv6 with a zone, non-ASCII letters, and the longest label."""
     parts = split_address(url, ("http",))
     assert (parts.hostname, parts.port) == (host, port)
 
@@ -63,23 +63,23 @@ def test_an_address_that_may_be_there_is_split(url, host, port):
         ("http://host/\0", "control characters"),
     ],
 )
-def test_an_address_that_cannot_be_there_is_refused_with_the_reason(url, why):
-    """Before anything is looked up."""
+def test_an_invalid_address_is_rejected_with_the_reason(url, why):
+    """Before any lookup."""
     with pytest.raises(ValueError, match=why):
         split_address(url, ("http",))
 
 
 def connect(port: int, *, wait_s: float = SHORT_S, most_bytes: int = 0) -> Connection:
-    """A connection to loopback, which is not opened yet."""
+    """Return a connection to loopback that is not open yet."""
     return Connection(Resolver("127.0.0.1", port), Deadline(wait_s), most_bytes=most_bytes)
 
 
 def received(connection: Connection) -> bytes:
-    """All that comes until the end."""
+    """Return everything up to the end."""
     return connection.makefile("rb").read()
 
 
-def test_what_is_sent_and_received_goes_through():
+def test_data_is_sent_and_received():
     """A whole conversation within the deadline."""
 
     def talk(peer: socket.socket) -> None:
@@ -92,14 +92,14 @@ def test_what_is_sent_and_received_goes_through():
 
 
 def drip(peer: socket.socket) -> None:
-    """Send the beginning of a long TLS record, a byte now and then."""
+    """Send the beginning of a long TLS record, one byte now and then."""
     for byte in b"\x16\x03\x03\x40\x00" + bytes(10_000):
         peer.sendall(bytes([byte]))
         time.sleep(0.05)
 
 
 def test_bytes_that_drip_do_not_move_the_deadline():
-    """Each byte would start a timeout of the socket again."""
+    """Each byte would restart the timeout of a socket."""
     with tcp_server(drip) as port, connect(port) as connection:
         connection.open("127.0.0.1")
         with pytest.raises(TimeoutError, match="timed out"):
@@ -108,7 +108,7 @@ def test_bytes_that_drip_do_not_move_the_deadline():
 
 @pytest.mark.parametrize("talk", [drip, lambda peer: peer.recv(1_000_000) and time.sleep(1)], ids=["drips", "silent"])
 def test_tls_has_the_same_deadline(talk):
-    """A server that drips, or says nothing, instead of greeting."""
+    """For a server that sends slowly, or nothing, instead of a handshake."""
     context = ssl.create_default_context()
     with tcp_server(talk) as port, connect(port) as connection, pytest.raises(OSError, match=r"timed out|SSL"):
         connection.open("127.0.0.1", context=context)
@@ -123,7 +123,7 @@ def test_a_reader_that_is_slow_does_not_move_the_deadline():
 
 
 def test_an_answer_without_end_is_cut_off():
-    """After as many bytes as it may have."""
+    """After the maximum number of bytes."""
 
     def talk(peer: socket.socket) -> None:
         while True:
@@ -136,7 +136,7 @@ def test_an_answer_without_end_is_cut_off():
 
 
 def test_a_name_server_that_is_silent_is_asked_once(monkeypatch):
-    """The lookup cannot be ended, so while it goes on no other one begins; its answer is used when it comes."""
+    """A lookup cannot be interrupted, so no second one starts meanwhile; its late answer is used."""
     asked, answers = [], threading.Event()
     found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 9))]
 
@@ -158,7 +158,7 @@ def test_a_name_server_that_is_silent_is_asked_once(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [socket.gaierror(-2, "Name or service not known"), UnicodeError("label too long")])
-def test_a_name_that_nobody_knows_is_an_oserror(monkeypatch, error):
+def test_a_failed_lookup_is_an_oserror(monkeypatch, error):
     """Whatever the lookup raises."""
 
     def look_up(*_: object, **__: object) -> list:
@@ -170,7 +170,7 @@ def test_a_name_that_nobody_knows_is_an_oserror(monkeypatch, error):
 
 
 def test_the_next_address_is_tried(monkeypatch):
-    """One that refuses or never answers takes only its part of the time."""
+    """An address that refuses or never answers takes only its share of the time."""
     with tcp_server(lambda peer: peer.sendall(b"here")) as port, socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         refuses, answers = nobody.getsockname(), ("127.0.0.1", port)
@@ -182,7 +182,7 @@ def test_the_next_address_is_tried(monkeypatch):
 
 
 def test_another_thread_can_hang_up():
-    """A wait for a byte ends, and nothing is opened any more."""
+    """A wait for a byte ends, and nothing is opened afterwards."""
     with tcp_server(lambda peer: peer.recv(1)) as port, connect(port, wait_s=60) as connection:
         connection.open("127.0.0.1")
         timer = threading.Timer(0.1, connection.hang_up)

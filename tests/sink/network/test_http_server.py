@@ -1,4 +1,4 @@
-"""The metrics port in a hostile network: silent, dripping, endless, greedy and slow clients, and one that just asks."""
+"""Tests of the metrics port in a hostile network: silent, slow, endless and greedy clients beside a normal one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LARGE = b"x" * 20_000_000
 
 @pytest.fixture
 def server() -> Iterator[HttpServer]:
-    """One that answers with the path, or with much."""
+    """Run a server that answers with the path, or with much data."""
 
     def answer(request: Request) -> Answer:
         if request.path == "/fails":
@@ -37,21 +37,21 @@ def server() -> Iterator[HttpServer]:
 
 
 def connect(server: HttpServer, text: bytes = b"") -> socket.socket:
-    """A connection over which this was sent."""
+    """Return a connection over which this was sent."""
     peer = socket.create_connection(("127.0.0.1", server.port), timeout=20)
     peer.sendall(text)
     return peer
 
 
 def ask(server: HttpServer, path: str = "/metrics") -> bytes:
-    """The answer to who asks as people do."""
+    """Return the answer to a normal request."""
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=20) as answer:
         body: bytes = answer.read()
     return body
 
 
 def until(true) -> None:
-    """Wait until it is true."""
+    """Wait until the condition is true."""
     end = time.monotonic() + 20
     while not true():
         assert time.monotonic() < end
@@ -59,7 +59,7 @@ def until(true) -> None:
 
 
 def is_closed(peer: socket.socket) -> bool:
-    """Whether the server has hung up, without or behind an answer."""
+    """Whether the server has disconnected, with or without an answer."""
     with contextlib.suppress(ConnectionError):
         while peer.recv(1_000_000):
             pass
@@ -67,7 +67,7 @@ def is_closed(peer: socket.socket) -> bool:
 
 
 def test_silent_connections_keep_nobody_out(server):
-    """However many there are, few are held at a time, and who asks is answered."""
+    """However many there are, only few are kept, and a normal client is answered."""
     with contextlib.ExitStack() as stack:
         for _ in range(200):
             stack.enter_context(connect(server))
@@ -79,8 +79,8 @@ def test_silent_connections_keep_nobody_out(server):
             assert ask(server) == b"/metrics"
 
 
-def test_who_has_asked_stays(server):
-    """A silent connection makes room before one that is being answered, though that is older."""
+def test_a_connection_with_a_request_stays(server):
+    """A silent connection is replaced before one that is being answered, even an older one."""
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(connect(server, b"GET /large HTTP/1.0\r\n\r\n"))
         until(lambda: any(one.has_request for one in server._server._open.values()))
@@ -94,14 +94,14 @@ def test_who_has_asked_stays(server):
 
 @pytest.mark.parametrize("text", [b"", b"GET", b"GET / HTTP/1.0\r\na: b\r\n"])
 def test_a_request_that_does_not_end_is_not_waited_for(server, monkeypatch, text):
-    """The server hangs up."""
+    """The server disconnects."""
     monkeypatch.setattr(http_server, "REQUEST_WAIT_S", 0.1)
     with connect(server, text) as peer:
         assert is_closed(peer)
 
 
-def test_a_request_that_drips_is_not_waited_for(server, monkeypatch):
-    """Bytes now and then do not move its deadline."""
+def test_a_slow_request_is_not_waited_for(server, monkeypatch):
+    """Occasional bytes do not extend its deadline."""
     monkeypatch.setattr(http_server, "REQUEST_WAIT_S", 0.1)
     with connect(server) as peer:
         peer.settimeout(0.05)
@@ -116,7 +116,7 @@ def test_a_request_that_drips_is_not_waited_for(server, monkeypatch):
                 hung_up = True
 
 
-def test_an_answer_that_nobody_reads_is_given_up(server, monkeypatch):
+def test_an_answer_that_is_not_read_is_abandoned(server, monkeypatch):
     """Its thread ends, and others are answered meanwhile."""
     monkeypatch.setattr(http_server, "ANSWER_WAIT_S", 0.3)
     with contextlib.ExitStack() as stack:
@@ -148,7 +148,7 @@ def test_a_long_request_is_refused(server, text):
     ],
 )
 def test_each_request_has_its_answer(server, capfd, text, start):
-    """Or none, where it is no HTTP; nothing is printed."""
+    """Or none if it is not HTTP; nothing is printed."""
     with connect(server, text) as peer, contextlib.suppress(ConnectionError):
         assert start.strip() in peer.recv(1000)  # without a status line where the version is not understood
     assert ask(server) == b"/metrics"
@@ -156,7 +156,7 @@ def test_each_request_has_its_answer(server, capfd, text, start):
 
 
 def test_an_accept_that_fails_is_tried_again(server, monkeypatch):
-    """As where the process has no descriptors left: it goes on when there are some again."""
+    """As when the process has no descriptors left."""
     accept, failures = server._server.socket.accept, []
 
     class Failing:
@@ -172,8 +172,8 @@ def test_an_accept_that_fails_is_tried_again(server, monkeypatch):
     assert len(failures) == 2
 
 
-def test_a_close_ends_what_is_open():
-    """Connections that say nothing do not hold it up."""
+def test_close_ends_open_connections():
+    """Silent connections do not delay it."""
     server = HttpServer("127.0.0.1", 0, lambda _: Answer("200 OK", [], b""))
     with connect(server) as peer:
         until(lambda: server._server._open)

@@ -1,4 +1,6 @@
-"""MQTT with brokers that hang up, acknowledge late, twice, in another order, for another id or never, or that are none."""
+"""Tests of MQTT with brokers that disconnect, acknowledge late, twice, out of order, for another id or never, or are no
+brokers.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ PATIENCE_S = 30.0
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):
-    """Connections follow each other quickly. After each test only the main thread is left."""
+    """Reconnect quickly. After each test, only the main thread is left."""
     for name, seconds in (("FIRST_WAIT_S", 0.01), ("LONGEST_WAIT_S", 0.05)):
         monkeypatch.setattr(mqtt_publisher, name, seconds)
         monkeypatch.setattr(spooled, name, seconds)
@@ -36,7 +38,7 @@ def _short_waits(monkeypatch):
 
 
 def until(true: Callable[[], bool]) -> None:
-    """Wait until it is true."""
+    """Wait until the condition is true."""
     end = time.monotonic() + PATIENCE_S
     while not true():
         assert time.monotonic() < end, "it has not come to this"
@@ -44,12 +46,12 @@ def until(true: Callable[[], bool]) -> None:
 
 
 def open_sink_to(broker: ScriptedBroker, answer_wait_s: float = 5.0) -> MqttSink:
-    """A sink that talks to it."""
+    """Open a sink for this broker."""
     return MqttSink(f"mqtt://127.0.0.1:{broker.port}/edgecls", answer_wait_s=answer_wait_s)
 
 
 def every(count: int, bad: Callable[[Published], bytes | None]) -> Callable[[Published], bytes | None]:
-    """An answer that is bad once in `count` messages, status not counted, else an acknowledgement."""
+    """Return an answer that is bad for every `count`-th message, not counting status, and an acknowledgement otherwise."""
     seen = 0
 
     def answer(message: Published) -> bytes | None:
@@ -63,7 +65,7 @@ def every(count: int, bad: Callable[[Published], bytes | None]) -> Callable[[Pub
 
 
 def in_pairs() -> Callable[[Published], bytes]:
-    """Acknowledge each second message before the first; the status and the last of a write are not kept waiting."""
+    """Acknowledge each second message before the first; status and the last message of a write at once."""
     held: list[int] = []
 
     def answer(message: Published) -> bytes:
@@ -81,7 +83,7 @@ def in_pairs() -> Callable[[Published], bytes]:
 
 
 def over_connections(bad: Callable[[Published], bytes | None], good_from: int = 4) -> Callable[[Published], bytes | None]:
-    """Bad over the first connections, then good."""
+    """Answer badly over the first connections, then well."""
     return lambda message: bad(message) if message.connection < good_from else ack(message.mid)
 
 
@@ -113,7 +115,7 @@ SCRIPTS: dict[str, dict[str, Callable]] = {
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_every_event_arrives_in_order(script, tmp_path, monkeypatch):
-    """At least once, none lost, whatever the broker does in between."""
+    """At least once and without loss, whatever the broker does."""
     monkeypatch.setattr(mqtt_publisher, "CONNECT_WAIT_S", 0.5)
     expected = [(event(i).id, ended) for i in range(8) for ended in (False, True)]
     with scripted_broker(**script) as broker:
@@ -127,9 +129,9 @@ def test_every_event_arrives_in_order(script, tmp_path, monkeypatch):
     assert buffer.lost == 0
 
 
-def test_an_acknowledgement_of_the_last_connection_counts_for_nothing():
-    """A broker that acknowledges late, over the next connection, speaks of ids that nobody has there: the event is delivered
-    when its own message is acknowledged.
+def test_an_acknowledgement_of_an_earlier_connection_is_ignored():
+    """A late acknowledgement over the next connection has an unknown id: the event is delivered when its own message is
+    acknowledged.
     """
 
     def answer(message: Published) -> bytes | None:
@@ -154,8 +156,8 @@ def test_an_acknowledgement_of_the_last_connection_counts_for_nothing():
         assert [m.connection for m in broker.came if m.topic.endswith("/event")][-1] == broker.connections
 
 
-def test_ids_go_on_over_connections():
-    """No id of one connection is one of the next."""
+def test_ids_continue_over_connections():
+    """No id is used on two connections."""
     with scripted_broker(answer=every(5, lambda _: None)) as broker, open_sink_to(broker) as sink:
         while broker.connections < 4:
             try:
@@ -167,15 +169,15 @@ def test_ids_go_on_over_connections():
 
 
 def write_many(sink: MqttSink, count: int) -> None:
-    """What is retained of many regions."""
+    """Write retained messages of many regions."""
     sink.write_state(StateChange("gate", "live", "", 1.0))
     for i in range(count):
         sink.write_event(event(i, region=f"zone {i}", kind="state", ended=False))
 
 
 def test_a_broker_that_hangs_up_costs_no_memory():
-    """Nothing waits for it but the newest text of each topic, however often it accepts a connection; to such a broker only the
-    status is sent. Once it holds, each topic is sent once.
+    """Only the newest text of each topic waits, however often the broker accepts a connection; such a broker only gets the
+    status. Once the connection lasts, each topic is sent once.
     """
     hangs_up = False
     with scripted_broker(answer=lambda message: None if hangs_up else ack(message.mid)) as broker, open_sink_to(broker) as sink:
@@ -195,12 +197,12 @@ def test_a_broker_that_hangs_up_costs_no_memory():
             assert [message.topic for message in broker.over(n)] == ["edgecls/status"]
         sink.write_state(StateChange("gate", "live", "", 3.0))
         topics = [message.topic for message in broker.over(broker.connections)]
-        assert len(topics) == len(set(topics)) + 2  # those of the last write came twice: again, and anew
+        assert len(topics) == len(set(topics)) + 2  # those of the last write came twice: retained and retried
         assert set(topics) == {*retained, "edgecls/status"}
 
 
 def test_the_queue_of_a_connection_holds_one_write(monkeypatch):
-    """A broker that never acknowledges: what waits for it is the status and one write, however often that is tried."""
+    """If a broker never acknowledges, only the status and one write wait for it, however many retries there are."""
     monkeypatch.setattr(mqtt_publisher, "MOST_WAITS", 10_000)
     silent = over_connections(lambda message: ack(message.mid) if message.topic.endswith("/status") else b"", good_from=99)
     with scripted_broker(answer=silent) as broker, open_sink_to(broker, answer_wait_s=0.01) as sink:
@@ -214,8 +216,8 @@ def test_the_queue_of_a_connection_holds_one_write(monkeypatch):
     assert len(broker.came) <= 2 + waiting
 
 
-def test_a_broker_that_never_acknowledges_is_connected_anew():
-    """It may have lost the message; the error says what is wrong."""
+def test_a_broker_that_never_acknowledges_is_reconnected():
+    """It may have lost the message; the error gives the reason."""
     with scripted_broker(answer=STATUS_ONLY) as broker, open_sink_to(broker, answer_wait_s=0.02) as sink:
         with pytest.raises(SinkError, match=r"mqtt://127\.0\.0\.1:\d+: the broker does not acknowledge"):
             sink.write_event(event())
@@ -229,7 +231,7 @@ def test_a_broker_that_never_acknowledges_is_connected_anew():
 
 
 def waits_of(connections: int, **script: Callable) -> list[float]:
-    """The waits between connections to such a broker, before they are shortened by chance."""
+    """Return the waits between connections to such a broker, before the random reduction."""
     waits: list[float] = []
 
     class Told(random.Random):
@@ -247,8 +249,8 @@ def waits_of(connections: int, **script: Callable) -> list[float]:
     return waits[1:connections]
 
 
-def test_waits_double_until_a_connection_holds(monkeypatch):
-    """One that is accepted and broken is no good one: the waits go on to grow, up to the longest."""
+def test_waits_double_until_a_connection_lasts(monkeypatch):
+    """A connection that is accepted and then broken is not good: the waits keep growing, up to the longest."""
     monkeypatch.setattr(mqtt_publisher, "LONGEST_WAIT_S", 0.07)
     assert waits_of(6, answer=lambda _: None) == [0.02, 0.04, 0.07, 0.07, 0.07]
     monkeypatch.setattr(mqtt_publisher, "HELD_S", 0.0)
@@ -265,8 +267,8 @@ def test_waits_double_until_a_connection_holds(monkeypatch):
         ({"answer": lambda _: b"\xe0\x02\x8e\x00"}, r"\(Session taken over; another client has the same id\)"),
     ],
 )
-def test_what_is_wrong_is_one_line(script, why):
-    """Said by the write."""
+def test_the_reason_is_one_line(script, why):
+    """In the error of the write."""
     with scripted_broker(**script) as broker, open_sink_to(broker) as sink:
         for _ in range(3):
             with pytest.raises(SinkError, match=why):
@@ -275,7 +277,7 @@ def test_what_is_wrong_is_one_line(script, why):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_random_bytes_are_no_error_of_ours(seed, monkeypatch):
-    """Whatever answers, the write fails with a SinkError and the thread goes on."""
+    """Whatever the server sends, the write fails with a SinkError and the thread continues."""
     monkeypatch.setattr(mqtt_publisher, "CONNECT_WAIT_S", 0.1)
     rng = random.Random(seed)  # noqa: S311 - it makes garbage, it keeps no secret
     with scripted_broker(
@@ -290,8 +292,8 @@ def test_random_bytes_are_no_error_of_ours(seed, monkeypatch):
         assert sink._publisher._thread.is_alive()
 
 
-def test_a_broker_that_drips_its_welcome_is_left(monkeypatch):
-    """The deadline is one for the name server, the connection, TLS and the welcome."""
+def test_a_slow_handshake_is_abandoned(monkeypatch):
+    """One deadline covers lookup, connection, TLS and the broker's answer."""
     monkeypatch.setattr(mqtt_publisher, "CONNECT_WAIT_S", 0.2)
     with scripted_broker(welcome=lambda _: WELCOME[:2]) as broker, open_sink_to(broker) as sink:
         with pytest.raises(SinkError, match=r"the broker cannot be reached \(it does not answer\)"):
@@ -299,8 +301,8 @@ def test_a_broker_that_drips_its_welcome_is_left(monkeypatch):
         until(lambda: broker.connections > 2)
 
 
-def test_a_close_takes_leave():
-    """The last message says offline, and the broker is told that no will is needed."""
+def test_close_disconnects_cleanly():
+    """The last message is "offline", and the broker does not send the will."""
     with scripted_broker() as broker:
         sink = open_sink_to(broker)
         sink.write_event(event())

@@ -1,4 +1,4 @@
-"""Clips of events, cut from the packets of the stream."""
+"""Tests of clips of events, cut from the packets of the stream."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ CUT = CutSettings(pre_s=1.0, post_s=1.0)
 
 @pytest.fixture
 def clips(tmp_path):
-    """An empty folder for clips."""
+    """Return an empty folder for clips."""
     folder = tmp_path / "clips"
     folder.mkdir()
     return folder
 
 
 def only(folder, suffix: str = ".mp4"):
-    """The one clip in a folder, and what its sidecar says; nothing else is there."""
+    """Return the only clip in a folder and its sidecar; there must be no other file."""
     (clip,) = folder.glob(f"*{suffix}")
     sidecar = clip.with_suffix(".json")
     assert {path.name for path in folder.iterdir()} == {clip.name, sidecar.name}
@@ -53,8 +53,8 @@ def only(folder, suffix: str = ".mp4"):
 @pytest.mark.parametrize("bframes", [0, 2])
 @pytest.mark.parametrize("ending", ["mp4", "mkv"])
 def test_a_clip_is_the_packets_of_the_stream(tmp_path, clips, ending, bframes):
-    """Of an event of frames 110 to 130, told of late, the clip has the packets from the key frame 75, the last one a second
-    before it, to 155, byte for byte and at the same distances in time.
+    """For an event of frames 110 to 130, reported late, the clip has the packets from key frame 75, the last one a second
+    before the event, to 155, byte for byte and with the same time steps.
     """
     source = packets_of(write_footage(tmp_path / f"v.{ending}", bframes=bframes))
     play(tmp_path / f"v.{ending}", ClipSink(clips, CUT), {125: [event(110)], 140: [event(110, 130)]})
@@ -74,7 +74,7 @@ def test_a_clip_is_the_packets_of_the_stream(tmp_path, clips, ending, bframes):
 
 
 def test_the_sidecar_says_whose_clip_it_is(tmp_path, clips):
-    """It has the event as a line of JSON has it, and the bytes and the sha256 of the clip."""
+    """It contains the event as in a line of JSON, and the size and sha256 of the clip."""
     play(write_footage(tmp_path / "v.mp4"), ClipSink(clips, CUT), {125: [event(110)], 140: [event(110, 130)]})
     clip, said = only(clips)
     assert clip.name == "gate-000004.400s-truck.mp4"
@@ -84,14 +84,14 @@ def test_the_sidecar_says_whose_clip_it_is(tmp_path, clips):
 
 
 def test_the_name_of_a_live_clip_is_its_date_and_time(tmp_path, clips):
-    """Where the time of day is known it is in the name, in UTC; what cannot be in the name of a file becomes a _."""
+    """A known wall clock time is in the name, in UTC; characters that file names cannot contain become _."""
     one = Event("state", "gate", "zone", "../Größe 30 km/h", 0.9, moment(50, at_s=1763823787.25), moment(60))
     play(write_footage(tmp_path / "v.mp4"), ClipSink(clips, CUT), {65: [one]})
     assert only(clips)[0].name == "gate-20251122T150307.250Z-Größe_30_km_h.mp4"
 
 
-def test_a_long_event_is_cut_and_told_of_when_it_ends(tmp_path, clips):
-    """With 2 s at most the clip ends 2 s after its first picture; the sidecar says so, and later when the event ended."""
+def test_the_clip_of_a_long_event_is_cut(tmp_path, clips):
+    """With 2 s at most, the clip ends 2 s after its first picture; the sidecar says so, and later when the event ended."""
     path = write_footage(tmp_path / "v.mp4")
     sink = ClipSink(clips, CutSettings(pre_s=1.0, most_s=2.0))
     with sink, open_source(f"gate={path}", reading=KEEP) as source:
@@ -106,8 +106,8 @@ def test_a_long_event_is_cut_and_told_of_when_it_ends(tmp_path, clips):
     assert len(levels_of(clip)) == 51
 
 
-def test_what_ends_with_the_stream_has_what_there_is(tmp_path, clips):
-    """A clip whose last seconds never came ends with the last packet, and says why."""
+def test_a_clip_may_end_with_the_stream(tmp_path, clips):
+    """If its last seconds never arrive, it ends with the last packet, and the sidecar gives the reason."""
     path = write_footage(tmp_path / "v.mp4", 120)
     play(path, ClipSink(clips, CUT), {115: [event(110)]})
     clip, said = only(clips)
@@ -117,7 +117,7 @@ def test_what_ends_with_the_stream_has_what_there_is(tmp_path, clips):
 
 
 def test_events_that_overlap_have_a_clip_each(tmp_path, clips):
-    """Three events that share packets, two of them of one name: three clips, each as if it were alone."""
+    """Three events share packets, and two have the same name: three clips, each as if it were alone."""
     plan = {105: [event(100), event(100, 104, track_id=7)], 110: [event(90, 108, label="bus")]}
     plan[130] = [event(100, 120)]
     play(write_footage(tmp_path / "v.mp4"), ClipSink(clips, CUT), plan)
@@ -128,8 +128,8 @@ def test_events_that_overlap_have_a_clip_each(tmp_path, clips):
     assert len(levels_of(clips / names[2])) == 120 + 25 - 75 + 1
 
 
-def test_an_event_told_twice_makes_one_clip(tmp_path, clips):
-    """Events may be delivered again: the second time changes nothing."""
+def test_an_event_reported_twice_makes_one_clip(tmp_path, clips):
+    """Events may be delivered again, which changes nothing."""
     ended = event(100, 120)
     play(write_footage(tmp_path / "v.mp4"), ClipSink(clips, CUT), {105: [event(100)], 130: [ended], 160: [ended], 200: [ended]})
     only(clips)
@@ -137,7 +137,7 @@ def test_an_event_told_twice_makes_one_clip(tmp_path, clips):
 
 @pytest.mark.parametrize(("codec", "bframes", "suffix"), [("libx264", 0, ".mp4"), ("libx264", 2, ".mp4"), ("mjpeg", 0, ".mkv")])
 def test_a_clip_that_grows_can_be_played_after_a_kill(tmp_path, clips, codec, bframes, suffix):
-    """Of an event that goes on the part has the pictures from the first one on, at their times, but for the last second."""
+    """While the event lasts, the .part contains the pictures from the first one on, except for its last second."""
     path = write_footage(tmp_path / f"v.{'mp4' if codec == 'libx264' else 'avi'}", 200, codec=codec, bframes=bframes)
     with ClipSink(clips, CUT) as sink, open_source(f"gate={path}", reading=KEEP) as source:
         for one in source:
@@ -154,7 +154,7 @@ def test_a_clip_that_grows_can_be_played_after_a_kill(tmp_path, clips, codec, bf
 
 
 def test_counts_have_no_clip(tmp_path, clips):
-    """Of an interval that was counted there is nothing to see."""
+    """There is nothing to see for an interval of counts."""
     count = Event("count", "gate", "line", "", 0.0, moment(0), moment(100), counts={"car": 3})
     play(write_footage(tmp_path / "v.mp4"), ClipSink(clips, CUT), {101: [count]})
     assert list(clips.iterdir()) == []
@@ -164,8 +164,8 @@ def test_counts_have_no_clip(tmp_path, clips):
     ("mpeg4", "mp4", ".mp4"), ("mpeg4", "avi", ".mp4"), ("msmpeg4", "avi", ".mkv"), ("ffv1", "mkv", ".mkv"),
     ("mjpeg", "avi", ".mkv"), ("libx264", "ts", ".mp4"), ("libx264", "h264", ".mp4"), ("libx265", "mp4", ".mp4"),
 ])  # fmt: skip
-def test_what_no_mp4_holds_is_a_matroska_file(tmp_path, clips, codec, ending, suffix):
-    """Whatever the codec and the file, the clip shows pictures 75 to 145, the same as the source does."""
+def test_a_codec_that_mp4_cannot_hold_gives_a_matroska_file(tmp_path, clips, codec, ending, suffix):
+    """Whatever codec and file, the clip shows pictures 75 to 145, as the source does."""
     options = {"x265-params": "keyint=25:scenecut=0:bframes=0:log-level=0"} if codec == "libx265" else {}
     path = write_footage(tmp_path / f"v.{ending}", codec=codec, fmt="h264" if ending == "h264" else None, **options)
     play(path, ClipSink(clips, CUT), {125: [event(110)], 140: [event(110, 120)]})
@@ -180,8 +180,8 @@ def test_what_no_mp4_holds_is_a_matroska_file(tmp_path, clips, codec, ending, su
 
 @pytest.mark.parametrize("ending", ["h264", "avi"])
 @pytest.mark.parametrize("bframes", [2, 3])
-def test_packets_that_do_not_say_when_they_are_shown(tmp_path, clips, ending, bframes):
-    """A container that stores no times of presentation: the clip has them from the decoder, evenly and in order."""
+def test_packets_without_presentation_times(tmp_path, clips, ending, bframes):
+    """The clip gets the times from the decoder, evenly and in order."""
     path = write_footage(tmp_path / f"v.{ending}", fmt=ending, bframes=bframes)
     play(path, ClipSink(clips, CUT), {125: [event(110)], 150: [event(110, 120)]})
     clip, said = only(clips)
@@ -193,8 +193,8 @@ def test_packets_that_do_not_say_when_they_are_shown(tmp_path, clips, ending, bf
     assert said["clip"]["missing_packets"] == 0
 
 
-def test_times_in_disorder_are_set_right(tmp_path, clips):
-    """Two packets with one time and one that goes back a little are all in the clip, which plays from end to end."""
+def test_times_out_of_order_are_corrected(tmp_path, clips):
+    """Two packets with the same time, and one that goes back a little, are all in the clip, which plays to the end."""
     whole, bent = write_footage(tmp_path / "whole.mkv"), tmp_path / "bent.nut"
     with av.open(str(whole)) as source, av.open(str(bent), "w", format="nut") as target:
         copy = target.add_stream_from_template(source.streams.video[0])
@@ -213,8 +213,8 @@ def test_times_in_disorder_are_set_right(tmp_path, clips):
     assert times == sorted(set(times))
 
 
-def test_pictures_before_the_key_frame_that_need_what_came_before_it_are_left_out(tmp_path, clips):
-    """Where pictures of an open group are shown before its key frame, the clip begins with the key frame's picture."""
+def test_leading_pictures_of_an_open_group_are_left_out(tmp_path, clips):
+    """If pictures are shown before their key frame, the clip begins with the key frame."""
     options = {"x265-params": "keyint=25:min-keyint=25:scenecut=0:bframes=3:b-adapt=0:open-gop=1:log-level=0"}
     path = write_footage(tmp_path / "v.mkv", codec="libx265", **options)
     play(path, ClipSink(clips, CUT), {125: [event(110)], 140: [event(110, 120)]})
@@ -226,7 +226,7 @@ def test_pictures_before_the_key_frame_that_need_what_came_before_it_are_left_ou
 
 
 def test_a_camera_without_packets_is_one_line(clips):
-    """A camera that OpenCV reads by number has no packets: that is said once, and each of its events counts as lost."""
+    """A camera that OpenCV reads by number has no packets: this is reported once, and each of its events counts as lost."""
     lines: list[str] = []
     with ClipSink(clips, CUT, say=lines.append) as sink:
         for i in range(20):
@@ -238,8 +238,8 @@ def test_a_camera_without_packets_is_one_line(clips):
     assert list(clips.iterdir()) == []
 
 
-def test_packets_are_only_kept_where_they_are_asked_for(tmp_path):
-    """Without `keep_s` frames have none, and OpenCV, which has none to give, refuses to be asked."""
+def test_packets_are_only_kept_on_request(tmp_path):
+    """Without `keep_s`, frames have none. With OpenCV, which has no packets, `keep_s` is an error."""
     path = write_footage(tmp_path / "v.mp4", 10)
     with open_source(path) as source:
         assert {one.packets for one in source} == {None}
@@ -250,7 +250,7 @@ def test_packets_are_only_kept_where_they_are_asked_for(tmp_path):
 
 
 class Connections:
-    """Opens the next file at each connection, as a live source that breaks off at its end."""
+    """Opens the next file at each connection, like a live source that disconnects at its end."""
 
     def __init__(self, *paths) -> None:
         self._paths = list(paths)
@@ -262,8 +262,8 @@ class Connections:
 
 
 def test_a_clip_never_spans_two_connections(tmp_path, clips, monkeypatch):
-    """An event that goes on when the camera is lost has a clip up to the loss; one after it has a clip of the new connection
-    alone, at the media time that goes on.
+    """An event that lasts when the camera is lost has a clip up to the loss; a later event has a clip of only the new
+    connection, and media time continues.
     """
     monkeypatch.setattr(sys.modules[Reconnecting.__module__], "FIRST_WAIT_S", 0.01)
     first, second = write_footage(tmp_path / "a.mp4", 60), write_footage(tmp_path / "b.mp4", 100, first=60)
@@ -294,7 +294,7 @@ def _moment_of(one):
 
 
 def of_two_sizes(path, sizes=((48, 64), (96, 128))):
-    """A transport stream whose pictures change their size after 60, as a camera's do that is set anew."""
+    """Write a transport stream whose pictures change size after 60, as when a camera is reconfigured."""
     parts = [
         write_footage(path.with_name(f"{n}.ts"), 60, size_hw=size, first=60 * n, **{"x264-params": "repeat-headers=1"})
         for n, size in enumerate(sizes)
@@ -311,9 +311,7 @@ def of_two_sizes(path, sizes=((48, 64), (96, 128))):
 
 
 def test_a_clip_never_spans_two_sizes(tmp_path, clips):
-    """When the pictures come to be of another size the clip ends, and the next one is of the new size alone and says so in its
-    header.
-    """
+    """When the size changes, the clip ends; the next one contains only the new size, also in its header."""
     path = of_two_sizes(tmp_path / "v.ts")
     play(path, ClipSink(clips, CUT), {55: [event(50)], 85: [event(70, 80, label="bus")]})
     truck, bus = (next(clips.glob(f"*-{label}.mp4")) for label in ("truck", "bus"))
@@ -325,8 +323,10 @@ def test_a_clip_never_spans_two_sizes(tmp_path, clips):
 
 
 @pytest.mark.parametrize("bframes", [0, 2])
-def test_a_clip_goes_on_where_the_times_of_a_file_go_back(tmp_path, clips, bframes):
-    """Of two recordings in one file, a clip of frames 50 to 70 has the end of the first and the start of the second, evenly."""
+def test_a_clip_continues_if_the_times_of_a_file_go_back(tmp_path, clips, bframes):
+    """With two recordings in one file, a clip of frames 50 to 70 has the end of the first and the start of the second, with
+    even steps.
+    """
     parts = [write_footage(tmp_path / f"{n}.ts", 60, first=60 * n, bframes=bframes).read_bytes() for n in (0, 1)]
     path = tmp_path / "v.ts"
     path.write_bytes(b"".join(parts))
@@ -341,7 +341,7 @@ def test_a_clip_goes_on_where_the_times_of_a_file_go_back(tmp_path, clips, bfram
 
 
 def test_with_key_frames_alone_a_clip_is_whole(tmp_path, clips):
-    """A run that decodes one picture a second still has all packets for its clips."""
+    """A run that decodes one picture per second still has all packets for its clips."""
     path = write_footage(tmp_path / "v.mp4")
     play(
         path,
@@ -352,8 +352,8 @@ def test_with_key_frames_alone_a_clip_is_whole(tmp_path, clips):
     assert levels_of(only(clips)[0]) == levels_of(path)[75:176]
 
 
-def test_how_a_phone_was_held_is_in_its_clips(tmp_path, clips):
-    """The clip of a turned video is turned as the video is."""
+def test_the_orientation_of_a_phone_is_in_its_clips(tmp_path, clips):
+    """The clip of a rotated video is rotated the same way."""
     from tests.source.test_pyav import hold
 
     path = write_footage(tmp_path / "v.mp4", 100)
@@ -364,8 +364,8 @@ def test_how_a_phone_was_held_is_in_its_clips(tmp_path, clips):
 
 
 def test_a_packet_that_is_gone_is_counted(tmp_path, clips):
-    """A sink that was held up for longer than packets are kept goes on with the next key frame, and the sidecar says how many
-    are missing.
+    """A sink that was blocked for longer than packets are kept continues with the next key frame, and the sidecar counts the
+    missing ones.
     """
     path = write_footage(tmp_path / "v.mp4")
     sink = ClipSink(clips, CUT)
@@ -382,8 +382,8 @@ def test_a_packet_that_is_gone_is_counted(tmp_path, clips):
     assert packets_of(clip)[gap + 1][1]  # a key frame
 
 
-def test_until_it_is_whole_a_clip_has_no_name(tmp_path, clips):
-    """While it grows there is nothing but a hidden .part; an error that leaves the block still leaves whole files."""
+def test_an_incomplete_clip_is_a_hidden_part(tmp_path, clips):
+    """After an error in the block, the files are still completed."""
     path = write_footage(tmp_path / "v.mp4")
 
     def fail():
@@ -399,8 +399,8 @@ def test_until_it_is_whole_a_clip_has_no_name(tmp_path, clips):
     assert only(clips)[1]["clip"]["cut_short"] == "the run ended"
 
 
-def test_a_folder_that_is_not_there_or_not_ours(tmp_path, monkeypatch):
-    """Both are refused when the sink is opened, in one line that says what to do."""
+def test_a_missing_or_unwritable_folder_is_an_error(tmp_path, monkeypatch):
+    """When the sink is opened, in one line that says what to do."""
     with pytest.raises(SinkError, match=r"missing: the folder for clips does not exist; create it first"):
         ClipSink(tmp_path / "missing")
     monkeypatch.setattr("os.access", lambda *_: False)
@@ -409,7 +409,7 @@ def test_a_folder_that_is_not_there_or_not_ours(tmp_path, monkeypatch):
 
 
 def test_without_pyav_the_error_is_the_command_that_installs_it(tmp_path, monkeypatch):
-    """Where PyAV is missing, the sink says so when it is opened."""
+    """When the sink is opened."""
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingExtraError, match=r"Cutting clips needs av, which is not installed: pip install"):
         ClipSink(tmp_path)
@@ -419,14 +419,14 @@ def test_without_pyav_the_error_is_the_command_that_installs_it(tmp_path, monkey
     ({"pre_s": -1}, "pre_s must be 0 or more seconds"), ({"post_s": float("nan")}, "post_s must be 0 or more seconds"),
     ({"most_s": 5.0}, "most_s must be more than pre_s, which is 5 s"),
 ])  # fmt: skip
-def test_settings_that_make_no_clip(settings, message):
-    """They are refused, each with what it may be."""
+def test_invalid_settings_are_rejected(settings, message):
+    """The error says what is expected."""
     with pytest.raises(ConfigError, match=message):
         CutSettings(**settings)
 
 
-def test_a_clip_that_cannot_be_finished_is_counted_and_said(tmp_path, clips):
-    """Where a folder stands in the way of one clip, its loss is said in one line; the next clip is made, and that is said."""
+def test_a_clip_that_cannot_be_finished_is_counted_and_reported(tmp_path, clips):
+    """If a folder has the name of a clip, its loss is one message; the next clip succeeds, which is another."""
     path = write_footage(tmp_path / "v.mp4")
     lines: list[str] = []
     sink = ClipSink(clips, CUT, say=lines.append)
@@ -444,7 +444,7 @@ def test_a_clip_that_cannot_be_finished_is_counted_and_said(tmp_path, clips):
 
 
 def test_parts_of_killed_runs_are_removed_when_they_are_old(clips):
-    """Those of an hour ago, but not those that another run may be writing, and nothing that is no part of a clip."""
+    """After an hour; not those that another run may be writing, nor other files."""
     start = "20251122T150307.250Z"
     old = [f".gate-{start}-truck.part.mp4", ".gate-000002.000s-car.part.mkv", f".gate-{start}-truck.part.json"]
     others = [f".out-{start}.part.mp4", ".out.part.mp4", f"gate-{start}-truck.mp4", ".holiday.part.mp4"]
@@ -457,7 +457,7 @@ def test_parts_of_killed_runs_are_removed_when_they_are_old(clips):
 
 
 def test_a_camera_that_is_lost_finishes_its_clips(tmp_path, clips):
-    """When a camera is lost its clips are whole at once, not when it comes back."""
+    """At once, not when it comes back."""
     path = write_footage(tmp_path / "v.mp4", 60)
     sink = ClipSink(clips, CUT)
     with open_source(f"gate={path}", reading=KEEP) as source:
@@ -471,8 +471,8 @@ def test_a_camera_that_is_lost_finishes_its_clips(tmp_path, clips):
     sink.close()
 
 
-def test_results_of_no_camera_at_all(clips):
-    """An event of a camera that gave no frame is lost, and told of."""
+def test_an_event_without_any_frame_is_lost(clips):
+    """The loss is reported."""
     lines: list[str] = []
     with ClipSink(clips, say=lines.append) as sink:
         sink.write_event(event(5, 10))

@@ -1,4 +1,4 @@
-"""Room for recordings: the oldest of ours go first, and nothing of anybody else."""
+"""Tests of limits of disk space: the oldest recordings of edgecls are removed, and no other files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MEGABYTE = 1_000_000
 
 
 def recording(folder, name: str, size: int, at_s: float) -> None:
-    """A file of ours with its sidecar."""
+    """Write a file of ours with its sidecar."""
     (folder / name).write_bytes(bytes(size))
     write_sidecar((folder / name).with_suffix(".json"), [folder / name], at_s, {})
 
@@ -30,8 +30,8 @@ def names(folder, suffix: str = ".mp4") -> list[str]:
     return sorted(path.name for path in folder.glob(f"*{suffix}"))
 
 
-def test_the_oldest_make_room(tmp_path):
-    """By when they were written, whatever their names and whatever touched them; as few as do."""
+def test_the_oldest_recordings_are_removed(tmp_path):
+    """By the time in the sidecar, whatever their names and modification times; no more than necessary."""
     for name, at_s in (("c.mp4", 1), ("a.mp4", 3), ("b.mp4", 2), ("d.mp4", 4)):
         recording(tmp_path, name, 10_000, at_s)
     os.utime(tmp_path / "c.mp4")
@@ -46,8 +46,8 @@ def test_the_oldest_make_room(tmp_path):
     assert quota.removed == 3
 
 
-def test_what_a_person_put_there_stays(tmp_path):
-    """Files without a sidecar, with one that is none of ours, changed or linked ones, and folders are never touched."""
+def test_files_of_the_user_stay(tmp_path):
+    """Files without a sidecar, with a foreign one, changed or linked ones, and folders are never touched."""
     recording(tmp_path, "ours.mp4", 10_000, 9)
     recording(tmp_path, "changed.mp4", 10_000, 1)
     (tmp_path / "changed.mp4").write_bytes(bytes(10_001))
@@ -74,8 +74,8 @@ def test_what_a_person_put_there_stays(tmp_path):
     assert (tmp_path / "holiday.mp4").exists()
 
 
-def test_where_removing_all_would_not_do_nothing_is_removed(tmp_path):
-    """A recording that is larger than the quota, and a disk that others have filled, are errors that cost nothing else."""
+def test_nothing_is_removed_if_it_would_not_suffice(tmp_path):
+    """A recording larger than the quota, or a disk filled by others, is an error and removes nothing."""
     recording(tmp_path, "a.mp4", 10_000, 1)
     with pytest.raises(SinkError, match=r"the recording being written exceeds the limit of 12,000 bytes for all recordings"):
         Quota(tmp_path, most_bytes=12_000).make_room(2_001, unfinished=10_000)
@@ -84,8 +84,8 @@ def test_where_removing_all_would_not_do_nothing_is_removed(tmp_path):
     assert names(tmp_path) == ["a.mp4"]
 
 
-def test_others_keep_their_share_of_the_disk(tmp_path, monkeypatch):
-    """With 30,000 bytes to be kept free of a disk that has 25,000, one recording of 10,000 goes."""
+def test_the_free_space_is_kept(tmp_path, monkeypatch):
+    """With 30,000 bytes to keep free and 25,000 free, one recording of 10,000 is removed."""
     for name in "abc":
         recording(tmp_path, f"{name}.mp4", 10_000, ord(name))
     total = sum(path.stat().st_size for path in tmp_path.iterdir())
@@ -100,7 +100,7 @@ def test_others_keep_their_share_of_the_disk(tmp_path, monkeypatch):
 
 
 def test_clips_and_snapshots_keep_to_a_quota(tmp_path):
-    """Twenty events with room for a few: at no time are there more bytes than allowed, and the newest are there."""
+    """For twenty events with room for a few, the size never exceeds the limit, and the newest are kept."""
     path = write_footage(tmp_path / "v.mp4", 500)
     folder = tmp_path / "both"
     folder.mkdir()
@@ -127,16 +127,16 @@ def test_clips_and_snapshots_keep_to_a_quota(tmp_path):
     ("settings", "message"),
     [({"most_bytes": 0}, "most_bytes must be above 0"), ({"keep_free_bytes": -1}, "keep_free_bytes must be 0 or more")],
 )
-def test_bounds_that_are_none(settings, message):
-    """They are refused."""
+def test_invalid_limits_are_rejected(settings, message):
+    """They raise ConfigError."""
     with pytest.raises(ConfigError, match=message):
         Quota(".", **settings)
 
 
 @pytest.mark.parametrize("kind", ["clips", "snapshots"])
 def test_a_disk_that_fills_up(tmp_path, kind):
-    """On a disk of 200 kB that somebody fills, every frame is still taken, each loss is counted, and one line says so; when
-    there is room again the next recording is whole, and one line says that too.
+    """On a disk of 200 kB that fills up, every frame is still accepted, each loss is counted, and one message is printed; once
+    there is room, the next recording is complete, with another message.
     """
     footage = write_footage(tmp_path / "v.mp4", 250, size_hw=(240, 320))
     with small_disk(tmp_path / "disk", "200k") as disk:
@@ -164,8 +164,8 @@ def test_a_disk_that_fills_up(tmp_path, kind):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_rights_that_are_taken_away(tmp_path):
-    """A folder that may not be written to any more costs its recordings, and nothing else."""
+def test_a_folder_that_becomes_unwritable(tmp_path):
+    """It costs its recordings, and nothing else."""
     folder = tmp_path / "clips"
     folder.mkdir()
     lines: list[str] = []
@@ -180,7 +180,7 @@ def test_rights_that_are_taken_away(tmp_path):
 
 
 def test_each_sidecar_is_read_once(tmp_path, monkeypatch):
-    """Of 200 recordings, only those that came since are read when room is made the next time."""
+    """Of 200 recordings, only new ones are read the next time."""
     read: list[str] = []
     original = quota_module._read
     monkeypatch.setattr(quota_module, "_read", lambda folder, name: read.append(name) or original(folder, name))
@@ -196,7 +196,7 @@ def test_each_sidecar_is_read_once(tmp_path, monkeypatch):
 
 
 def test_a_recording_that_a_person_removed_takes_no_room(tmp_path):
-    """A sidecar alone counts for its own bytes."""
+    """A sidecar alone counts only its own bytes."""
     recording(tmp_path, "a.mp4", 10_000, 1)
     recording(tmp_path, "b.mp4", 10_000, 2)
     (tmp_path / "a.mp4").unlink()
@@ -221,14 +221,14 @@ HOSTILE = {
 
 
 def hostile(folder, listed: str, *, name: str = '"gate.mp4"', at_s: str = "0") -> None:
-    """A sidecar that says that it is ours and lists something that we never would."""
+    """Write a sidecar that claims to be ours and lists something that edgecls never would."""
     text = f'{{"made_by": "edgecls 1", "written_at_s": {at_s}, "files": {{{name}: {listed}}}}}'
     (folder / "gate.json").write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize("listed", HOSTILE.values(), ids=HOSTILE)
 def test_a_sidecar_that_lies_takes_and_gives_no_room(tmp_path, listed):
-    """It is none of ours: what it lists stays, and the rest is as if it were not there."""
+    """It is ignored: the files that it lists stay, and other recordings are unaffected."""
     hostile(tmp_path, listed)
     (tmp_path / "gate.mp4").write_bytes(bytes(10))
     recording(tmp_path, "ours.mp4", 10_000, 9)
@@ -240,8 +240,8 @@ def test_a_sidecar_that_lies_takes_and_gives_no_room(tmp_path, listed):
 
 
 @pytest.mark.parametrize("at_s", ["NaN", "1e999", "1" + "0" * 400, '"nan"', "null", "[]"])
-def test_a_sidecar_of_no_time_is_none_of_ours(tmp_path, at_s):
-    """Else the order of the others would be none."""
+def test_a_sidecar_with_an_invalid_time_is_ignored(tmp_path, at_s):
+    """Otherwise the others could not be sorted."""
     hostile(tmp_path, '{"bytes": 10}', at_s=at_s)
     (tmp_path / "gate.mp4").write_bytes(bytes(10))
     Quota(tmp_path, most_bytes=16).make_room(16)
@@ -251,7 +251,7 @@ def test_a_sidecar_of_no_time_is_none_of_ours(tmp_path, at_s):
 @pytest.mark.parametrize(
     "name", ['".."', '"."', '""', '"../gate.mp4"', '"/etc/passwd"', '"gate\\u0000.mp4"', '"a/b"', '"folder"']
 )
-def test_a_sidecar_that_lists_what_is_no_file_here_removes_nothing(tmp_path, name):
+def test_a_sidecar_that_lists_other_paths_removes_nothing(tmp_path, name):
     """Neither folders nor files elsewhere."""
     (tmp_path / "clips" / "folder").mkdir(parents=True)
     (tmp_path / "gate.mp4").write_bytes(bytes(10))
@@ -265,7 +265,7 @@ def test_a_sidecar_that_lists_what_is_no_file_here_removes_nothing(tmp_path, nam
 
 
 def test_a_recording_that_cannot_be_removed_does_not_keep_the_others(tmp_path, monkeypatch):
-    """The next oldest goes in its place; where none can, the reason is said."""
+    """The next oldest is removed instead; if none can be, the error gives the reason."""
     for number in range(4):
         recording(tmp_path, f"{number}.mp4", 10_000, number)
     unlink = os.unlink
@@ -288,7 +288,7 @@ def test_a_recording_that_cannot_be_removed_does_not_keep_the_others(tmp_path, m
 @pytest.mark.parametrize("kind", ["deep", "a list", "not UTF-8", "large", "a pipe", "a folder", "a link"])
 @pytest.mark.parametrize("sink", ["clip", "snapshot"])
 def test_a_sidecar_in_the_way_of_a_name_ends_no_run(tmp_path, sink, kind):
-    """The recording takes another name; a pipe is not waited for, and nothing large is read."""
+    """The recording gets another name; a pipe is not waited for, and no large file is read."""
     folder = tmp_path / "out"
     folder.mkdir()
     name = "gate-000004.400s-truck" + {"clip": "", "snapshot": f"-{event(110).id}"}[sink]

@@ -1,4 +1,4 @@
-"""Pictures of events."""
+"""Tests of pictures of events."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from tests.run.world import frame, result, said
 
 @pytest.fixture
 def pictures(tmp_path):
-    """An empty folder for snapshots."""
+    """Return an empty folder for snapshots."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     return folder
 
 
 def luma(path) -> int:
-    """The level of the luma of a plain JPEG, in a video's range."""
+    """Return the luma level of a plain JPEG, in a video's range."""
     return round(float(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).mean()) * 219 / 255 + 16)
 
 
 @pytest.mark.parametrize(("bframes", "ending"), [(0, "mp4"), (2, "mp4"), (2, "mkv"), (0, "ts")])
-def test_it_is_the_very_frame_that_the_event_began_with(tmp_path, pictures, bframes, ending):
-    """Told of 30 frames later, with several key frames in between or none, the picture is that of frame 110, and of 124."""
+def test_it_is_the_first_frame_of_the_event(tmp_path, pictures, bframes, ending):
+    """Reported 30 frames later, with several key frames in between or none, the picture is that of frame 110 or 124."""
     path = write_footage(tmp_path / f"v.{ending}", bframes=bframes)
     play(path, SnapshotSink(pictures), {140: [event(110)], 155: [event(110, 150), event(124, 126, label="bus")]})
     (bus,), (truck,) = pictures.glob("*-bus-*.jpg"), pictures.glob("*-truck-*.jpg")
@@ -45,7 +45,7 @@ def test_it_is_the_very_frame_that_the_event_began_with(tmp_path, pictures, bfra
 
 
 def test_the_sidecar_learns_how_the_event_ended(tmp_path, pictures):
-    """It is there with the picture, and has the end when that is known."""
+    """It is written with the picture, and updated with the end."""
     path = write_footage(tmp_path / "v.mp4")
     sink = SnapshotSink(pictures)
     with sink, open_source(f"gate={path}", reading=KEEP) as source:
@@ -63,7 +63,7 @@ def test_the_sidecar_learns_how_the_event_ended(tmp_path, pictures):
 
 
 def test_frame_drawing_and_crop(pictures):
-    """Asked for, there are three pictures: the frame, what the video would show, and the event's region alone."""
+    """If requested, there are three pictures: the frame, the annotated frame, and a crop of the event's region."""
     one = frame(7, size_hw=(96, 128))
     seen = [Detection(Box(10, 20, 50, 60), said("truck"), "zone"), Detection(Box(60, 20, 90, 60), said("bus"), "other")]
     with SnapshotSink(pictures, ShotSettings(shows=("frame", "annotated", "crop"), quality=100)) as sink:
@@ -78,8 +78,8 @@ def test_frame_drawing_and_crop(pictures):
     assert json.loads((pictures / f"{name}.json").read_text())["snapshot"]["box"] == [10, 20, 50, 60]
 
 
-def test_a_fault_of_the_camera_stands_on_its_picture(pictures):
-    """As it does on the video."""
+def test_a_fault_of_the_camera_is_drawn(pictures):
+    """As in the video."""
     one, fault = frame(7, size_hw=(96, 128)), replace(event(7, 9, label="black"), kind="health")
     with SnapshotSink(pictures, ShotSettings(shows=("annotated",), quality=100)) as sink:
         sink.write(result(one))
@@ -91,7 +91,7 @@ def test_a_fault_of_the_camera_stands_on_its_picture(pictures):
 
 
 def test_of_several_objects_the_one_with_the_label_is_cropped(pictures):
-    """Two things move: the crop is the truck's; where two of a kind move there is none, and the loss is said."""
+    """Of two moving objects, the crop shows the truck; with two of the same label there is none, and the loss is reported."""
     truck, bus = Detection(Box(0, 0, 10, 10), said("truck"), "motion"), Detection(Box(20, 0, 40, 20), said("bus"), "motion")
     lines: list[str] = []
     with SnapshotSink(pictures, ShotSettings(shows=("crop",)), say=lines.append) as sink:
@@ -106,7 +106,7 @@ def test_of_several_objects_the_one_with_the_label_is_cropped(pictures):
 
 
 def test_an_object_is_shown_where_it_is_seen_best(pictures):
-    """The picture is of the event's view, not of its start, and gives way to a better one at the end, as does the .json."""
+    """The picture is that of the event's view, not of its start, and is replaced at the end by a better one, as is the .json."""
     shot = ShotSettings(shows=("frame", "crop"), quality=100)
     thing = Event("object", "gate", "motion", "car", 0.9, Moment(1, 0.04), track_id=1)
     with SnapshotSink(pictures, shot) as sink:
@@ -122,7 +122,7 @@ def test_an_object_is_shown_where_it_is_seen_best(pictures):
 
 
 def test_the_better_frame_may_be_gone(pictures):
-    """Then the picture that was taken stays, and its .json learns the end all the same."""
+    """Then the first picture stays, and its .json still gets the end."""
     thing = Event("object", "gate", "motion", "car", 0.9, Moment(1, 0.04), track_id=1)
     with SnapshotSink(pictures, ShotSettings(shows=("frame", "crop"), held_bytes=10 * 3 * 48 * 64)) as sink:
         for i in range(50):
@@ -135,7 +135,7 @@ def test_the_better_frame_may_be_gone(pictures):
 
 @pytest.mark.parametrize("kind", ["presence", "crossing"])
 def test_the_crop_of_a_presence_or_a_crossing_is_its_object(pictures, kind):
-    """The zone or line has no box of its own in the frame, the object has."""
+    """The zone or line has no box in the frame, but the object has."""
     with SnapshotSink(pictures, ShotSettings(shows=("crop",))) as sink:
         sink.write(result(frame(3), Detection(Box(5, 6, 25, 16), said("car"), "motion")))
         view = View(3, 0.12, (5, 6, 25, 16), (48, 64))
@@ -145,7 +145,7 @@ def test_the_crop_of_a_presence_or_a_crossing_is_its_object(pictures, kind):
 
 
 def _shown(pictures):
-    """What the snapshots of the one event show."""
+    """Return the snapshots of the only event."""
     (sidecar,) = pictures.glob("*.json")
     read = json.loads(sidecar.read_text())
     shots = [cv2.imread(str(sidecar.with_name(sidecar.stem + ending))) for ending in (".jpg", "-crop.jpg")]
@@ -160,9 +160,7 @@ def _shown(pictures):
 
 
 def test_a_camera_without_packets(pictures):
-    """Its frames are kept as they are, as many as may be: an event of one of them has its picture, an older one is lost,
-    which is said once.
-    """
+    """A limited number of its frames is kept: a recent event gets its picture, an older one is lost, which is reported once."""
     lines: list[str] = []
     with SnapshotSink(pictures, ShotSettings(held_bytes=10 * 3 * 48 * 64), say=lines.append) as sink:
         for i in range(50):
@@ -178,7 +176,7 @@ def test_a_camera_without_packets(pictures):
 
 
 def test_a_frame_whose_packets_are_gone_is_lost(tmp_path, pictures):
-    """An event that is told of later than packets are kept has no picture: never that of another frame."""
+    """An event reported after its packets are dropped has no picture, and never that of another frame."""
     lines: list[str] = []
     sink = SnapshotSink(pictures, say=lines.append)
     play(write_footage(tmp_path / "v.mp4"), sink, {200: [event(20)]}, reading=ReadingSettings(keep_s=1.0))
@@ -187,7 +185,7 @@ def test_a_frame_whose_packets_are_gone_is_lost(tmp_path, pictures):
 
 
 def test_no_decoded_frame_is_kept_where_there_are_packets(tmp_path, pictures):
-    """What is remembered of a stream are its detections alone."""
+    """Only the detections of a stream are kept."""
     path = write_footage(tmp_path / "v.mp4")
     sink = SnapshotSink(pictures)
     with sink, open_source(f"gate={path}", reading=ReadingSettings(keep_s=3.0)) as source:
@@ -203,7 +201,7 @@ def test_no_decoded_frame_is_kept_where_there_are_packets(tmp_path, pictures):
 
 
 def test_boxes_fit_a_picture_that_was_decoded_larger(tmp_path, pictures):
-    """Where the run looked at a JPEG camera's pictures at a quarter, the snapshot is whole, and so is its region."""
+    """If a run decodes JPEGs at a quarter, the snapshot still has full size, and its region is scaled."""
     path = write_footage(tmp_path / "v.avi", 60, codec="mjpeg", size_hw=(720, 1280))
     sink = SnapshotSink(pictures, ShotSettings(shows=("crop",)))
     with sink, open_source(f"gate={path}", reading=ReadingSettings(keep_s=3.0, needed_hw=(32, 32))) as source:
@@ -217,8 +215,8 @@ def test_boxes_fit_a_picture_that_was_decoded_larger(tmp_path, pictures):
     assert cv2.imread(str(crop)).shape == (160, 80, 3)
 
 
-def test_counts_and_events_told_twice(pictures):
-    """A count has no picture, and an event that is delivered again has one."""
+def test_counts_and_repeated_events(pictures):
+    """A count has no picture, and an event delivered again has only one."""
     with SnapshotSink(pictures) as sink:
         sink.write(result(frame(3)))
         sink.write_event(Event("count", "gate", "line", "", 0.0, Moment(0, 0.0), Moment(3, 0.12), counts={"car": 3}))
@@ -227,8 +225,8 @@ def test_counts_and_events_told_twice(pictures):
     assert len(list(pictures.iterdir())) == 2
 
 
-def test_a_picture_that_cannot_be_written_is_counted_and_said(pictures, monkeypatch):
-    """A disk that fills up is one line when it begins and one when it is over; nothing half is left."""
+def test_a_picture_that_cannot_be_written_is_counted_and_reported(pictures, monkeypatch):
+    """A full disk is one message when it begins and one when it is over; no partial file is left."""
     lines: list[str] = []
     with SnapshotSink(pictures, say=lines.append) as sink:
         sink.write(result(frame(3)))
@@ -250,8 +248,8 @@ def _full(*_args, **_options):
     raise OSError(28, "No space left on device")
 
 
-def test_a_folder_that_is_not_there(tmp_path):
-    """It is refused when the sink is opened."""
+def test_a_missing_folder_is_an_error(tmp_path):
+    """When the sink is opened."""
     with pytest.raises(SinkError, match=r"missing: the folder for snapshots does not exist; create it first"):
         SnapshotSink(tmp_path / "missing")
 
@@ -260,7 +258,7 @@ def test_a_folder_that_is_not_there(tmp_path):
     ({"shows": ()}, "shows must be some of frame, annotated, crop"), ({"shows": ("all",)}, "shows must be some of"),
     ({"quality": 0}, "quality must be 1 to 100"), ({"late_s": -1}, "late_s must be 0 or more"),
 ])  # fmt: skip
-def test_settings_that_make_no_picture(settings, message):
-    """They are refused, each with what it may be."""
+def test_invalid_settings_are_rejected(settings, message):
+    """The error says what is expected."""
     with pytest.raises(ConfigError, match=message):
         ShotSettings(**settings)

@@ -1,4 +1,4 @@
-"""The annotated video, read back with PyAV."""
+"""Tests of the annotated video, read back with PyAV."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 def played(path: Path) -> list[tuple[float, np.ndarray]]:
-    """The seconds and the picture of every frame of a video."""
+    """Return the time in seconds and the picture of every frame of a video."""
     with av.open(str(path)) as container:
         return [(float(f.time), f.to_ndarray(format="bgr24")) for f in container.decode(video=0)]
 
 
 def at(time_s: float, index: int = 0, size_hw: tuple[int, int] = (120, 160), camera: str = "gate"):
-    """A result of a plain frame at a time."""
+    """Return a result with a plain frame at a time."""
     picture = np.full((*size_hw, 3), 90, np.uint8)
     return result(image.as_frame(picture, camera, index, time_s=time_s, captured_at=0.0))
 
@@ -49,7 +49,7 @@ def test_each_result_is_a_frame_at_its_time(tmp_path, suffix):
 
 
 def test_many_results_are_as_many_frames(tmp_path):
-    """A run of 300 results is a video of 300 frames."""
+    """300 results give a video of 300 frames."""
     with VideoSink(tmp_path / "out.mp4") as sink:
         for i in range(300):
             sink.write(at(i / 30, i))
@@ -58,7 +58,7 @@ def test_many_results_are_as_many_frames(tmp_path):
 
 
 def test_the_video_shows_what_draw_draws(tmp_path):
-    """The frames of the video are the drawn pictures, but for what H.264 loses."""
+    """The frames are the drawn pictures, except for the loss of H.264."""
     one = at(0.0)
     with VideoSink(tmp_path / "out.mp4") as sink:
         sink.write(one)
@@ -67,7 +67,7 @@ def test_the_video_shows_what_draw_draws(tmp_path):
 
 
 def test_each_camera_keeps_its_labels_in_place(tmp_path, monkeypatch):
-    """All frames of a camera are drawn with one memory of where labels were, and those of another one with another."""
+    """Label positions are remembered per camera."""
     known: dict[str, set[int]] = {}
 
     def note(one, steady):
@@ -85,7 +85,7 @@ def test_each_camera_keeps_its_labels_in_place(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("size_hw", [(121, 161), (121, 160), (120, 161), (33, 47), (2, 2), (3, 3)])
 def test_odd_sizes_lose_their_last_row_and_column(tmp_path, size_hw):
-    """H.264 stores colour for 2x2 pixels: an odd side is one shorter in the video."""
+    """H.264 stores colour for 2x2 pixels, so an odd side becomes one pixel shorter."""
     with VideoSink(tmp_path / "out.mp4") as sink:
         for i in range(3):
             sink.write(at(i / 25, i, size_hw))
@@ -94,7 +94,7 @@ def test_odd_sizes_lose_their_last_row_and_column(tmp_path, size_hw):
 
 
 def test_times_that_stand_still_or_go_back_lose_no_frame(tmp_path):
-    """Two frames at one time, or one before the other, are both in the video, in the order they came."""
+    """Frames with equal or decreasing times are all in the video, in the order they came."""
     with VideoSink(tmp_path / "out.mp4") as sink:
         for i, time_s in enumerate([1.0, 1.0, 0.5, 2.0]):
             sink.write(at(time_s, i))
@@ -104,7 +104,7 @@ def test_times_that_stand_still_or_go_back_lose_no_frame(tmp_path):
 
 
 def test_the_video_has_its_name_only_when_it_is_whole(tmp_path):
-    """Until the close the last run's video stays, with at most a .part beside it; afterwards there is only the new one."""
+    """Until it is closed, the last run's video stays, with at most a .part beside it; then there is only the new one."""
     path = tmp_path / "out.mp4"
     path.write_text("the last run's")
     sink = VideoSink(path)
@@ -119,7 +119,7 @@ def test_the_video_has_its_name_only_when_it_is_whole(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".ts"])
 def test_a_part_can_be_played_after_a_kill(tmp_path, suffix):
-    """Four seconds of a video that was never closed can be played, but for its last second and what the encoder still holds."""
+    """Of four seconds that were never closed, all can be played except the last second and what the encoder still holds."""
     sink = VideoSink(tmp_path / f"out{suffix}")
     for i in range(100):
         sink.write(at(i / 25, i))
@@ -127,20 +127,20 @@ def test_a_part_can_be_played_after_a_kill(tmp_path, suffix):
     left.write_bytes((tmp_path / f".out.part{suffix}").read_bytes())
     sink.close()
     times = []
-    with av.open(str(left)) as container, suppress(av.FFmpegError):  # its last fragment may be half written
+    with av.open(str(left)) as container, suppress(av.FFmpegError):  # its last fragment may be incomplete
         times.extend(float(f.time) for f in container.decode(video=0))
     assert len(times) >= 25
     assert [time - times[0] for time in times] == pytest.approx([i / 25 for i in range(len(times))], abs=1e-3)
 
 
 def test_no_result_is_no_video(tmp_path):
-    """A run without a result leaves no file."""
+    """A run without results leaves no file."""
     VideoSink(tmp_path / "out.mp4").close()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_each_camera_has_its_own_video(tmp_path):
-    """With {camera} in the name two cameras are two videos, each with its own frames."""
+    """With {camera} in the name, two cameras give two videos with their own frames."""
     with VideoSink(tmp_path / "out-{camera}.mp4") as sink:
         for i in range(6):
             sink.write(at(i / 25, i, camera="a"))
@@ -152,7 +152,7 @@ def test_each_camera_has_its_own_video(tmp_path):
 
 
 def test_several_cameras_need_a_name_each(tmp_path):
-    """A second camera without {camera} in the name is refused, with a name that would do; the first one's video is whole."""
+    """Without {camera} in the name, a second camera is an error that suggests a name; the video of the first is complete."""
     with VideoSink(tmp_path / "out.mp4") as sink:
         sink.write(at(0, camera="a"))
         with pytest.raises(
@@ -164,7 +164,7 @@ def test_several_cameras_need_a_name_each(tmp_path):
 
 
 def test_a_video_with_its_start_in_its_name_replaces_none(tmp_path):
-    """{start} is the local date and time of each file: three runs and another size within a second are five videos."""
+    """{start} is the local date and time of each file: three runs and a new size within a second give five videos."""
     for _ in range(3):
         with VideoSink(tmp_path / "{camera}-{start}.mp4") as sink:
             sink.write(at(0))
@@ -178,14 +178,14 @@ def test_a_video_with_its_start_in_its_name_replaces_none(tmp_path):
         assert abs((datetime.now() - start).total_seconds()) < 60
 
 
-def test_a_placeholder_that_there_is_not_is_refused(tmp_path):
-    """With the nearest one."""
+def test_an_unknown_placeholder_is_rejected(tmp_path):
+    """The error suggests the nearest one."""
     with pytest.raises(ConfigError, match=r"\{strat\} is not a placeholder; did you mean \{start\}\?"):
         VideoSink(tmp_path / "{strat}.mp4")
 
 
 def test_a_new_resolution_is_a_new_file(tmp_path):
-    """A camera that changes its size twice leaves three videos: out, out-2 and out-3."""
+    """A camera that changes its size twice gives three videos: out, out-2 and out-3."""
     with VideoSink(tmp_path / "out.mp4") as sink:
         for i, size_hw in enumerate([(48, 64), (48, 64), (96, 128), (48, 64)]):
             sink.write(at(i / 25, i, size_hw))
@@ -194,13 +194,13 @@ def test_a_new_resolution_is_a_new_file(tmp_path):
 
 
 def test_a_name_without_an_ending_is_refused(tmp_path):
-    """The ending says what kind of file it is; without one the error shows one."""
+    """The ending determines the format; the error shows one."""
     with pytest.raises(ConfigError, match=r"expected a file name with an ending such as \.mp4 or \.mkv"):
         VideoSink(tmp_path / "out")
 
 
 def test_an_ending_that_no_video_has(tmp_path):
-    """A video called .txt is refused with FFmpeg's reason, and leaves nothing behind."""
+    """A video called .txt is an error with FFmpeg's reason, and leaves no file."""
     sink = VideoSink(tmp_path / "out.txt")
     with pytest.raises(SinkError, match=r"out\.txt: FFmpeg cannot write a video there"):
         sink.write(at(0))
@@ -208,8 +208,8 @@ def test_an_ending_that_no_video_has(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_kind_that_holds_no_h264(tmp_path):
-    """A container that cannot hold H.264, such as .webm, is refused in one line that names it."""
+def test_a_container_without_h264(tmp_path):
+    """A container that cannot hold H.264, such as .webm, is an error that names it."""
     sink = VideoSink(tmp_path / "out.webm")
     with pytest.raises(SinkError, match=r"out\.webm: "), sink:
         sink.write(at(0))
@@ -217,7 +217,7 @@ def test_a_kind_that_holds_no_h264(tmp_path):
 
 
 def test_a_frame_too_small_for_a_video(tmp_path):
-    """A frame with a side of one pixel holds no 2x2 block: it is refused with its size, and no file is left."""
+    """A frame with a side of one pixel is an error with its size, and leaves no file."""
     sink = VideoSink(tmp_path / "out.mp4")
     with pytest.raises(SinkError, match=r"out\.mp4: expected frames of 2x2 pixels or more, found 5x1"):
         sink.write(at(0, size_hw=(1, 5)))
@@ -225,8 +225,8 @@ def test_a_frame_too_small_for_a_video(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_error_in_the_first_drawing_is_the_one_that_is_told(tmp_path, monkeypatch):
-    """When drawing fails at the first frame, closing neither hides that error nor leaves a file."""
+def test_an_error_in_the_first_drawing_is_raised(tmp_path, monkeypatch):
+    """Closing neither hides it nor leaves a file."""
     monkeypatch.setattr("edgecls.sink.recordings.video_file.draw", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError), VideoSink(tmp_path / "out.mp4") as sink:
         sink.write(at(0))
@@ -234,7 +234,7 @@ def test_an_error_in_the_first_drawing_is_the_one_that_is_told(tmp_path, monkeyp
 
 
 def test_one_video_that_cannot_be_finished_does_not_cost_the_others(tmp_path):
-    """Where a folder stands in the way of one video, the error names it and its part; the other video is whole."""
+    """If a folder has the name of one video, the error names it and its .part; the other video is complete."""
     sink = VideoSink(tmp_path / "out-{camera}.mp4")
     for camera in ("a", "b"):
         for i in range(3):
@@ -250,7 +250,7 @@ def test_one_video_that_cannot_be_finished_does_not_cost_the_others(tmp_path):
 
 
 def test_without_pyav_the_error_is_the_command_that_installs_it(tmp_path, monkeypatch):
-    """Where PyAV is missing, the sink says so when it is opened, with the command that brings it."""
+    """When the sink is opened."""
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(
         MissingExtraError, match=r"Writing a video needs av, which is not installed: pip install 'edgecls\[cpu\]'"
@@ -259,7 +259,7 @@ def test_without_pyav_the_error_is_the_command_that_installs_it(tmp_path, monkey
 
 
 def test_labels_of_zones_are_in_the_video(tmp_path):
-    """A zone's box is seen in the video where the zone is."""
+    """The box of a zone is visible in the right place."""
     one = frame(level=90, size_hw=(240, 320))
     with VideoSink(tmp_path / "out.mp4") as sink:
         sink.write(result(one, Detection(Box(100, 80, 200, 180), said(), "zone")))
@@ -270,8 +270,8 @@ def test_labels_of_zones_are_in_the_video(tmp_path):
 
 
 def test_with_a_quota_the_oldest_parts_make_room(tmp_path):
-    """Cut into parts of 2 s, a video of 30 s with room for a few of them leaves the newest, each whole and within the bound at
-    all times; what a person put there stays.
+    """With parts of 2 s and room for a few of them, a video of 30 s keeps the newest, complete and always within the limit;
+    files of the user stay.
     """
     (tmp_path / "holiday.mp4").write_bytes(bytes(300_000))
     quota = Quota(tmp_path, most_bytes=400_000)
@@ -291,8 +291,8 @@ def test_with_a_quota_the_oldest_parts_make_room(tmp_path):
 
 
 def test_a_video_goes_on_after_a_full_disk(tmp_path, monkeypatch):
-    """On a disk of 300 kB that fills up, frames are lost until there is room again; then a new video begins, and is whole.
-    Nothing stays open: the disk can be taken away.
+    """On a full disk of 300 kB, frames are lost until there is room; then a new, complete video begins. No file stays open, so
+    the disk can be unmounted.
     """
     monkeypatch.setattr("edgecls.sink.recordings.video.RETRY_S", 0.0)
     with small_disk(tmp_path / "disk", "300k") as disk:
@@ -317,8 +317,8 @@ def test_a_video_goes_on_after_a_full_disk(tmp_path, monkeypatch):
 
 
 def test_a_run_goes_on_while_the_disk_of_its_video_is_full(tmp_path, monkeypatch):
-    """The sink of a run loses frames, counts and says it, and begins another video when there is room again; at the start it is
-    an error.
+    """The sink counts and reports lost frames, and starts another video once there is room. At the start of a run, a full disk
+    is an error.
     """
     monkeypatch.setattr("edgecls.sink.recordings.video.RETRY_S", 0.0)
     told = []
@@ -346,8 +346,8 @@ def test_a_run_goes_on_while_the_disk_of_its_video_is_full(tmp_path, monkeypatch
         sink.write(at(0))
 
 
-def test_after_an_error_it_rests(tmp_path):
-    """What failed is not tried again with each frame: the next results get the same error at once."""
+def test_after_an_error_it_waits(tmp_path):
+    """A failed write is not retried with every frame: the next results raise the same error at once."""
     sink = VideoSink(tmp_path / "out.txt")
     for _ in range(3):
         with pytest.raises(SinkError, match=r"out\.txt: FFmpeg cannot write a video there"):
