@@ -1,4 +1,4 @@
-"""`edgecls adopt`."""
+"""Tests of `edgecls adopt`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests import foreign
 
 @pytest.fixture
 def world(tmp_path):
-    """A folder with a foreign.onnx, labels.txt and pictures/."""
+    """Create a folder with foreign.onnx, labels.txt and pictures/."""
     foreign.write(tmp_path / "foreign.onnx")
     (tmp_path / "labels.txt").write_text("\n".join(foreign.LABELS))
     foreign.write_pictures(tmp_path / "pictures", count=20)
@@ -28,7 +28,7 @@ def call(world, *arguments):
 
 
 def test_a_file_becomes_one_that_runs_like_our_own(edgecls, world):
-    """Adopted in int8, then predict and eval: the readings on stdout, talk on stderr, right labels."""
+    """Adopted in int8, it works with predict and eval: the table on stdout, messages on stderr, correct labels."""
     done = edgecls(
         "adopt", "foreign.onnx", "--out", "m.onnx", "--labels", "labels.txt", "--values", "0..1", "--check", "pictures",
         "--scheme", "int8", "--calibration", "pictures", "--about", "drawn colors",
@@ -54,7 +54,7 @@ def test_a_file_becomes_one_that_runs_like_our_own(edgecls, world):
 
 
 def test_json_has_all_of_it(world):
-    """One object on stdout: the input, the feed, every reading, the metrics, where it comes from."""
+    """One object on stdout: the input, the preprocessing, every one that was tried, the metrics and the origin."""
     done = call(world, "--labels", world / "labels.txt", "--check", world / "pictures", "--json")
     assert done.exit_code == 0, done.output
     record = json.loads(done.stdout)
@@ -68,8 +68,8 @@ def test_json_has_all_of_it(world):
     assert "fed with" in done.stderr
 
 
-def test_what_is_missing_is_one_line_and_exit_code_1(world):
-    """It names the options."""
+def test_missing_information_is_one_line_and_exit_code_1(world):
+    """The line names the options."""
     done = call(world)
     assert done.exit_code == 1
     assert len(done.stderr.splitlines()) == 1
@@ -77,8 +77,8 @@ def test_what_is_missing_is_one_line_and_exit_code_1(world):
     assert not (world / "m.onnx").exists()
 
 
-def test_a_wrong_reading_is_exit_code_1_with_the_table(world):
-    """The table is printed, the line says what fits; --force writes it all the same."""
+def test_wrong_preprocessing_is_exit_code_1_with_the_table(world):
+    """The table is printed, and the line says what fits; with --force the file is written anyway."""
     said = ("--labels", world / "labels.txt", "--color", "rgb", "--values", "-1..1", "--check", world / "pictures")
     done = call(world, *said)
     assert done.exit_code == 1
@@ -88,7 +88,7 @@ def test_a_wrong_reading_is_exit_code_1_with_the_table(world):
     assert call(world, *said, "--force").exit_code == 0
 
 
-def test_numbers_of_ones_own(world):
+def test_the_options_reach_the_model(world):
     """--mean and --std, --fit, --interpolation, --layout, --size and --output-name reach the card and the graph."""
     foreign.write(world / "foreign.onnx", unit=4, center=(0.5, 0.4, 0.3), side="S", ending="Softmax")
     done = call(
@@ -114,8 +114,8 @@ def test_numbers_of_ones_own(world):
         (("--labels", "numbers", "--check", "none"), "none: no such file or folder"),
     ],
 )
-def test_what_cannot_be_is_one_line_and_exit_code_1(world, options, message):
-    """Each names the option and what it may be."""
+def test_an_invalid_option_is_one_line_and_exit_code_1(world, options, message):
+    """The line names the option and what is expected."""
     done = call(world, *options)
     assert done.exit_code == 1
     assert message in done.stderr.splitlines()[-1]
@@ -123,7 +123,7 @@ def test_what_cannot_be_is_one_line_and_exit_code_1(world, options, message):
 
 
 def test_a_file_that_is_no_model_is_one_line(world):
-    """Text, and a file that is not there."""
+    """A text, and a missing file."""
     (world / "foreign.onnx").write_text("text")
     assert "expected an .onnx file, found another format" in call(world).stderr
     (world / "foreign.onnx").unlink()
@@ -131,7 +131,7 @@ def test_a_file_that_is_no_model_is_one_line(world):
 
 
 def test_out_must_be_an_onnx_file(world):
-    """As with every command that writes one."""
+    """As for every command that writes a model."""
     command = ["adopt", str(world / "foreign.onnx"), "--out", str(world / "m.bin")]
     done = CliRunner().invoke(app, command)
     assert (done.exit_code, "expected a file name that ends in .onnx" in done.stderr) == (1, True)

@@ -1,4 +1,4 @@
-"""What holds for every command."""
+"""Tests of what applies to every command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_version(edgecls):
 
 
 def test_help_lists_the_commands(edgecls):
-    """Each has its line, and -h means the same."""
+    """Each has a line, and -h means the same."""
     done = edgecls("--help")
     assert done.returncode == 0
     assert all(f"  {command} " in done.stdout for command in COMMANDS)
@@ -31,7 +31,7 @@ def test_help_lists_the_commands(edgecls):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(edgecls, command):
-    """Exit code 0 and a usage line."""
+    """The exit code is 0, and the usage is printed."""
     done = edgecls(command, "--help")
     assert done.returncode == 0
     assert done.stdout.strip().startswith(f"Usage: edgecls {command}")
@@ -45,7 +45,7 @@ def test_an_unknown_command_is_exit_code_2(edgecls):
 
 
 def test_a_reader_that_leaves_early_is_no_failure(light_model, shapes):
-    """`edgecls predict ... | head -1` ends without a word on stderr."""
+    """`edgecls predict ... | head -1` ends without a message."""
     files = [str(p) for p in sorted(shapes.rglob("*.png"))] * 5
     process = subprocess.Popen(
         [sys.executable, "-m", "edgecls", "predict", str(light_model), *files],
@@ -59,14 +59,14 @@ def test_a_reader_that_leaves_early_is_no_failure(light_model, shapes):
     assert said == ""
 
 
-def test_a_table_stands_in_line():
-    """The first column to the left, the others to the right."""
+def test_a_table_is_aligned():
+    """The first column is flush left, the others flush right."""
     assert table(("a", "n"), (("long", "1"), ("b", "200"))) == "a       n\nlong    1\nb     200"
 
 
 @pytest.mark.parametrize("name", ["x" * 300 + ".pt", "a/" * 2500 + "m.pt"])
 def test_a_name_that_the_system_refuses_is_one_line(edgecls, name):
-    """Wherever it is used first: the system says why."""
+    """Wherever it is used first, with the system's reason."""
     done = edgecls("adopt", name, "--out", "o.onnx")
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
@@ -83,7 +83,7 @@ def test_a_name_that_the_system_refuses_is_one_line(edgecls, name):
     ],
 )
 def test_help_lists_options_in_groups(command, titles):
-    """Each option stands under one heading; --help comes last."""
+    """Each option is listed under one heading; --help comes last."""
     text = CliRunner().invoke(app, [command, "--help"]).output
     assert [line[:-1] for line in text.splitlines() if line.endswith(":") and line[0] not in " U"] == titles
     options = [line.split()[0] for line in text.splitlines() if line.startswith("  -")]

@@ -1,4 +1,4 @@
-"""`edgecls bench`, as a script or a person calls it."""
+"""Tests of `edgecls bench` in a script and for a person."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def clip(tmp_path):
 
 
 def test_one_object_with_all_numbers(edgecls, light_model, clip):
-    """--json gives speed, stages and the trial of the cameras asked for; talk is on stderr."""
+    """--json prints speed, stages and the trial of the requested cameras; messages are on stderr."""
     done = edgecls("bench", light_model, "--source", clip, "--cameras", 1, "--seconds", 1, "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -27,7 +27,7 @@ def test_one_object_with_all_numbers(edgecls, light_model, clip):
 
 
 def test_tables_for_a_person(edgecls, light_model, clip):
-    """Without --json two tables come: the stages, and the cameras."""
+    """Without --json there are two tables: the stages, and the cameras."""
     done = edgecls("bench", light_model, "--source", clip, "--cameras", 1, "--seconds", 1)
     assert done.returncode == 0, done.stderr
     assert "frames per second on" in done.stdout
@@ -37,8 +37,8 @@ def test_tables_for_a_person(edgecls, light_model, clip):
 @pytest.mark.parametrize(
     ("arguments", "says"), [(("--source", "missing.mp4"), "missing.mp4: no such file"), (("--device", "tpu"), "tpu")]
 )
-def test_what_cannot_be_is_one_line(edgecls, light_model, arguments, says):
-    """A clip or a device that is not there is one line, exit code 1, nothing on stdout."""
+def test_a_missing_clip_or_device_is_one_line(edgecls, light_model, arguments, says):
+    """The exit code is 1, and stdout is empty."""
     done = edgecls("bench", light_model, *arguments)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1].startswith("error: ")

@@ -1,4 +1,4 @@
-"""`edgecls check-config` and `edgecls run` agree on what starts."""
+"""Tests that `edgecls check-config` and `edgecls run` agree on which configurations start."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ FAILS = {
 
 @pytest.fixture
 def world(light_model, tmp_path, monkeypatch):
-    """A folder with a video and what is wrong, in which the commands run, and a function that writes a configuration."""
+    """Return a function that writes a configuration into a folder with a video, where the commands run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EDGECLS_SPOOL", str(tmp_path / "spool"))
     write_video(tmp_path / "lamp.avi", gray_levels([20] * 3, (48, 64)))
@@ -69,7 +69,7 @@ def world(light_model, tmp_path, monkeypatch):
 
 
 def _both() -> tuple[int, int]:
-    """The exit codes of check-config and run, of which the first leaves nothing behind."""
+    """Return the exit codes of check-config, which must leave no files behind, and of run."""
     before = {path: path.stat().st_mtime_ns for path in Path().rglob("*") if path.is_file()}
     checked = CliRunner().invoke(app, ["check-config", "cameras.toml"])
     assert {path: path.stat().st_mtime_ns for path in Path().rglob("*") if path.is_file()} == before
@@ -79,15 +79,15 @@ def _both() -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("name", STARTS)
-def test_what_starts_passes(world, name):
-    """0 of both."""
+def test_a_configuration_that_starts_passes(world, name):
+    """Both return 0."""
     world(STARTS[name])
     assert _both() == (0, 0)
 
 
 @pytest.mark.parametrize("name", FAILS)
-def test_what_does_not_start_is_found_before(world, name):
-    """1 of both."""
+def test_a_configuration_that_does_not_start_fails(world, name):
+    """Both return 1."""
     world(FAILS[name])
     assert _both() == (1, 1)
 
@@ -107,8 +107,8 @@ def test_what_does_not_start_is_found_before(world, name):
         ("one file twice", "3: sinks 'jsonl:a.jsonl' and 'csv:./a.jsonl' would write to the same file"),
     ],
 )
-def test_what_does_not_start_is_told_with_its_line(world, name, told):
-    """The file, the line, the camera or sink, once each."""
+def test_errors_are_printed_with_their_line(world, name, told):
+    """With the file, the line, and the camera or sink, once each."""
     world(FAILS[name])
     done = CliRunner().invoke(app, ["check-config", "cameras.toml"])
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -117,8 +117,8 @@ def test_what_does_not_start_is_told_with_its_line(world, name, told):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="cameras have files on Linux")
 @pytest.mark.parametrize("source", ['"{video}"', "{video}"])
-def test_a_camera_that_is_not_plugged_in_is_told(world, source):
-    """By its device and by its number: a run would wait for it."""
+def test_a_camera_that_is_not_plugged_in_is_an_error(world, source):
+    """By device and by number. A run would wait for it."""
     video = "/dev/video987" if '"' in source else "987"
     world({"video": "X"})
     text = Path("cameras.toml").read_text().replace('"X"', source.format(video=video))
@@ -129,8 +129,8 @@ def test_a_camera_that_is_not_plugged_in_is_told(world, source):
 
 
 @pytest.mark.parametrize(("package", "sink"), [("paho", "mqtt://127.0.0.1:9/a"), ("prometheus_client", "prometheus:0")])
-def test_a_package_that_is_missing_is_found_before(world, monkeypatch, package, sink):
-    """With the command that installs it."""
+def test_a_missing_package_is_an_error(world, monkeypatch, package, sink):
+    """The message has the command that installs it."""
     for name in [name for name in sys.modules if name.split(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
@@ -142,14 +142,14 @@ def test_a_package_that_is_missing_is_found_before(world, monkeypatch, package, 
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_the_right_to_write_is_found_before(world):
-    """1 of both."""
+def test_a_folder_that_is_not_writable_is_an_error(world):
+    """Both return 1."""
     Path("locked").mkdir(mode=0o500)
     world({"top": 'sinks = ["clip:locked"]'})
     assert _both() == (1, 1)
 
 
-def test_cameras_and_streams_are_not_tried(world):
-    """A run waits for them; nothing is wrong with the configuration."""
+def test_cameras_and_streams_are_not_opened(world):
+    """A run waits for them, so the configuration is valid."""
     world({"video": "rtsp://127.0.0.1:9/none"})
     assert CliRunner().invoke(app, ["check-config", "cameras.toml"]).exit_code == 0

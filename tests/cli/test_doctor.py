@@ -1,4 +1,4 @@
-"""`edgecls doctor`, as a script or a person calls it."""
+"""Tests of `edgecls doctor` in a script and for a person."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 
 def test_text_and_json_say_the_same(edgecls, light_model):
-    """The text has a line for each check of the JSON; `ok` is the exit code."""
+    """The text has a line for each check in the JSON; `ok` matches the exit code."""
     text, record = edgecls("doctor", light_model), edgecls("doctor", light_model, "--json")
     told = json.loads(record.stdout)
     lines = [line.split()[0] for line in text.stdout.splitlines() if not line.startswith(" ")]
@@ -16,7 +16,7 @@ def test_text_and_json_say_the_same(edgecls, light_model):
 
 
 def test_a_problem_is_exit_code_1(edgecls):
-    """A model that is not there is a line with what to do, and exit code 1."""
+    """A missing model is a line with a fix, and exit code 1."""
     done = edgecls("doctor", "missing.onnx")
     assert done.returncode == 1
     assert "problem " in done.stdout

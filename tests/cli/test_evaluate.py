@@ -1,4 +1,4 @@
-"""`edgecls eval`."""
+"""Tests of `edgecls eval`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def call(*arguments):
 
 @pytest.fixture
 def data(tmp_path):
-    """dark: levels 0, 5 and 128; dim: 128; bright: 255."""
+    """Write pictures: dark of levels 0, 5 and 128; dim of 128; bright of 255."""
     for name, levels in (("dark", (0, 5, 128)), ("dim", (128,)), ("bright", (255,))):
         for i, level in enumerate(levels):
             plant(tmp_path / "data" / name / f"{i}.png", level=level)
@@ -43,7 +43,7 @@ def test_json_is_one_object_with_the_promised_keys(light_model, data):
 
 
 def test_text_is_a_table_and_a_summary(light_model, data):
-    """A row for each class, then accuracy and time; a pipe gets no colours."""
+    """A row for each class, then accuracy and time; no colours in a pipe."""
     done = call(light_model, data)
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["class", "pictures", "recall", "precision"]
@@ -55,15 +55,15 @@ def test_text_is_a_table_and_a_summary(light_model, data):
 
 @pytest.fixture
 def careful_model(tmp_path):
-    """The model of dark, dim and bright, to which a picture is unknown whose best score is below 0.9."""
+    """Return the model of dark, dim and bright, for which a picture with a best score below 0.9 is unknown."""
     path = tmp_path / "careful.onnx"
     confidence = Confidence(temperature=1.0, reject_temperature=1.0, reject_below=0.9)
     path.write_bytes(tiny.light_model(confidence=confidence))
     return path
 
 
-def test_what_is_unknown_is_measured(careful_model, data, tmp_path):
-    """Level 64 is between dark and dim: one of six labelled pictures is unknown, two of two strange ones; none is an error."""
+def test_the_share_of_unknown_is_measured(careful_model, data, tmp_path):
+    """Level 64 is between dark and dim: one of six labelled pictures is unknown, and both foreign ones; none is an error."""
     plant(data / "dark" / "64.png", level=64)
     for i in range(2):
         plant(tmp_path / "strange" / "deep" / f"{i}.png", level=64)
@@ -84,7 +84,7 @@ def test_what_is_unknown_is_measured(careful_model, data, tmp_path):
 
 
 def test_a_broken_picture_is_named_on_stderr_and_counted(light_model, data):
-    """Stdout stays JSON; with --strict it is exit code 1."""
+    """Stdout stays valid JSON; with --strict the exit code is 1."""
     (data / "dark" / "0.png").write_text("text")
     done = call(light_model, data, "--json")
     assert json.loads(done.stdout)["broken"] == 1
@@ -99,7 +99,7 @@ def test_a_broken_picture_is_named_on_stderr_and_counted(light_model, data):
     "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this machine's ONNX Runtime has CUDA"
 )
 def test_cuda_that_is_not_there_is_exit_code_1_with_a_hint(light_model, data):
-    """No silent fallback to the CPU: one line with the command that helps."""
+    """There is no silent fallback to the CPU: one line with the command that helps."""
     done = call(light_model, data, "--device", "cuda")
     assert done.exit_code == 1
     assert done.stdout == ""
@@ -116,14 +116,14 @@ def test_classes_that_the_model_does_not_have_are_refused(light_model, shapes):
 
 
 def test_a_part_that_is_not_there_is_refused(light_model, data):
-    """--split test on data without parts."""
+    """With --split test for data without parts."""
     done = call(light_model, data, "--split", "test")
     assert done.exit_code == 1
     assert "has no pictures of the split 'test'" in done.stderr
 
 
 def test_a_report_is_a_page_beside_the_numbers(light_model, data, tmp_path):
-    """--report writes the page and says so on stderr; stdout stays what it was."""
+    """--report writes the page and says so on stderr; stdout is unchanged."""
     plain = call(light_model, data, "--json", "--device", "cpu")
     done = call(light_model, data, "--json", "--device", "cpu", "--report", tmp_path / "r.html")
     assert done.exit_code == 0, done.output
@@ -137,8 +137,8 @@ def test_a_report_is_a_page_beside_the_numbers(light_model, data, tmp_path):
     assert read.tags.count("img") == 1
 
 
-def test_a_report_has_what_is_broken_foreign_and_exported(light_model, data, tmp_path):
-    """Broken pictures by name, the share of --unknown, and the ladder that lies beside the model."""
+def test_a_report_has_broken_and_foreign_pictures_and_the_ladder(light_model, data, tmp_path):
+    """Broken pictures by name, the share of --unknown, and the ladder file beside the model."""
     (data / "dark" / "0.png").write_text("text")
     plant(tmp_path / "strange" / "0.png")
     model = tmp_path / "m.onnx"
@@ -152,8 +152,8 @@ def test_a_report_has_what_is_broken_foreign_and_exported(light_model, data, tmp
     assert "int8 taken 50.00 % yes" in text
 
 
-def test_a_model_that_is_asked_about_what_it_learned_is_flattered(data, tmp_path):
-    """The page says so when the pictures are those on the card."""
+def test_a_report_on_the_training_pictures_has_a_warning(data, tmp_path):
+    """If the pictures are those on the card, the page warns that the numbers are too good."""
     learned, strange = tmp_path / "learned.onnx", tmp_path / "strange.onnx"
     learned.write_bytes(tiny.light_model(dataset=fingerprint(scan(data))))
     strange.write_bytes(tiny.light_model(dataset="sha256:0"))
@@ -164,7 +164,7 @@ def test_a_model_that_is_asked_about_what_it_learned_is_flattered(data, tmp_path
 
 @pytest.mark.parametrize("name", ["r.txt", "none/r.html", "data"])
 def test_a_report_that_cannot_be_written_stops_before_the_work(light_model, data, tmp_path, name):
-    """Another ending, a folder that is not there, a folder: one line, exit code 1, nothing on stdout."""
+    """Another ending, a missing folder, or a folder: one line, exit code 1, nothing on stdout."""
     done = call(light_model, data, "--report", tmp_path / name)
     assert done.exit_code == 1
     assert done.stdout == ""

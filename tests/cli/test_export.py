@@ -1,4 +1,4 @@
-"""`edgecls export`."""
+"""Tests of `edgecls export`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def call(*arguments):
     return CliRunner().invoke(app, ["export", *map(str, arguments)])
 
 
-def test_a_run_to_a_file(edgecls, trained, tmp_path):
-    """Exit code 0, a table on stdout with the three forms, two lines of talk on stderr, and a file that loads."""
+def test_a_run_is_exported_to_a_file(edgecls, trained, tmp_path):
+    """Exit code 0, a table with the three forms on stdout, two messages on stderr, and a file that loads."""
     done = edgecls("export", trained.out, "--out", "m.onnx", "--scheme", "int8", "--max-drop", 10)
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["form", "keras", "fp32", "int8"]
@@ -30,7 +30,7 @@ def test_a_run_to_a_file(edgecls, trained, tmp_path):
 
 
 def test_json_has_parity_and_forms(trained, tmp_path):
-    """One object on one line: where, on what, how far from Keras, and each form."""
+    """One object on one line: the file, the data, the difference to Keras, and each form."""
     done = call(trained.out, "--out", tmp_path / "m.onnx", "--scheme", "fp32", "--json")
     assert done.exit_code == 0, done.output
     record = json.loads(done.stdout)
@@ -51,8 +51,8 @@ def test_json_has_parity_and_forms(trained, tmp_path):
         ("m.onnx", ("--test", "none"), "none: no such file or folder"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_exit_code_1(trained, tmp_path, out, options, message):
-    """A folder that is a file, another ending, an unknown scheme, data that is not there: no file is left."""
+def test_an_impossible_export_is_one_line_and_exit_code_1(trained, tmp_path, out, options, message):
+    """A folder that is a file, another ending, an unknown scheme, missing data: no file is written."""
     (tmp_path / "file").touch()
     done = call(trained.out, "--out", tmp_path / out, *options)
     assert done.exit_code == 1
@@ -62,7 +62,7 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(trained, tmp_path, out,
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    """The line says what is missing and what makes it."""
+    """The line says what is missing and which command creates it."""
     done = call(tmp_path, "--out", tmp_path / "m.onnx")
     assert done.exit_code == 1
     assert "missing: best.keras, card.json, config.toml; make one with: edgecls train" in done.stderr
@@ -74,8 +74,8 @@ def test_wrong_usage_is_exit_code_2(trained):
     assert call(trained.out, "--out", "m.onnx", "--max-drop", -1).exit_code == 2
 
 
-def test_auto_is_what_is_done_unasked(trained, tmp_path):
-    """All forms in the table, progress and the reason of the choice on stderr, the ladder beside the file."""
+def test_auto_is_the_default(trained, tmp_path):
+    """All forms are in the table, progress and the reason for the choice on stderr, and the ladder beside the file."""
     done = call(trained.out, "--out", tmp_path / "m.onnx", "--max-drop", 10)
     assert done.exit_code == 0, done.output
     first = [line.split()[0] for line in done.stdout.splitlines()]
@@ -88,7 +88,7 @@ def test_auto_is_what_is_done_unasked(trained, tmp_path):
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_gate_that_none_passes_shows_the_table(trained, tmp_path, as_json):
-    """Exit code 1, the table with the reasons on stdout (or the ladder as JSON), one line of error, and no file."""
+    """Exit code 1, the table with reasons (or the ladder as JSON) on stdout, one error line, and no file."""
     options = ["--scheme", "fp16", "--max-bytes", 1000, *(["--json"] if as_json else [])]
     done = call(trained.out, "--out", tmp_path / "m.onnx", *options)
     assert done.exit_code == 1
@@ -104,8 +104,8 @@ def test_a_gate_that_none_passes_shows_the_table(trained, tmp_path, as_json):
         assert lines[-1].endswith("bytes, at most 1,000")
 
 
-def test_a_target_of_another_kind_says_whose_microseconds_those_are(trained, tmp_path):
-    """Under the table of an export for ARM on another processor, and the other way round on ARM."""
+def test_times_of_another_processor_are_named(trained, tmp_path):
+    """Below the table of an export for ARM on another processor, and vice versa."""
     here = cpu.this()
     target = "x86" if here.kind == "arm" else "arm"
     done = call(trained.out, "--out", tmp_path / "m.onnx", "--target", target, "--scheme", "fp16")

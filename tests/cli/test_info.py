@@ -1,4 +1,4 @@
-"""`edgecls info`."""
+"""Tests of `edgecls info`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def call(*arguments):
 
 
 def test_json_is_the_card_inside_the_file(exported):
-    """Every field of the card in the file's metadata, beside its name, its bytes and its hash."""
+    """Every field of the card in the file's metadata, with its name, size and hash."""
     path = exported["int8"].out
     record = json.loads(call(path, "--json").stdout)
     metadata = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
@@ -32,8 +32,8 @@ def test_json_is_the_card_inside_the_file(exported):
     assert set(record) == {*inside, "file", "bytes", "sha256"}
 
 
-def test_text_says_what_a_person_asks(exported):
-    """Bytes, scheme, input, labels, accuracy and on what, data and its terms, versions."""
+def test_text_shows_the_card(exported):
+    """Size, scheme, input, labels, accuracy and its data, data and its licence, versions."""
     text = call(exported["fp32"].out).stdout
     for part in (
         "fp32, 4 labels",
@@ -49,14 +49,14 @@ def test_text_says_what_a_person_asks(exported):
 
 
 def test_a_card_with_nothing_on_it_is_shown(light_model):
-    """Without metrics, terms and data there are dashes, not gaps."""
+    """Without metrics, licence and data there are dashes."""
     lines = call(light_model).stdout.splitlines()
     assert "measured  - on -" in lines
     assert "about     -" in lines
 
 
 def test_a_file_without_a_card_is_exit_code_1(tmp_path):
-    """Text called onnx is one line."""
+    """A text called .onnx is one line."""
     (tmp_path / "text.onnx").write_text("text")
     done = call(tmp_path / "text.onnx")
     assert done.exit_code == 1

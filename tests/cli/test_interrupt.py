@@ -1,4 +1,4 @@
-"""Signals end a run between two results."""
+"""Tests that signals end a run between two results."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 
 
 def send(number: int) -> None:
-    """Send a signal to this very process; Python handles it before the next line."""
+    """Send a signal to this process; Python handles it before the next line."""
     os.kill(os.getpid(), number)
     time.sleep(0)
 
 
 def test_without_a_signal_nothing_happens():
-    """Each wait gives what it waited for, an end included, and the exit code is 0."""
+    """Each wait returns its result, including None at the end, and the exit code is 0."""
     with Interrupt() as interrupt:
         assert interrupt.wait_for(lambda: 7) == 7
         assert interrupt.wait_for(lambda: None) is None
@@ -30,8 +30,8 @@ def test_without_a_signal_nothing_happens():
 
 
 @SIGNALS
-def test_a_signal_breaks_off_the_waiting(number):
-    """A signal while waiting ends the wait at once with None; the exit code is 128 and the signal's number."""
+def test_a_signal_ends_the_wait(number):
+    """At once, with None; the exit code is 128 plus the number of the signal."""
     timer = threading.Timer(0.1, os.kill, (os.getpid(), number))
     with Interrupt() as interrupt:
         timer.start()
@@ -43,7 +43,7 @@ def test_a_signal_breaks_off_the_waiting(number):
 
 @SIGNALS
 def test_a_signal_while_writing_is_only_noted(number):
-    """Between the waits a signal breaks off nothing: what is being written gets whole, and the next wait gives None."""
+    """Between waits, a signal interrupts nothing: the write completes, and the next wait returns None."""
     written = []
     with Interrupt() as interrupt:
         assert interrupt.wait_for(lambda: "result") == "result"
@@ -57,8 +57,8 @@ def test_a_signal_while_writing_is_only_noted(number):
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal_forces(first, second):
-    """A second signal, of either kind, raises KeyboardInterrupt wherever the run is."""
+def test_a_second_signal_raises(first, second):
+    """A second signal, of either kind, raises KeyboardInterrupt at any point of the run."""
     with Interrupt() as interrupt:
         send(first)
         with pytest.raises(KeyboardInterrupt):
@@ -66,15 +66,15 @@ def test_a_second_signal_forces(first, second):
     assert interrupt.signum == first
 
 
-def test_errors_of_the_waiting_pass():
-    """What the waiting itself raises comes up as it is."""
+def test_errors_of_the_wait_are_raised():
+    """They are raised unchanged."""
     with Interrupt() as interrupt, pytest.raises(OSError, match="unplugged"):
         interrupt.wait_for(lambda: (_ for _ in ()).throw(OSError("unplugged")))
     assert interrupt.exit_code == 0
 
 
-def test_no_handler_of_errors_takes_the_breaking_off():
-    """A wait that catches every Exception is broken off all the same."""
+def test_no_error_handler_catches_the_interruption():
+    """A wait that catches every Exception is interrupted, too."""
 
     def wait():
         while True:
@@ -88,8 +88,8 @@ def test_no_handler_of_errors_takes_the_breaking_off():
     assert interrupt.exit_code == 130
 
 
-def test_the_signals_are_given_back():
-    """After the block the signals mean what they meant before it, when it ended by an error too."""
+def test_the_signal_handlers_are_restored():
+    """After the block, also if it ended with an error."""
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
     def fail():
@@ -102,8 +102,8 @@ def test_the_signals_are_given_back():
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_a_lock_is_free_after_the_waiting_was_broken_off():
-    """A wait on a condition that a signal breaks off leaves its lock free."""
+def test_a_lock_is_free_after_an_interrupted_wait():
+    """A wait on a condition that a signal interrupts leaves its lock free."""
     bell = threading.Condition()
     timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
 
@@ -119,8 +119,8 @@ def test_a_lock_is_free_after_the_waiting_was_broken_off():
     bell.release()
 
 
-def test_what_is_written_while_waiting_is_whole():
-    """A signal in the middle of a write that happens inside the waiting lets the write end, and then ends the waiting."""
+def test_a_write_during_a_wait_is_complete():
+    """A signal during a write within the wait lets the write complete, and then ends the wait."""
     written = []
 
     def write():

@@ -1,4 +1,4 @@
-"""A run shares the pools of memory among its threads."""
+"""Tests that a run shares memory arenas between its threads."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ here.wait()
 
 
 def pools(how: str) -> int:
-    """How many pools six threads that take memory at the same time have made in a new process."""
+    """Return how many arenas six threads that allocate at the same time have created in a new process."""
     done = subprocess.run([sys.executable, "-c", POOLS, how], cwd=ROOT, capture_output=True, text=True, check=True)
     return len(re.findall(r"<heap nr=", done.stdout))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc is the C library of Linux")
 def test_threads_share_two_pools():
-    """Six threads have two pools; left alone they have more."""
+    """Six threads have two arenas; without the limit they have more."""
     assert pools("limited") <= 2 < pools("as it is")
 
 
@@ -67,6 +67,6 @@ print(before - resident_mb())
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc is the C library of Linux")
 def test_free_memory_is_given_back():
-    """30 MB in gaps between blocks that are still used go back to the system."""
+    """30 MB in gaps between used blocks are returned to the system."""
     done = subprocess.run([sys.executable, "-c", GAPS], cwd=ROOT, capture_output=True, text=True, check=True)
     assert float(done.stdout) > 25

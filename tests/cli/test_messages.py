@@ -1,4 +1,4 @@
-"""Messages of the library, on the command line."""
+"""Tests of messages of the library on the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgecls.cli.entry import app
 
 @pytest.fixture(autouse=True)
 def options():
-    """The options of a command, which are forgotten afterwards."""
+    """Set the options of a command, and forget them afterwards."""
     messages.use_options(
         {"max_drop": "--max-drop", "color": "--color", "as_json": "--json", "augment_rotation_deg": "--augment-rotation"}
     )
@@ -26,18 +26,18 @@ def options():
         ("expected `color=gray|rgb|bgr`", "expected --color gray|rgb|bgr"),
         ("stronger `augment.rotation_deg`", "stronger --augment-rotation"),
         ("see `edgecls.image` and `a.`", "see `edgecls.image` and `a.`"),
-        ("`color`, `as_json` or `size`", "--color, --json or `size`"),  # what the command does not have stays as it is
+        ("`color`, `as_json` or `size`", "--color, --json or `size`"),  # other settings stay unchanged
         ("a folder called `my pictures`", "a folder called `my pictures`"),
         ("color `", "color `"),
     ],
 )
 def test_a_setting_is_printed_as_the_option_of_the_command(capsys, line, printed):
-    """The library names the settings of its functions, the command line its options."""
+    """The library names the settings of its functions, and the command line prints its options."""
     messages.say(line)
     assert capsys.readouterr().err == f"{printed}\n"
 
 
 def test_each_command_names_its_own_options():
-    """What another command calls its options is forgotten."""
+    """The options of other commands are forgotten."""
     CliRunner().invoke(app, ["info", "no-such.onnx"])
     assert messages.with_options("`max_drop` `as_json`") == "`max_drop` --json"

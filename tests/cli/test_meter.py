@@ -1,4 +1,4 @@
-"""How a run goes."""
+"""Tests of the status of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.run.world import frame, result
 
 
 def test_nothing_seen_is_no_rate_and_no_age():
-    """A meter that saw nothing says 0 fps and has no age."""
+    """Without results, the meter shows 0 fps and no age."""
     meter = Meter()
     assert meter.fps("gate") == 0
     assert math.isnan(meter.age_ms("gate"))
@@ -17,7 +17,7 @@ def test_nothing_seen_is_no_rate_and_no_age():
 
 
 def test_a_rate_counts_intervals():
-    """Eleven results, one each 0.1 s, are ten intervals in a second: 10 fps, not 11."""
+    """Eleven results, one every 0.1 s, are ten intervals in a second: 10 fps, not 11."""
     meter = Meter()
     for i in range(11):
         meter.add(result(frame(i)), i / 10)
@@ -25,7 +25,7 @@ def test_a_rate_counts_intervals():
 
 
 def test_one_result_has_no_rate():
-    """One result has no interval, and neither have two at the same moment."""
+    """One result has no interval, and neither have two at the same time."""
     meter = Meter()
     meter.add(result(frame()), 5.0)
     assert meter.fps("gate") == 0
@@ -34,7 +34,7 @@ def test_one_result_has_no_rate():
 
 
 def test_the_age_is_the_median():
-    """One slow frame among fast ones does not move the age that is shown."""
+    """One slow frame among fast ones does not change the age."""
     meter = Meter()
     for i, age_ms in enumerate((2.0, 1.0, 900.0, 3.0, 2.0)):
         meter.add(result(frame(i), age_ms=age_ms), float(i))
@@ -42,7 +42,7 @@ def test_the_age_is_the_median():
 
 
 def test_only_the_last_results_count_for_the_rate():
-    """After a slow start the rate is that of the last results, while the count is of all."""
+    """After a slow start, the rate is that of the last results, while the count includes all."""
     meter, now_s = Meter(), 0.0
     for i in range(3 * WINDOW_FRAMES):
         now_s += 10.0 if i < WINDOW_FRAMES else 0.5
@@ -52,8 +52,8 @@ def test_only_the_last_results_count_for_the_rate():
 
 
 def test_each_camera_has_its_own_rate():
-    """Two cameras at 10 and 2 fps are two rates, in one line with the sum of frames and what was skipped; a rate of the past is
-    none, and a camera that is gone is not shown.
+    """Two cameras at 10 and 2 fps have two rates, in one line with the total and the skipped frames. A camera without new
+    results has no rate, and a removed one is not shown.
     """
     meter = Meter()
     for i in range(11):

@@ -1,4 +1,4 @@
-"""`edgecls predict`."""
+"""Tests of `edgecls predict`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def call(*arguments):
 
 
 def test_a_line_for_each_picture(light_model, tmp_path):
-    """Black is dark, white is bright: path, then labels with shares, best first."""
+    """Black is dark, white is bright: the path, then labels with shares, best first."""
     black, white = plant(tmp_path / "black.png"), plant(tmp_path / "white.png", level=255)
     done = call(light_model, black, white, "--top", 2)
     assert done.exit_code == 0, done.output
@@ -28,7 +28,7 @@ def test_a_line_for_each_picture(light_model, tmp_path):
 
 
 def test_json_is_one_object_a_picture(light_model, tmp_path):
-    """file, label, score and the top as pairs."""
+    """It has file, label, score and the top labels as pairs."""
     black = plant(tmp_path / "black.png")
     record = json.loads(call(light_model, black, "--json", "--top", 1).stdout)
     assert set(record) == {"file", "label", "score", "top"}
@@ -61,7 +61,7 @@ def test_a_broken_picture_among_good_ones(light_model, tmp_path):
     ],
 )  # fmt: skip
 def test_a_bad_model_is_one_line_and_exit_code_1(tmp_path, name, content, message):
-    """Missing, text, without a card, with the wrong number of labels."""
+    """Missing, a text, without a card, or with the wrong number of labels."""
     if content is not None:
         (tmp_path / name).write_bytes(content)
     done = call(tmp_path / name, plant(tmp_path / "a.png"))

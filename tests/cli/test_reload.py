@@ -1,4 +1,4 @@
-"""`edgecls run --config` reads its configuration again at SIGHUP: real processes, under load."""
+"""Tests that `edgecls run --config` reloads its configuration at SIGHUP: real processes, under load."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DIM_THEN_BRIGHT = [128] * 200 + [255] * 2800
 
 
 class Running:
-    """A run whose lines are read one by one, so that it waits for its reader; what it says is in a file."""
+    """A run whose lines are read one by one, so that it waits for its reader. Its messages go to a file."""
 
     def __init__(self, folder: Path, *arguments: object) -> None:
         self.lines: list[dict] = []
@@ -46,14 +46,14 @@ class Running:
         return self._said.read_text().splitlines()
 
     def take(self, count: int) -> None:
-        """Read so many lines."""
+        """Read this many lines."""
         for _ in range(count):
             line = self.process.stdout.readline()
             assert line.endswith("\n"), f"the run has ended: {self.said}"
             self.lines.append(json.loads(line))
 
     def hang_up(self) -> str:
-        """Send SIGHUP, go on reading until it is said what came of it, and return that."""
+        """Send SIGHUP, read on until the result is reported, and return the message."""
         before, until = len(self.said), time.monotonic() + PATIENCE_S
         self.process.send_signal(signal.SIGHUP)
         while time.monotonic() < until:
@@ -65,12 +65,12 @@ class Running:
         raise AssertionError(f"nothing came of it: {self.said}")
 
     def end(self, number: int = signal.SIGTERM) -> int:
-        """End it, read the rest, return the exit code."""
+        """Terminate it, read the rest, and return the exit code."""
         self.process.send_signal(number)
         return self.wait()
 
     def wait(self) -> int:
-        """Read the rest up to its end, and return the exit code."""
+        """Read the rest until it ends, and return the exit code."""
         watchdog = threading.Timer(PATIENCE_S, self.process.kill)
         watchdog.start()
         rest = self.process.stdout.read()
@@ -84,7 +84,7 @@ class Running:
         return [line["frame"] for line in self.lines if line["camera"] == camera and "frame" in line]
 
     def events(self, camera: str) -> list[tuple[str, str, int, int | None]]:
-        """Kind, label, first frame, last frame of each line of an event."""
+        """Return kind, label, first and last frame of each line of an event."""
         told = [line for line in self.lines if line["camera"] == camera and "event" in line]
         return [(e["kind"], e["label"], e["start"]["frame"], e["end"] and e["end"]["frame"]) for e in told]
 
@@ -94,7 +94,7 @@ class Running:
 
 @pytest.fixture
 def folder(tmp_path, light_model) -> Path:
-    """A folder with light.onnx and three long videos: dim for 200 frames, then bright."""
+    """Create a folder with light.onnx and three long videos: dim for 200 frames, then bright."""
     (tmp_path / "light.onnx").write_bytes(light_model.read_bytes())
     for name in "abc":
         write_video(tmp_path / f"{name}.avi", gray_levels(DIM_THEN_BRIGHT, (64, 64)))
@@ -103,7 +103,7 @@ def folder(tmp_path, light_model) -> Path:
 
 @contextmanager
 def running(folder: Path, *arguments: object) -> Iterator[Running]:
-    """A run in this folder, of which nothing is left."""
+    """Start a run in this folder, and stop it after the test."""
     run = Running(folder, *arguments)
     try:
         yield run
@@ -114,7 +114,7 @@ def running(folder: Path, *arguments: object) -> Iterator[Running]:
 
 
 def camera(name: str, source: object = "", more: str = "") -> str:
-    """Of one tone, as nothing but a covered camera is."""
+    """Return a camera with health checks off, because its plain pictures look covered."""
     where = source or f"{name}.avi"
     rules = "[camera.state]\nseconds = 0.4\n[camera.health]\noff = true\n"
     return f"[[camera]]\nname = '{name}'\nsource = '{where}'\n{more}{rules}"
@@ -124,9 +124,9 @@ def write(folder: Path, *parts: str, model: str = "light.onnx") -> None:
     (folder / "cameras.toml").write_text(f"model = '{model}'\n" + "".join(parts))
 
 
-def test_the_other_cameras_notice_nothing(folder):
-    """Of three cameras one stays, one goes, one is opened again, and a fourth is new; a sink goes and one comes. The one that
-    stays gives every frame once and keeps its state, under load and through it all; the events of those that go end.
+def test_the_other_cameras_are_not_affected(folder):
+    """Of three cameras, one stays, one is removed, one is reopened, and a fourth is added; a sink is removed and one added. The
+    one that stays returns every frame once and keeps its state, under load; the events of the others end.
     """
     write(folder, "sinks = ['jsonl:old.jsonl']\n", camera("a"), camera("b"), camera("c"))
     with running(folder) as run:
@@ -152,9 +152,9 @@ def test_the_other_cameras_notice_nothing(folder):
     assert len((folder / "new.csv").read_text().splitlines()) > 2
 
 
-def test_a_mistake_costs_nothing(folder):
-    """A file that is wrong, a sink that cannot be opened, a model that is none: one line each, with its place and what to do,
-    and the run goes on; the next good file is taken.
+def test_an_error_changes_nothing(folder):
+    """An invalid file, a sink that cannot be opened, an invalid model: one line each with its place and a fix, and the run
+    continues; the next valid file is used.
     """
     good = camera("a")
     write(folder, good)
@@ -184,8 +184,8 @@ def test_a_mistake_costs_nothing(folder):
 
 
 def test_another_model_is_loaded_first_and_then_used(folder):
-    """Labels change from one frame to the next, none is left out, and events say which model they are of; a file that was
-    exported anew under the same name is another model too.
+    """Labels change from one frame to the next, none is skipped, and events name their model. A file that was exported again
+    under the same name is another model, too.
     """
     write(folder, camera("a"))
     with running(folder) as run:
@@ -206,8 +206,8 @@ def test_another_model_is_loaded_first_and_then_used(folder):
     assert ("day", "other") in models
 
 
-def test_a_camera_that_is_silent_holds_up_no_reload(folder):
-    """While no frame comes from anywhere a new camera is opened at once, and the one that waits is left alone."""
+def test_a_silent_camera_does_not_delay_a_reload(folder):
+    """While no frame arrives, a new camera is opened at once, and the waiting one is unaffected."""
     with web_server(gray_levels([128] * 60, (64, 64)), then_silent=True) as address:
         write(folder, camera("a", f"{address}/camera"))
         with running(folder) as run:
@@ -224,7 +224,7 @@ def test_a_camera_that_is_silent_holds_up_no_reload(folder):
 
 
 def test_many_signals_and_an_end_among_them(folder):
-    """Signals by the dozen, with a file that changes each time, and SIGTERM in the middle: no line is broken, no video."""
+    """Dozens of signals, with a file that changes each time, and SIGTERM in between: no line and no video is broken."""
     write(folder, camera("a"), camera("b"))
     with running(folder, "--sink", "video:{camera}.mp4") as run:
         run.take(100)
@@ -249,8 +249,8 @@ def test_many_signals_and_an_end_among_them(folder):
     assert not [line for line in run.said if "Traceback" in line or "rror" in line]
 
 
-def test_what_the_command_line_says_stays(folder):
-    """--quiet, --sink and --model go over the file, at the start and at each reload."""
+def test_options_of_the_command_line_stay(folder):
+    """--quiet, --sink and --model override the file, at the start and at each reload."""
     mine, until = folder / "mine.jsonl", time.monotonic() + PATIENCE_S
 
     def wait_for(text: str, path: Path) -> None:
@@ -275,13 +275,13 @@ def test_what_the_command_line_says_stays(folder):
 
 
 def test_quiet_can_be_changed(folder):
-    """Lines on stdout begin and end with the setting, as any sink."""
+    """Lines on stdout begin and end with the setting, as for any sink."""
     write(folder, camera("a"))
     with running(folder) as run:
         run.take(50)
         write(folder, "quiet = true\n[[sink]]\nkind = 'jsonl'\npath = 'out.jsonl'\n", camera("a"))
         run.process.send_signal(signal.SIGHUP)
-        time.sleep(1)  # nobody reads, so the run waits, and the reload is ready when it goes on
+        time.sleep(1)  # without a reader the run waits, and the reload is ready when it continues
         assert run.wait() == 0
     assert "reloaded: sinks opened: jsonl:out.jsonl; sinks closed: jsonl:-" in run.said
     kept = (folder / "out.jsonl").read_text()
@@ -290,8 +290,8 @@ def test_quiet_can_be_changed(folder):
     assert [line["frame"] for line in together if "frame" in line] == list(range(3000))
 
 
-def test_a_platform_without_the_signal_runs_as_ever(monkeypatch):
-    """Nothing is taken and nothing comes; the thread ends with the block."""
+def test_a_platform_without_the_signal(monkeypatch):
+    """Nothing is installed and nothing arrives; the thread ends with the block."""
     monkeypatch.setattr(hangup, "NUMBER", None)
     before = signal.getsignal(signal.SIGHUP)
     with hangup.Hangup() as taken, taken.serving(lambda _: pytest.fail("no signal came")):
@@ -299,8 +299,8 @@ def test_a_platform_without_the_signal_runs_as_ever(monkeypatch):
     assert "reload" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_the_signal_is_passed_over_at_the_end():
-    """After the block, where the program ends, it does nothing any more; several before anybody serves are one."""
+def test_the_signal_is_ignored_at_the_end():
+    """After the block, it does nothing; several signals before `serving` count as one."""
     before, acts = signal.getsignal(signal.SIGHUP), []
     with hangup.Hangup() as taken:
         for _ in range(5):

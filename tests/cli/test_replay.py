@@ -1,4 +1,6 @@
-"""`edgecls run --config`, `edgecls replay`, `edgecls check-config`: from a drawn video to events, and again from its lines."""
+"""Tests of `edgecls run --config`, `edgecls replay` and `edgecls check-config`: events from a drawn video, and again from its
+lines.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,13 @@ def call(*arguments, code=0):
 
 
 def events(text):
-    """The lines of events."""
+    """Return the lines of events."""
     return [line for line in text.splitlines() if '"event"' in line]
 
 
 @pytest.fixture
 def config(tmp_path, light_model):
-    """cameras.toml over a video of a lamp that goes on."""
+    """Write a cameras.toml for a video of a lamp that is switched on."""
     video = write_video(tmp_path / "light.avi", gray_levels(LEVELS))
     path = tmp_path / "cameras.toml"
     path.write_text((FIRST + LATER).format(model=str(light_model), video=str(video)))
@@ -41,14 +43,14 @@ def config(tmp_path, light_model):
 
 @pytest.fixture
 def labels(config, tmp_path):
-    """The lines of a run."""
+    """Return the lines of a run."""
     path = tmp_path / "labels.jsonl"
     path.write_text(call("run", "--config", config).stdout)
     return path
 
 
 def test_a_run_gives_events_between_its_labels(labels):
-    """Dark from the first frame to the 40th, bright from there to the last."""
+    """Dark from the first frame to the 40th, then bright to the last."""
     told = [json.loads(line) for line in events(labels.read_text())]
     ends = [(e["label"], e["start"]["frame"], e["end"]["frame"]) for e in told if e["end"]]
     assert ends == [("dark", 0, 39), ("bright", 40, 79)]
@@ -57,7 +59,7 @@ def test_a_run_gives_events_between_its_labels(labels):
     assert len(labels.read_text().splitlines()) == 80 + 4
 
 
-def test_a_replay_gives_the_very_same_events(labels, config):
+def test_a_replay_gives_the_same_events(labels, config):
     """Line by line, from the labels alone."""
     told = call("replay", labels, "--config", config).stdout
     assert events(told) == events(labels.read_text())
@@ -65,7 +67,7 @@ def test_a_replay_gives_the_very_same_events(labels, config):
 
 
 def test_several_runs_in_one_recording_are_replayed_one_after_the_other(config, tmp_path):
-    """Three runs append to one file, the second of which was killed: the events of each, as if it stood alone."""
+    """Three runs append to one file, and the second was killed: the events are those of each run alone."""
     log = tmp_path / "log.jsonl"
     sink = ("run", "--config", config, "--quiet", "--sink", f"jsonl:{log}")
     call(*sink)
@@ -82,15 +84,15 @@ def test_several_runs_in_one_recording_are_replayed_one_after_the_other(config, 
 
 
 def test_a_replay_tries_other_rules(labels, config):
-    """With a dwell of 1.7 s neither is told of."""
+    """With a dwell of 1.7 s, neither state is reported."""
     config.write_text(config.read_text() + "dwell_s = 1.7\n")
     done = call("replay", labels, "--config", config)
     assert done.stdout == ""
     assert done.stderr.splitlines()[-1] == "80 frames, 0 lines of events"
 
 
-def test_what_moves_is_followed_and_replayed(tmp_path, light_model):
-    """A bright square goes over a line in a drawn video: one crossing, and the same one from the lines."""
+def test_moving_objects_are_tracked_and_replayed(tmp_path, light_model):
+    """A bright square crosses a line in a drawn video: one crossing, and the same one from the lines."""
     pictures = []
     for i in range(100):
         picture = np.full((120, 200, 3), 60, np.uint8)
@@ -114,7 +116,7 @@ def test_what_moves_is_followed_and_replayed(tmp_path, light_model):
 
 
 def test_a_replay_does_not_write_over_what_it_reads(labels, config):
-    """Its recording, its configuration: refused, and they stay as they were."""
+    """Writing to its recording or configuration is an error, and both stay unchanged."""
     before = labels.read_bytes(), config.read_bytes()
     for sink in (f"jsonl:{labels}", f"csv:{labels.parent}/x/../{labels.name}", f"sqlite:{config}"):
         done = call("replay", labels, "--config", config, "--sink", sink, code=1)
@@ -122,8 +124,8 @@ def test_a_replay_does_not_write_over_what_it_reads(labels, config):
     assert (labels.read_bytes(), config.read_bytes()) == before
 
 
-def test_lines_that_are_none_are_one_line(config, tmp_path):
-    """With the number of the line; a file that is not there; other lines of a run are passed over."""
+def test_invalid_lines_are_one_line(config, tmp_path):
+    """With the number of the line. A missing file is an error, too. Other lines of a run are skipped."""
     (tmp_path / "bad.jsonl").write_text('{"camera": "lamp", "state": "live", "why": "", "at_s": 1.0}\n\n{"frame": 3}\n')
     done = call("replay", tmp_path / "bad.jsonl", "--config", config, code=1)
     assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path / 'bad.jsonl'}:3: not a line of edgecls run (KeyError")
@@ -134,7 +136,7 @@ def test_lines_that_are_none_are_one_line(config, tmp_path):
 
 
 def test_a_config_is_checked_without_a_camera(tmp_path):
-    """What would run, with no password; or the line that is wrong."""
+    """It shows what would run, without passwords, or the invalid line."""
     path = tmp_path / "cameras.toml"
     text = (
         'model = "m.onnx"\nsinks = ["jsonl:x.jsonl"]\n[[camera]]\nname = "a"\nsource = "rtsp://u:secret@host/1"\n'
@@ -154,10 +156,8 @@ def test_a_config_is_checked_without_a_camera(tmp_path):
     assert f'{path}:8: camera "a": zone "bay": area: (0.5, 5.5) is outside of the frame' in done.stderr
 
 
-def test_what_a_config_names_is_looked_for(light_model, tmp_path):
-    """A file or folder that is not there, or a label that the model does not have, is an error, as it is of `edgecls run`. All
-    of them are named at once.
-    """
+def test_files_and_labels_of_a_config_are_checked(light_model, tmp_path):
+    """A missing file or folder, or an unknown label, is an error, as in `edgecls run`. All errors are reported at once."""
     path = tmp_path / "cameras.toml"
     text = (
         f'model = "{light_model}"\nsinks = ["clip:none/clips", "csv:none/e.csv", "mqtt://broker/traffic"]\n[[camera]]\n'
@@ -177,8 +177,8 @@ def test_what_a_config_names_is_looked_for(light_model, tmp_path):
         assert said in call(*verb, path, code=1).stderr.splitlines()
 
 
-def test_zones_and_lines_are_checked_by_eye(light_model, tmp_path):
-    """A picture of each camera with what is watched for; a camera that gives none is an error, the others have theirs."""
+def test_zones_and_lines_are_drawn(light_model, tmp_path):
+    """On a picture of each camera. A camera without a picture is an error; the others get theirs."""
     lamp = write_video(tmp_path / "lamp.avi", gray_levels([100] * 5, (120, 160)))
     path = tmp_path / "cameras.toml"
     path.write_text(
@@ -198,7 +198,7 @@ def test_zones_and_lines_are_checked_by_eye(light_model, tmp_path):
 
 
 def test_sinks_of_tables_are_checked_and_shown(tmp_path):
-    """As the text that would ask for the same, without password."""
+    """As the equivalent text, without passwords."""
     path = tmp_path / "cameras.toml"
     path.write_text(
         'model = "m.onnx"\n[[camera]]\nname = "a"\nsource = 0\n[[sink]]\nkind = "clip"\npath = "clips"\n'
@@ -211,18 +211,18 @@ def test_sinks_of_tables_are_checked_and_shown(tmp_path):
 
 
 def test_the_schema_is_printed():
-    """With no file; without either the usage is shown."""
+    """Without a file. Without both, the usage is shown."""
     assert json.loads(call("check-config", "--schema").stdout)["title"] == "cameras.toml of edgecls"
     assert "expected a CAMERAS.toml to check, or --schema" in call("check-config", code=2).output
 
 
-def test_what_the_command_line_can_say_the_file_can_say(config, tmp_path):
-    """quiet, sinks, device and threads of the file are those of the run; the command line goes over them."""
+def test_options_can_be_set_in_the_file(config, tmp_path):
+    """quiet, sinks, device and threads of the file apply to the run; the command line overrides them."""
     text = config.read_text().replace("[[camera]]", "QUIET\ndevice = 'cpu'\nthreads = 1\non_mismatch = 'ignore'\n[[camera]]")
     config.write_text(text.replace("QUIET", f"quiet = true\nsinks = ['jsonl:{tmp_path}/out.jsonl']"))
     done = call("run", "--config", config)
     assert done.stdout == ""
-    assert "device" not in done.stderr  # said of auto alone
+    assert "device" not in done.stderr  # printed only for auto
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 84
     assert "device 'tpu' is not known" in call("run", "--config", config, "--device", "tpu", code=1).stderr
     config.write_text(text.replace("QUIET", "").replace("'cpu'", "'tpu'"))
@@ -230,8 +230,8 @@ def test_what_the_command_line_can_say_the_file_can_say(config, tmp_path):
     assert len(call("run", "--config", config, "--device", "cpu", "--sink", "jsonl:-").stdout.splitlines()) == 84
 
 
-def test_a_config_leaves_no_place_for_cameras_on_the_command_line(config):
-    """One or the other."""
+def test_a_config_cannot_be_combined_with_cameras(config):
+    """Of the command line."""
     done = call("run", "--config", config, "--camera", 0, code=2)
     assert "cannot be combined with --config" in done.output
     assert "belong in [camera.reading]" in call("run", "--config", config, "--fps", 5, code=2).output
@@ -240,7 +240,7 @@ def test_a_config_leaves_no_place_for_cameras_on_the_command_line(config):
 
 @pytest.fixture
 def street(tmp_path, light_model):
-    """cameras.toml over a video of a street whose camera is black from 8 s to 12 s."""
+    """Write a cameras.toml for a video of a street whose camera is black from 8 s to 12 s."""
     seen = street_with("black", 8, 12, 16)
     video = write_video(tmp_path / "street.avi", [np.dstack([picture] * 3) for picture in seen], fps=10)
     path = tmp_path / "cameras.toml"
@@ -249,7 +249,9 @@ def street(tmp_path, light_model):
 
 
 def test_a_run_says_why_it_gives_no_labels_and_is_replayed(street, tmp_path):
-    """No label from the third black second to the second after the last, an event of it, and byte for byte the same again."""
+    """There is no label from the third black second to one second after the last, an event of it, and byte for byte the same in
+    the replay.
+    """
     labels = tmp_path / "labels.jsonl"
     labels.write_text(call("run", "--config", street).stdout)
     lines = [json.loads(line) for line in labels.read_text().splitlines() if '"frame"' in line and '"event"' not in line]
@@ -269,7 +271,7 @@ def test_a_run_says_why_it_gives_no_labels_and_is_replayed(street, tmp_path):
 
 
 def test_a_run_classifies_anyway_if_it_is_asked(street, tmp_path):
-    """Every frame has a label, and what is wrong is still said and replayed."""
+    """Every frame has a label, and the fault is still reported and replayed."""
     street.write_text(street.read_text() + "[camera.health]\nclassify_anyway = true\n")
     labels = tmp_path / "labels.jsonl"
     labels.write_text(call("run", "--config", street).stdout)
@@ -295,7 +297,7 @@ def test_a_lost_camera_is_replayed(config, tmp_path):
 
 
 def test_health_on_the_command_line(street, light_model):
-    """A plain run watches if it is asked to; with --config that stands in the file."""
+    """A run without --config checks it only on request; with --config it is set in the file."""
     video = street.parent / "street.avi"
     assert '"unfit"' not in call("run", "--model", light_model, "--source", video).stdout
     assert '"unfit": {"fault": "black"' in call("run", "--model", light_model, "--source", video, "--health").stdout

@@ -1,4 +1,4 @@
-"""`edgecls run`, as a script or a person calls it."""
+"""Tests of `edgecls run` in a script and for a person."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ SIGNALS = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (si
 
 @pytest.fixture
 def video(tmp_path) -> Path:
-    """light.avi: 30 frames, dark, dim and bright in turn."""
+    """Write light.avi: 30 frames, dark, dim and bright in turn."""
     return write_video(tmp_path / "light.avi", gray_levels(LEVELS * 10))
 
 
 @pytest.fixture
 def start(tmp_path) -> Iterator:
-    """Start the command line in an empty folder and go on; whatever still runs at the end is killed."""
+    """Start the command line in an empty folder and return at once. It is killed at the end if it still runs."""
     running: list[subprocess.Popen[str]] = []
 
     def call(*arguments: object, **options: object) -> subprocess.Popen[str]:
@@ -54,9 +54,7 @@ def start(tmp_path) -> Iterator:
 
 
 def rest_of(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """What it still writes, to both outputs, until it has ended. `communicate` would lose the lines that `readline` has taken
-    from the pipe and not given yet.
-    """
+    """Return the rest of both outputs. `communicate` would lose lines that `readline` has buffered."""
     watchdog = threading.Timer(60, process.kill)
     watchdog.start()
     try:
@@ -79,7 +77,7 @@ def frame_times(path: Path) -> list[float]:
 
 @contextmanager
 def endless_camera(wait_s: float = 0.01) -> Iterator[str]:
-    """A network camera that goes on for minutes."""
+    """Run a network camera that sends pictures for minutes."""
     with web_server(gray_levels(LEVELS * 2000, (120, 160)), wait_s=wait_s) as address:
         yield f"{address}/camera"
 
@@ -88,7 +86,7 @@ def endless_camera(wait_s: float = 0.01) -> Iterator[str]:
 
 
 def test_a_video_is_a_line_for_each_frame(edgecls, light_model, video):
-    """30 frames are 30 lines on stdout, in order, each with its label and time; the talk is on stderr."""
+    """30 frames are 30 lines on stdout, in order, with label and time; messages are on stderr."""
     done = edgecls("run", "--model", light_model, "--source", video)
     assert done.returncode == 0, done.stderr
     lines = records(done.stdout)
@@ -129,14 +127,14 @@ def test_a_video_of_any_size_is_annotated(edgecls, light_model, tmp_path, size_h
 
 
 def test_quiet_is_an_empty_stdout(edgecls, light_model, video, tmp_path):
-    """With --quiet stdout is empty; the other sinks get every result."""
+    """With --quiet, stdout is empty; the other sinks get every result."""
     done = edgecls("run", "-m", light_model, "-s", video, "--quiet", "--sink", "jsonl:out.jsonl")
     assert (done.returncode, done.stdout) == (0, "")
     assert len(records((tmp_path / "out.jsonl").read_text())) == 30
 
 
 def test_a_folder_gets_what_classify_gives(edgecls, light_model, tmp_path):
-    """Each picture of a folder has the scores, to 1e-6, that Classifier.classify gives for the loaded file."""
+    """Each picture of a folder has the scores of Classifier.classify for the loaded file, to 1e-6."""
     (tmp_path / "pictures").mkdir()
     for i, picture in enumerate(noise(8, (37, 53))):
         cv2.imwrite(str(tmp_path / "pictures" / f"{i}.{'png' if i % 2 else 'jpg'}"), picture // (i + 1))
@@ -151,7 +149,7 @@ def test_a_folder_gets_what_classify_gives(edgecls, light_model, tmp_path):
 
 
 def test_names_of_any_kind_are_utf_8(edgecls, light_model, tmp_path):
-    """Lines are UTF-8 whatever the terminal speaks, and a file name that is not Unicode is a line too."""
+    """Lines are UTF-8 in any locale, also for a file name that is not Unicode."""
     (tmp_path / "pictures").mkdir()
     names = [os.fsdecode(name) for name in (b"a.png", "größe.png".encode(), "停🚗.png".encode(), b"caf\xe9.png")]
     for name in names:
@@ -169,7 +167,7 @@ def test_names_of_any_kind_are_utf_8(edgecls, light_model, tmp_path):
 
 @pytest.fixture
 def holey(tmp_path) -> Path:
-    """A folder with 1.png, 2.png and 10.png, of which the second is broken."""
+    """Create a folder with 1.png, 2.png and 10.png, of which the second is broken."""
     folder = tmp_path / "holey"
     folder.mkdir()
     for name, level in (("1.png", 0), ("2.png", 128), ("10.png", 255)):
@@ -179,7 +177,7 @@ def holey(tmp_path) -> Path:
 
 
 def test_a_broken_picture_is_left_out_and_counted(edgecls, light_model, holey):
-    """The broken picture is named on stderr and counted as skipped; the next keeps its index; the exit code is 0."""
+    """It is named on stderr and counted as skipped; the next keeps its index; the exit code is 0."""
     done = edgecls("run", "-m", light_model, "-s", holey)
     assert done.returncode == 0
     assert [(r["frame"], r["file"], r["label"]) for r in records(done.stdout)] == [
@@ -191,7 +189,7 @@ def test_a_broken_picture_is_left_out_and_counted(edgecls, light_model, holey):
 
 
 def test_strict_stops_at_a_broken_picture(edgecls, light_model, holey):
-    """With --strict the lines before the broken picture come, then one error line that names it, and exit code 1."""
+    """With --strict, there are the lines before the broken picture, one error line that names it, and exit code 1."""
     done = edgecls("run", "-m", light_model, "-s", holey, "--strict")
     assert done.returncode == 1
     assert [r["file"] for r in records(done.stdout)] == ["1.png"]
@@ -199,7 +197,7 @@ def test_strict_stops_at_a_broken_picture(edgecls, light_model, holey):
 
 
 def test_a_cut_off_video_gives_its_good_frames(edgecls, light_model, tmp_path):
-    """Half a file of 40 frames gives about half the lines, then one line with both numbers, and exit code 1."""
+    """Half a file of 40 frames gives about half of the lines, one line with both numbers, and exit code 1."""
     cut = cut_in_half(write_video(tmp_path / "cut.avi", noise(40)))
     done = edgecls("run", "-m", light_model, "-s", cut, "--sink", "video:out.mp4")
     lines = records(done.stdout)
@@ -213,7 +211,7 @@ def test_a_cut_off_video_gives_its_good_frames(edgecls, light_model, tmp_path):
 
 
 def test_one_of_two_sources_fails(edgecls, light_model, video, tmp_path):
-    """Beside a cut off video a whole one gives all its lines in order; the exit code is 1 at the end."""
+    """Beside a truncated video, an intact one gives all its lines in order; the exit code is 1."""
     cut = cut_in_half(write_video(tmp_path / "cut.avi", noise(40)))
     done = edgecls("run", "-m", light_model, "-s", cut, "-s", video, "--sink", "video:out-{camera}.mp4")
     lines = records(done.stdout)
@@ -231,7 +229,7 @@ def test_one_of_two_sources_fails(edgecls, light_model, video, tmp_path):
 
 
 def test_two_sources_are_each_complete(edgecls, light_model, video, tmp_path):
-    """Two videos at once: each camera's lines are all there, in its own order."""
+    """Each camera's lines are all there, in order."""
     other = write_video(tmp_path / "other.avi", gray_levels([255] * 17, (30, 40)))
     done = edgecls("run", "-m", light_model, "-s", video, "-s", other)
     lines = records(done.stdout)
@@ -274,15 +272,15 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str, code: int = 1) 
         (["-s", "light.avi", "--device", "tpu"], ["tpu", "cpu"]),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_one_line(edgecls, light_model, video, tmp_path, arguments, parts):
-    """What cannot be opened or read is named in one line on stderr; no label is on stdout, and the exit code is 1."""
+def test_an_impossible_run_is_one_line(edgecls, light_model, video, tmp_path, arguments, parts):
+    """Anything that cannot be opened or read is named in one line on stderr; stdout is empty, and the exit code is 1."""
     (tmp_path / "text.mp4").write_text("no video at all")
     (tmp_path / "empty").mkdir()
     refused(edgecls("run", "-m", light_model, *arguments), *parts)
 
 
 def test_cuda_without_cuda_is_refused(edgecls, light_model, video):
-    """--device cuda is CUDA or nothing: where it cannot be had the run stops, and no frame is classified on the CPU."""
+    """--device cuda fails if CUDA is unavailable, and no frame is classified on the CPU."""
     import onnxruntime
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
@@ -291,7 +289,7 @@ def test_cuda_without_cuda_is_refused(edgecls, light_model, video):
 
 
 def test_without_a_source_the_usage_is_shown(edgecls, light_model):
-    """A run that reads from nothing is a wrong usage: exit code 2."""
+    """The exit code is 2."""
     refused(edgecls("run", "-m", light_model), "expected --camera, --source or --config", code=2)
     refused(
         edgecls("run", "-m", light_model, "--camera", "x.mp4"), "--camera x.mp4: expected a camera such as 0, gate=0 or", code=2
@@ -299,14 +297,14 @@ def test_without_a_source_the_usage_is_shown(edgecls, light_model):
 
 
 def test_several_cameras_need_a_video_each(edgecls, light_model, video):
-    """Two cameras and one video without {camera} stop with the name that would do; no half file stays."""
+    """Two cameras and a video name without {camera} are an error that suggests a name; no incomplete file is left."""
     done = edgecls("run", "-m", light_model, "-s", f"a={video}", "-s", f"b={video}", "--sink", "video:out.mp4", "-q")
     refused(done, "several cameras need {camera} in the name of the video, such as out-{camera}.mp4")
     assert not [p.name for p in video.parent.iterdir() if "part" in p.name]
 
 
 def test_with_the_camera_in_its_name_there_is_a_video_each(edgecls, light_model, video, tmp_path):
-    """With {camera} in the name two cameras are two videos with all their frames."""
+    """With {camera} in the name, two cameras give two videos with all their frames."""
     done = edgecls("run", "-m", light_model, "-s", f"a={video}", "-s", f"b={video}", "--sink", "video:{camera}.mp4")
     assert done.returncode == 0, done.stderr
     assert len(frame_times(tmp_path / "a.mp4")) == len(frame_times(tmp_path / "b.mp4")) == 30
@@ -317,7 +315,7 @@ def test_with_the_camera_in_its_name_there_is_a_video_each(edgecls, light_model,
     ["video:light.avi", "video:./{camera}.avi", "jsonl:light.avi", "csv:light.avi", "sqlite:link.avi", "jsonl:light.onnx"],
 )
 def test_a_run_does_not_write_over_what_it_reads(edgecls, light_model, video, tmp_path, sink):
-    """Its source and its model, by whatever name: refused before anything is opened, and all of them stay as they were."""
+    """Neither its source nor its model, by any name: an error before anything is opened, and all files stay unchanged."""
     (tmp_path / "link.avi").symlink_to(video)
     (tmp_path / "light.onnx").write_bytes(light_model.read_bytes())
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -328,14 +326,14 @@ def test_a_run_does_not_write_over_what_it_reads(edgecls, light_model, video, tm
 
 
 def test_the_part_of_a_video_is_not_written_over_either(edgecls, light_model, video, tmp_path):
-    """What a killed run left is played, and not the place where the next one grows."""
+    """The .part of a killed run can be played, and is not where the next one grows."""
     part = video.rename(tmp_path / ".out.part.avi")
     refused(edgecls("run", "-m", light_model, "-s", part, "--sink", "video:out.avi"), "would write to")
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "http"])
 def test_no_password_is_ever_shown(edgecls, light_model, scheme):
-    """A stream that refuses is named without user and password, with --debug and its traceback too."""
+    """A stream that refuses is named without user and password, also in the traceback of --debug."""
     url = f"{scheme}://user:secret@127.0.0.1:9/x"
     done = edgecls("run", "-m", light_model, "-s", f"gate={url}", "--give-up-after", 0, "--debug")
     assert done.returncode == 1
@@ -348,7 +346,7 @@ def test_no_password_is_ever_shown(edgecls, light_model, scheme):
 
 
 def test_a_lost_stream_is_a_failure(edgecls, light_model):
-    """A network camera is read until it stops sending; then one line says so without its password, and exit code 1."""
+    """A network camera is read until it stops sending; then there is one line without its password, and exit code 1."""
     with web_server(gray_levels(LEVELS * 20)) as address:
         url = address.replace("http://", "http://user:secret@")
         done = edgecls("run", "-m", light_model, "-s", f"gate={url}/camera", "--give-up-after", 0)
@@ -368,7 +366,7 @@ def test_a_lost_stream_is_a_failure(edgecls, light_model):
 
 
 def test_a_video_over_http_is_read_whole(edgecls, light_model, video):
-    """A file behind http is a file: all 30 frames, none skipped, exit code 0."""
+    """A file over HTTP is a file: all 30 frames, none skipped, exit code 0."""
     with web_server(files={"light.avi": video.read_bytes()}) as address:
         done = edgecls("run", "-m", light_model, "-s", f"{address}/light.avi")
     assert done.returncode == 0, done.stderr
@@ -380,7 +378,7 @@ def test_a_video_over_http_is_read_whole(edgecls, light_model, video):
 
 @SIGNALS
 def test_a_signal_ends_a_run_with_whole_files(start, light_model, tmp_path, number, code):
-    """In the middle of a live run a signal ends it: every line is whole, the video plays, no part is left."""
+    """In the middle of a live run: every line is complete, the video can be played, and no .part is left."""
     with endless_camera() as url:
         process = start("run", "-m", light_model, "-s", url, "--sink", "video:out.mp4", "--sink", "jsonl:out.jsonl")
         first = [process.stdout.readline() for _ in range(20)]
@@ -398,7 +396,7 @@ def test_a_signal_ends_a_run_with_whole_files(start, light_model, tmp_path, numb
 
 @SIGNALS
 def test_a_signal_ends_a_long_file(start, light_model, tmp_path, number, code):
-    """A long video file that is read as fast as it can be is ended by a signal in the same way."""
+    """A long video, which is read as fast as possible, is ended by a signal in the same way."""
     source = write_video(tmp_path / "long.avi", gray_levels(LEVELS * 3000, (120, 160)))
     process = start("run", "-m", light_model, "-s", source, "--sink", "video:out.mp4")
     first = [process.stdout.readline() for _ in range(20)]
@@ -415,7 +413,7 @@ def test_a_signal_ends_a_long_file(start, light_model, tmp_path, number, code):
 
 @SIGNALS
 def test_a_signal_ends_the_wait_for_a_silent_camera(start, light_model, tmp_path, number, code):
-    """A camera that keeps its connection and sends nothing more does not hold up a signal; lines and video are whole."""
+    """A camera that stays connected without sending does not delay a signal; lines and video are complete."""
     with web_server(gray_levels(LEVELS * 20, (120, 160)), then_silent=True) as address:
         process = start("run", "-m", light_model, "-s", f"{address}/camera", "--sink", "video:out.mp4")
         first = []
@@ -431,8 +429,8 @@ def test_a_signal_ends_the_wait_for_a_silent_camera(start, light_model, tmp_path
     assert not [p.name for p in tmp_path.iterdir() if "part" in p.name]
 
 
-def test_a_second_signal_forces(start, light_model, tmp_path):
-    """While nobody reads stdout the first Ctrl-C waits for the line to be whole; the second ends the run, with 130."""
+def test_a_second_signal_ends_a_blocked_run(start, light_model, tmp_path):
+    """While nobody reads stdout, the first Ctrl-C waits for the line to be complete; the second ends the run with 130."""
     source = write_video(tmp_path / "long.avi", gray_levels(LEVELS * 3000))
     process = start("run", "-m", light_model, "-s", source, "--sink", "jsonl:out.jsonl")
     stuck_at = wait_until_still(tmp_path / "out.jsonl")
@@ -447,7 +445,7 @@ def test_a_second_signal_forces(start, light_model, tmp_path):
 
 
 def wait_until_still(path: Path) -> int:
-    """Wait until a file has grown and grows no more: the pipe beside it is full."""
+    """Wait until a file has grown and stopped growing: the pipe beside it is full."""
     before, until = -1, time.monotonic() + 60
     while time.monotonic() < until:
         size = path.stat().st_size if path.exists() else 0
@@ -459,7 +457,7 @@ def wait_until_still(path: Path) -> int:
 
 
 def run_until_head_leaves(model, folder, frames, *arguments):
-    """`edgecls run ... | head -1` on a video of so many frames: longer than what the pipe holds."""
+    """Run `edgecls run ... | head -1` on a video of this many frames: more than the pipe holds."""
     write_video(folder / "long.avi", gray_levels((LEVELS * frames)[:frames]))
     command = shlex.join([sys.executable, "-m", "edgecls", "run", "-m", str(model), "-s", "long.avi", *arguments])
     script = f"set -o pipefail; {command} | head -1"
@@ -467,7 +465,7 @@ def run_until_head_leaves(model, folder, frames, *arguments):
 
 
 def test_a_reader_that_leaves_ends_a_run_that_writes_nowhere_else(light_model, tmp_path):
-    """`edgecls run ... | head -1` gives one line, says no error and ends with 0 before the video does."""
+    """`edgecls run ... | head -1` prints one line and no error, and ends with 0 before the video does."""
     done = run_until_head_leaves(light_model, tmp_path, 9000)
     assert done.returncode == 0, done.stderr
     assert len(records(done.stdout)) == 1
@@ -478,7 +476,7 @@ def test_a_reader_that_leaves_ends_a_run_that_writes_nowhere_else(light_model, t
 
 @pytest.mark.parametrize("sinks", [["--sink", "jsonl:out.jsonl"], ["--sink", "jsonl:out.jsonl", "--sink", "video:out.mp4"]])
 def test_a_run_with_other_sinks_goes_on_when_the_reader_of_stdout_leaves(light_model, tmp_path, sinks):
-    """The others have every frame, and the run says once that stdout has none any more."""
+    """The others get every frame, and the loss of stdout is reported once."""
     done = run_until_head_leaves(light_model, tmp_path, 2500, *sinks)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("stdout: cannot be written (its reader closed it); the run goes on without it") == 1
@@ -490,8 +488,8 @@ def test_a_run_with_other_sinks_goes_on_when_the_reader_of_stdout_leaves(light_m
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.parametrize(("where", "why"), [("/dev/full", "No space left on device"), ("&-", "it is closed")])
-def test_a_run_with_other_sinks_goes_on_without_a_stdout_that_takes_nothing(light_model, video, tmp_path, where, why):
-    """Alone it ends the run with one line."""
+def test_a_run_with_other_sinks_continues_without_a_writable_stdout(light_model, video, tmp_path, where, why):
+    """If it is the only sink, the run ends with one line."""
     command = shlex.join([sys.executable, "-m", "edgecls", "run", "-m", str(light_model), "-s", str(video)])
     for sinks, code in (("", 1), ("--sink jsonl:out.jsonl", 0)):
         script = f"{command} {sinks} >{where}"
@@ -502,8 +500,8 @@ def test_a_run_with_other_sinks_goes_on_without_a_stdout_that_takes_nothing(ligh
     assert len(records((tmp_path / "out.jsonl").read_text())) == 30
 
 
-def test_talk_that_nobody_hears_ends_the_run_quietly(light_model, tmp_path):
-    """With stderr in the pipe too, a reader that leaves still means 0."""
+def test_a_closed_stderr_is_no_error(light_model, tmp_path):
+    """With stderr in the same pipe, a reader that leaves still means 0."""
     write_video(tmp_path / "long.avi", gray_levels(LEVELS * 1000))
     script = f'set -o pipefail; "{sys.executable}" -m edgecls run -m "{light_model}" -s long.avi 2>&1 | head -2'
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
@@ -515,7 +513,7 @@ def test_talk_that_nobody_hears_ends_the_run_quietly(light_model, tmp_path):
 
 
 def shown_on_a_terminal(start, *arguments: object, **options: object) -> str:
-    """What a command shows on a terminal of its own, stderr and, unless `stdout` is given, stdout."""
+    """Return what a command shows on a terminal: stderr and, unless `stdout` is given, stdout."""
     pty = pytest.importorskip("pty", reason="a pseudo terminal is Unix")
     ours, theirs = pty.openpty()
     process = start(*arguments, **{"stdout": theirs, "stderr": theirs, **options})
@@ -525,14 +523,14 @@ def shown_on_a_terminal(start, *arguments: object, **options: object) -> str:
         while chunk := os.read(ours, 4096):
             shown += chunk
     except OSError:
-        pass  # Linux says so when the other side has closed
+        pass  # Linux reports the closed other side like this
     os.close(ours)
     assert process.wait(timeout=30) == 0
     return shown.decode()
 
 
 def test_lines_and_status_share_a_terminal(start, light_model, video):
-    """With both on one terminal every JSON line stands on a line of its own, and the status line is taken away before it."""
+    """Every JSON line is on its own line, and the status line is erased before it."""
     text = shown_on_a_terminal(start, "run", "-m", light_model, "-s", video)
     lines = [line.split("\x1b[K")[-1] for line in text.split("\n")]
     assert len(records("".join(line.strip() + "\n" for line in lines if line.startswith("{")))) == 30
@@ -540,14 +538,14 @@ def test_lines_and_status_share_a_terminal(start, light_model, video):
 
 
 def test_the_status_line_is_for_a_terminal(start, light_model, video):
-    """On a terminal a status line with frames a second is shown and replaced; the summary stands on a line of its own."""
+    """A status line with frames per second is shown and replaced; the summary is on its own line."""
     text = shown_on_a_terminal(start, "run", "-m", light_model, "-s", video, stdout=subprocess.DEVNULL)
     assert "\r\x1b[K1 frame, 0 skipped | light 0.0 fps" in text
     assert "\r\x1b[K30 frames in " in text
 
 
 def test_without_a_terminal_there_is_no_status_line(edgecls, light_model, video):
-    """In a pipe stderr has plain lines only: the device and the summary."""
+    """In a pipe, stderr has only plain lines: the device and the summary."""
     done = edgecls("run", "-m", light_model, "-s", video)
     assert "\x1b" not in done.stderr
     assert "\r" not in done.stderr
@@ -555,7 +553,7 @@ def test_without_a_terminal_there_is_no_status_line(edgecls, light_model, video)
 
 
 def test_zones_lines_and_motion_give_events_as_in_a_file(edgecls, light_model, tmp_path):
-    """Without them logs have a line for each frame alone, though other sinks get the states of the whole frame."""
+    """Without them, logs have only a line for each frame, although other sinks get the states of the whole frame."""
     levels = [0] * 50 + [255] * 50
     video = write_video(tmp_path / "lamp.avi", gray_levels(levels))
     run = ("run", "--model", light_model, "--source", video)

@@ -1,4 +1,4 @@
-"""`edgecls summary`: from lines to a table, JSON and a picture."""
+"""Tests of `edgecls summary`: from lines to a table, JSON and a picture."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LABELS = runs(("shut", 10), ("open", 5), ("unknown", 5), ("shut", 20))
 
 @pytest.fixture
 def recording(tmp_path):
-    """A file's labels: 40 s."""
+    """Write the labels of a file of 40 s."""
     path = tmp_path / "day.jsonl"
     path.write_text("\n".join(lines(LABELS)) + "\n")
     return path
 
 
 def test_the_table_says_which_labels_for_how_long_and_when(recording):
-    """Longest first, unknown as what it is; nothing is said on stderr."""
+    """The longest first, with unknown as a label; stderr is empty."""
     done = call("summary", recording)
     assert done.stdout.splitlines() == [
         "gate, the whole frame: 0:00:00.0 to 0:00:40.0, 1000 frames",
@@ -37,7 +37,7 @@ def test_the_table_says_which_labels_for_how_long_and_when(recording):
 
 
 def test_json_has_every_stretch(recording, tmp_path):
-    """The file of --out and what --json prints are the same; gap and min work on it."""
+    """--out and --json give the same; gap and min apply to it."""
     done = call("summary", recording, "--out", tmp_path / "day.json", "--json")
     record = json.loads((tmp_path / "day.json").read_text())
     assert record == json.loads(done.stdout)
@@ -57,7 +57,7 @@ def test_json_has_every_stretch(recording, tmp_path):
 
 
 def test_the_picture_is_a_whole_svg_file(recording, tmp_path):
-    """With the name of the recording and a row for each label."""
+    """It has the name of the recording and a row for each label."""
     call("summary", recording, "--picture", tmp_path / "day.svg")
     made = Reader((tmp_path / "day.svg").read_text())
     assert made.tags[0] == "svg"
@@ -67,7 +67,7 @@ def test_the_picture_is_a_whole_svg_file(recording, tmp_path):
 
 
 def test_rules_objects_and_crossings_come_from_a_config(tmp_path):
-    """A car over a line; of a camera that the file does not know it says so."""
+    """A car crosses a line. A camera that is not in the file is reported."""
     config, path = tmp_path / "cameras.toml", tmp_path / "r.jsonl"
     config.write_text(
         'model = "m.onnx"\n[[camera]]\nname = "road"\nsource = 0\n'
@@ -85,8 +85,8 @@ def test_rules_objects_and_crossings_come_from_a_config(tmp_path):
     assert done.stderr.splitlines() == [f"camera gate is not in {config}: the standard rules apply"]
 
 
-def test_what_cannot_be_summed_up_is_one_line(tmp_path, recording):
-    """Nothing is written; the place is refused before the work."""
+def test_an_impossible_summary_is_one_line(tmp_path, recording):
+    """Nothing is written, and the output path is checked first."""
     cases = [
         ((tmp_path / "none.jsonl",), "none.jsonl: cannot be read (No such file"),
         ((recording, "--picture", "x.png"), "x.png: expected a file name that ends in .svg"),
@@ -104,7 +104,7 @@ def test_what_cannot_be_summed_up_is_one_line(tmp_path, recording):
 
 
 def test_a_killed_run_is_summed_up(recording):
-    """But for its half last line, of which it tells."""
+    """Except for its incomplete last line, which is reported."""
     recording.write_text(recording.read_text()[:-30])
     done = call("summary", recording)
     assert "999 frames" in done.stdout
@@ -115,7 +115,7 @@ HOSTILE = "\x1b[2J\x07red\u202egreen\u2028\x9b31m\n--"
 
 
 def test_hostile_names_steer_no_terminal(tmp_path):
-    """Labels, cameras and regions of a recording are somebody else's: each stays within its row, and shows what it is."""
+    """Labels, cameras and regions of a recording are not trusted: each stays in its row, with control characters escaped."""
     path = tmp_path / "day.jsonl"
     path.write_text("\n".join(lines(runs((HOSTILE, 10), ("open", 5)))).replace('"gate"', json.dumps(HOSTILE)) + "\n")
     done = call("summary", path)
@@ -127,7 +127,7 @@ def test_hostile_names_steer_no_terminal(tmp_path):
 
 
 def test_hostile_names_steer_no_terminal_in_the_lines_of_a_run(monkeypatch):
-    """The status line and the lines of stderr."""
+    """In the status line and the lines of stderr."""
     screen = io.StringIO()
     screen.isatty = lambda: True
     monkeypatch.setattr("sys.stderr", screen)

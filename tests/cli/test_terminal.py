@@ -1,4 +1,4 @@
-"""stdout and stderr of the command line that are closed, full, or get what no terminal should see."""
+"""Tests of stdout and stderr that are closed or full, or get control characters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this sys
 
 
 def shell(command):
-    """Run a command of a shell in which `edgecls` is this one."""
+    """Run a shell command in which `edgecls` is this one."""
     script = f'edgecls() {{ {EDGECLS} "$@"; }}; {command}'
     return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
 
@@ -41,15 +41,15 @@ def shell(command):
     ],
 )
 def test_a_stream_that_takes_nothing_is_one_line_or_none(command, code, told):
-    """Lost data is one line and exit code 1; a message that nobody can get changes nothing."""
+    """Lost data is one line and exit code 1; a lost message changes nothing."""
     ended = shell(command.format(model=MODEL))
     assert ended.returncode == code
     assert len(ended.stderr.splitlines()) == bool(told)
     assert ended.stderr.startswith(told)
 
 
-def test_what_is_not_for_the_terminal_is_escaped_and_hidden_in_every_message():
-    """Usage errors of the option parser and our own errors go one way."""
+def test_control_characters_and_secrets_are_hidden_in_every_message():
+    """Usage errors of the option parser and our own errors are printed the same way."""
     ended = shell(
         r"edgecls info $'a\x1b[31m\u202e.onnx'; edgecls info a.onnx rtsp://adm:zzkw@host/1; edgecls run -s a -x zz://a:zzkw@b"
     )
@@ -60,7 +60,7 @@ def test_what_is_not_for_the_terminal_is_escaped_and_hidden_in_every_message():
 
 
 def test_a_connection_that_breaks_is_no_reader_of_stdout_that_leaves(monkeypatch, capsys):
-    """Only a stdout that nobody reads any more ends a command with 0."""
+    """Only a closed stdout ends a command with 0."""
 
     def fail(*_args, **_options):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
@@ -74,7 +74,7 @@ def test_a_connection_that_breaks_is_no_reader_of_stdout_that_leaves(monkeypatch
 
 
 def stream(kind, raw, **given):
-    """A stream of a kind over raw bytes."""
+    """Return a stream of a kind over raw bytes."""
     return kind(io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8"), **given)
 
 
@@ -82,25 +82,25 @@ class Full(io.RawIOBase):
     """A file on a full disk."""
 
     def writable(self):
-        """It is opened for writing."""
+        """Whether it is writable: it is."""
         return True
 
     is_full = True
 
     def write(self, data):
-        """Nothing fits."""
+        """Fail, because nothing fits."""
         if self.is_full:
             raise OSError(28, "No space left on device")
         return len(data)
 
     def fileno(self):
-        """A number of its own, which is given away when nothing can be written."""
+        """Return its own descriptor, which is replaced when nothing can be written."""
         return self.number
 
 
 @pytest.fixture
 def full():
-    """A file on a full disk, with a real number."""
+    """Return a file on a full disk, with a real descriptor."""
     raw = Full()
     raw.number = os.open(os.devnull, os.O_WRONLY)
     yield raw
@@ -108,16 +108,16 @@ def full():
 
 
 def test_a_full_stdout_is_an_error_and_a_full_stderr_none(full):
-    """Data is never lost silently, a message never ends a run."""
+    """Data is never lost silently, and a message never ends a run."""
     out, err = stream(Stdout, full), stream(Stderr, full)
     with pytest.raises(UnwritableError, match="No space left"):
         print("x", file=out, flush=True)
     print("x", file=err, flush=True)
-    full.is_full = False  # else it would fail once more when the streams are closed
+    full.is_full = False  # else it would fail again when the streams are closed
 
 
 def test_a_traceback_in_pieces_has_no_secret():
-    """Python writes a traceback in pieces, and an address may fall apart between two of them."""
+    """Python writes a traceback in pieces, and an address may be split between two of them."""
     raw = io.BytesIO()
     raw_stream = Stderr(io.TextIOWrapper(raw, encoding="utf-8"))
     for piece in ("ValueError: rtsp://adm:", "zzkw@host/1\n", "\x1b[2J\n"):
@@ -127,7 +127,7 @@ def test_a_traceback_in_pieces_has_no_secret():
 
 
 def test_the_file_of_a_stream_outlives_it():
-    """Python writes to it at the end, as the traceback of what nobody caught."""
+    """Python writes to it at the end, for example an uncaught exception."""
     raw = io.BytesIO()
     shared = io.TextIOWrapper(raw, encoding="utf-8")
     own = Stderr(shared)
@@ -138,7 +138,7 @@ def test_the_file_of_a_stream_outlives_it():
 
 
 def test_a_fault_that_nobody_expected_shows_its_traceback_without_secrets():
-    """It ends with exit code 1, and its message may name an address."""
+    """The exit code is 1; the message may contain an address."""
     script = (
         "import sys; from edgecls.cli import entry\n"
         "def broken(**_): raise RuntimeError('rtsp://adm:zzkw@host/1')\n"

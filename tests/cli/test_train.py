@@ -1,4 +1,4 @@
-"""`edgecls train`."""
+"""Tests of `edgecls train`."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SMALL = ("--size", 16, "--kernels", 8, "--dense", 32, "--batch", 16, "--epochs",
 
 @pytest.fixture
 def call():
-    """Run the command in this process and give the handlers of signals back."""
+    """Run the command in this process, and restore the signal handlers."""
     before = signal.getsignal(signal.SIGTERM)
     yield lambda *arguments: CliRunner().invoke(app, list(map(str, arguments)))
     signal.signal(signal.SIGTERM, before)
 
 
 def test_folders_to_a_run(edgecls, shapes, tmp_path):
-    """Exit code 0; one line on stdout with the score, one line an epoch, the gap and the page on stderr; no other noise."""
+    """Exit code 0; one line on stdout with the score; one line per epoch, the gap and the page on stderr; nothing else."""
     done = edgecls("train", shapes, "--out", "run", *SMALL, "--epochs", 2)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("run: 2 epochs; on 20 held-out pictures: top1 ")
@@ -49,7 +49,7 @@ def test_folders_to_a_run(edgecls, shapes, tmp_path):
 
 
 def test_every_option_reaches_the_settings(call, shapes, tmp_path):
-    """config.toml of a run holds what each option said."""
+    """They are in config.toml of the run."""
     (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
     done = call(
         "train", shapes, "--out", tmp_path / "run", "--arch", "classic", "--size", "24x16", "--color", "rgb",
@@ -85,7 +85,7 @@ def test_every_option_reaches_the_settings(call, shapes, tmp_path):
 
 
 def test_no_augment_switches_all_kinds_off_and_one_may_stay(call, shapes, tmp_path):
-    """--no-augment --augment-scale 0.1 leaves the scale alone."""
+    """--no-augment --augment-scale 0.1 keeps only the scale."""
     call("train", shapes, "--out", tmp_path / "run", *SMALL, "--no-augment", "--augment-scale", 0.1)
     assert tomllib.loads((tmp_path / "run" / "config.toml").read_text())["augment"] == {
         "scale": 0.1, "rotation_deg": 0.0, "translation": 0.0, "brightness": 0.0, "contrast": 0.0, "shear": 0.0, "blur": 0.0,
@@ -94,14 +94,14 @@ def test_no_augment_switches_all_kinds_off_and_one_may_stay(call, shapes, tmp_pa
 
 
 def test_the_config_of_a_run_makes_it_again(call, trained, tmp_path):
-    """--config alone gives data and settings; options go over it."""
+    """--config alone gives data and settings; options override it."""
     done = call("train", "--config", trained.out / "config.toml", "--out", tmp_path / "run", "--epochs", 1)
     assert done.exit_code == 0, done.output
     assert json.loads((tmp_path / "run" / "card.json").read_text())["dataset"] == trained.card.dataset
 
 
 def test_resume_goes_on_after_the_last_whole_epoch(call, shapes, tmp_path):
-    """--resume needs no other word: the settings are those of the run."""
+    """--resume needs no other options: the settings are those of the run."""
     call("train", shapes, "--out", tmp_path / "run", *SMALL)
     done = call("train", "--out", tmp_path / "run", "--resume", "--epochs", 2)
     assert done.exit_code == 0, done.output
@@ -109,7 +109,7 @@ def test_resume_goes_on_after_the_last_whole_epoch(call, shapes, tmp_path):
 
 
 def test_ctrl_c_keeps_the_best_epoch_and_exits_with_130(call, shapes, tmp_path, monkeypatch):
-    """The run is whole up to the last epoch, and the line on stderr says how to go on."""
+    """The run is complete up to the last epoch, and the line on stderr says how to continue."""
     monkeypatch.setattr(command, "_watcher", lambda: runs.Listener(stop_after=1))
     done = call("train", shapes, "--out", tmp_path / "run", *SMALL, "--epochs", 3)
     assert done.exit_code == 130
@@ -128,7 +128,7 @@ def test_ctrl_c_before_the_first_epoch_exits_with_130(call, shapes, tmp_path, mo
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_process_keeps_the_best_epoch(shapes, tmp_path, number):
-    """SIGINT and SIGTERM during training end it with 130 and 143 and a whole run folder."""
+    """SIGINT and SIGTERM during training end it with 130 and 143 and a complete run folder."""
     arguments = ["train", shapes, "--out", tmp_path / "run", *SMALL, "--epochs", 100000]
     command_line = [sys.executable, "-m", "edgecls", *map(str, arguments)]
     with subprocess.Popen(command_line, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -144,7 +144,7 @@ def test_a_signal_to_the_process_keeps_the_best_epoch(shapes, tmp_path, number):
 
 
 def test_memory_says_what_pictures_may_take(call, shapes, tmp_path):
-    """With --memory 0 they are kept in a file, which is said; the epochs are those of a run in memory."""
+    """With --memory 0 they are stored in a file, which is reported; the epochs are the same."""
     said = []
     for name, options in (("disk", ("--memory", 0)), ("memory", ("--memory", 0.5))):
         done = call("train", shapes, "--out", tmp_path / name, *SMALL, *options)
@@ -159,8 +159,8 @@ def test_memory_says_what_pictures_may_take(call, shapes, tmp_path):
     assert one == two
 
 
-def test_a_loss_that_is_no_number_is_one_line_and_exit_code_1(call, shapes, tmp_path):
-    """It says in which batch, why most likely, and what to do."""
+def test_a_nan_loss_is_one_line_and_exit_code_1(call, shapes, tmp_path):
+    """It names the batch, the likely reason and a fix."""
     done = call("train", shapes, "--out", tmp_path / "run", *SMALL, "--optimizer", "sgd", "--rate", "1e30")
     assert done.exit_code == 1
     last = done.stderr.splitlines()[-1]
@@ -170,8 +170,8 @@ def test_a_loss_that_is_no_number_is_one_line_and_exit_code_1(call, shapes, tmp_
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")
 def test_a_disk_that_fills_up_is_one_line_and_the_run_goes_on_later(call, shapes, tmp_path):
-    """Where no file may grow beyond 150 kB the model cannot be written: exit code 1, the file and the reason, no rest of it.
-    Once there is room the same command trains.
+    """If no file may exceed 150 kB, the model cannot be written: exit code 1, the file and the reason, and no partial file.
+    Once there is room, the same command trains.
     """
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))"
     arguments = ["train", shapes, "--out", tmp_path / "run", *SMALL]
@@ -191,7 +191,7 @@ def test_a_disk_that_fills_up_is_one_line_and_the_run_goes_on_later(call, shapes
 
 
 def test_resume_on_pictures_that_have_changed_is_refused(call, tmp_path):
-    """Another picture makes another run: the line has both fingerprints and the ways out; brought back, the run goes on."""
+    """The line has both fingerprints and the ways out; with the old pictures, the run continues."""
     drawn.write_class_folders(tmp_path / "data", pictures=12)
     call("train", tmp_path / "data", "--out", tmp_path / "run", *SMALL)
     picture = tmp_path / "data" / "ring" / "003.png"
@@ -233,8 +233,8 @@ def single_picture_and_names_alike(folder):
         shutil.copy(folder / "disc" / "000.png", folder / name / f"{name}.png")
 
 
-def test_what_is_noted_about_the_data_is_said_before_it_is_refused(call, tmp_path):
-    """Both notes help: a class of one picture may be another one, mistyped."""
+def test_notes_about_the_data_are_printed_before_the_error(call, tmp_path):
+    """Both help: a class with one picture may be another one, misspelled."""
     single_picture_and_names_alike(tmp_path / "data")
     done = call("train", tmp_path / "data", "--out", tmp_path / "run", *SMALL)
     assert done.exit_code == 1
@@ -266,7 +266,7 @@ def empty(folder):
     ],
 )  # fmt: skip
 def test_bad_data_is_one_line_and_exit_code_1(call, tmp_path, make, message):
-    """Missing, empty, one class, a single picture, a manifest without columns: one line, no model, no stdout."""
+    """Missing, empty, one class, a single picture, a manifest without columns: one line, no model, empty stdout."""
     make(tmp_path / "data")
     done = call("train", tmp_path / "data", "--out", tmp_path / "run", *SMALL)
     assert done.exit_code == 1
@@ -309,7 +309,7 @@ def test_a_broken_picture_is_left_out_or_stops(call, tmp_path):
     ],
 )
 def test_a_bad_option_is_one_line_and_exit_code_1(call, shapes, tmp_path, options, message):
-    """The option, what it may be and what was given; no model is left."""
+    """The line names the option, what is expected and what was given; no model is left."""
     done = call("train", shapes, "--out", tmp_path / "run", *SMALL, *options)
     assert done.exit_code == 1, done.output
     assert message in done.stderr.splitlines()[-1]
@@ -325,7 +325,7 @@ def test_a_place_that_cannot_be_written_is_refused(call, shapes, tmp_path):
 
 
 def test_a_run_is_not_written_over(call, shapes, trained):
-    """The error says both ways out."""
+    """The error names both ways out."""
     done = call("train", shapes, "--out", trained.out, *SMALL)
     assert done.exit_code == 1
     assert "already has a run; continue it with --resume, or choose another --out" in done.stderr
@@ -340,7 +340,7 @@ def test_wrong_usage_is_exit_code_2(call, arguments):
 
 
 def test_debug_shows_the_traceback(edgecls):
-    """--debug anywhere on the line shows where it failed; the one line still comes last."""
+    """With --debug anywhere in the command; the one line still comes last."""
     done = edgecls("train", "none", "--out", "run", "--debug")
     assert done.returncode == 1
     assert "Traceback" in done.stderr

@@ -106,7 +106,7 @@ def test_of_several_objects_the_one_with_the_label_is_cropped(pictures):
 
 
 def test_an_object_is_shown_where_it_is_seen_best(pictures):
-    """The picture is that of the event's view, not of its start, and is replaced at the end by a better one, as is the .json."""
+    """The picture is that of the event's view, not of its start. At the end a better one replaces it and the .json."""
     shot = ShotSettings(shows=("frame", "crop"), quality=100)
     thing = Event("object", "gate", "motion", "car", 0.9, Moment(1, 0.04), track_id=1)
     with SnapshotSink(pictures, shot) as sink:
