@@ -1,4 +1,4 @@
-"""Frames in, events out: drawn worlds of which everything is known."""
+"""Tests of events from frames of drawn worlds in which everything is known."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ BAY = Zone("bay", Polygon.rectangle(0.6, 0.0, 0.3, 1.0), look="objects")
 
 
 def says(label, score=0.9):
-    """A prediction."""
+    """Return a prediction."""
     return Prediction(label, score, 0, ((label, score),))
 
 
 def thing(x, y, label="car", score=0.9, width=40, height=20):
-    """A moving box with its middle at (x, y)."""
+    """Return a moving box centered at (x, y)."""
     return Detection(
         Box(round(x - width / 2), round(y - height / 2), round(x + width / 2), round(y + height / 2)),
         says(label, score),
@@ -41,12 +41,12 @@ def thing(x, y, label="car", score=0.9, width=40, height=20):
 
 
 def zone(label, score=0.9, region="frame"):
-    """What a zone shows."""
+    """Return a detection in a zone."""
     return Detection(Box(0, 0, WIDE, HIGH), says(label, score), region)
 
 
 def happens(frames, rules, *, fps=FPS, live_from=None):
-    """All events of frames, each a list of detections, or None where there is no frame."""
+    """Return all events of frames; each is a list of detections, or None for a missing frame."""
     camera, events = CameraEvents("gate", rules, model="street"), []
     for index, detections in enumerate(frames):
         if detections is not None:
@@ -56,17 +56,17 @@ def happens(frames, rules, *, fps=FPS, live_from=None):
 
 
 def of_kind(events, kind):
-    """Those that have ended, of one kind."""
+    """Return the ended events of one kind."""
     return [event for event in events if event.kind == kind and event.end is not None]
 
 
 def drive(start, stop, y, frames, label="car"):
-    """One that goes from x to x."""
+    """Return frames of an object that moves from x to x."""
     return [[thing(x, y, label)] for x in np.linspace(start, stop, frames)]
 
 
 def together(*paths):
-    """Several at once."""
+    """Combine the frames of several objects."""
     return [[d for path in paths if i < len(path) for d in path[i]] for i in range(max(map(len, paths)))]
 
 
@@ -82,7 +82,7 @@ def test_a_zone_gives_states():
 
 
 def test_each_zone_has_a_state_and_a_rule_of_its_own():
-    """One that flickers does not touch the other."""
+    """One that flickers does not affect the other."""
     calm = StateSettings(seconds=0.4)
     rules = Rules(zones=(Zone("a", BAY.area, state=calm), Zone("b", BAY.area, state=replace(calm, dwell_s=100.0))))
     frames = [[zone("on", region="a"), zone("on", region="b")]] * 100
@@ -90,7 +90,7 @@ def test_each_zone_has_a_state_and_a_rule_of_its_own():
 
 
 def test_an_object_crosses_a_line_once_with_its_label_and_direction():
-    """Of a car from left to right and a truck from right to left."""
+    """A car from left to right, and a truck from right to left."""
     frames = together(drive(20, 380, 50, 60), drive(380, 20, 150, 80, "truck"))
     crossings = of_kind(happens(frames, Rules(lines=(DOWN,))), "crossing")
     assert [(e.label, e.direction, e.region, e.duration_s) for e in crossings] == [
@@ -100,16 +100,16 @@ def test_an_object_crosses_a_line_once_with_its_label_and_direction():
     assert [abs(e.start.frame - middle) <= 2 for e, middle in zip(crossings, (30, 40), strict=True)] == [True, True]
 
 
-def test_what_trembles_on_a_line_crosses_it_once():
-    """It comes, stands on the line for two seconds, and goes on."""
+def test_an_object_that_jitters_on_a_line_crosses_it_once():
+    """It arrives, stands on the line for two seconds, and continues."""
     rng = np.random.default_rng(0)
     stand = [[thing(200 + rng.uniform(-3, 3), 50)] for _ in range(50)]
     frames = drive(20, 198, 50, 40) + stand + drive(202, 380, 50, 40)
     assert len(of_kind(happens(frames, Rules(lines=(DOWN,))), "crossing")) == 1
 
 
-def test_what_turns_back_crosses_both_ways():
-    """Out and in again are two crossings of one object."""
+def test_an_object_that_turns_back_crosses_both_ways():
+    """Two crossings of one object."""
     frames = drive(100, 300, 50, 40) + drive(300, 100, 50, 40)
     out, back = of_kind(happens(frames, Rules(lines=(DOWN,))), "crossing")
     assert (out.direction, back.direction) == ("out", "in")
@@ -118,12 +118,12 @@ def test_what_turns_back_crosses_both_ways():
 
 
 def test_background_is_no_object():
-    """A shadow that moves over the line: the model says that it is nothing."""
+    """The model labels a shadow that moves over the line as background."""
     assert happens(drive(20, 380, 50, 60, "background"), Rules(lines=(DOWN,))) == []
 
 
 def test_one_frame_in_three_may_say_background():
-    """The vote says what it is."""
+    """The vote decides."""
     frames = drive(20, 380, 50, 60)
     frames[::3] = [[thing(d[0].box.left + 20, 50, "background")] for d in frames[::3]]
     events = happens(frames, Rules(lines=(DOWN,)))
@@ -131,14 +131,14 @@ def test_one_frame_in_three_may_say_background():
 
 
 def test_lines_may_count_some_labels_only():
-    """A bus lane."""
+    """As for a bus lane."""
     buses = replace(DOWN, labels=("bus",))
     frames = together(drive(20, 380, 50, 60, "bus"), drive(20, 380, 150, 60, "car"))
     assert [e.label for e in of_kind(happens(frames, Rules(lines=(buses,))), "crossing")] == ["bus"]
 
 
-def test_an_object_is_told_of_from_its_first_frame_to_its_last():
-    """Also one that had crossed the line before it counted; its begin and its end have one id."""
+def test_an_object_lasts_from_its_first_frame_to_its_last():
+    """Also if it crossed the line before it was confirmed. Beginning and end have the same id."""
     frames = [[]] * 10 + drive(20, 380, 50, 60) + [[]] * 40
     events = happens(frames, Rules(lines=(DOWN,)))
     begin, end = (e for e in events if e.kind == "object")
@@ -149,8 +149,8 @@ def test_an_object_is_told_of_from_its_first_frame_to_its_last():
 
 
 def test_an_object_has_its_best_view():
-    """It comes in from the left, grows, and leaves by the right: when it is told of the view is its largest box so far that
-    does not touch the border, at its end the largest of all such; frames of another label are no view of a car.
+    """It enters on the left, grows, and leaves on the right. When it is reported, the view is its largest box so far that does
+    not touch the border; at its end, the largest of all such. Frames with another label are no views of a car.
     """
     rights = [20, 30, 40, 50, *range(62, 500, 12)]
     boxes = [Box(max(0, right - 40 - i), 50, min(right, WIDE), 90) for i, right in enumerate(rights) if right < 430]
@@ -166,7 +166,7 @@ def test_an_object_has_its_best_view():
 
 
 def test_a_crossing_and_a_presence_have_the_box_of_their_object():
-    """In the frame in which they began, at the begin and at the end."""
+    """In the frame in which they began, both when they begin and when they end."""
     events = happens(drive(20, 380, 50, 60), Rules(lines=(DOWN,), zones=(BAY,)))
     found = [e for e in events if e.kind in ("presence", "crossing")]
     assert {e.kind for e in found} == {"presence", "crossing"}
@@ -177,7 +177,7 @@ def test_a_crossing_and_a_presence_have_the_box_of_their_object():
 
 
 def test_presence_in_a_zone_has_a_dwell():
-    """A truck that stops in the bay for three seconds is told of, a car that passes is not."""
+    """A truck that stops in the bay for three seconds is reported; a car that passes is not."""
     rules = Rules(zones=(replace(BAY, dwell_s=2.0),))
     stops = drive(20, 300, 50, 40, "truck") + [[thing(300, 50, "truck")]] * 75 + drive(300, 380, 50, 15, "truck")
     frames = together(stops, drive(20, 380, 150, 60))
@@ -187,8 +187,8 @@ def test_presence_in_a_zone_has_a_dwell():
     assert len(of_kind(happens(frames, Rules(zones=(BAY,))), "presence")) == 2
 
 
-def test_a_presence_is_told_of_as_soon_as_it_has_lasted():
-    """Not when it is over."""
+def test_a_presence_is_reported_as_soon_as_it_has_lasted():
+    """Not only when it is over."""
     rules = Rules(zones=(replace(BAY, dwell_s=1.0),))
     camera, told = CameraEvents("gate", rules), None
     for index, (one,) in enumerate(drive(20, 300, 50, 40) + [[thing(300, 50)]] * 100):
@@ -198,7 +198,7 @@ def test_a_presence_is_told_of_as_soon_as_it_has_lasted():
 
 
 def test_counts_by_interval():
-    """Two seconds each: one that crosses in the first, none in the second; who is in the zone, and how many at a time."""
+    """Two seconds each: one crossing in the first, none in the second; and who is in the zone, and how many on average."""
     rules = Rules(zones=(BAY,), lines=(DOWN,), count_every_s=4.0)
     frames = drive(20, 300, 50, 40) + [[thing(300, 50)]] * 160
     counts = of_kind(happens(frames, rules), "count")
@@ -210,14 +210,14 @@ def test_counts_by_interval():
 
 
 def test_an_interval_without_a_frame_has_no_counts():
-    """Nobody knows what passed during an outage."""
+    """Nothing is known about an outage."""
     rules = Rules(lines=(DOWN,), count_every_s=1.0)
     counts = of_kind(happens([[]] * 25 + [None] * 50 + [[]] * 25, rules), "count")
     assert sorted({e.start.frame for e in counts}) == [0, 75]
 
 
-def test_the_anchor_may_be_where_it_stands():
-    """A tall one whose middle stays above the line, and whose feet cross it."""
+def test_the_anchor_may_be_the_bottom():
+    """The middle of a tall object stays above the line, and its bottom edge crosses it."""
     across = CountingLine("kerb", Line((0.0, 0.5), (1.0, 0.5)))
     frames = [[thing(200, y, "person", width=20, height=80)] for y in np.linspace(40, 80, 60)]
     assert of_kind(happens(frames, Rules(lines=(across,))), "crossing") == []
@@ -226,7 +226,7 @@ def test_the_anchor_may_be_where_it_stands():
 
 
 def test_the_same_frames_give_the_same_events_and_ids():
-    """Of a live camera the ids differ from run to run, as what happens does."""
+    """Ids of a live camera differ from run to run."""
     frames = together(drive(20, 380, 50, 60), [[zone("on")]] * 100)
     rules = Rules(zones=(BAY,), lines=(DOWN,))
     one, two = happens(frames, rules), happens(frames, rules)
@@ -238,14 +238,14 @@ def test_the_same_frames_give_the_same_events_and_ids():
 
 
 def test_two_films_of_one_camera_have_events_of_their_own():
-    """What happens at the same frame of another film has another id; of the same film it has the same."""
+    """Events at the same frame of different files have different ids; of the same file, the same id."""
     evening, again, night = (
         Event("state", "gate", "frame", "open", 0.9, Moment(7, 0.28, file=film)) for film in ("1.mp4", "1.mp4", "2.mp4")
     )
     assert evening.id == again.id != night.id
 
 
-def test_ids_are_unique_but_for_begin_and_end():
+def test_ids_are_unique_except_for_beginning_and_end():
     """Over many objects and states."""
     frames = together(
         *(drive(20, 380, 20 + 30 * lane, 40 + 10 * lane) for lane in range(5)), [[zone("on")], [zone("off")]] * 60
@@ -257,7 +257,7 @@ def test_ids_are_unique_but_for_begin_and_end():
 
 
 def test_an_event_is_a_line_of_json():
-    """With what belongs to its kind."""
+    """With the fields of its kind."""
     (event,) = of_kind(happens(drive(20, 380, 50, 60), Rules(lines=(DOWN,))), "crossing")
     line = json.loads(event_line(event))
     assert line["event"] == event.id
@@ -295,7 +295,7 @@ BLACK = Unfit("black", Moment(20, 0.8), Moment(49, 1.96))
 
 
 def goes_dark(frames, first, last, *, classified=False, close=True):
-    """All events of frames of which some are black: those have no detections, unless they are classified anyway."""
+    """Return all events of frames of which some are black; these have no detections unless they are classified anyway."""
     camera, events = CameraEvents("gate", Rules(zones=(BAY,), lines=(DOWN,), count_every_s=100.0)), []
     for index, detections in enumerate(frames):
         now = Moment(index, round(index / FPS, 3))
@@ -306,7 +306,7 @@ def goes_dark(frames, first, last, *, classified=False, close=True):
 
 
 def test_a_fault_is_an_event_and_nothing_else_happens_in_it():
-    """It begins and ends once; the state that was there ends when it is held no longer, and not with what nobody saw."""
+    """It begins and ends once. The state before it ends when the gap exceeds `hold_s`, with the last frame that showed it."""
     frames = [[zone("open")]] * 1000
     told = goes_dark(frames, 100, 800)
     faults = [(i, e.label, e.region, e.start.frame, e.end and e.end.frame) for i, e in told if e.kind == "health"]
@@ -317,7 +317,7 @@ def test_a_fault_is_an_event_and_nothing_else_happens_in_it():
 
 
 def test_an_object_is_lost_in_black_frames_and_not_counted_twice():
-    """A car that crosses while nobody sees it is no crossing; one that goes on after a short fault is one object."""
+    """A crossing during black frames does not count; an object that continues after a short fault is the same object."""
     car = drive(20, 380, 50, 100)
     told = goes_dark(car + [[]] * 100, 45, 90)
     assert [e for _, e in told if e.kind == "crossing" and e.end] == []
@@ -330,8 +330,8 @@ def test_an_object_is_lost_in_black_frames_and_not_counted_twice():
     assert dict(out.counts) == {"car": 1}
 
 
-def test_what_is_classified_anyway_counts():
-    """The same states and objects as without the fault, and the fault."""
+def test_frames_that_are_classified_anyway_count():
+    """The same states and objects as without the fault, and the fault itself."""
     frames = together(drive(20, 380, 50, 100), [[zone("on")]] * 150)
     plain, anyway = goes_dark(frames, 0, 0), goes_dark(frames, 30, 90, classified=True)
     assert [e for _, e in anyway if e.kind != "health"] == [e for _, e in plain]
@@ -339,7 +339,7 @@ def test_what_is_classified_anyway_counts():
 
 
 def test_a_fault_may_follow_another():
-    """The first ends before the second begins; the one that goes on at the close ends with the last frame that showed it."""
+    """The first ends before the second begins; one that lasts at the close ends with the last frame that showed it."""
     camera, events = CameraEvents("gate", Rules()), []
     for index in range(40):
         since, fault = (Moment(10, 0.4), "black") if index < 20 else (Moment(20, 0.8), "moved")
@@ -350,7 +350,7 @@ def test_a_fault_may_follow_another():
 
 
 def test_a_camera_is_lost_until_its_next_frame():
-    """Told once, however often it is opened in vain; one that never came back was lost as long as it was heard of."""
+    """Reported once, however many attempts fail. One that never returns was lost until its last state change."""
     events = Events({"gate": Rules()})
     told = events.change(StateChange("gate", "connecting", "", 100.0))
     told += events.step(Observation("gate", Moment(7, 0.28, 100.28), (HIGH, WIDE), ()))
@@ -368,7 +368,7 @@ def test_a_camera_is_lost_until_its_next_frame():
 
 
 def test_a_camera_whose_health_is_off_has_no_such_events():
-    """Though a recording of it says that it was unfit, or lost."""
+    """Even if its recording says that it was unfit or lost."""
     events = Events({"gate": Rules(health=False)})
     told = events.change(StateChange("gate", "lost", "", 1.0))
     told += events.step(Observation("gate", Moment(50, 2.0), (HIGH, WIDE), (), BLACK))
@@ -376,7 +376,7 @@ def test_a_camera_whose_health_is_off_has_no_such_events():
 
 
 def test_rules_may_be_those_of_all_cameras():
-    """Each camera is watched by itself, by the same rules; others for all of them end what goes on at all."""
+    """Each camera is watched independently by the same rules; new rules for all end all ongoing events."""
 
     def lit(camera, frame):
         detections = (Detection(Box(0, 0, WIDE, HIGH), says("lit"), "frame"),)
@@ -389,8 +389,8 @@ def test_rules_may_be_those_of_all_cameras():
     assert [event.camera for event in events.use(Rules())] == ["a", "b"]
 
 
-def test_other_rules_and_models_end_what_goes_on():
-    """At cameras whose rules are others, whose frames are, or, with another model, at all; elsewhere nothing is touched."""
+def test_other_rules_and_models_end_ongoing_events():
+    """Of cameras with other rules or another source, or of all with another model; other cameras are unaffected."""
     rule, model = Rules(state=StateSettings(seconds=0.0)), "street"
 
     def lit(camera, frame):
@@ -406,7 +406,7 @@ def test_other_rules_and_models_end_what_goes_on():
     assert (b.camera, b.label, b.end.frame, b.model) == ("b", "lit", 9, "street")
     (c,) = events.use({"a": rule}, anew=["c"])
     assert c.camera == "c"
-    assert events.step(lit("a", 10)) == []  # it goes on
+    assert events.step(lit("a", 10)) == []  # it continues
     (a,) = events.use({"a": rule}, model="other")
     assert (a.camera, a.start.frame, a.end.frame, a.model) == ("a", 0, 10, "street")
     begun = [event for frame in range(11, 20) for event in events.step(lit("a", frame))]

@@ -1,4 +1,4 @@
-"""Events of drawn films against what was drawn: how many are found, how many are right, how far off their times are."""
+"""Tests of events of drawn videos against the truth: how many are found, how many are right, how precise their times are."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ CAMERA = Camera(
     line=(CountingLine("line", Line((LINE, 0.0), (LINE, 1.0)), left="east", right="west"),),
     ignore=(Polygon.rectangle(*LAMP),),
 )  # fmt: skip
-"""The usual settings."""
+"""The default settings."""
 
 
 @pytest.fixture(scope="module")
 def colors(tmp_path_factory) -> Classifier:
-    """The model of what is drawn."""
+    """Return a model for the drawn colours."""
     path = tmp_path_factory.mktemp("model") / "colors.onnx"
     path.write_bytes(color_model())
     return Classifier.load(path, device="cpu", threads=1)
@@ -33,12 +33,12 @@ def colors(tmp_path_factory) -> Classifier:
 
 @pytest.fixture(scope="module")
 def films(colors) -> list:
-    """Each film, and what a run told of it."""
+    """Return each video and the events of a run over it."""
     return [(film, happens(colors, film)) for film in map(road, SEEDS)]
 
 
 def happens(classifier: Classifier, film: Road) -> list:
-    """All that is told of a film."""
+    """Return all events of a video."""
     pipeline, events = Pipeline(classifier, regions=CAMERA.regions()), Events({"road": CAMERA.rules})
     told = []
     for index, (time_s, picture) in enumerate(film.pictures()):
@@ -49,7 +49,7 @@ def happens(classifier: Classifier, film: Road) -> list:
 
 
 def matched(true: list, told: list) -> int:
-    """How many of what was told are something that happened, each once: the same words, each time within the tolerance."""
+    """Return how many events match a true one, each once: the same fields, and each time within the tolerance."""
     left, hits = list(true), 0
     for words, *times in told:
         hit = next(
@@ -67,14 +67,14 @@ def matched(true: list, told: list) -> int:
 
 
 def assert_found(true: list, told: list) -> None:
-    """Precision and recall of 0.98 or more."""
+    """Check for precision and recall of 0.98 or more."""
     hits = matched(true, told)
     assert hits >= 0.98 * len(told), f"{len(told) - hits} of {len(told)} were invented"
     assert hits >= 0.98 * len(true), f"{len(true) - hits} of {len(true)} were missed"
 
 
 def test_crossings_are_those_that_were_drawn(films):
-    """Of cars, vans and trucks, at three speeds, in both directions, with light that jumps: each once, when it crossed."""
+    """Cars, vans and trucks at three speeds, in both directions, with changing light: each once, when it crossed."""
     true = [((i, d.kind, d.goes_to), d.crosses_s) for i, (film, _) in enumerate(films) for d in film.drives]
     told = [((i, e.label, e.direction), e.start.time_s) for i, (_, events) in enumerate(films) for e in events
             if e.kind == "crossing"]  # fmt: skip
@@ -96,7 +96,7 @@ def test_states_are_those_that_were_drawn(films):
 
 
 def test_objects_are_those_that_were_drawn(films):
-    """Nothing but vehicles moved, and each is followed from when it came to when it left."""
+    """Only vehicles moved, and each is tracked from when it enters to when it leaves."""
     true = [((i, d.kind), d.enters_s, d.leaves_s) for i, (film, _) in enumerate(films) for d in film.drives]
     told = [((i, e.label), e.start.time_s, e.end.time_s) for i, (_, events) in enumerate(films) for e in events
             if e.kind == "object" and e.end]  # fmt: skip

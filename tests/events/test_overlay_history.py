@@ -1,4 +1,4 @@
-"""What the pictures of a camera show besides labels: totals of lines, who is in a zone, tracks and their paths."""
+"""Tests of what is drawn besides labels: totals of lines, objects in zones, tracks and their paths."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HIGH, WIDE = 200, 400
 
 
 def driven(camera: CameraEvents, xs, label: str = "car") -> None:
-    """Move a box of 40x40 pixels along y = 100, a frame for each x."""
+    """Move a box of 40x40 pixels along y = 100, to one x per frame."""
     for i, x in enumerate(xs):
         box = Box(x, 80, x + 40, 120)
         camera.step(
@@ -26,14 +26,14 @@ def driven(camera: CameraEvents, xs, label: str = "car") -> None:
 
 
 def test_totals_tracks_and_paths_are_those_of_the_frames():
-    """A car that drives from left to right over the middle is counted once, is in the right half, and has left a path."""
+    """A car that crosses the middle from left to right is counted once, is in the right half, and has a path."""
     camera = CameraEvents("gate", RULES)
     driven(camera, range(20, 320, 10))
     overlay = camera.overlay()
     line, zone = overlay.lines[0], overlay.areas[0]
     assert (line.name, line.left, line.left_note, line.right, line.right_note) == ("middle", "in", "1", "out", "0")
     assert (zone.name, zone.look, zone.note) == ("right half", "objects", "1")
-    assert overlay.marks[0] is None  # what the lamp shows is no track
+    assert overlay.marks[0] is None  # the lamp is no track
     mark = overlay.marks[1]
     assert mark is not None
     assert (mark.track_id, mark.label, mark.is_ignored) == (1, "car", False)
@@ -42,8 +42,8 @@ def test_totals_tracks_and_paths_are_those_of_the_frames():
     assert {round(y, 1) for _, y in mark.path} == {0.5}
 
 
-def test_what_is_ignored_is_marked_and_counted_nowhere():
-    """Its box is drawn, but not as an object."""
+def test_ignored_objects_are_marked_and_not_counted():
+    """Their boxes are drawn, but not as objects."""
     camera = CameraEvents("gate", RULES)
     driven(camera, range(20, 320, 10), "background")
     overlay = camera.overlay()
@@ -53,7 +53,7 @@ def test_what_is_ignored_is_marked_and_counted_nowhere():
 
 
 def test_paths_end_with_their_tracks_and_totals_stay():
-    """After a gap of many seconds there is another track, with a path of its own."""
+    """After a gap of many seconds there is another track, with its own path."""
     camera = CameraEvents("gate", RULES)
     driven(camera, range(20, 320, 10))
     camera.step(Moment(1000, 40.0), (HIGH, WIDE), [])

@@ -1,6 +1,6 @@
-"""Events of real videos: EDGECLS_DATA names the folder with video/car-detection.mp4 and video/vtest.avi; skipped elsewhere.
+"""Tests of events in real videos: EDGECLS_DATA names the folder with video/car-detection.mp4 and video/vtest.avi; else skipped.
 
-What happened there was taken by eye, frame by frame. The settings are the usual ones and a line.
+The truth was determined by eye, frame by frame. The settings are the defaults and a line.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.conftest import ROOT
 ACROSS = CountingLine("middle", Line((0.0, 0.5), (1.0, 0.5)), left="up", right="down")
 FPS = 12.5
 VEHICLES = ((79, "up"), (206, "down"), (211, "up"), (332, "down"))
-"""The frame in which the middle of each vehicle of car-detection.mp4 is on the line: white, silver, red, white. The camera
+"""The frame in which the center of each vehicle of car-detection.mp4 is on the line: white, silver, red, white. The camera
 closes its iris by half when the white ones come."""
 
 PLAZA_FPS = 10
@@ -49,16 +49,15 @@ PLAZA = {
         "677R 688L 700R 706L 745R 751L 773L 783R 789R",
     ),
 }
-"""Who crosses three upright lines over the plaza of vtest.avi, by the line's place from left to right: the first frame that
-counts, then the frame in which the middle of each person is on the line, and where he goes. Many cross one behind another or
+"""Who crosses three vertical lines over the plaza of vtest.avi, by the line's place from left to right: the first frame that
+counts, then the frame in which the center of each person is on the line, and the direction. Many cross one behind another or
 stop near by; at 425 somebody has stood on the line for two seconds and will for two more. The third line is beside a lamp post
-whose sign hides people from head to hip; two stand on it during the first 14 s. The
-defaults were chosen with this video at hand.
+whose sign hides people from head to hip; two stand on it during the first 14 s. The defaults were chosen with this video.
 """
 
 
 def crossings_of_plaza(real_videos, place: float) -> list[tuple[float, str]]:
-    """The seconds and the direction of each person that a line counts. The usual settings and the line are all that is said."""
+    """Return the time in seconds and the direction of each person that a line counts, with default settings."""
     street = Classifier.load(ROOT / "models" / "street.onnx", device="cpu")
     line = CountingLine("line", Line((place, 0.2), (place, 1.0)), left=RIGHT, right=LEFT, labels=("person",))
     events, told = Events({"plaza": Rules(lines=(line,))}), []
@@ -70,8 +69,8 @@ def crossings_of_plaza(real_videos, place: float) -> list[tuple[float, str]]:
 
 
 def found_of(true: str, told: list[tuple[float, str]]) -> int:
-    """How many of the true crossings were told of, each once, in its direction and within a second, or while he stands on the
-    line.
+    """Return how many of the true crossings were found, each once, in the right direction, and within a second or while the
+    person stands on the line.
     """
     left = sorted(told)
     for crossing in true.split():
@@ -85,8 +84,8 @@ def found_of(true: str, told: list[tuple[float, str]]) -> int:
 
 @pytest.mark.parametrize("place", [0.4, 0.73])
 def test_persons_are_counted_within_a_tenth(real_videos, place):
-    """In 74 s with people before and behind each other, in either direction; nobody is counted who is not there. The pair that
-    comes over the grass as one box is one.
+    """In 74 s with people before and behind each other, in both directions, nobody is counted who is not there. The pair that
+    comes over the grass as one box counts as one.
     """
     true, told = PLAZA[place][1], crossings_of_plaza(real_videos, place)
     assert len(told) == pytest.approx(len(true.split()), rel=0.1)
@@ -94,8 +93,8 @@ def test_persons_are_counted_within_a_tenth(real_videos, place):
 
 
 def test_persons_beside_a_lamp_post_are_counted_within_an_eighth(real_videos):
-    """26 of 29: besides one of the pair two are lost who come from behind the sign in one box with somebody else, so that they
-    are never seen by themselves before the line.
+    """26 of 29: besides one of the pair, two are lost who come from behind the sign in one box with somebody else, so they are
+    never seen alone before the line.
     """
     true, told = PLAZA[0.5][1], crossings_of_plaza(real_videos, 0.5)
     assert len(told) == pytest.approx(len(true.split()), rel=1 / 8)
@@ -103,7 +102,7 @@ def test_persons_beside_a_lamp_post_are_counted_within_an_eighth(real_videos):
 
 
 def test_every_vehicle_is_counted_once(real_videos):
-    """In its direction, as a vehicle, within 0.3 s, and nothing else is."""
+    """In its direction, as a vehicle, within 0.3 s; nothing else is counted."""
     street = Classifier.load(ROOT / "models" / "street.onnx", device="cpu")
     events, told = Events({"road": Rules(lines=(ACROSS,))}), []
     with open_source(f"road={real_videos / 'car-detection.mp4'}") as frames:
@@ -119,7 +118,7 @@ def test_every_vehicle_is_counted_once(real_videos):
 
 @pytest.mark.parametrize("video", ["car-detection.mp4", "vtest.avi"])
 def test_nothing_is_wrong_with_a_good_camera(real_videos, video):
-    """Not while it changes its exposure at once, nor before a crowd; and black is found in the same pictures."""
+    """Neither during sudden changes of exposure nor in front of a crowd; and black is detected in the same pictures."""
     health, dark = Health(), Health()
     with open_source(f"road={real_videos / video}") as frames:
         for frame in frames:

@@ -1,4 +1,4 @@
-"""What rules refuse: too much of something, and labels that a model does not have."""
+"""Tests of invalid rules: too many zones or lines, and labels that the model does not have."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WRONG = {
 
 @pytest.mark.parametrize("setting", WRONG)
 def test_a_label_that_the_model_does_not_have_is_refused_in_python_too(setting):
-    """Events of it would never come. The message names the rule, the model and the nearest label."""
+    """Its events would never occur. The message names the rule, the model and the nearest label."""
     with pytest.raises(ConfigError, match=f"^{setting}: street has no label 'persn'; did you mean 'person'?"):
         Events(WRONG[setting], model="street", labels=LABELS)
     with pytest.raises(ConfigError, match=f"^camera \"north\": {setting}: street has no label 'persn'"):
@@ -36,7 +36,7 @@ def test_a_label_that_the_model_does_not_have_is_refused_in_python_too(setting):
 
 
 def test_labels_that_the_model_has_and_unknown_are_fine():
-    """Nothing is named at all by the usual rules, whose `background` a model need not have."""
+    """The default rules name no label; a model need not have their `background`."""
     Events(Rules(state=StateSettings(labels=("car", "unknown"))), labels=LABELS)
     Events(Rules(), labels=("stop", "yield"))
 
@@ -67,7 +67,7 @@ def test_there_is_a_limit_to_the_cameras_and_sinks_of_a_file():
 
 
 def test_gates_is_the_former_name_of_lines():
-    """Programs written for version 0.2.0 build and read rules with it. They get a warning."""
+    """Programs for version 0.2.0 use it to create and read rules. They get a warning."""
     line = CountingLine("stop", DOWN)
     with pytest.warns(DeprecationWarning, match=r"Rules\(gates=...\) is called Rules\(lines=...\) now"):
         rules = Rules(gates=(line,))

@@ -1,4 +1,4 @@
-"""Labels of single frames in, states out."""
+"""Tests of states from the labels of single frames."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ USUAL = StateSettings()
 
 
 def watch(frames, rule=THREE_OF_FIVE, *, fps=FPS, first=0):
-    """What a machine tells of `frames`, each a label or (label, score) or None for no frame at all: (label, start, end) with
-    the indices of frames, `end` None where it has only begun.
+    """Return the changes for `frames`, each a label, (label, score), or None for a missing frame: (label, start, end) with
+    frame indices; `end` is None for a beginning.
     """
     machine, told = StateMachine(rule), []
     for index, seen in enumerate(frames, first):
@@ -34,22 +34,22 @@ def watch(frames, rule=THREE_OF_FIVE, *, fps=FPS, first=0):
 
 
 def states(frames, rule=THREE_OF_FIVE, **how):
-    """Only the ends: one for each state."""
+    """Return only the ends: one for each state."""
     return [told for told in watch(frames, rule, **how) if told[2] is not None]
 
 
 def letters(text):
-    """A frame for each letter."""
+    """Return a frame for each letter."""
     return list(text)
 
 
 def test_a_state_begins_with_its_first_frame_and_ends_with_its_last():
-    """Though it is told of later, when it is sure."""
+    """Although it is reported later, when it is certain."""
     assert watch(letters("aaaaaaabbbbbbb")) == [("a", 0, None), ("a", 0, 6), ("b", 7, None), ("b", 7, 13)]
 
 
 def test_an_end_comes_before_the_next_beginning():
-    """One region has one state."""
+    """A region has one state at a time."""
     told = watch(letters("aaaaabbbbbccccc"))
     open_now = 0
     for _, _, end in told:
@@ -58,20 +58,20 @@ def test_an_end_comes_before_the_next_beginning():
 
 
 def test_flicker_makes_no_states_and_ends_none():
-    """One or two frames of five are a guess."""
+    """One or two frames of five are not enough."""
     assert states(letters("aaaaaaxaaaayyaaaaaza")) == [("a", 0, 19)]
     assert watch(letters("axbycz")) == []
 
 
-def test_three_in_a_row_are_needed_only_of_five():
-    """Not consecutive ones: three of the last five. It begins where most frames begin to show it."""
+def test_three_of_the_last_five_are_needed():
+    """Not consecutive ones. The state begins where most frames begin to show it."""
     rule = replace(THREE_OF_FIVE, labels=("a",))
     assert states(letters("xxxxxaxaxaaaaaaa"), rule) == [("a", 9, 15)]
     assert states(letters("xxxxxaaxaaxaaxaa"), rule) == [("a", 5, 15)]
 
 
 def test_scores_between_the_thresholds_keep_a_state_and_begin_none():
-    """Hysteresis: 0.5 is too little to enter at 0.6 and enough to stay above 0.4."""
+    """Hysteresis: 0.5 is too little to enter at 0.6, and enough to stay above 0.4."""
     doubtful = [("a", 0.5)] * 20
     assert states(doubtful) == []
     assert states(letters("aaaaa") + doubtful) == [("a", 0, 24)]
@@ -79,13 +79,13 @@ def test_scores_between_the_thresholds_keep_a_state_and_begin_none():
 
 
 def test_low_scores_count_against_a_state():
-    """They are votes, not pauses: what is seen of it below the threshold does not keep it."""
+    """Frames below the threshold are votes against it, not gaps."""
     assert states([("a", 0.9), ("a", 0.1)] * 20, StateSettings(frames=4, share=0.75)) == []
 
 
 @pytest.mark.parametrize("fps", [5, 25, 60])
 def test_seconds_hold_at_any_frame_rate(fps):
-    """With `seconds` a state needs so long, however many frames that are."""
+    """With `seconds`, a state needs this time, however many frames that is."""
     rule = StateSettings(seconds=1.0, share=0.8, labels=("a",))
     around = ["x"] * 2 * fps
     assert states([*around, *["a"] * (fps // 2), *around], rule, fps=fps) == []
@@ -94,20 +94,20 @@ def test_seconds_hold_at_any_frame_rate(fps):
 
 
 def test_a_slow_camera_needs_some_frames_too():
-    """At a frame every two seconds one frame is no second's worth of proof: it takes two of three."""
+    """With a frame every two seconds, one frame is not enough: it takes two of three."""
     assert watch(letters("axxxaxxx"), replace(USUAL, labels=("a",)), fps=0.5) == []
     assert watch(letters("axa"), replace(USUAL, labels=("a",)), fps=0.5) == [("a", 2, None), ("a", 2, 2)]
 
 
-def test_what_lasts_less_than_the_dwell_is_not_told_of():
-    """Two seconds: 1.9 are none, 2 are one, and it begins when it began."""
+def test_a_state_shorter_than_the_dwell_is_not_reported():
+    """With a dwell of 2 s, 1.9 s are not reported and 2 s are, with the true beginning."""
     rule = replace(THREE_OF_FIVE, dwell_s=2.0, labels=("a",))
     assert watch(["x"] * 5 + ["a"] * 20 + ["x"] * 9, rule) == []
     assert watch(["x"] * 5 + ["a"] * 21 + ["x"] * 9, rule) == [("a", 5, None), ("a", 5, 25)]
 
 
 def test_the_cooldown_keeps_the_same_label_quiet():
-    """What ends within it is not told of; what goes on is told of when it is over, from its true beginning."""
+    """A state that ends within it is not reported; a longer one is reported afterwards, with its true beginning."""
     rule = replace(THREE_OF_FIVE, cooldown_s=3.0, labels=("a",))
     again = ["a"] * 10 + ["x"] * 10
     assert watch(again * 2, rule) == [("a", 0, None), ("a", 0, 9)]
@@ -119,15 +119,15 @@ def test_the_cooldown_keeps_the_same_label_quiet():
 
 
 def test_a_gap_ends_a_state():
-    """Of ten seconds without a frame nobody knows what was there; of one second one may suppose it."""
+    """After ten seconds without a frame, the state is unknown; after one second, it is assumed to last."""
     frames = ["a"] * 20
     assert states([*frames, *[None] * 10, *frames]) == [("a", 0, 49)]
     assert states([*frames, *[None] * 110, *frames]) == [("a", 0, 19), ("a", 130, 149)]
 
 
 @pytest.mark.parametrize("skipped", [50, 110])
-def test_frames_that_say_nothing_are_as_no_frames(skipped):
-    """A state neither begins nor goes on in them; but one that they have cut is told of at once."""
+def test_untrusted_frames_count_as_missing(skipped):
+    """A state neither begins nor continues in them; but if the gap becomes too long, its end is reported at once."""
     frames = ["a"] * 20
     machine, told = StateMachine(THREE_OF_FIVE), []
     for index, label in enumerate([*frames, *[None] * skipped, *frames]):
@@ -141,20 +141,20 @@ def test_frames_that_say_nothing_are_as_no_frames(skipped):
 
 
 def test_unknown_is_a_state_of_its_own_or_none():
-    """Its score is that of a label that it is not, and does not matter."""
+    """Its score, which is that of another label, does not matter."""
     frames = [*["a"] * 10, *[("unknown", 0.1)] * 10]
     assert states(frames) == [("a", 0, 9), ("unknown", 10, 19)]
     assert states(frames, replace(THREE_OF_FIVE, unknown="ignore")) == [("a", 0, 9)]
 
 
 def test_labels_that_do_not_count_are_no_states():
-    """They still end those that do."""
+    """They still end other states."""
     assert states(letters("aaaaaaaabbbbbbbb"), replace(THREE_OF_FIVE, labels=("b",))) == [("b", 8, 15)]
     assert states(letters("aaaaaaaabbbbbbbb"), replace(THREE_OF_FIVE, labels=("a",))) == [("a", 0, 7)]
 
 
 def test_the_score_is_the_mean_of_the_frames_that_showed_it():
-    """What flickered in between has no say."""
+    """Other frames in between do not count."""
     machine = StateMachine(THREE_OF_FIVE)
     seen = [("a", 0.8)] * 6 + [("x", 1.0)] + [("a", 1.0)] * 6
     for index, (label, score) in enumerate(seen):
@@ -163,8 +163,8 @@ def test_the_score_is_the_mean_of_the_frames_that_showed_it():
     assert end.score == pytest.approx(0.9)
 
 
-def test_a_clock_of_the_wall_that_jumps_changes_nothing():
-    """Durations are media time; the wall clock is only carried along."""
+def test_a_wall_clock_that_jumps_changes_nothing():
+    """Durations are media time; the wall clock is only recorded."""
     machine = StateMachine(THREE_OF_FIVE)
     told = [c for i in range(20) for c in machine.step(Moment(i, i / FPS, 1e9 - 3600 * (i > 10)), "a", 0.9)]
     (begin,) = told
@@ -189,8 +189,8 @@ RULES = st.builds(
 @settings(deadline=None)
 @given(LABELS, RULES)
 def test_states_of_any_frames_are_in_order(seen, rule):
-    """Each beginning has its end, before the next begins, with the same start; none overlaps, starts after it ends, lasts
-    less than its dwell, or comes before its cooldown is over.
+    """Each beginning is followed by its end with the same start, before the next beginning. No state overlaps another, ends
+    before it starts, is shorter than its dwell, or comes within its cooldown.
     """
     machine, told, at = StateMachine(rule), [], 0
     for label, score, gap in seen:
@@ -210,8 +210,8 @@ def test_states_of_any_frames_are_in_order(seen, rule):
 
 
 def test_noise_moves_no_state():
-    """A gate that opens and shuts 50 times at 25 fps, a tenth of the labels wrong at random: each time is found, none invented,
-    begun and ended within 0.3 s.
+    """A gate opens and closes 50 times at 25 fps, and a tenth of the labels are wrong at random: each change is found within
+    0.3 s, and none is invented.
     """
     rng = np.random.default_rng(0)
     truth, frames = [], []
@@ -240,7 +240,7 @@ def test_noise_moves_no_state():
         ({"hold_s": 0.0}, "hold_s must be above 0 seconds, not 0.0"),
     ],
 )
-def test_rules_that_make_no_sense(wrong, said):
+def test_invalid_settings_are_rejected(wrong, said):
     """One line each."""
     with pytest.raises(ConfigError) as error:
         StateSettings(**wrong)

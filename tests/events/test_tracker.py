@@ -1,4 +1,4 @@
-"""Following what moves."""
+"""Tests of tracking moving objects."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ USUAL = TrackSettings()
 
 
 def seen(x, y, width=40, height=20, label="car", score=0.9):
-    """A box with its middle at (x, y)."""
+    """Return a box centered at (x, y)."""
     box = Box(round(x - width / 2), round(y - height / 2), round(x + width / 2), round(y + height / 2))
     return Detection(box, Prediction(label, score, 0, ((label, score),)), "motion")
 
 
 def follow(frames, rule=USUAL, *, fps=FPS):
-    """Ids of the boxes of each frame, and all tracks that counted."""
+    """Return the ids of the boxes of each frame, and all confirmed tracks."""
     tracker, ids, tracks = Tracker(rule), [], []
     for index, boxes in enumerate(frames):
         found, over = tracker.step(Moment(index, index / fps), boxes)
@@ -31,7 +31,7 @@ def follow(frames, rule=USUAL, *, fps=FPS):
 
 
 def test_a_track_counts_after_some_frames_and_keeps_its_id():
-    """Four frames by default; the boxes before that have no id yet."""
+    """After four frames by default; boxes before that have no id."""
     ids, (track,) = follow([[seen(20 + 10 * i, 50)] for i in range(10)])
     assert ids == [[None]] * 3 + [[1]] * 7
     assert (track.first.frame, track.last.frame) == (0, 9)
@@ -39,23 +39,23 @@ def test_a_track_counts_after_some_frames_and_keeps_its_id():
     assert track.take_path() == []
 
 
-def test_what_flashes_up_is_no_track():
-    """Three frames are a leaf, a lamp, noise."""
+def test_three_frames_are_no_track():
+    """They may be a leaf, a lamp or noise."""
     ids, tracks = follow([[seen(50, 50)] if i < 3 else [] for i in range(20)])
     assert tracks == []
     assert all(found in ([None], []) for found in ids)
 
 
 def test_two_that_pass_each_other_keep_their_ids():
-    """On lanes beside each other, in opposite directions."""
+    """In neighbouring lanes, in opposite directions."""
     frames = [[seen(10 + 8 * i, 40), seen(250 - 8 * i, 70)] for i in range(30)]
     ids, tracks = follow(frames)
     assert set(map(tuple, ids[3:])) == {(1, 2)}
     assert len(tracks) == 2
 
 
-def test_a_fast_one_is_found_where_it_should_be():
-    """It moves by more than its own length a frame once its speed is known."""
+def test_a_fast_object_is_found_where_it_is_predicted():
+    """Once its speed is known, it may move by more than its own length per frame."""
     speed = np.minimum(np.arange(30) * 4, 60)
     ids, tracks = follow([[seen(20 + x, 50)] for x in np.cumsum(speed)])
     assert len(tracks) == 1
@@ -63,15 +63,15 @@ def test_a_fast_one_is_found_where_it_should_be():
 
 
 def test_one_that_is_hidden_for_less_than_a_second_is_the_same():
-    """It comes out where its speed has brought it; after longer it is another one."""
+    """It reappears where its speed has brought it; after longer, it is a new track."""
     for hidden, tracks in ((6, 1), (15, 2)):
         frames = [[seen(20 + 6 * i, 50)] for i in range(60)]
         frames[20 : 20 + hidden] = [[]] * hidden
         assert len(follow(frames)[1]) == tracks
 
 
-def test_the_parts_of_one_are_one():
-    """A car that falls into its front and its back for some frames stays one track, and its box the whole."""
+def test_the_parts_of_an_object_are_one_track():
+    """A car whose front and back are separate boxes for some frames stays one track with one box."""
     frames = [[seen(20 + 6 * i, 50, 60, 30)] for i in range(30)]
     for i in range(10, 20):
         frames[i] = [seen(20 + 6 * i + side * 22, 50, 14, 28) for side in (-1, 1)]
@@ -80,8 +80,8 @@ def test_the_parts_of_one_are_one():
     assert track.last.frame == 29
 
 
-def test_two_that_melt_into_one_box_come_out_as_two():
-    """While they share a box each goes on as expected, and the box's label is no vote."""
+def test_two_that_share_a_box_stay_two():
+    """Meanwhile, each moves as predicted, and the box's label is no vote."""
     frames = [[seen(20 + 6 * i, 45, 30, 30), seen(320 - 6 * i, 65, 30, 30)] for i in range(50)]
     for i in range(22, 29):
         left, right = sorted((20 + 6 * i, 320 - 6 * i))
@@ -93,13 +93,13 @@ def test_two_that_melt_into_one_box_come_out_as_two():
 
 
 def around(*boxes):
-    """One box around several."""
+    """Return one box around several."""
     left, top, right, bottom = zip(*(one.box for one in boxes), strict=True)
     return Detection(Box(min(left), min(top), max(right), max(bottom)), boxes[0].prediction, "motion")
 
 
-def test_two_in_one_box_are_moved_by_its_sides():
-    """One stops and one goes on while they share a box: its sides say so, their old speeds do not."""
+def test_two_in_one_box_are_corrected_by_its_sides():
+    """One stops and one continues while they share a box: its sides correct their old speeds."""
     first = [20 + 6 * min(i, 26) for i in range(60)]
     second = [260 - 3 * i for i in range(60)]
     frames = [[seen(x, 50, 20, 40, "first"), seen(z, 60, 20, 40, "second")] for x, z in zip(first, second, strict=True)]
@@ -111,7 +111,9 @@ def test_two_in_one_box_are_moved_by_its_sides():
 
 
 def test_a_box_that_is_suddenly_twice_as_large_shows_somebody_else_too():
-    """Who stood and was taken for background moves as another passes: the one that passes keeps its size and its way."""
+    """Somebody who stood, and was learned as background, starts to move as another one passes: the latter keeps its size and
+    path.
+    """
     frames = [[seen(20 + 6 * i, 50, 20, 40)] for i in range(40)]
     for i in range(20, 27):
         frames[i] = [around(*frames[i], seen(20 + 6 * 23, 70, 40, 60))]
@@ -122,14 +124,14 @@ def test_a_box_that_is_suddenly_twice_as_large_shows_somebody_else_too():
     assert max(path[i].height for i in range(20, 40)) < 55
 
 
-def test_what_has_become_larger_is_so_after_a_second():
-    """A box that stays twice as large shows one that is."""
+def test_a_box_that_stays_larger_is_believed_after_a_second():
+    """Then the object itself has grown."""
     _, (track,) = follow([[seen(20 + 3 * i, 50, 20, 20) if i < 20 else seen(20 + 3 * i, 50, 30, 40)] for i in range(50)])
     assert track.place.area > 0.9 * 30 * 40
 
 
 def test_parts_that_stay_apart_are_several():
-    """Two who came as one box and stand beside each other for more than a second."""
+    """Two people who came as one box and stand apart for more than a second are two."""
     frames = [[seen(20 + 6 * min(i, 10), 50, 44, 40)] for i in range(20)]
     frames += [[seen(67, 50, 18, 40), seen(93, 50, 18, 40)] for _ in range(30)]
     ids, tracks = follow(frames)
@@ -138,15 +140,15 @@ def test_parts_that_stay_apart_are_several():
     assert len(tracks) == 2
 
 
-def test_who_is_behind_another_for_long_is_gone():
-    """Two who go the same way: from the 25th frame on one box is all that is seen, and no more than one is followed in it."""
+def test_an_object_hidden_for_long_is_gone():
+    """Two people go the same way: from the 25th frame on there is one box, and only one track."""
     frames = [[seen(20 + 6 * i, 50, 24, 44), *([seen(24 + 6 * i, 48, 20, 40)] if i < 25 else [])] for i in range(50)]
     _, tracks = follow(frames)
     assert sorted(track.last.frame for track in tracks) == [24, 49]
 
 
 def test_legs_that_come_and_go_do_not_change_the_size_at_once():
-    """Nor the middle by much, which is what crosses lines."""
+    """Nor the center by much, which is tested against lines."""
     frames = [[seen(20 + 6 * i, 50, 20, 40) if i % 8 < 6 else seen(20 + 6 * i, 43, 20, 26)] for i in range(60)]
     _, (track,) = follow(frames)
     heights = [place.height for moment, place, *_ in track.path if moment.frame > 8]
@@ -154,7 +156,7 @@ def test_legs_that_come_and_go_do_not_change_the_size_at_once():
 
 
 def test_the_label_is_a_vote_weighed_by_score():
-    """Many doubtful frames do not outvote few sure ones; a few wrong ones change nothing."""
+    """Many uncertain frames do not outvote a few certain ones, and a few wrong ones change nothing."""
     said = [("bus", 0.2)] * 8 + [("truck", 0.95)] * 3
     _, (track,) = follow([[seen(20 + 5 * i, 50, label=label, score=score)] for i, (label, score) in enumerate(said)])
     assert track.label() == "truck"
@@ -163,7 +165,7 @@ def test_the_label_is_a_vote_weighed_by_score():
 
 
 def test_unknown_has_no_vote_where_anything_is_known():
-    """It is what is left when there is nothing else."""
+    """It is the label only if there is no other."""
     said = [("unknown", 0.9)] * 8 + [("truck", 0.5)] * 2
     _, (track,) = follow([[seen(20 + 5 * i, 50, label=label, score=score)] for i, (label, score) in enumerate(said)])
     assert track.label() == "truck"
@@ -172,7 +174,7 @@ def test_unknown_has_no_vote_where_anything_is_known():
 
 
 def test_the_same_boxes_give_the_same_tracks():
-    """In whatever order the boxes of a frame stand."""
+    """In any order of the boxes of a frame."""
     rng = np.random.default_rng(0)
     frames = [[seen(20 + 6 * i, 40 + 60 * lane + rng.uniform(-2, 2)) for lane in range(4)] for i in range(40)]
     _, one = follow(frames)
@@ -181,7 +183,7 @@ def test_the_same_boxes_give_the_same_tracks():
 
 
 def test_uneven_times_are_no_jumps():
-    """A camera that drops frames: the speed is per second, not per frame."""
+    """If a camera drops frames, speed is per second, not per frame."""
     rng = np.random.default_rng(0)
     tracker, over = Tracker(TrackSettings()), []
     kept = [i for i in range(100) if rng.uniform() < 0.5]
@@ -199,7 +201,7 @@ def test_uneven_times_are_no_jumps():
         ({"lost_s": 0.0}, "lost_s must be above 0 seconds, not 0.0"),
     ],
 )
-def test_rules_that_follow_nothing(wrong, said):
+def test_invalid_settings_are_rejected(wrong, said):
     """One line each."""
     with pytest.raises(ConfigError) as error:
         TrackSettings(**wrong)

@@ -1,4 +1,4 @@
-"""Whether a camera's pictures can be trusted: drawn streets with a fault from a known second to another, and without any."""
+"""Tests of camera health with drawn streets that have a fault from one known second to another, or none."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tests.run.watched import FPS, HIGH, WIDE, Street, frame_of, street_with, wa
 
 RULE = HealthSettings()
 NEAR_S = 0.3
-"""So near to the truth a fault begins and ends."""
+"""Tolerance for the beginning and the end of a fault."""
 LATE_S = 0.5
-"""So much later than its seconds say it is told of, at most: a look may come a fifth of a second after the picture, and one in
-which all has just changed tells nothing."""
+"""How much later than after its seconds a fault is reported, at most: a check may come a fifth of a second after the picture,
+and a check right after a change cannot tell."""
 
 
 def encoded(pictures, codec="libx264", **options):
-    """What comes out of an encoder and a decoder."""
+    """Encode and decode pictures."""
     file = io.BytesIO()
     with av.open(file, "w", format="matroska") as container:
         stream = container.add_stream(codec, rate=FPS, options=options)
@@ -47,14 +47,14 @@ def encoded(pictures, codec="libx264", **options):
             yield np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width].copy()
 
 
-# Faults are found
+# Faults that are found
 
 
 @pytest.mark.parametrize("fault", get_args(PictureFault))
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_each_fault_is_found_with_its_beginning_and_its_end(fault, seed):
-    """It alone, for 25 s among passing cars: begun and ended within 0.3 s, told of when its seconds have passed, and its end a
-    second after it.
+    """Only this fault, for 25 s among passing cars: begun and ended within 0.3 s, reported when its seconds have passed, and
+    its end a second after it.
     """
     seen = watch(street_with(fault, 20, 45, 55, street=Street(seed)))
     ((label, start, end),) = seen.faults
@@ -69,7 +69,7 @@ def test_each_fault_is_found_with_its_beginning_and_its_end(fault, seed):
 
 
 @pytest.mark.parametrize("fault", get_args(PictureFault))
-def test_what_is_too_short_is_no_fault(fault):
+def test_a_short_symptom_is_no_fault(fault):
     """Half a second less than its seconds."""
     assert watch(street_with(fault, 20, 19.5 + RULE.begin_s(fault), 40)).told == []
 
@@ -89,14 +89,14 @@ def test_faults_are_found_in_compressed_pictures(fault):
 
 @pytest.mark.parametrize(("codec", "options"), [("libx264", {"crf": "28", "g": "20", "preset": "veryfast"}), ("mpeg4", {})])
 def test_a_picture_that_is_stuck_before_the_encoder_is_found(codec, options):
-    """Each of its key frames gives the same picture as the one before; the first few that an encoder makes may differ."""
+    """Each key frame gives the same picture as the one before; the first few from an encoder may differ."""
     ((label, start, end),) = watch(encoded(street_with("frozen", 10, 40, 40), codec, **options)).faults
     assert (label, end) == ("frozen", None)
     assert 10 <= start <= 13
 
 
-def test_a_loop_is_no_camera():
-    """Six seconds that are played again and again."""
+def test_a_loop_is_frozen():
+    """Six seconds that are repeated again and again."""
     street = Street()
     loop = [street.seen(street.at(i)) for i in range(6 * FPS)]
     ((label, start, end),) = watch(loop * 5).faults
@@ -107,15 +107,15 @@ def test_a_loop_is_no_camera():
 @pytest.mark.parametrize("down", [0.04, 0.0])
 @pytest.mark.parametrize("right", [0.03, 0.0, -0.2])
 def test_a_small_shift_is_found(down, right):
-    """By 3 % of the width, or 4 % of the height; no shift is none."""
+    """By 3 % of the width, or 4 % of the height; without a shift there is no fault."""
     street = Street()
     by = round(down * HIGH), round(right * WIDE)
     faults = watch(street.seen(np.roll(street.at(i), by if i >= 150 else 0, (0, 1))) for i in range(300)).faults
     assert [label for label, _, _ in faults] == (["moved"] if any(by) else [])
 
 
-def test_where_it_was_moved_to_becomes_usual():
-    """After a minute there it is fit again, and back is moved again."""
+def test_the_new_scene_becomes_usual():
+    """After a minute the camera is fit again; moving it back is a fault again."""
     street, other = Street(0), Street(7)
     pictures = (street.seen((other if 200 <= i < 1100 else street).at(i)) for i in range(1300))
     first, second = watch(pictures).faults
@@ -125,7 +125,7 @@ def test_where_it_was_moved_to_becomes_usual():
 
 
 def test_one_that_was_moved_before_the_night_is_not_moved_all_night():
-    """In the dark nobody can tell what it looks at. The fault that the dark is takes over, and in the morning all is usual."""
+    """In the dark, the scene cannot be judged. The darkness becomes the fault, and in the morning all is usual."""
     street, other = Street(0), Street(7)
 
     def pictures():
@@ -140,8 +140,8 @@ def test_one_that_was_moved_before_the_night_is_not_moved_all_night():
     assert seen.told[2][0] / FPS == pytest.approx(20 + RULE.stays_s, abs=1)
 
 
-def test_one_that_goes_on_turning_stays_moved():
-    """As long as no picture stays."""
+def test_a_turning_camera_stays_moved():
+    """As long as no scene stays."""
     street = Street()
     pictures = (street.seen(np.roll(street.at(i), (i - 150) * 3 if i >= 150 else 0, 1)) for i in range(1100))
     ((label, start, end),) = watch(pictures, replace(RULE, stays_s=20.0)).faults
@@ -150,7 +150,7 @@ def test_one_that_goes_on_turning_stays_moved():
 
 
 def test_a_camera_that_is_covered_from_the_start_is_found():
-    """Though nothing is known of its scene; and it is fit when the hand is gone."""
+    """Although its scene is unknown; it is fit when the hand is gone."""
     ((label, start, end),) = watch(street_with("covered", 0, 20, 30)).faults
     assert (label, start) == ("covered", pytest.approx(0, abs=NEAR_S))
     assert end == pytest.approx(20, abs=NEAR_S)
@@ -158,8 +158,8 @@ def test_a_camera_that_is_covered_from_the_start_is_found():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_any_faults_in_any_order_each_end(seed):
-    """Six at random, each long enough, with clean seconds between: all are found in order, none overlaps, and after the last
-    the camera is fit.
+    """Six random faults, each long enough, with clean seconds between: all are found in order, none overlaps, and the camera is
+    fit after the last.
     """
     rng = np.random.default_rng(seed)
     street, pictures, truth = Street(seed), [], []
@@ -175,11 +175,13 @@ def test_any_faults_in_any_order_each_end(seed):
         assert found == (true[0], pytest.approx(true[1], abs=NEAR_S), pytest.approx(true[2], abs=NEAR_S))
 
 
-# None is invented
+# No false alarms
 
 
 def weather(i):
-    """Ten minutes: the light fades to a fifth and comes back, jumps by half now and then, and a lamp lights one side."""
+    """Return the brightness over ten minutes: it fades to a fifth and back, sometimes jumps by half, and a lamp lights one
+    side.
+    """
     gain = 0.6 + 0.4 * np.cos(2 * np.pi * i / 6000)
     gain *= (1.0, 0.5, 1.0, 1.6, 1.0)[i // 170 % 5]
     lamp = np.linspace(0.6, 1.5, WIDE, dtype=np.float32) if i // 400 % 3 == 2 else np.float32(1)
@@ -188,13 +190,13 @@ def weather(i):
 
 @pytest.mark.parametrize("cars", [1, 8])
 def test_ten_minutes_of_weather_and_traffic_are_no_fault(cars):
-    """Cars, noise, jumps of the exposure, lamps, dusk and dawn."""
+    """Cars, noise, exposure jumps, lamps, dusk and dawn."""
     street = Street(3, cars=cars, noise=4.0)
     assert watch(street.seen(street.at(i) * weather(i)) for i in range(6000)).told == []
 
 
 def test_compressed_weather_is_no_fault():
-    """Two minutes of it in H.264 of a low rate, and in JPEGs of a low quality."""
+    """Two minutes in H.264 of a low rate, and in JPEGs of low quality."""
     street = Street(4, cars=3)
     pictures = [street.seen(street.at(i) * weather(5 * i)) for i in range(1200)]
     assert watch(encoded(pictures, crf="33", g="40", preset="veryfast")).told == []
@@ -211,7 +213,7 @@ def test_a_still_scene_is_not_frozen(crf):
 
 
 def test_a_lorry_before_the_lens_is_no_fault():
-    """It fills four fifths of the picture for 4 s, plain and near, and again and again."""
+    """It fills four fifths of the picture for 4 s, plain and close, again and again."""
     street = Street()
 
     def pictures():
@@ -226,7 +228,7 @@ def test_a_lorry_before_the_lens_is_no_fault():
 
 
 def test_a_name_and_a_clock_in_the_picture_hide_no_cover():
-    """What the camera writes into its pictures stays sharp in its place."""
+    """The text that the camera writes into its pictures stays sharp."""
     street = Street()
 
     def pictures(fault):
@@ -239,12 +241,12 @@ def test_a_name_and_a_clock_in_the_picture_hide_no_cover():
         assert (label, start, end) == (fault, pytest.approx(20, abs=NEAR_S), pytest.approx(35, abs=NEAR_S))
 
 
-# Rates, gaps, rules
+# Rates, gaps, settings
 
 
 @pytest.mark.parametrize(("fps", "first", "last"), [(0.5, 30, 60), (2, 60, 100), (25, 375, 700)])
 def test_seconds_hold_at_any_rate(fps, first, last):
-    """A picture every two seconds, as of key frames alone, or 25 a second; a slow camera needs three pictures that show it."""
+    """A picture every two seconds, as with key frames only, or 25 per second; a slow camera needs three that show it."""
     street = Street()
     black = (street.seen(street.at(i) * (0 if first <= i < last else 1)) for i in range(last + first))
     seen = watch(black, fps=fps)
@@ -256,7 +258,9 @@ def test_seconds_hold_at_any_rate(fps, first, last):
 
 
 def test_an_outage_proves_nothing():
-    """A black picture before a minute without any, and one after it, are no minute of black; nor is the same picture twice."""
+    """A black picture before and after a minute without pictures is not a minute of black; the same picture twice is not
+    frozen.
+    """
     street, health = Street(), Health()
     for i in range(100):
         assert health(frame_of(street.seen(street.at(i)), i)) is None
@@ -268,8 +272,8 @@ def test_an_outage_proves_nothing():
     assert [health(frame_of(street.seen(street.at(i)), i)) for i in range(1408, 1416)] == [None] * 8
 
 
-def test_cameras_have_each_its_own_rule_and_memory():
-    """One that is black takes nothing from the other; one is not watched."""
+def test_each_camera_has_its_own_settings_and_history():
+    """A black camera does not affect another; one is not checked."""
     street, health = Street(), Health({"off": HealthSettings(off=True), "calm": HealthSettings(ignore=("black",))})
     for i in range(50):
         dark, frame = street.seen(street.empty * 0), frame_of(street.seen(street.at(i)), i)
@@ -283,8 +287,8 @@ def test_cameras_have_each_its_own_rule_and_memory():
     assert found["calm"] is None or found["calm"].fault != "black"
 
 
-def test_pictures_of_a_folder_belong_to_no_camera():
-    """Nor can anything be told of tiny ones."""
+def test_pictures_of_a_folder_have_no_faults():
+    """Nor can tiny pictures be judged."""
     health = Health()
     for i in range(60):
         one = frame_of(np.zeros((HIGH, WIDE), np.uint8), i)
@@ -296,8 +300,8 @@ def test_pictures_of_a_folder_belong_to_no_camera():
 
 
 @pytest.mark.parametrize("size_hw", [(32, 32), (33, 200), (480, 640), (1080, 1920), (1920, 1080)])
-def test_pictures_of_any_size_are_looked_at(size_hw):
-    """Noise that goes black is black."""
+def test_pictures_of_any_size_are_checked(size_hw):
+    """Noise that turns black is black."""
     rng, health, found = np.random.default_rng(0), Health(), None
     for i in range(60):
         picture = rng.integers(0, 255 if i < 20 else 3, size_hw).astype(np.uint8)
@@ -308,7 +312,7 @@ def test_pictures_of_any_size_are_looked_at(size_hw):
 
 
 def test_another_size_is_learned_anew():
-    """A camera that changes its resolution is not moved."""
+    """A camera that changes its resolution is not "moved"."""
     street = Street()
 
     def pictures():
@@ -320,7 +324,7 @@ def test_another_size_is_learned_anew():
 
 
 def test_one_small_picture_serves_motion_and_health():
-    """It is made once for a frame, and whoever looks at it gets the same."""
+    """It is made once per frame, and both use it."""
     made = []
     street = Street()
     picture = cv2.resize(street.seen(street.at(0)), (1280, 720))
@@ -349,18 +353,18 @@ def test_one_small_picture_serves_motion_and_health():
         ),
     ],
 )
-def test_rules_that_make_no_sense(wrong, said):
+def test_invalid_settings_are_rejected(wrong, said):
     """One line each."""
     with pytest.raises(ConfigError) as error:
         HealthSettings(**wrong)
     assert str(error.value) == said
 
 
-# What is made of it: see also test_pipeline, test_events, test_wire
+# What the result contains: see also test_pipeline, test_detector
 
 
-def test_the_verdict_says_since_when_and_what_was_asked():
-    """The first and the last frame that showed it; that it is classified anyway."""
+def test_the_result_has_the_times_and_classify_anyway():
+    """The first and last frame that showed the fault, and whether it is classified anyway."""
     street, health = Street(), Health({"gate": HealthSettings(classify_anyway=True)})
     found = [health(frame_of(p, i)) for i, p in enumerate(street_with("black", 10, 14, 20, street=street))]
     assert found[119] is None

@@ -1,4 +1,4 @@
-"""Lines and polygons."""
+"""Tests of lines and polygons."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ ARROW = Polygon(((0.1, 0.1), (0.9, 0.5), (0.1, 0.9), (0.4, 0.5)))
 
 
 def test_a_line_that_is_crossed_says_to_which_side():
-    """Seen from its start; a line from the top down has the right half of the picture on its left."""
+    """As seen from its start: the left side of a line from the top down is the right half of the picture."""
     assert DOWN.crossed_by((0.4, 0.5), (0.6, 0.5)) == "left"
     assert DOWN.crossed_by((0.6, 0.5), (0.4, 0.5)) == "right"
     back = Line(DOWN.end, DOWN.start)
     assert back.crossed_by((0.4, 0.5), (0.6, 0.5)) == "right"
 
 
-def test_what_passes_beside_a_line_does_not_cross_it():
-    """Above its start, and on one side of it."""
+def test_a_path_beside_a_line_does_not_cross_it():
+    """Above its start, and along one side."""
     assert DOWN.crossed_by((0.4, 0.05), (0.6, 0.05)) == ""
     assert DOWN.crossed_by((0.1, 0.2), (0.4, 0.8)) == ""
     assert DOWN.crossed_by((0.3, 0.5), (0.3, 0.5)) == ""
@@ -43,26 +43,26 @@ def test_a_stop_on_the_line_crosses_it_once():
 
 
 def test_the_side_is_a_distance():
-    """A tenth of the frame to the right of a line from the top down is 0.1 to its left."""
+    """A point a tenth of the frame to the right of a line from the top down is at 0.1, on its left side."""
     assert DOWN.side((0.6, 0.3)) == pytest.approx(0.1)
     assert DOWN.side((0.4, 0.3)) == pytest.approx(-0.1)
 
 
 POINTS = st.tuples(st.integers(0, 3840).map(lambda x: x / 3840), st.integers(0, 2160).map(lambda y: y / 2160))
-"""Pixels of a frame: floats may be so small that a path passes the end of a line by less than they can tell."""
+"""Pixels of a frame: with smaller floats, a path may pass the end of a line at less than the floating-point precision."""
 
 
 @given(st.lists(POINTS, min_size=2, max_size=30))
 def test_crossings_of_a_line_across_the_frame_take_turns(path):
-    """No path can cross it twice to the same side, and where it ends says how often it did."""
+    """No path can cross it twice in the same direction, and its end tells how often it did."""
     line = Line((0.0, 0.3), (1.0, 0.6))
     crossed = [side for a, b in itertools.pairwise(path) if (side := line.crossed_by(a, b))]
     assert all(one != two for one, two in itertools.pairwise(crossed))
     assert (len(crossed) % 2 == 1) == ((line.side(path[0]) >= 0) != (line.side(path[-1]) >= 0))
 
 
-def test_a_polygon_holds_what_opencv_says_it_holds():
-    """Also one with a corner that goes in."""
+def test_a_polygon_holds_the_same_points_as_in_opencv():
+    """Also with a concave corner."""
     corners = np.array(ARROW.corners, np.float32)[:, None]
     rng = np.random.default_rng(0)
     for x, y in rng.uniform(0, 1, (500, 2)):
@@ -70,7 +70,7 @@ def test_a_polygon_holds_what_opencv_says_it_holds():
 
 
 def test_area_and_bounds():
-    """Of a quarter of the frame, and of the arrow: 0.8 x 0.8 / 2, less the notch."""
+    """Of a quarter of the frame, and of the arrow: 0.8 x 0.8 / 2, minus the notch."""
     quarter = Polygon.rectangle(0.5, 0.0, 0.5, 0.5)
     assert quarter.area == pytest.approx(0.25)
     assert quarter.bounds == (0.5, 0.0, 1.0, 0.5)
@@ -79,7 +79,7 @@ def test_area_and_bounds():
 
 
 def test_a_rectangle_may_touch_the_edge_of_the_frame():
-    """What rounding leaves beyond it is no error."""
+    """And exceed it by rounding."""
     assert Polygon.rectangle(0.3333, 0.0, 0.6667, 1.00005).holds((0.9, 0.9))
 
 
@@ -118,15 +118,15 @@ def test_a_rectangle_may_touch_the_edge_of_the_frame():
         ),
     ],
 )
-def test_shapes_that_are_none(make, said):
-    """One line each, with the numbers that are wrong."""
+def test_invalid_shapes_are_rejected(make, said):
+    """One line each, with the wrong numbers."""
     with pytest.raises(ConfigError) as error:
         make()
     assert str(error.value) == said
 
 
 def _star(corners: int) -> tuple[tuple[float, float], ...]:
-    """A star around the middle of the frame, which does not cross itself."""
+    """Return a star around the center of the frame, which does not cross itself."""
     turns = [2 * math.pi * i / corners for i in range(corners)]
     return tuple(
         (0.5 + (0.3 + 0.1 * (i % 2)) * math.cos(t), 0.5 + (0.3 + 0.1 * (i % 2)) * math.sin(t)) for i, t in enumerate(turns)
@@ -134,7 +134,7 @@ def _star(corners: int) -> tuple[tuple[float, float], ...]:
 
 
 def test_a_polygon_has_a_thousand_corners_at_most():
-    """That many are checked and used; one more is refused in one line, however many there are."""
+    """A thousand are checked and used; more are an error in one line, however many there are."""
     star = Polygon(_star(1000))
     assert star.holds((0.5, 0.5))
     assert not star.holds((0.95, 0.95))
@@ -144,7 +144,7 @@ def test_a_polygon_has_a_thousand_corners_at_most():
 
 
 def test_a_long_polygon_that_crosses_itself_names_two_sides():
-    """Two far corners that are exchanged make a crossing, which is found among all pairs of sides."""
+    """Two far corners are swapped, and the crossing is found among all pairs of sides."""
     corners = list(_star(600))
     corners[100], corners[400] = corners[400], corners[100]
     with pytest.raises(ConfigError, match="crosses the one from"):
@@ -152,7 +152,7 @@ def test_a_long_polygon_that_crosses_itself_names_two_sides():
 
 
 def test_a_message_about_a_long_list_is_short():
-    """A list of ten thousand numbers is not printed as a whole."""
+    """A list of ten thousand numbers is not printed completely."""
     with pytest.raises(ConfigError) as error:
         Polygon.from_setting([0.5] * 10_000)
     assert len(str(error.value)) < 400
@@ -160,7 +160,7 @@ def test_a_message_about_a_long_list_is_short():
 
 @given(st.lists(POINTS, min_size=4, max_size=12, unique=True))
 def test_crossings_are_those_of_all_pairs(corners):
-    """The bounding boxes leave out no pair of sides that touch."""
+    """The bounding boxes exclude no pair of sides that touch."""
     from edgecls.regions.geometry import _first_crossing, _touch
 
     sides = list(itertools.pairwise((*corners, corners[0])))

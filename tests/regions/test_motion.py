@@ -1,4 +1,4 @@
-"""Where something moves in drawn videos."""
+"""Tests of motion in drawn videos."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ USUAL = MotionSettings()
 HIGH, WIDE = 180, 320
 CHANCE = np.random.default_rng(0)
 ROAD = np.clip(90 + 40 * np.sin(np.arange(WIDE) / 30) + CHANCE.normal(0, 6, (HIGH, WIDE)), 0, 255)
-"""Uneven, as roads are."""
+"""Uneven like a real road."""
 
 
 def frame(index, picture, fps=FPS):
-    """A frame of a gray picture."""
+    """Return a frame of a gray picture."""
     levels = np.clip(picture + np.random.default_rng(index).normal(0, 2, picture.shape), 0, 255).astype(np.uint8)
     return Frame(
         "c",
@@ -33,19 +33,19 @@ def frame(index, picture, fps=FPS):
 
 
 def with_car(left, top=60, level=220.0, size=(40, 70)):
-    """The road with a car on it."""
+    """Return the road with a car on it."""
     picture = ROAD.copy()
     picture[top : top + size[0], max(0, left) : max(0, left + size[1])] = level
     return picture
 
 
 def drive(motion, pictures, first=0):
-    """The boxes of each frame."""
+    """Return the boxes of each frame."""
     return [[region.box for region in motion(frame(i, picture))] for i, picture in enumerate(pictures, first)]
 
 
 def watched(rule=USUAL, seconds=5, **areas):
-    """A motion detector that has seen the empty road for some seconds; the number of its frames."""
+    """Return a motion detector that has seen the empty road for some seconds, and the number of its frames."""
     motion = Motion(rule, **areas)
     boxes = drive(motion, [ROAD] * (seconds * FPS))
     assert boxes == [[]] * (seconds * FPS)
@@ -53,7 +53,7 @@ def watched(rule=USUAL, seconds=5, **areas):
 
 
 def overlap(one, two):
-    """Intersection over union."""
+    """Return the intersection over union."""
     wide = min(one.right, two.right) - max(one.left, two.left)
     high = min(one.bottom, two.bottom) - max(one.top, two.top)
     common = max(0, wide) * max(0, high)
@@ -62,7 +62,7 @@ def overlap(one, two):
 
 @pytest.mark.parametrize("method", ["mog2", "knn"])
 def test_a_car_is_one_box_and_an_empty_road_none(method):
-    """Within a few pixels of where it was drawn; gone when it is gone."""
+    """Within a few pixels of where it was drawn; no box once it has left."""
     motion, first = watched(MotionSettings(method=method))
     lefts = list(range(10, 240, 10))
     found = drive(motion, [with_car(left) for left in lefts], first)
@@ -73,7 +73,7 @@ def test_a_car_is_one_box_and_an_empty_road_none(method):
 
 
 def test_a_change_of_exposure_is_no_motion():
-    """The camera halves its gain within a second when a white car comes, with a curve that is no straight line."""
+    """The camera halves its gain within a second when a white car comes, with a nonlinear curve."""
     motion, first = watched()
     pictures = []
     for i, left in enumerate(range(10, 240, 10)):
@@ -88,15 +88,15 @@ def test_a_change_of_exposure_is_no_motion():
 
 
 def test_lights_that_go_on_are_no_motion():
-    """From one frame to the next the left is darker and the right brighter: it looks as before in another light."""
+    """From one frame to the next, the left becomes darker and the right brighter: the same scene in another light."""
     motion, first = watched()
     lit = np.clip(ROAD * np.linspace(0.5, 1.6, WIDE)[None], 0, 255)
     found = drive(motion, [lit] * 60, first)
     assert sum(map(len, found)) == 0
 
 
-def test_what_stops_stays_for_a_while_and_becomes_background():
-    """With a history of 12 s a car that stops is seen for some seconds, not for ever."""
+def test_a_stopped_car_becomes_background_after_a_while():
+    """With a history of 12 s, it is detected for some seconds more."""
     motion, first = watched(MotionSettings(history_s=12.0))
     found = [len(boxes) for boxes in drive(motion, [with_car(100)] * 200, first)]
     assert found[:20] == [1] * 20
@@ -104,15 +104,15 @@ def test_what_stops_stays_for_a_while_and_becomes_background():
 
 
 def test_boxes_are_in_pixels_of_the_frame():
-    """At three times the size they are three times as large."""
+    """At three times the size, they are three times as large."""
     motion = Motion(USUAL)
     large = [np.kron(picture, np.ones((3, 3))) for picture in [ROAD] * 30 + [with_car(100)]]
     (box,) = drive(motion, large)[-1]
     assert overlap(box, Box(300, 180, 510, 300)) > 0.8
 
 
-def test_sizes_and_areas_choose():
-    """Too small, too large, outside of what is wanted, inside of what is not."""
+def test_sizes_and_areas_are_limited():
+    """Too small, too large, outside of `within`, inside of `outside`."""
     corner, left_half = Polygon.rectangle(0.8, 0.8, 0.2, 0.2), Polygon.rectangle(0.0, 0.0, 0.5, 1.0)
     for rule, areas in (
         (MotionSettings(smallest=0.2), {}),
@@ -127,21 +127,21 @@ def test_sizes_and_areas_choose():
 
 
 def test_another_resolution_is_learned_anew():
-    """A camera that changes its stream."""
+    """If a camera changes its stream."""
     motion, first = watched()
     small = ROAD[::2, ::2]
     assert drive(motion, [small] * 30, first) == [[]] * 30
 
 
 def test_a_slow_camera_learns_as_fast_as_a_quick_one():
-    """The background is a matter of seconds: at two frames a second too, a car is seen after the warm-up."""
+    """Learning depends on seconds: at two frames per second, a car is also detected after the warm-up."""
     motion = Motion(USUAL)
     boxes = [motion(frame(i, ROAD, fps=2)) for i in range(10)] + [motion(frame(10, with_car(100), fps=2))]
     assert [len(b) for b in boxes] == [0] * 10 + [1]
 
 
 def test_the_exposure_of_another_picture():
-    """Whatever the curve, the same place comes out the same, but for noise; a thing that was not there stays different."""
+    """Whatever the curve, the same places match except for noise; an object that was not there stays different."""
     darker = (255 * (ROAD / 255) ** 1.4 * 0.6).astype(np.uint8)
     like = ROAD.astype(np.uint8)
     assert np.abs(as_exposed(darker, like).astype(int) - like).mean() < 3
@@ -164,7 +164,7 @@ def test_the_exposure_of_another_picture():
         ({"warm_up_s": 90.0}, "warm_up_s must be 0 or more seconds, below history_s, not 90.0"),
     ],
 )
-def test_rules_that_see_nothing(wrong, said):
+def test_invalid_settings_are_rejected(wrong, said):
     """One line each."""
     with pytest.raises(ConfigError) as error:
         MotionSettings(**wrong)
@@ -172,7 +172,7 @@ def test_rules_that_see_nothing(wrong, said):
 
 
 def test_what_is_seen_through_a_window_is_a_part_of_the_car():
-    """A car that is as light as the road in a ring about its middle is one box, not one within another."""
+    """A car that is as bright as the road in a ring around its center is one box, not one within another."""
     motion, seen = watched()
     picture = with_car(120, 50, size=(100, 140))
     picture[70:130, 145:235] = ROAD[70:130, 145:235]
@@ -182,8 +182,8 @@ def test_what_is_seen_through_a_window_is_a_part_of_the_car():
     assert overlap(box, Box(120, 50, 260, 150)) > 0.8
 
 
-def test_what_is_around_a_box_is_looked_at_too():
-    """A fifth of its longer side on all sides, as far as the frame goes; with 0 the box alone."""
+def test_the_surroundings_of_a_box_are_classified_too():
+    """A fifth of its longer side on all sides, within the frame; with 0, only the box."""
     motion, first = watched()
     (region,) = motion(frame(first, with_car(100)))
     left, top, right, bottom = region.box
@@ -195,8 +195,8 @@ def test_what_is_around_a_box_is_looked_at_too():
     assert region.around is None
 
 
-def test_who_walks_beside_somebody_is_another_one():
-    """Eight pixels apart; what is eight pixels above it is a part of it, as what stands upright falls into parts."""
+def test_people_side_by_side_are_two():
+    """Eight pixels apart horizontally; eight pixels apart vertically is one, because upright objects fall into parts."""
     motion, first = watched()
     beside = ROAD.copy()
     beside[60:100, 100:112] = beside[60:100, 120:132] = 220
@@ -208,7 +208,7 @@ def test_who_walks_beside_somebody_is_another_one():
 
 
 def test_thin_legs_are_seen():
-    """What is two pixels wide, and no specks of one."""
+    """They are two pixels wide; specks of one pixel are ignored."""
     motion, first = watched(MotionSettings(smallest=0.0005))
     legs = ROAD.copy()
     legs[60:100, 100:102] = 220
@@ -218,7 +218,7 @@ def test_thin_legs_are_seen():
 
 
 def test_a_camera_that_moves_by_a_pixel_sees_no_motion():
-    """A road marking is a pixel aside: it looks as before."""
+    """A road marking shifted by a pixel looks as before."""
     marked = ROAD.copy()
     for i in range(40):
         marked[60 + i, 100 + i : 106 + i] = 250

@@ -1,4 +1,4 @@
-"""How many moving boxes of a frame are classified, which, and where the others are counted."""
+"""Tests of how many moving boxes of a frame are classified, which ones, and where the others are counted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.regions.test_motion import FPS, HIGH, ROAD, WIDE, frame
 
 
 def crowd(sizes, shift: int = 0):
-    """The road with squares on it, in rows, each with a size in pixels."""
+    """Return the road with rows of squares, each with a size in pixels."""
     picture = ROAD.copy()
     for i, size in enumerate(sizes):
         top, left = 8 + 34 * (i // 8), 10 + 38 * (i % 8) + shift
@@ -25,7 +25,7 @@ def crowd(sizes, shift: int = 0):
 
 
 def classified(rule: MotionSettings, pictures):
-    """The boxes of each picture behind five seconds of an empty road, and how many were left out."""
+    """Return the boxes of each picture after five seconds of an empty road, and the numbers left out."""
     motion = Motion(rule)
     for i in range(5 * FPS):
         motion(frame(i, ROAD))
@@ -37,7 +37,7 @@ def classified(rule: MotionSettings, pictures):
 
 
 def test_the_largest_are_classified_and_the_others_counted():
-    """Of forty squares, eight of which are large, these eight are."""
+    """Of forty squares, the eight large ones are."""
     sizes = [20 if i % 5 == 0 else 10 for i in range(40)]
     every = classified(MotionSettings(max_regions=100), [crowd(sizes)])[0]
     assert (len(every[0]), every[1]) == (40, 0)
@@ -47,8 +47,8 @@ def test_the_largest_are_classified_and_the_others_counted():
     assert all(right - left > 14 for left, _, right, _ in boxes)
 
 
-def test_what_was_classified_before_stays_in():
-    """A track would end otherwise: squares that become a bit larger than those of the frame before do not push them out."""
+def test_boxes_of_the_previous_frame_stay():
+    """Otherwise their tracks would end: slightly larger squares do not displace those of the previous frame."""
     first = [14] * 8 + [12] * 24
     later = [14] * 8 + [16] * 24
     (before, _), (after, left_out) = classified(MotionSettings(max_regions=8), [crowd(first), crowd(later)])
@@ -56,22 +56,22 @@ def test_what_was_classified_before_stays_in():
     assert {box.top // 30 for box in before} == {box.top // 30 for box in after} == {0}
 
 
-def test_what_is_far_larger_comes_in():
-    """Four times as large is worth more than having been there."""
+def test_a_far_larger_box_displaces_others():
+    """If it is more than four times as large."""
     boxes = [[0, 0, 10, 10], [50, 0, 30, 30], [100, 0, 11, 11]]
     assert _best_first(boxes, [[1, 1, 10, 10]]) == [boxes[1], boxes[0], boxes[2]]
     assert _best_first(boxes, []) == [boxes[1], boxes[2], boxes[0]]
 
 
-def test_boxes_in_others_are_left_away():
-    """As many as there are; one alone, or none, is what it is."""
+def test_boxes_inside_others_are_dropped():
+    """Any number of them; a single box or none stays as it is."""
     assert _outermost([]) == []
     assert _outermost([[0, 0, 5, 5]]) == [[0, 0, 5, 5]]
     assert _outermost([[0, 0, 50, 50], [10, 10, 5, 5], [45, 45, 10, 10]]) == [[0, 0, 50, 50], [45, 45, 10, 10]]
 
 
 def test_what_was_left_out_is_counted_everywhere():
-    """In the result, its line and the status line; a frame with all of its boxes says nothing of it."""
+    """In the result, its line and the status line; a frame with all of its boxes has no count."""
     one = frame(0, np.zeros((HIGH, WIDE)))
     result = Result(one, (), Timing(0.0, 0.0, 0.0))
     assert "regions_left_out" not in json.loads(to_line(result))
@@ -85,7 +85,7 @@ def test_what_was_left_out_is_counted_everywhere():
 
 
 @pytest.mark.parametrize("most", [0, -1, 1001])
-def test_a_budget_is_a_number_that_can_be_kept_to(most):
+def test_the_budget_has_limits(most):
     """At least one, at most a thousand."""
     with pytest.raises(ConfigError, match="max_regions must be from 1 to 1000"):
         MotionSettings(max_regions=most)

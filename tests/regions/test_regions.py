@@ -1,4 +1,4 @@
-"""Where to look in a frame."""
+"""Tests of the regions of a frame."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.run.world import frame
 
 
 def test_the_whole_frame_is_one_region():
-    """Without zones a frame of 64x48 is one region of 64x48."""
+    """Without zones, a frame of 64x48 has one region of 64x48."""
     assert list(whole_frame(frame(size_hw=(48, 64)))) == [Region(WHOLE_FRAME, Box(0, 0, 64, 48))]
 
 
@@ -36,7 +36,7 @@ def test_a_zone_is_the_same_part_at_every_resolution(size_hw, box):
     "rectangle", [(0, 0, 1, 1), (0.999, 0.999, 0.001, 0.001), (1 / 3, 1 / 3, 2 / 3, 2 / 3), (0.7, 0.7, 0.3, 0.3)]
 )
 def test_a_zone_holds_a_pixel_and_stays_inside(size_hw, rectangle):
-    """However small zone and frame are, the box has at least one pixel and none outside of the frame."""
+    """However small zone and frame are, the box has at least one pixel and none outside the frame."""
     (region,) = zones({"z": rectangle})(frame(size_hw=size_hw))
     left, top, right, bottom = region.box
     assert 0 <= left < right <= size_hw[1]
@@ -44,7 +44,7 @@ def test_a_zone_holds_a_pixel_and_stays_inside(size_hw, rectangle):
 
 
 def test_neighbouring_zones_share_no_pixel():
-    """Four quarters of a frame of odd size cover it without a gap or an overlap."""
+    """Four quarters of a frame with odd sides cover it without gap or overlap."""
     quarters = {f"{x}{y}": (x / 2, y / 2, 0.5, 0.5) for x in (0, 1) for y in (0, 1)}
     boxes = [region.box for region in zones(quarters)(frame(size_hw=(33, 47)))]
     seen = {(x, y) for b in boxes for x in range(b.left, b.right) for y in range(b.top, b.bottom)}
@@ -53,7 +53,7 @@ def test_neighbouring_zones_share_no_pixel():
 
 
 def test_zones_keep_their_order_and_names():
-    """Zones come in the order in which they were given, and a name loses the spaces around it."""
+    """Zones keep their order, and spaces around a name are removed."""
     rectangles = parse_zones(["left=0,0,0.5,1", " right = 0.5, 0, 0.5, 1"])
     assert list(rectangles) == ["left", "right"]
     assert rectangles["right"] == (0.5, 0, 0.5, 1)
@@ -66,7 +66,7 @@ def test_zones_keep_their_order_and_names():
      (float("nan"), 0, 1, 1), (0, 0, float("inf"), 1)],
 )  # fmt: skip
 def test_a_zone_out_of_the_frame_is_refused(rectangle):
-    """A zone that is empty, reaches out of the frame or is in pixels is refused, with its numbers and what they mean."""
+    """A zone that is empty, outside the frame or in pixels is an error with its numbers and their meaning."""
     numbers = ",".join(f"{v:g}" for v in rectangle)
     with pytest.raises(
         ConfigError, match=rf"zone gate: expected x,y,w,h as fractions of the frame \(0 to 1\).*found {numbers}"
@@ -76,7 +76,7 @@ def test_a_zone_out_of_the_frame_is_refused(rectangle):
 
 @pytest.mark.parametrize("text", ["gate", "gate=", "gate=1,2,3", "gate=a,b,c,d", "gate=0,0,1,1,1", "0,0,1,1"])
 def test_a_zone_that_cannot_be_read_shows_how_one_is_written(text):
-    """A text that is no zone is shown as it is, with an example."""
+    """A malformed text is shown with an example."""
     with pytest.raises(ConfigError, match=r"expected NAME=x,y,w,h.*such as gate=0.4,0.2,0.1,0.3") as caught:
         parse_zones([text])
     assert repr(text) in str(caught.value)
@@ -84,6 +84,6 @@ def test_a_zone_that_cannot_be_read_shows_how_one_is_written(text):
 
 @pytest.mark.parametrize("texts", [["=0,0,1,1"], [" =0,0,1,1"], ["a=0,0,1,1", "a=0,0,0.5,1"]])
 def test_every_zone_has_a_name_of_its_own(texts):
-    """A zone without a name, and a name given twice, are refused."""
+    """A missing or duplicate name is an error."""
     with pytest.raises(ConfigError, match="expected a name before the =, and each name once"):
         parse_zones(texts)
