@@ -52,6 +52,8 @@ class Box(NamedTuple):
 
 WHOLE_FRAME = "frame"
 """The name of the region that is all of a frame."""
+Unwatched = Literal["", "warm-up", "everything moves"]
+"""Why motion was not looked at: the background is learned for the first time, or again as nearly all of the frame moved."""
 
 
 class Region(NamedTuple):
@@ -72,7 +74,9 @@ class Frame:
     is live; `single` says that it is a picture by itself, which has nothing to do with the frame before it;
     `limited` says that the levels of `plane` go from 16 to 235; `packets` are the last seconds of its stream as they came,
     where the source was asked to keep them; `overviews` the small gray pictures of all of it that were made so far, by their
-    width (`edgecls.image.fit.overview`); `left_out` counts what moves in it and is not classified, as too much does.
+    width (`edgecls.image.fit.overview`); `left_out` counts what moves in it and is not classified, as too much does;
+    `foreground` is what moves in it, (H, W) bool of a small picture, None where nobody looked for motion (`Motion`), and
+    `unwatched` says why its motion was not looked at.
     """
 
     __slots__ = (
@@ -86,6 +90,7 @@ class Frame:
         "camera",
         "captured_at",
         "file",
+        "foreground",
         "index",
         "left_out",
         "limited",
@@ -94,6 +99,7 @@ class Frame:
         "single",
         "size_hw",
         "time_s",
+        "unwatched",
     )
 
     def __init__(
@@ -119,6 +125,8 @@ class Frame:
         self.file = file
         self.single = False
         self.left_out = 0
+        self.foreground: NDArray[np.bool_] | None = None
+        self.unwatched: Unwatched = ""
         self.at_s: float | None = None
         self.packets: Packets | None = None
         self.overviews: dict[int, Picture] = {}
@@ -165,7 +173,7 @@ class Frame:
         bare = copy.copy(self)
         bare._make_bgr = bare._make_plane = _no_picture
         bare._make_shrunk = bare._bgr = bare._luma = bare._plane = None
-        bare.overviews = {}
+        bare.overviews, bare.foreground = {}, None
         return bare
 
     def __repr__(self) -> str:

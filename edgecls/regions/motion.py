@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edgecls.frame import Frame, Picture
+    from edgecls.frame import Frame, Picture, Unwatched
     from edgecls.regions.geometry import Polygon
 
 FOREGROUND = 255
@@ -106,19 +106,22 @@ class Motion:
         self._learner: Any = None
         self._background: NDArray[np.float32] = np.zeros((0, 0), np.float32)
         self._began_s = self._last_s = 0.0
+        self._learns: Unwatched = "warm-up"  # why the background is learned
         self._before: list[list[int]] = []  # the boxes of the frame before: left, top, width, height in the small picture
 
     def __call__(self, frame: Frame) -> list[Region]:
         """Return the moving regions of this frame, with boxes in pixels of the frame, from left to right."""
         small = image.overview(frame, self._rule.width)
         if self._learner is None or small.shape != self._background.shape or frame.size_hw != self._size_hw:
-            self._start(frame, small)
+            self._start(frame, small, "warm-up")
         exposed = as_exposed(small, self._background.astype(np.uint8))
         rate = self._rate(frame.time_s)
         moving = self._learner.apply(exposed, learningRate=rate) == FOREGROUND
         warm = frame.time_s - self._began_s >= self._rule.warm_up_s
+        frame.foreground, frame.unwatched = moving, "" if warm else self._learns
         if warm and moving.mean() > EVERYTHING:
-            self._start(frame, small)
+            self._start(frame, small, "everything moves")
+            frame.unwatched = self._learns
             self._learner.apply(small, learningRate=1.0)
             return []
         cv2.accumulateWeighted(exposed, self._background, rate, (~moving).astype(np.uint8))
@@ -128,7 +131,7 @@ class Motion:
         regions, frame.left_out = self._regions(small, moving, frame.size_hw)
         return regions
 
-    def _start(self, frame: Frame, small: Picture) -> None:
+    def _start(self, frame: Frame, small: Picture, why: Unwatched) -> None:
         make = {"mog2": cv2.createBackgroundSubtractorMOG2, "knn": cv2.createBackgroundSubtractorKNN}[self._rule.method]
         self._learner = cast("Any", make)(500, DISTANCE[self._rule.method], True)
         if self._rule.method == "mog2":
@@ -136,6 +139,7 @@ class Motion:
         self._background = small.astype(np.float32)
         self._size_hw = frame.size_hw
         self._began_s = self._last_s = frame.time_s
+        self._learns = why
 
     def _rate(self, time_s: float) -> float:
         """Return the weight of this frame in the background: at first that of each earlier frame, later by its duration."""

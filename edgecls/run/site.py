@@ -32,6 +32,7 @@ from edgecls.frame import GONE, StateChange
 from edgecls.health import Health
 from edgecls.log import Say, log_warning
 from edgecls.regions.regions import by_camera
+from edgecls.regions.suitability import MotionChecks
 from edgecls.run.cameras import Demand, demand_of, places, read_as
 from edgecls.run.config import check_labels
 from edgecls.sink import BUFFERED, SINKS, close_sink, open_sinks, place_of, places_of, spool_name
@@ -131,6 +132,7 @@ class Site:
         self.regions = by_camera(self._regions)
         self.health = Health(_health(config))
         self.events = Events(_rules(config), model=config.model_name)
+        self._motion_checks = MotionChecks(say)
         self._open = dict(zip(config.outputs, self._open_sinks(config.outputs), strict=True))
         self.sinks: list[Sink] = list(self._open.values())
         frames.on_state(self.write_state)
@@ -138,6 +140,7 @@ class Site:
     def write(self, result: Result) -> list[Event]:
         """Pass a result, and the events that begin or end with it, to all sinks. Returns these events."""
         events = self.events.step(observe(result))
+        self._motion_checks.step(result.frame)
         result = replace(result, overlay=self.events.overlay(result.frame.camera))
         for sink in self.sinks:
             sink.write(result)
@@ -156,6 +159,7 @@ class Site:
         """End all ongoing events, after the last frame, and pass them to all sinks. Returns these events."""
         events = self.events.close()
         self._write_events(events)
+        self._motion_checks.close()
         return events
 
     def prepare(self, config: Config, *, classifier: Classifier | None = None) -> Plan:

@@ -126,6 +126,18 @@ def test_a_video_of_any_size_is_annotated(edgecls, light_model, tmp_path, size_h
     assert len(frame_times(tmp_path / "out.mp4")) == 12
 
 
+def test_a_clip_of_one_frame_says_why_nothing_is_followed(edgecls, light_model, tmp_path):
+    """It gives its line; that no line can count in it is one line on stderr. Without a line there is nothing to say."""
+    clip = write_video(tmp_path / "one.avi", gray_levels(LEVELS[:1]))
+    done = edgecls("run", "-m", light_model, "-s", clip, "--line", "stop=0.5,0,0.5,1")
+    assert done.returncode == 0, done.stderr
+    assert [line["detections"] for line in records(done.stdout)] == [[]]
+    assert [line for line in done.stderr.splitlines() if line.startswith("camera one: it ended after 1 frame (0.0 s)")]
+    done = edgecls("run", "-m", light_model, "-s", clip)
+    assert [line["label"] for line in records(done.stdout)] == ["dark"]
+    assert "camera one" not in done.stderr
+
+
 def test_quiet_is_an_empty_stdout(edgecls, light_model, video, tmp_path):
     """With --quiet, stdout is empty; the other sinks get every result."""
     done = edgecls("run", "-m", light_model, "-s", video, "--quiet", "--sink", "jsonl:out.jsonl")
