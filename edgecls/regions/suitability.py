@@ -124,7 +124,7 @@ def has_moved(before: Picture, after: Picture) -> bool:
     (right, down), _ = _shift(before, after)  # larger than a part can show
     right, down = round(right), round(down)
     rest = _part_shifts(_overlap(before, right, down), _overlap(after, -right, -down))
-    return _move_as_one(rest + (right, down))
+    return _move_as_one(rest + np.array((right, down)))
 
 
 def _part_shifts(before: Picture, after: Picture) -> NDArray[np.float64]:
