@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def small_disk(path: Path, size: str) -> Iterator[Path]:
-    """A file system of its own, of this size. A file that is left open in it fails the test, as it cannot be unmounted."""
+    """Mount a file system of this size. A file that is left open in it fails the test, because it cannot be unmounted."""
     path.mkdir()
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         pytest.skip("mounting a small disk needs Linux and root")
@@ -33,7 +33,7 @@ def small_disk(path: Path, size: str) -> Iterator[Path]:
 
 
 def fill(path: Path) -> None:
-    """Write a file until there is no room."""
+    """Write a file until the disk is full."""
     with path.open("wb", buffering=0) as file:
         try:
             while file.write(bytes(1024)):

@@ -1,4 +1,4 @@
-"""A road that is drawn: vehicles of three kinds on three lanes, a lamp, light that jumps, noise. All that happens is known."""
+"""A drawn road: vehicles of three kinds on three lanes, a lamp, changing light and noise. Everything that happens is known."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ HIGH, WIDE = 270, 480
 LINE = 0.5
 """Where the line crosses the road, from top to bottom, as a share of the width."""
 LAMP = (0.85, 0.03, 0.1, 0.2)
-"""x, y, width and height, in shares."""
+"""x, y, width and height, as shares of the picture."""
 SIZES = {"car": (24, 44), "van": (32, 64), "truck": (38, 104)}
 COLORS = {"car": (120, 130, 255), "van": (120, 235, 120), "truck": (90, 15, 12), "background": (105, 105, 105)}
-"""Blue, green, red: lighter than the road or less than half as light, as what is darker by less is taken for a shadow. A lamp
-shows one of them, or none, as what `tests.tiny.color_model` calls it.
+"""Blue, green, red: brighter than the road or less than half as bright, because slightly darker areas count as shadows. The lamp
+shows one of them or none, with the names of `tests.tiny.color_model`.
 """
 LANES = ((95, 1, 75.0), (160, -1, 110.0), (225, 1, 160.0))
-"""The middle of each, which way it goes (1: to the right), and how many pixels a second."""
+"""The center of each, its direction (1: to the right), and its speed in pixels per second."""
 LIGHTS = (0.55, 0.75, 1.0, 1.3)
 FASTEST_HEADWAY_S, SLOWEST_HEADWAY_S = 2.5, 7.0
 
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """One vehicle: where the middle of its lane is, and when its nose comes into the picture."""
+    """One vehicle: the center of its lane, and when its front enters the picture."""
 
     kind: str
     lane: int
@@ -39,13 +39,13 @@ class Drive:
 
     @property
     def crosses_s(self) -> float:
-        """When its middle is on the line."""
+        """When its center is on the line."""
         _, way, speed = LANES[self.lane]
         return self.enters_s + ((LINE if way > 0 else 1 - LINE) * WIDE + SIZES[self.kind][1] / 2) / speed
 
     @property
     def leaves_s(self) -> float:
-        """When nothing of it is in the picture any more."""
+        """When it has left the picture completely."""
         return self.enters_s + (WIDE + SIZES[self.kind][1]) / LANES[self.lane][2]
 
     @property
@@ -54,7 +54,7 @@ class Drive:
         return "east" if LANES[self.lane][1] > 0 else "west"
 
     def left(self, time_s: float) -> float:
-        """The left edge, in pixels."""
+        """Its left edge, in pixels."""
         _, way, speed = LANES[self.lane]
         went = (time_s - self.enters_s) * speed
         return went - SIZES[self.kind][1] if way > 0 else WIDE - went
@@ -62,7 +62,7 @@ class Drive:
 
 @dataclass(frozen=True, slots=True)
 class Road:
-    """A film: its vehicles, when the lamp comes to show what, and when the light becomes how bright."""
+    """A video: its vehicles, when the lamp shows what, and when the light becomes how bright."""
 
     seconds: float
     drives: tuple[Drive, ...]
@@ -71,7 +71,7 @@ class Road:
     seed: int
 
     def pictures(self) -> Iterator[tuple[float, Picture]]:
-        """The seconds and the picture of each frame, (H, W, 3) blue-green-red."""
+        """Yield the time in seconds and the picture of each frame, (H, W, 3) blue-green-red."""
         rng = np.random.default_rng(self.seed)
         texture = 95 + 30 * np.sin(np.arange(WIDE) / 40) + rng.normal(0, 7, (HIGH, WIDE))
         empty = np.repeat(texture[..., None], 3, 2).astype(np.float32)
@@ -88,7 +88,7 @@ class Road:
 
 
 def road(seed: int, seconds: float = 90.0) -> Road:
-    """Draw a film by chance: nobody is in the picture during its first and last 3 s."""
+    """Draw a random video; nobody is in the picture during its first and last 3 s."""
     rng = np.random.default_rng(seed)
     drives = []
     for lane in range(len(LANES)):
@@ -103,7 +103,7 @@ def road(seed: int, seconds: float = 90.0) -> Road:
 
 
 def _steps(rng: np.random.Generator, seconds: float, values: tuple) -> tuple:
-    """When which of the values comes, each for 4 to 10 s, never the same one twice."""
+    """Return when each value begins, each for 4 to 10 s, never the same twice in a row."""
     steps = [(0.0, values[2])]
     while (at_s := steps[-1][0] + rng.uniform(4, 10)) < seconds - 4:
         others = [value for value in values if value != steps[-1][1]]

@@ -1,9 +1,9 @@
-"""Every sink on a disk that fails: at each call that it makes, once, or from that call on until it recovers.
+"""Tries every sink on a disk that fails: at each call that it makes, once, or from that call on until it recovers.
 
     LD_PRELOAD=failing_disk.so python -m tests.run.failing_disk KIND FOLDER [STEP]
 
-prints a line for each promise that was broken, and how many calls were tried. The disk is `failing_disk.c`, so what SQLite and
-FFmpeg ask of the system fails as well as what Python does.
+prints a line for each broken promise, and how many calls were tried. The disk is `failing_disk.c`, so system calls of SQLite
+and FFmpeg fail as well as those of Python.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 ERRORS = (errno.EIO, errno.EROFS, errno.ENOSPC, errno.EACCES, errno.EDQUOT, errno.EMFILE)
 FOREVER = 1 << 40
 MANY = 12
-"""Results or events in each half of a trial: while the disk fails, and when it is well again."""
+"""Results or events in each half of a trial: while the disk fails, and after it has recovered."""
 MOST_LINES = 6
-"""More than this said of one failure is noise."""
+"""The most messages about one failure."""
 
 
 class Disk:
@@ -56,16 +56,16 @@ class Disk:
         self._library.disk_watch(os.fsencode(folder))
 
     def fail(self, at: int, count: int, number: int) -> None:
-        """Have the call `at` and those after it fail, `count` in all."""
+        """Let the call `at` and those after it fail, `count` in all."""
         self._library.disk_fail(at, count, number)
 
     def recover(self) -> None:
-        """Have nothing fail any more."""
+        """Let no more calls fail."""
         self._library.disk_fail(0, 0, 0)
 
     @property
     def calls(self) -> int:
-        """Since `fail` or `recover`."""
+        """Return the number of calls since `fail` or `recover`."""
         return int(self._library.disk_calls())
 
 
@@ -94,7 +94,7 @@ def stored(folder: Path) -> list[int]:
 
 
 def frames(folder: Path) -> list[int]:
-    """The frames of all videos, where the last one of all is the last one written."""
+    """Return the frames of all videos, whose last one must be the last one written."""
     found: list[int] = []
     paths = sorted(path for path in folder.glob("[!.]*.mp4"))
     for path in paths:
@@ -105,7 +105,7 @@ def frames(folder: Path) -> list[int]:
 
 
 def recordings(ending: str, folder: Path) -> list[int]:
-    """The halves whose event has a recording and a sidecar that lists it."""
+    """Return the halves whose event has a recording and a sidecar that lists it."""
     found = []
     for sidecar in folder.glob("[!.]*.json"):
         said = json.loads(sidecar.read_text())
@@ -116,7 +116,7 @@ def recordings(ending: str, folder: Path) -> list[int]:
 
 
 class Played:
-    """Footage that is shown to a recorder, with an event in each half."""
+    """Footage for a recorder, with an event in each half."""
 
     def __init__(self, path: Path) -> None:
         footage.write_footage(path, 120, gop=10)
@@ -131,7 +131,7 @@ class Played:
 
 
 class Trial:
-    """One kind of sink: how it is opened, what is written, what is there afterwards, and how many of it are at stake."""
+    """One kind of sink: how to open it, what is written, what is there afterwards, and how much can be lost."""
 
     def __init__(
         self, open_it: Callable[[Path, list[str]], Sink], write: Callable[[Sink, int], None],
@@ -166,14 +166,14 @@ def descriptors() -> int:
 
 
 def attempt(trial: Trial, disk: Disk, folder: Path, fault: tuple[int, int, int]) -> str:
-    """Try one fault. Returns which promise was broken, or nothing."""
+    """Try one fault. Returns the broken promise, or ""."""
     before, told = descriptors(), []
     disk.fail(*fault)
     try:
         sink = trial.open_it(folder, told)
-    except EdgeclsError:  # at the start it is one line, and no run
+    except EdgeclsError:  # at the start, it is an error and no run begins
         disk.recover()
-        return "" if descriptors() <= before else "a descriptor is left open after it was not opened"
+        return "" if descriptors() <= before else "a descriptor is left open although the sink was not opened"
     trial.write(sink, 0)
     disk.recover()
     trial.write(sink, 1)
@@ -200,7 +200,7 @@ def broken(trial: Trial, folder: Path, lost: int, told: list[str]) -> str:
 
 
 def main(kind: str, scratch: Path, step: int) -> None:
-    """Try each call, or every `step`-th of those behind the first 24."""
+    """Try each call, or every `step`-th after the first 24."""
     spooled.FIRST_WAIT_S, spooled.LONGEST_WAIT_S, video.RETRY_S = 0.001, 0.002, 0.0
     spool.REOPEN_EVERY_S, spool.WELL_S = 0.0, 0.0
     folder = scratch / "disk"

@@ -1,4 +1,4 @@
-"""Drawn footage for clips: encoded streams whose every packet and picture is known, and the events of them."""
+"""Drawn footage for clips: encoded streams in which every packet and picture is known, and their events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEEP = ReadingSettings(keep_s=15.0)
 
 
 def level(index: int) -> int:
-    """The level of the luma of picture `index`, by which it is known again: 100 levels, two apart."""
+    """Return the luma level of picture `index`, by which it is recognized: 100 levels, two apart."""
     return 30 + 2 * (index % 100)
 
 
@@ -31,7 +31,7 @@ def write_footage(
     path: Path, frames: int = 250, *, codec: str = "libx264", gop: int = 25, bframes: int = 0,
     size_hw: tuple[int, int] = (48, 64), fmt: str | None = None, first: int = 0, **options: str,
 ) -> Path:  # fmt: skip
-    """Write pictures of known levels at 25 frames a second, with a key frame every `gop`."""
+    """Write pictures of known levels at 25 frames per second, with a key frame every `gop`."""
     with av.open(str(path), "w", format=fmt) as container:
         if codec == "libx264":
             options = {"g": str(gop), "bf": str(bframes), "crf": "1", "sc_threshold": "0", "preset": "ultrafast"} | options
@@ -51,7 +51,9 @@ def write_footage(
 
 
 def packets_of(path: Path) -> list[tuple[float, bool, bytes]]:
-    """Seconds since the first picture, whether it is a key frame, and the bytes of each packet of a file, in its order."""
+    """Return, for each packet of a file in order, the seconds since the first picture, whether it is a key frame, and its
+    bytes.
+    """
     with av.open(str(path)) as container:
         found = [(p.pts * p.time_base, p.is_keyframe, bytes(p)) for p in container.demux(video=0) if p.size]
     first = min(time for time, _, _ in found)
@@ -59,7 +61,7 @@ def packets_of(path: Path) -> list[tuple[float, bool, bytes]]:
 
 
 def levels_of(path: Path) -> list[int]:
-    """The level of each picture of a file, as it is decoded."""
+    """Return the level of each decoded picture of a file."""
     with av.open(str(path)) as container:
         return [round(float(_luma(frame).mean())) for frame in container.decode(video=0)]
 
@@ -70,25 +72,27 @@ def _luma(decoded: av.VideoFrame) -> np.ndarray:
 
 
 def moment(index: int, *, at_s: float | None = None) -> Moment:
-    """The frame of this index at 25 frames a second."""
+    """Return the moment of this frame at 25 frames per second."""
     return Moment(index, round(index / FPS, 3), at_s)
 
 
 def event(start: int, end: int | None = None, *, label: str = "truck", camera: str = "gate", **more: object) -> Event:
-    """A state of a region from one frame to another."""
+    """Return a state of a region from one frame to another."""
     ended = None if end is None else moment(end)
     return Event("state", camera, "zone", label, 0.9, moment(start), ended, **more)
 
 
 def told(sink: Sink, frame: Frame, plan: dict[int, list[Event]]) -> None:
-    """Give a frame to a sink, and the events that are told of with it."""
+    """Pass a frame to a sink, and the events that are reported with it."""
     sink.write(result(frame))
     for one in plan.get(frame.index, ()):
         sink.write_event(one)
 
 
 def play(path: Path | str, sink: Sink, plan: dict[int, list[Event]], *, reading: ReadingSettings = KEEP) -> None:
-    """Read a file as camera `gate`, give its frames to a sink and each event with the frame that it is told of; then close."""
+    """Read a file as camera `gate`, pass its frames to a sink, and each event with the frame in which it is reported; then
+    close.
+    """
     with sink, open_source(f"gate={path}", reading=reading) as source:
         for frame in source:
             told(sink, frame, plan)

@@ -1,4 +1,4 @@
-"""Recordings of labels, written by hand."""
+"""Recordings of labels for tests."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ def lines(
     labels: Iterable[str], *, camera: str = "gate", live_from: float | None = None, score: float = 0.9, fps: float = FPS,
     first: int = 0,
 ) -> list[str]:  # fmt: skip
-    """A line for each label, of the whole frame, as `edgecls run` writes it."""
+    """Return a line for each label of the whole frame, as `edgecls run` writes it."""
     return [json.dumps(_record(i, label, camera, score, fps, live_from)) for i, label in enumerate(labels, first)]
 
 
 def seen(labels: Iterable[str], **options: Any) -> list[Observation]:
-    """What these lines say."""
+    """Return the observations in these lines."""
     from edgecls.labels.json_lines import read_line
 
     return [read_line(line, "here") for line in lines(labels, **options)]
 
 
 def runs(*parts: tuple[str, float], fps: float = FPS) -> list[str]:
-    """Each label for so many seconds."""
+    """Repeat each label for this many seconds."""
     return [label for label, seconds in parts for _ in range(round(seconds * fps))]
 
 
 def zoned(shown: dict[str, Sequence[str]], *, camera: str = "gate") -> list[str]:
-    """Lines of several zones, each with a label for each frame."""
+    """Return lines of several zones, each with a label for each frame."""
     count = len(next(iter(shown.values())))
     return [
         json.dumps({
@@ -50,7 +50,7 @@ def zoned(shown: dict[str, Sequence[str]], *, camera: str = "gate") -> list[str]
 
 
 def moving(path: Iterable[tuple[float, float] | None], label: str = "car", *, camera: str = "road") -> list[str]:
-    """Lines of a thing of 10x10 pixels that moves in a picture of 100x100, its middle at a place of its path in each frame."""
+    """Return lines of an object of 10x10 pixels in a picture of 100x100, with its center on a path."""
     made = []
     for i, place in enumerate(path):
         box = [] if place is None else [round(place[0] - 5), round(place[1] - 5), round(place[0] + 5), round(place[1] + 5)]

@@ -1,4 +1,4 @@
-"""cameras.toml."""
+"""Tests of cameras.toml."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def read(tmp_path):
 
 
 def test_everything_has_its_place(read):
-    """Two cameras with lines, zones, rules, and the passwords of the environment."""
+    """Two cameras with lines, zones, rules, and passwords from the environment."""
     config = read(WHOLE)
     north, gate = config.camera
     assert north.source == "rtsp://anna:s3cret@10.0.0.7/1"
@@ -92,8 +92,8 @@ def test_everything_has_its_place(read):
     assert gate.zone[0].state.enter == 0.8
 
 
-def test_what_moves_is_followed_where_it_is_needed(read):
-    """For lines and for zones with objects, or where motion is asked for; a zone that shows a state needs none."""
+def test_moving_objects_are_tracked_if_needed(read):
+    """With lines, zones of objects, or [camera.motion]; a zone with a state needs no tracking."""
     north, gate = read(WHOLE).camera
     assert (north.follows, gate.follows) == (True, False)
     (alone,) = read('model = "m.onnx"\n[[camera]]\nname = "a"\nsource = 0\n[camera.motion]\nsmallest = 0.01\n').camera
@@ -101,8 +101,8 @@ def test_what_moves_is_followed_where_it_is_needed(read):
     assert alone.motion == MotionSettings(smallest=0.01)
 
 
-def test_health_is_watched_unless_it_is_off(read):
-    """Of each camera by its own rule; one that is off has no events of it either."""
+def test_health_is_checked_unless_it_is_off(read):
+    """For each camera by its own settings; if it is off, there are no such events either."""
     text = wrong("[camera.reading]", "[camera.health]\noff = true\n[camera.reading]")
     north, gate = read(text + "[camera.health]\nblack_s = 5\nignore = ['moved']\nclassify_anyway = true\n").camera
     assert (north.health, north.rules.health) == (HealthSettings(off=True), False)
@@ -126,7 +126,7 @@ keep_days = 30
 
 
 def test_sinks_are_texts_and_tables(read):
-    """Both in one file; what they write is one list of settings."""
+    """Both may be in one file and give one list of settings."""
     config = read(WHOLE.replace("sqlite:events.db", "csv:events.csv") + SINKS)
     assert config.sinks == ("csv:events.csv", "mqtt://anna:s3cret@broker/traffic")
     clips = ClipSettings("clips", cut=CutSettings(pre_s=3.0), quota=QuotaSettings(20.0))
@@ -135,7 +135,7 @@ def test_sinks_are_texts_and_tables(read):
 
 
 def wrong(old, new):
-    """The whole text with one line changed."""
+    """Return the whole text with one line changed."""
     assert old in WHOLE
     return WHOLE.replace(old, new, 1)
 
@@ -178,8 +178,8 @@ def wrong(old, new):
         (PLAIN.replace("model", "on_mismatch = 'go'\nmodel", 1), "on_mismatch", "on_mismatch must be one of stop, warn"),
     ],
 )  # fmt: skip
-def test_mistakes_are_said_with_their_line(read, text, at, said):
-    """One line: the file, the line where this stands, the setting, what is expected. No password."""
+def test_errors_name_their_line(read, text, at, said):
+    """One line: the file, the line, the setting, what is expected. No password."""
     with pytest.raises(ConfigError) as error:
         read(text)
     line = f":{text[: text.index(at)].count(chr(10)) + 1}" if at else ""
@@ -187,8 +187,8 @@ def test_mistakes_are_said_with_their_line(read, text, at, said):
     assert "s3cret" not in str(error.value)
 
 
-def test_mistakes_about_health_are_said_with_their_line(read):
-    """A setting that is none, and a fault that is none."""
+def test_errors_about_health_name_their_line(read):
+    """An unknown setting, and an unknown fault."""
     start = WHOLE[: WHOLE.index("[[camera.line]]")]
     for setting, said in (
         ("black = 3", '15: camera "north": unknown setting health.black; did you mean health.black_s?'),
@@ -199,8 +199,8 @@ def test_mistakes_about_health_are_said_with_their_line(read):
         assert said in str(error.value)
 
 
-def test_a_file_that_is_none(tmp_path):
-    """Missing, or no text."""
+def test_a_missing_or_unreadable_file(tmp_path):
+    """Missing, or not a text."""
     with pytest.raises(ConfigError, match=r"none\.toml: cannot be read \(No such file"):
         read_config(tmp_path / "none.toml")
     (tmp_path / "x.toml").write_bytes(b"a = '\xff'")
@@ -209,7 +209,7 @@ def test_a_file_that_is_none(tmp_path):
 
 
 def test_lines_of_settings():
-    """Of tables, lists of tables, dotted keys; what has none takes that of the table around it."""
+    """In tables, lists of tables and dotted keys; a setting without a line gets that of its table."""
     table = tomllib.loads(WHOLE)
     lines = WHOLE.splitlines()
     for path, text in (
@@ -226,15 +226,15 @@ def test_lines_of_settings():
     assert line_of(WHOLE, table, "nothing") == line_of(WHOLE, table, "") == 0
 
 
-def test_what_looks_like_a_setting_in_a_text_is_none():
+def test_settings_inside_a_text_are_ignored():
     """Neither a table nor a key."""
     text = 'a = """\n[b]\nc = 1\n"""\n[b]\nc = 2\n'
     assert line_of(text, tomllib.loads(text), "b.c") in (3, 6)
     assert line_of(text, tomllib.loads(text), "a") == 1
 
 
-def test_labels_are_looked_for_with_their_line(read):
-    """The line, the camera and the rule, and what the model has; the same rules made in Python have no line."""
+def test_unknown_labels_name_their_line(read):
+    """The line, the camera, the rule, and the labels of the model; the same rules in Python have no line."""
     config = read(
         wrong('"bar"', '"bar"\nstate = { labels = ["opne"] }').replace("[camera.zone.state]\nenter = 0.8\nleave = 0.5", "")
     )
@@ -258,7 +258,7 @@ def test_labels_are_looked_for_with_their_line(read):
     ],
 )
 def test_a_secret_in_a_wrong_setting_is_not_shown(read, setting):
-    """An address, a variable of the environment, what stands at the key of a password."""
+    """An address, an environment variable, the value of a password key."""
     start = WHOLE[: WHOLE.index("[[camera.line]]")].replace("fps = 10", setting)
     with pytest.raises(ConfigError, match="reading") as error:
         read(start, {**ENVIRONMENT, "SECRET": "zzkw pw"})
@@ -270,8 +270,8 @@ EXCEPTIONS = {"config": "is the file itself"}
 
 
 def test_every_option_of_a_run_has_its_place_in_the_file():
-    """As a setting of the file, of a camera, or of how a camera is read, by the option's name, seconds with their unit, lists
-    in the singular or plural; the exceptions have their reason, and none is there in vain.
+    """As a setting of the file, of a camera, or of its reading: with the option's name, seconds with their unit, lists in the
+    singular or plural. Exceptions have a reason, and none is unnecessary.
     """
     places = {field.name for table in (Config, Camera, ReadingSettings) for field in dataclasses.fields(table)}
     options = {parameter.name for parameter in get_command(app).commands["run"].params}
@@ -289,7 +289,7 @@ def test_every_option_of_a_run_has_its_place_in_the_file():
     ],
 )
 def test_two_sinks_that_meet_in_a_file_of_a_camera_are_refused(tmp_path, monkeypatch, names, one, other, file):
-    """Their names differ, and are one with the name of a camera in them."""
+    """Their names differ until the name of a camera is inserted."""
     monkeypatch.chdir(tmp_path)
     cameras = "".join(f"[[camera]]\nname = '{name}'\nsource = {i}\n" for i, name in enumerate(names))
     (tmp_path / "cameras.toml").write_text(f"model = 'm.onnx'\nsinks = ['{one}', '{other}']\n{cameras}")
@@ -300,7 +300,7 @@ def test_two_sinks_that_meet_in_a_file_of_a_camera_are_refused(tmp_path, monkeyp
 
 
 def test_two_sinks_that_meet_in_no_file_are_not_refused(tmp_path, monkeypatch):
-    """With these cameras their names stay different."""
+    """With these cameras, their names stay different."""
     monkeypatch.chdir(tmp_path)
     sinks = "sinks = ['video:{camera}-b.mp4', 'video:a-{camera}.mp4', 'csv:a.mp4', 'jsonl:-']"
     cameras = "[[camera]]\nname = 'c'\nsource = 0\n[[camera]]\nname = 'd'\nsource = 1\n"
@@ -321,8 +321,8 @@ def test_two_sinks_that_meet_in_no_file_are_not_refused(tmp_path, monkeypatch):
     ],
 )
 @pytest.mark.parametrize("is_table", [False, True])
-def test_a_sink_that_cannot_be_is_told_with_its_line(tmp_path, monkeypatch, sink, why, is_table):
-    """One video of two cameras, an unknown placeholder, what is read itself: in a text and in a table."""
+def test_an_impossible_sink_names_its_line(tmp_path, monkeypatch, sink, why, is_table):
+    """One video for two cameras, an unknown placeholder, an input as output: in a text and in a table."""
     monkeypatch.chdir(tmp_path)
     kind, path = sink.split(":")
     table = f"[[sink]]\nkind = '{kind}'\npath = '{path}'\n" if is_table else ""

@@ -1,4 +1,4 @@
-"""Every sink goes on through a disk that fails, at whichever call that begins."""
+"""Tests that every sink survives a disk that fails, at whichever call that begins."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 STEP = 1 if os.environ.get("EDGECLS_EVERY_CALL") else 7
-"""Of the calls behind the first 24 each so many are tried; with EDGECLS_EVERY_CALL all of them, which takes minutes."""
+"""After the first 24 calls, only every seventh is tried; with EDGECLS_EVERY_CALL all are, which takes minutes."""
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> Path:
-    """The disk that fails, compiled."""
+    """Compile the library of the failing disk."""
     if not sys.platform.startswith("linux"):
         pytest.skip("a library before the C library is for Linux")
     if shutil.which("cc") is None:
@@ -49,8 +49,8 @@ def library(tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "sqlite", "video", "clip", "snapshot"])
 def test_a_disk_may_fail_at_any_call(library, tmp_path, kind):
-    """Once, or from then on until it is well again: what is written afterwards is there, the rest too or counted and said, no
-    descriptor stays open, and nothing but an error of ours is raised at the start.
+    """Once, or until it recovers: later writes succeed, the others succeed or are counted and reported, no descriptor stays
+    open, and at the start only an EdgeclsError is raised.
     """
     command = [sys.executable, "-m", "tests.run.failing_disk", kind, tmp_path, str(STEP)]
     environment = {**os.environ, "LD_PRELOAD": str(library)}
@@ -77,9 +77,9 @@ off = true
 
 
 def test_a_whole_run_goes_on_through_a_disk_that_fails(library, light_model, tmp_path):
-    """All kinds of sinks and the spool at once, on a disk whose every call fails for a while: labels go on, what stands behind
-    the spool loses no event, sinks elsewhere lose nothing, and those on the disk go on afterwards, with a line when it begins
-    and one when it is over.
+    """All kinds of sinks and the spool at once, on a disk that fails completely for a while: labels continue, buffered sinks
+    lose no event, sinks elsewhere lose nothing, and those on the disk continue afterwards, with one message when it begins and
+    one when it is over.
     """
     came, answer = always(200)
     pictures = gray_levels(([20] * 15 + [235] * 15) * 60, (48, 64))
@@ -104,7 +104,7 @@ def test_a_whole_run_goes_on_through_a_disk_that_fails(library, light_model, tmp
 
 
 def check_lines(run: Watched) -> None:
-    """One line of each when the disk fails, and one when it is well again; no event of those that wait is lost."""
+    """Check for one message of each sink when the disk fails, and one when it recovers; no buffered event is lost."""
     said = run.errors.splitlines()
     assert "Traceback" not in run.errors
     for what in ("lines", "snapshots", "clips", "frames of the video"):
@@ -114,12 +114,14 @@ def check_lines(run: Watched) -> None:
         assert len([line for line in said if f"/{kind}-" in line and "kept in memory meanwhile" in line]) == lines
         assert len([line for line in said if f"/{kind}-" in line and "written again; 0 events were lost" in line]) == lines
     for file in ("disk/e.csv", "disk/e.db"):
-        assert 1 <= len([line for line in said if f"{file}: cannot be written" in line]) <= 3  # SQLite names it in several ways
+        assert 1 <= len([line for line in said if f"{file}: cannot be written" in line]) <= 3  # SQLite has several reasons
         assert len([line for line in said if f"{file}: works again" in line and line.endswith(" 0 lost")]) == 1
 
 
 def check_files(folder: Path, run: Watched, bodies: list[dict]) -> None:
-    """Those elsewhere have all that stdout had; on the disk the tables have too, and the others what came when it was well."""
+    """Check that sinks elsewhere have everything that stdout had; on the disk, the tables have it, too, and the others what
+    came after the recovery.
+    """
     events = [line for line in run.lines if "event" in line]
     ended = [line["event"] for line in events if line["end"] is not None]
     assert [body for body in bodies if "event" in body] == events
@@ -145,13 +147,13 @@ def _pass_events(run: Watched, count: int) -> None:
 
 
 def remount(disk: Path, how: str) -> None:
-    """Make a disk "ro" or "rw", under what is open there."""
+    """Remount a disk "ro" or "rw" while files on it are open."""
     subprocess.run(["mount", "-o", f"remount,{how}", disk], check=True)
 
 
 @pytest.mark.parametrize("kind", ["jsonl:{}/out.jsonl", "video:{}/out.mp4", "csv:{}/out.csv", "sqlite:{}/out.db"])
 def test_a_disk_that_is_full_for_a_while(tmp_path, kind, monkeypatch):
-    """A real one, from the first write on: the sink goes on and what comes when there is room is there."""
+    """A real one, full from the first write on: the sink continues, and later writes succeed once there is room."""
     monkeypatch.setattr(video, "RETRY_S", 0.0)
     told: list[str] = []
     with small_disk(tmp_path / "disk", "1m") as disk:
@@ -177,7 +179,7 @@ def test_a_disk_that_is_full_for_a_while(tmp_path, kind, monkeypatch):
 
 
 def test_a_disk_that_is_read_only_is_an_error_at_the_start(tmp_path):
-    """In one line, with the name of what cannot be written; it is no silent loss."""
+    """In one line that names what cannot be written; nothing is lost silently."""
     with small_disk(tmp_path / "disk", "1m") as disk:
         remount(disk, "ro")
         for kind in ("jsonl:{}/out.jsonl", "video:{}/out.mp4", "csv:{}/out.csv", "sqlite:{}/out.db", "clip:{}", "snapshot:{}"):

@@ -1,4 +1,4 @@
-"""The path of a frame, from a source to its result."""
+"""Tests of the path of a frame, from a source to its result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DARK_DIM_BRIGHT = (0, 128, 255)
 
 @pytest.fixture
 def classifier(light_model) -> Classifier:
-    """A model that says dark, dim or bright."""
+    """Return a model with the labels dark, dim and bright."""
     return Classifier.load(light_model, device="cpu")
 
 
@@ -46,7 +46,7 @@ def labels(results) -> list[str]:
 
 
 def test_each_frame_gets_its_label_in_order(classifier):
-    """Black, half and white frames come back as dark, dim and bright, in the order they came."""
+    """Black, half-bright and white frames give dark, dim and bright, in order."""
     results = list(Pipeline(classifier).over(FakeSource(gray_levels(DARK_DIM_BRIGHT * 3))))
     assert labels(results) == ["dark", "dim", "bright"] * 3
     assert [result.frame.index for result in results] == list(range(9))
@@ -55,7 +55,7 @@ def test_each_frame_gets_its_label_in_order(classifier):
 
 
 def test_frames_of_several_cameras_in_one_step_keep_their_order(classifier):
-    """One step over frames of three cameras, of different sizes, gives a result for each at its own place."""
+    """Frames of three cameras with different sizes give a result each, in order."""
     frames = [
         frame(7, camera="a", level=255, size_hw=(48, 64)),
         frame(3, camera="b", level=0, size_hw=(31, 17)),
@@ -67,8 +67,8 @@ def test_frames_of_several_cameras_in_one_step_keep_their_order(classifier):
     assert labels(results) == ["bright", "dark", "dim", "bright"]
 
 
-def test_a_step_gives_what_frames_alone_give(classifier):
-    """Frames that are classified together get the very predictions that they get alone."""
+def test_a_batch_gives_the_same_as_single_frames(classifier):
+    """Frames that are classified together get the same predictions as alone."""
     frames = [frame(i, level=25 * i) for i in range(10)]
     pipeline = Pipeline(classifier)
     alone = [pipeline.step([one])[0].detections for one in frames]
@@ -76,7 +76,7 @@ def test_a_step_gives_what_frames_alone_give(classifier):
 
 
 def test_more_regions_than_one_batch_holds_keep_their_order(classifier):
-    """100 zones over 3 frames are more than one batch; each zone still gets its own label."""
+    """100 zones in 3 frames are more than one batch; each zone still gets its own label."""
     narrow = zones({f"z{i}": (i / 100, 0.0, 0.01, 1.0) for i in range(100)})
     assert LARGEST_BATCH < 3 * 100
     picture = np.zeros((50, 100, 3), np.uint8)
@@ -88,7 +88,7 @@ def test_more_regions_than_one_batch_holds_keep_their_order(classifier):
 
 
 def test_the_regions_may_differ_from_frame_to_frame(classifier):
-    """Frames with two, no and one region in one step get two, no and one detection, each its own."""
+    """Frames with two, no and one region in one step get their own detections."""
     left, right = Region("left", Box(0, 0, 32, 48)), Region("right", Box(32, 0, 64, 48))
     picture = np.zeros((48, 64, 3), np.uint8)
     picture[:, 32:] = 255
@@ -98,9 +98,9 @@ def test_the_regions_may_differ_from_frame_to_frame(classifier):
     assert found == [[("left", "dark"), ("right", "bright")], [], [("right", "bright")]]
 
 
-def test_a_region_with_something_around_it_is_looked_at_twice(classifier):
-    """One detection comes of both looks, with the tight box: what is surely bright with what is around it, and hardly dim
-    without, is bright.
+def test_a_region_with_surroundings_is_classified_twice(classifier):
+    """Both views give one detection with the tight box: certainly bright with its surroundings and hardly dim without, it is
+    bright.
     """
     tight, around = Box(0, 0, 32, 48), Box(0, 0, 64, 48)
     picture = np.full((48, 64, 3), 185, np.uint8)
@@ -114,14 +114,14 @@ def test_a_region_with_something_around_it_is_looked_at_twice(classifier):
 
 
 def test_no_regions_give_a_result_without_detections(classifier):
-    """Nothing to look at is normal: no inference runs, and the frame still comes out."""
+    """The model does not run, and the frame still gives a result."""
     pipeline = Pipeline(Stumbling(classifier), regions=lambda _frame: ())
     results = list(pipeline.over(FakeSource(gray_levels(DARK_DIM_BRIGHT))))
     assert [(result.frame.index, result.detections) for result in results] == [(0, ()), (1, ()), (2, ())]
 
 
-def test_what_is_unfit_is_not_classified(classifier):
-    """It is not even looked for regions in, and its result says why; with `classified` it has its label too."""
+def test_unfit_frames_are_not_classified(classifier):
+    """No regions are computed, and the result has the fault; with `classified` it has its label, too."""
     now = Moment(1, 0.04)
     verdicts = [None, Unfit("black", now, now), Unfit("black", now, now, classified=True)]
     looked = []
@@ -135,19 +135,19 @@ def test_what_is_unfit_is_not_classified(classifier):
 
 
 def test_a_region_outside_of_the_frame_is_refused(classifier):
-    """A box that reaches out of its frame is an error that names the box and the size, not a smaller box."""
+    """A box that exceeds its frame is an error with the box and the size; it is not clipped."""
     pipeline = Pipeline(classifier, regions=lambda _frame: [Region("gate", Box(0, 0, 65, 48))])
     with pytest.raises(ValueError, match=r"box \(0, 0, 65, 48\) does not lie inside the picture of 64x48"):
         pipeline.step([frame()])
 
 
 def test_no_frames_give_no_results(classifier):
-    """A step over nothing is nothing."""
+    """A step without frames returns an empty list."""
     assert Pipeline(classifier).step([]) == []
 
 
 def test_a_folder_gets_what_classify_gives(classifier, tmp_path):
-    """A picture in a folder gets the probabilities, to 1e-6, that Classifier.classify gives for it."""
+    """A picture in a folder gets the probabilities of Classifier.classify, to 1e-6."""
     for i, picture in enumerate(noise(6, (37, 53))):
         cv2.imwrite(str(tmp_path / f"{i}.{'png' if i % 2 else 'jpg'}"), picture // (i + 1))
     with open_source(tmp_path) as source:
@@ -161,7 +161,7 @@ def test_a_folder_gets_what_classify_gives(classifier, tmp_path):
 
 
 def test_the_age_counts_from_the_capture(classifier):
-    """A frame that was captured two seconds ago is two seconds older than one that comes now."""
+    """A frame captured two seconds ago is two seconds older than one captured now."""
     old = image.as_frame(gray_levels([0])[0], "gate", 0, time_s=0.0, captured_at=time.monotonic() - 2)
     results = Pipeline(classifier).step([old, frame(1)])
     assert results[0].timing.age_ms - results[1].timing.age_ms == pytest.approx(2000, abs=100)
@@ -170,20 +170,20 @@ def test_the_age_counts_from_the_capture(classifier):
 
 @pytest.mark.parametrize("frames", [0, -1])
 def test_frames_of_a_step_must_be_one_or_more(classifier, frames):
-    """A pipeline that may take no frame would never end; it is refused, with what it was given."""
+    """Otherwise the loop would never end; the error shows the value."""
     with pytest.raises(ConfigError, match=f"frames must be 1 or more, not {frames}"):
         Pipeline(classifier, frames=frames)
 
 
 def test_the_end_leaves_the_source_open(classifier):
-    """`over` ends with the source and leaves its closing to who opened it."""
+    """`over` ends with the source, which its owner closes."""
     source = FakeSource(gray_levels([0]))
     assert len(list(Pipeline(classifier).over(source))) == 1
     assert source.closed == 0
 
 
-def test_an_error_of_the_model_comes_up_at_the_for(classifier, tmp_path):
-    """When inference fails, the caller's `for` raises that very error, and closing the source leaves no thread."""
+def test_an_error_of_the_model_is_raised_in_the_loop(classifier, tmp_path):
+    """Unchanged; closing the source then leaves no thread."""
     video = write_video(tmp_path / "v.avi", gray_levels(range(50)))
     with open_source(video) as source, pytest.raises(RuntimeError, match="the accelerator is gone"):
         list(Pipeline(Stumbling(classifier)).over(source))
@@ -191,7 +191,7 @@ def test_an_error_of_the_model_comes_up_at_the_for(classifier, tmp_path):
 
 
 def test_an_error_of_the_source_comes_after_the_results_before_it(classifier):
-    """Every frame before the failure of a source is a result; then its error comes up."""
+    """Every frame before the failure gives a result; then the error is raised."""
     source = FakeSource(gray_levels(DARK_DIM_BRIGHT), error=OSError("unplugged"))
     got = []
     with pytest.raises(OSError, match="unplugged"):
@@ -200,7 +200,7 @@ def test_an_error_of_the_source_comes_after_the_results_before_it(classifier):
 
 
 def test_leaving_the_loop_early_leaves_no_thread(classifier, tmp_path):
-    """A caller who breaks out of the loop closes the source, and only the main thread is left."""
+    """After `break`, closing the source leaves only the main thread."""
     video = write_video(tmp_path / "v.avi", gray_levels(range(100)))
     with open_source(video) as source:
         for result in Pipeline(classifier).over(source):
@@ -212,7 +212,7 @@ def test_leaving_the_loop_early_leaves_no_thread(classifier, tmp_path):
 
 @pytest.mark.parametrize(("name", "count"), [("car-detection.mp4", 377), ("vtest.avi", 795)])
 def test_a_real_video_gives_every_frame(classifier, real_videos, name, count):
-    """The real videos have 377 and 795 frames: as many results, numbered from 0, at rising times."""
+    """The real videos have 377 and 795 frames: one result each, numbered from 0, with increasing times."""
     with open_source(real_videos / name) as source:
         frames = [(r.frame.index, r.frame.time_s) for r in Pipeline(classifier).over(source)]
     assert [index for index, _ in frames] == list(range(count))
@@ -222,7 +222,7 @@ def test_a_real_video_gives_every_frame(classifier, real_videos, name, count):
 
 
 def test_a_pipeline_may_serve_one_source_after_another(classifier, tmp_path):
-    """A pipeline keeps no state: one serves two sources in turn, and gives the same twice."""
+    """It has no state: two sources in turn give the same results."""
     cv2.imwrite(str(tmp_path / "a.png"), gray_levels([255])[0])
     pipeline = Pipeline(classifier)
     first, second = (list(pipeline.over(FolderSource(str(tmp_path), "folder", say=pytest.fail))) for _ in range(2))
@@ -230,7 +230,7 @@ def test_a_pipeline_may_serve_one_source_after_another(classifier, tmp_path):
 
 
 def test_memory_does_not_grow_with_the_frames(classifier):
-    """200,000 frames of two sources, classified and written: less than 10 MB more than after the first 10,000."""
+    """200,000 frames of two sources, classified and written, take less than 10 MB more than the first 10,000."""
     pictures = gray_levels(range(0, 256, 8), (12, 16))
     sources = [FakeSource(islice(cycle(pictures), 100_000), name=name) for name in ("one", "other")]
     memory: dict[int, float] = {}

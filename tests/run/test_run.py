@@ -1,4 +1,4 @@
-"""A configured run: results with their events, to the loop and to the sinks, until it ends or is stopped."""
+"""Tests of a configured run: results and events in the loop and the sinks, until it ends or is stopped."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tests.drawn import gray_levels, write_video
 
 @pytest.fixture
 def lamp(tmp_path) -> str:
-    """A video: dark for 50 frames, then bright for 50, at 25 frames a second."""
+    """Write a video: dark for 50 frames, then bright for 50, at 25 frames per second."""
     return str(write_video(tmp_path / "lamp.avi", gray_levels([0] * 50 + [255] * 50)))
 
 
 def states(events):
-    """Of state events: the label and whether it begins (False) or ends (True)."""
+    """Return the label of each state event, and whether it begins (False) or ends (True)."""
     return [(event.label, event.end is not None) for event in events if event.kind == "state"]
 
 
 def test_options_give_results_and_their_events(light_model, lamp):
-    """The loop has both, the sinks have them first, and what still goes on ends with the run."""
+    """The loop gets both after the sinks, and ongoing events end with the run."""
     with Run(model=light_model, sources=[f"lamp={lamp}"]) as run:
         kept = ListSink()
         run.sinks.append(kept)
@@ -54,8 +54,8 @@ def test_a_file_and_its_options_give_the_same(light_model, lamp, tmp_path):
     assert [event.region for event in one.last_events] == ["bulb"]
 
 
-def test_leaving_the_loop_early_ends_what_goes_on(light_model, lamp):
-    """After `break` the sinks get the end of what had begun; after an error they do not."""
+def test_leaving_the_loop_early_ends_ongoing_events(light_model, lamp):
+    """After `break`, the sinks get their ends; after an error they do not."""
     with Run(model=light_model, sources=[lamp]) as run:
         for result, _ in run:
             if result.frame.index == 30:
@@ -74,14 +74,14 @@ def _fail_at(index: int, run: Run) -> None:
 
 
 def test_another_thread_stops_a_run_that_waits(light_model):
-    """A camera that never comes keeps the loop waiting; `stop` ends it."""
+    """The loop waits for a camera that never answers; `stop` ends it."""
     with Run(model=light_model, sources=["rtsp://127.0.0.1:9/none"], say=lambda _: None) as run:
         threading.Timer(0.3, run.stop).start()
         assert list(run) == []
 
 
 def test_another_thread_changes_a_run(light_model, lamp, tmp_path):
-    """`reload` says what is different; one that cannot be run changes nothing."""
+    """`reload` returns the changes; an invalid configuration changes nothing."""
     config = Config(str(light_model), (Camera("a", lamp),))
     with Run(config) as run:
         rest = iter(run)
@@ -114,13 +114,13 @@ def test_another_thread_changes_a_run(light_model, lamp, tmp_path):
     ],
 )
 def test_arguments_that_contradict_each_other(arguments, message):
-    """Named in one line, before anything is opened."""
+    """They are named in one line, before anything is opened."""
     with pytest.raises(ConfigError, match=message):
         Run(**arguments)
 
 
 def test_a_camera_of_options_may_have_the_name_of_its_file(tmp_path):
-    """A name that was derived, as "my film (2)" or "10.0.0.7", is no mistake of the user; one in cameras.toml is."""
+    """A derived name, such as "my film (2)" or "10.0.0.7", is valid; in cameras.toml it is an error."""
     config = from_options("m.onnx", [str(tmp_path / "my film (2).mp4"), "rtsp://10.0.0.7/1"])
     assert [camera.name for camera in config.camera] == ["my film (2)", "10.0.0.7"]
     path = tmp_path / "cameras.toml"

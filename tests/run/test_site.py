@@ -1,4 +1,4 @@
-"""The cameras of a configuration, and how they become those of another one."""
+"""Tests of the cameras and sinks of a configuration, and of switching to another one."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ RULE = StateSettings(seconds=0.2)
 
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
-    """After each test only the main thread is left."""
+    """Check after each test that only the main thread is left."""
     yield
     assert_only_main_thread()
 
 
 @pytest.fixture
 def lamp(tmp_path) -> str:
-    """A video: dark for 100 frames, then bright for 100."""
+    """Write a video: dark for 100 frames, then bright for 100."""
     return str(write_video(tmp_path / "lamp.avi", gray_levels([0] * 100 + [255] * 100)))
 
 
 @pytest.fixture
 def site(lamp, light_model, tmp_path):
-    """Two cameras on the video and a file of lines: (pipeline's results, the site, what it said)."""
+    """Open two cameras on the video and a file of lines: (results of the pipeline, the site, its messages)."""
     config = Config(str(light_model), tuple(Camera(name, lamp, state=RULE) for name in ("a", "b")))
     config = replace(config, sink=(JsonlSettings(str(tmp_path / "out.jsonl")),))
     told: list[str] = []
@@ -56,14 +56,14 @@ def site(lamp, light_model, tmp_path):
 
 
 def take(site: Site, count: int) -> None:
-    """Write so many results; `site.seen` are all (camera, index) so far."""
+    """Write this many results; `site.seen` has all (camera, index) so far."""
     for result in islice(site.results, count):
         site.write(result)
         site.seen.append((result.frame.camera, result.frame.index))
 
 
 def changed(site: Site, config: Config) -> str:
-    """Change it, with the first frame after that, and return what is different."""
+    """Switch the configuration together with the next frame, and return the changes."""
     plan = site.prepare(config)
     left = []
     site._frames.between(lambda: left.append(site.change(plan)))
@@ -75,7 +75,7 @@ def changed(site: Site, config: Config) -> str:
 
 
 def rest(site: Site) -> dict[str, list[int]]:
-    """Write all results that are left; returns the indices of each camera."""
+    """Write all remaining results; returns the indices of each camera."""
     before = len(site.seen)
     take(site, 10_000)
     site.finish()
@@ -83,7 +83,7 @@ def rest(site: Site) -> dict[str, list[int]]:
 
 
 def by_camera(seen: list[tuple[str, int]]) -> dict[str, list[int]]:
-    """The indices of each camera."""
+    """Return the indices of each camera."""
     return {camera: [i for n, i in seen if n == camera] for camera in dict(seen)}
 
 
@@ -91,8 +91,8 @@ def with_camera(config: Config, name: str, **fields) -> Config:
     return replace(config, camera=tuple(replace(c, **fields) if c.name == name else c for c in config.camera))
 
 
-def test_what_is_the_same_is_not_touched(site):
-    """The same file read again: the same sources, backgrounds, states and sinks; every frame comes once."""
+def test_unchanged_parts_continue(site):
+    """With the same file, sources, backgrounds, states and sinks stay, and every frame arrives once."""
     take(site, 60)
     before = ([*site._frames.sources], dict(site._regions), dict(site.events._cameras), [*site.sinks])
     assert changed(site, replace(site.config)) == "no changes"
@@ -101,8 +101,8 @@ def test_what_is_the_same_is_not_touched(site):
     assert by_camera(site.seen) == {"a": list(range(200)), "b": list(range(200))}
 
 
-def test_that_a_camera_is_lost_is_an_event_by_itself(light_model, tmp_path):
-    """A loop over the frames need not listen to their state: the site does, and says it, and each sink hears of it."""
+def test_a_lost_camera_is_an_event(light_model, tmp_path):
+    """The loop over the frames need not handle states: the site reports them and passes them to each sink."""
     config, told, sink = Config(str(light_model), (Camera("gate", str(tmp_path)),)), [], ListSink()
     with Merged([FakeSource([])], say=told.append) as frames, Site(config, frames, say=told.append) as site:
         site.sinks.append(sink)
@@ -113,8 +113,8 @@ def test_that_a_camera_is_lost_is_an_event_by_itself(light_model, tmp_path):
     assert [(event.label, event.duration_s) for event in sink.events] == [("lost", None), ("lost", 4.0)]
 
 
-def test_a_camera_that_is_gone_ends_and_the_other_goes_on(site, lamp):
-    """Its events end with its last frame that was seen, and its state is told; of the other all frames come."""
+def test_a_removed_camera_ends_and_the_other_continues(site, lamp):
+    """Its events end with its last frame, and its state is reported; all frames of the other arrive."""
     heard = ListSink()
     site.sinks.append(heard)
     take(site, 60)
@@ -130,7 +130,7 @@ def test_a_camera_that_is_gone_ends_and_the_other_goes_on(site, lamp):
 
 
 def test_a_new_camera_is_opened(site, lamp):
-    """It begins with its first frame; the others notice nothing."""
+    """It begins with its first frame; the others are not affected."""
     take(site, 60)
     assert changed(site, replace(site.config, camera=(*site.config.camera, Camera("c", lamp)))) == "new: c"
     rest(site)
@@ -139,7 +139,7 @@ def test_a_new_camera_is_opened(site, lamp):
 
 @pytest.mark.parametrize("fields", [{"reading": ReadingSettings(every=2)}, {"source": ""}])
 def test_another_source_or_reading_opens_the_camera_again(site, lamp, tmp_path, fields):
-    """It begins anew, with events of its own; the other goes on."""
+    """It starts again, with its own events; the other continues."""
     if "source" in fields:
         fields = {"source": str(write_video(tmp_path / "other.avi", gray_levels([128] * 10)))}
     take(site, 60)
@@ -153,14 +153,14 @@ def test_another_source_or_reading_opens_the_camera_again(site, lamp, tmp_path, 
 
 
 def test_other_rules_keep_the_source_and_the_background(site):
-    """What goes on there ends, and begins anew by the new rules; not one frame is left out, and the background goes on."""
+    """Ongoing events end, and begin again by the new rules; no frame is skipped, and the background stays."""
     heard = ListSink()
     site.sinks.append(heard)
     take(site, 60)
     sources = [*site._frames.sources]
     assert changed(site, with_camera(site.config, "a", when="motion")) == "other settings: a"
     take(site, 20)
-    assert not [e for e in heard.events if e.end]  # what is looked at is no rule of events
+    assert not [e for e in heard.events if e.end]  # regions are no rules of events
     looks = site._regions["a"]
     assert changed(site, with_camera(site.config, "a", state=StateSettings(seconds=0.4))) == "other settings: a"
     assert [e.camera for e in heard.events if e.end] == ["a"]
@@ -169,8 +169,8 @@ def test_other_rules_keep_the_source_and_the_background(site):
     rest(site)
 
 
-def test_other_rules_of_health_are_learned_anew_and_nothing_else_is(site):
-    """A camera that is black is told of by its new rule, and again only after its seconds; the other one's goes on."""
+def test_other_health_settings_restart_only_health(site):
+    """A black camera is reported by its new settings, only after their seconds; the other camera's fault continues."""
     black = image.as_frame(np.zeros((48, 64, 3), np.uint8), "a", 0, time_s=0.0, captured_at=0.0)
     unfit = {name: [] for name in "ab"}
     for index in range(60):
@@ -186,8 +186,8 @@ def test_other_rules_of_health_are_learned_anew_and_nothing_else_is(site):
     assert unfit["a"][30:].index(True) == 10
 
 
-def test_sinks_come_and_go(site, tmp_path):
-    """One that is the same goes on in its file; a new one gets what comes from now on; one that is gone is whole."""
+def test_sinks_are_added_and_removed(site, tmp_path):
+    """An unchanged one continues in its file; a new one gets everything from now on; a removed one is complete."""
     take(site, 30)
     csv, lines = CsvSettings(str(tmp_path / "events.csv")), site.config.sink[0]
     assert changed(site, replace(site.config, sink=(lines, csv))) == f"sinks opened: csv:{tmp_path / 'events.csv'}"
@@ -202,7 +202,7 @@ def test_sinks_come_and_go(site, tmp_path):
 
 
 def test_a_sink_with_other_settings_keeps_its_place_and_its_events(site, tmp_path):
-    """A database that forgets sooner, while events come: the one is closed, the other opened, and every event is in it."""
+    """A database with a shorter `keep_days` replaces the old one while events arrive, and every event is in it."""
     path = str(tmp_path / "events.db")
     assert changed(site, replace(site.config, sink=(SqliteSettings(path),))).endswith(
         f"sinks closed: jsonl:{tmp_path / 'out.jsonl'}"
@@ -233,7 +233,7 @@ def test_a_sink_with_other_settings_keeps_its_place_and_its_events(site, tmp_pat
     ],
 )
 def test_what_cannot_be_opened_changes_nothing(site, lamp, tmp_path, monkeypatch, bad, error, said):
-    """The error says what; what was opened for it is closed again, and all goes on."""
+    """The error gives the reason, what was opened is closed again, and everything continues."""
     monkeypatch.chdir(tmp_path)
     config = bad(replace(site.config, camera=(*site.config.camera, Camera("new", lamp))))
     take(site, 30)
@@ -244,7 +244,7 @@ def test_what_cannot_be_opened_changes_nothing(site, lamp, tmp_path, monkeypatch
 
 
 def test_a_plan_that_is_dropped_leaves_nothing_open(site, lamp, tmp_path):
-    """A run that ends before it is put in place closes what was opened for it."""
+    """If a run ends before the switch, what was opened for it is closed."""
     plan = site.prepare(
         replace(site.config, camera=(*site.config.camera, Camera("c", lamp)), sink=(CsvSettings(str(tmp_path / "e.csv")),))
     )
@@ -255,7 +255,7 @@ def test_a_plan_that_is_dropped_leaves_nothing_open(site, lamp, tmp_path):
 
 
 def test_clips_need_packets_so_cameras_are_opened_again(site, tmp_path):
-    """A first sink of clips has all cameras keep their packets; when it is gone they are left alone."""
+    """The first clip sink makes all cameras keep their packets; removing it changes nothing."""
     take(site, 30)
     plain = site.config
     said = changed(site, replace(plain, sink=(*plain.sink, ClipSettings(str(tmp_path)))))
@@ -266,7 +266,7 @@ def test_clips_need_packets_so_cameras_are_opened_again(site, tmp_path):
 
 
 def test_a_source_of_the_library_is_changed_while_it_waits():
-    """`between` is heard by a thread that waits for frames of a camera that gives none."""
+    """`between` reaches a thread that waits for frames of a silent camera."""
 
     class Silent(FakeSource):
         def __init__(self, name):

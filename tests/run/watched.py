@@ -1,4 +1,4 @@
-"""A drawn street in front of a camera, seconds by seconds, and the faults that such a camera can have."""
+"""A drawn street, second by second, and the faults of its camera."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HIGH, WIDE = 180, 320
 
 
 class Street:
-    """Houses, windows, a road with lines, and cars on it. Every picture has noise of its own."""
+    """Houses, windows, a road with lines, and cars. Every picture has its own noise."""
 
     def __init__(self, seed: int = 0, *, cars: int = 1, noise: float = 2.0) -> None:
         """So many cars are on the road at a time, on average."""
@@ -37,7 +37,7 @@ class Street:
         self._colors = rng.uniform(20, 240, 97)
 
     def at(self, index: int) -> np.ndarray:
-        """What there is at a picture's time, without noise: (180, 320) float32."""
+        """Return the scene at a picture's time, without noise: (180, 320) float32."""
         picture = self.empty.copy()
         for car in range(self._cars):
             speed = 4 + 3 * (car % 3)
@@ -46,7 +46,7 @@ class Street:
         return picture
 
     def seen(self, picture: np.ndarray) -> Picture:
-        """The levels that a sensor with noise makes of it."""
+        """Return the levels that a noisy sensor measures."""
         down, right = self._rng.integers(0, 64, 2)
         grain = self._grain[down : down + HIGH, right : right + WIDE]
         return np.clip(picture + grain, 0, 255).astype(np.uint8)
@@ -86,20 +86,20 @@ def _car(picture: np.ndarray, left: int, top: int, level: float) -> None:
 
 
 class Seen(NamedTuple):
-    """What was told of some pictures: the events, and with which picture each was told."""
+    """The events that were reported for some pictures, and with which picture."""
 
     told: list[tuple[int, Event]]
 
     @property
     def faults(self) -> list[tuple[str, float, float | None]]:
-        """Each fault that has ended, or goes on at the end: label, start and end in seconds."""
+        """Return each fault: label, start and end in seconds; None for one that lasts at the end."""
         ended = {e.id: (e.label, e.start.time_s, e.end.time_s) for _, e in self.told if e.end is not None}
         begun = {e.id: (e.label, e.start.time_s, None) for _, e in self.told if e.end is None}
         return [ended.get(key, fault) for key, fault in begun.items()]
 
 
 def frame_of(picture: Picture, index: int, *, fps: float = FPS) -> Frame:
-    """A frame of a gray picture."""
+    """Return a frame of a gray picture."""
     return Frame(
         "gate",
         index,
@@ -112,7 +112,7 @@ def frame_of(picture: Picture, index: int, *, fps: float = FPS) -> Frame:
 
 
 def watch(pictures: Iterable[Picture], rule: HealthSettings = HealthSettings(), *, fps: float = FPS) -> Seen:  # noqa: B008 - frozen
-    """Look at pictures as a camera's. Nothing is closed at the end: what goes on has no end."""
+    """Check pictures as those of a camera. Nothing is closed at the end, so ongoing faults have no end."""
     health, events, told = Health({"gate": rule}), Events({"gate": Rules()}), []
     for index, picture in enumerate(pictures):
         unfit = health(frame_of(picture, index, fps=fps))
@@ -122,7 +122,7 @@ def watch(pictures: Iterable[Picture], rule: HealthSettings = HealthSettings(), 
 
 
 def hand(rng: np.random.Generator) -> np.ndarray:
-    """Something right before the lens, lit from one side."""
+    """Return something close to the lens, lit from one side."""
     y, x = np.mgrid[:HIGH, :WIDE]
     light = 45 + 60 * np.exp(-(((x - WIDE) / WIDE) ** 2 + ((y - rng.integers(0, HIGH)) / HIGH) ** 2))
     return light.astype(np.float32)
@@ -135,13 +135,13 @@ FAULTS: dict[str, Callable[[Street, np.ndarray, int], np.ndarray]] = {
     "defocused": lambda _street, picture, _i: cv2.GaussianBlur(picture, (0, 0), 4),
     "moved": lambda _street, picture, _i: np.roll(picture, (9, 30), (0, 1)),
 }
-"""What each fault makes of a picture, before its noise."""
+"""How each fault changes a picture, before its noise."""
 
 
 def street_with(
     fault: str, first_s: float, last_s: float, seconds: float, *, street: Street | None = None
 ) -> Iterator[Picture]:
-    """Pictures of a street whose camera has a fault from one second up to another."""
+    """Yield pictures of a street whose camera has a fault from one second to another."""
     street = street or Street()
     stuck = street.seen(street.at(round(first_s * FPS)))
     for i in range(round(seconds * FPS)):

@@ -1,4 +1,4 @@
-"""The small worlds that the tests of a run need: frames and results by hand, a camera that is not there, a web server."""
+"""What tests of runs need: frames and results, a fake camera, a web server."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ BOUNDARY = "next-picture"
 def frame(
     index: int = 0, *, camera: str = "gate", level: int = 128, size_hw: tuple[int, int] = (48, 64), file: str = ""
 ) -> Frame:
-    """A plain frame at 25 frames a second, just captured."""
+    """Return a plain frame at 25 frames per second, captured just now."""
     picture = np.full((*size_hw, 3), level, np.uint8)
     return image.as_frame(picture, camera, index, time_s=index / 25, captured_at=time.monotonic(), file=file)
 
 
 def said(label: str = "stop", score: float = 0.9) -> Prediction:
-    """A prediction with the rest of the score on `other`."""
+    """Return a prediction; the rest of the score belongs to `other`."""
     return Prediction(label, score, 0, ((label, score), ("other", 1 - score)))
 
 
 def result(of: Frame, *detections: Detection, age_ms: float = 3.14) -> Result:
-    """A result; without detections, one of the whole frame."""
+    """Return a result; without detections, one of the whole frame."""
     height, width = of.size_hw
     whole = Detection(Box(0, 0, width, height), said(), WHOLE_FRAME)
     return Result(of, detections or (whole,), Timing(fit_ms=0.1, infer_ms=0.2, age_ms=age_ms))
 
 
 def event(number: int = 0, *, ended: bool = True, camera: str = "gate", region: str = "entry", **fields: Any) -> Event:
-    """A car that crosses a line at a second of its own, for half a second; each number is another event."""
+    """Return a car that crosses a line at its own second, for half a second; each number gives another event."""
     start = Moment(number * 25, float(number), 1_763_823_787.0 + number)
     end = Moment(number * 25 + 12, number + 0.5, 1_763_823_787.5 + number) if ended else None
     said_of_it = {"kind": "crossing", "label": "car", "score": 0.98, "direction": "in", "track_id": number, "model": "street"}
@@ -53,7 +53,7 @@ def event(number: int = 0, *, ended: bool = True, camera: str = "gate", region: 
 
 
 def noise(count: int, size_hw: tuple[int, int] = (120, 160)) -> list[Picture]:
-    """Pictures that hardly compress, so that half of a file holds about half of them."""
+    """Return pictures that hardly compress, so half of a file contains about half of them."""
     rng = np.random.default_rng(0)
     return [rng.integers(0, 255, (*size_hw, 3), np.uint8) for _ in range(count)]
 
@@ -66,12 +66,12 @@ def cut_in_half(path: Path) -> Path:
 
 
 def assert_only_main_thread() -> None:
-    """No thread is left but the main one."""
+    """Check that no thread is left but the main one."""
     assert [thread.name for thread in threading.enumerate()] == [threading.main_thread().name]
 
 
 class FakeCapture:
-    """Stands in for cv2.VideoCapture: gives `pictures` every `wait_s`, then nothing, or raises `error`.
+    """Replaces cv2.VideoCapture: returns `pictures` every `wait_s` seconds, then nothing, or raises `error`.
 
     `read_by` and `released_by` are the names of the threads that did so.
     """
@@ -129,10 +129,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             else:
                 self._file(self.server.files[self.path.lstrip("/")])
         except OSError:
-            pass  # the reader has left
+            pass  # the client has disconnected
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def _stream(self) -> None:
         self.send_response(200)
@@ -166,9 +166,9 @@ def web_server(
     wait_s: float = 0.01,
     then_silent: bool = False,
 ) -> Iterator[str]:
-    """Serve a motion JPEG camera and files on loopback; gives the address, such as http://127.0.0.1:8000.
+    """Serve a motion JPEG camera and files on loopback; yields the address, such as http://127.0.0.1:8000.
 
-    After its last picture the camera hangs up, or is `then_silent`: the connection stays and nothing comes.
+    After its last picture the camera disconnects, or is `then_silent`: it stays connected and sends nothing.
     """
     with _Server(("127.0.0.1", 0), _Handler) as server:
         server.pictures, server.files, server.wait_s = pictures, files or {}, wait_s

@@ -37,7 +37,7 @@ COUNT = len(LEVELS)
 
 @dataclass
 class World:
-    """What the makers of sources get."""
+    """What the functions that make sources need."""
 
     tmp_path: Path
     stack: ExitStack
@@ -101,7 +101,7 @@ LOSES_AT_ITS_END = {
     "PyAV stream",
     "Threaded camera",
     "Reconnecting",
-}  # a device has no end: when it stops, it was lost
+}  # a device never ends: if it stops, it was lost
 
 
 @pytest.fixture(params=SOURCES)
@@ -162,17 +162,17 @@ def test_frames_come_in_order_and_carry_their_place(kind, opened):
 def test_an_index_belongs_to_its_picture(kind, opened):
     """Frame i shows picture i, whatever was skipped before it."""
     for f in all_of(kind, opened):
-        assert abs(int(f.bgr().mean()) - LEVELS[f.index]) <= 3  # a JPEG may be off by a little
+        assert abs(int(f.bgr().mean()) - LEVELS[f.index]) <= 3  # a JPEG is not exact
 
 
 def test_nothing_captured_is_unaccounted_for(kind, opened):
-    """At the end, given and skipped frames add up to all frames."""
+    """At the end, returned and skipped frames add up to all frames."""
     frames = all_of(kind, opened)
     assert len(frames) + opened.skipped == COUNT * len(cameras_of(opened))
 
 
 def test_a_source_that_is_no_device_loses_nothing(kind, opened):
-    """Files, folders and lists give every frame and skip none."""
+    """Files, folders and lists return every frame and skip none."""
     frames = all_of(kind, opened)
     if opened.live:
         assert frames
@@ -192,7 +192,7 @@ def test_take_gives_some_but_not_more_than_asked(kind, opened):
 
 
 def test_after_the_end_comes_nothing(kind, opened):
-    """A source that has ended says so on every call."""
+    """A source that has ended returns None on every call."""
     all_of(kind, opened)
     if kind not in LOSES_AT_ITS_END:
         assert opened.read() is None
@@ -243,7 +243,9 @@ def test_frames_are_read_only_and_stay_as_they_are(kind, opened):
 
 
 def test_frames_of_a_recording_name_their_file_and_others_none(opened):
-    """A video its path as given, because recorders call the films of every hour alike; a picture its name in the folder."""
+    """A video has its path as given, because recorders use the same file names every hour; a picture has its name in the
+    folder.
+    """
     frame = opened.read()
     assert bool(frame.file) == (frame.camera in {"video", "folder", "a"})
     assert frame.camera == "folder" or not frame.file or Path(frame.file).is_file()

@@ -1,4 +1,4 @@
-"""What is damaged inside of a recording is counted, named and not shown; what is right stays right."""
+"""Tests that damaged pictures of a recording are counted, named and not returned, and that intact ones are unchanged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS = [
 
 
 def film(path, codec="libx264", **options):
-    """75 pictures of known levels, with a key frame every 25."""
+    """Write 75 pictures of known levels, with a key frame every 25."""
     if codec == "libx265":
         keys = f"keyint={GOP}:min-keyint={GOP}:scenecut=0"
         options |= {"x265-params": f"log-level=none:{keys}:bframes=2:qp=4", "preset": "ultrafast"}
@@ -30,7 +30,7 @@ def film(path, codec="libx264", **options):
 
 
 def read(path, decoder="pyav"):
-    """(index, level) of each frame, how many were skipped, and the error."""
+    """Return (index, level) of each frame, the number of skipped ones, and the error."""
     frames: list[tuple[int, float]] = []
     error = ""
     with open_source(path, reading=ReadingSettings(decoder=decoder), say=pytest.fail) as source:
@@ -42,7 +42,7 @@ def read(path, decoder="pyav"):
 
 
 def spoilt(source, target, *, number=40):
-    """Copy a film with noise in place of one of its packets."""
+    """Copy a video with noise in place of one of its packets."""
     noise = np.random.default_rng(0)
     with av.open(str(source)) as old, av.open(str(target), "w") as new:
         stream = new.add_stream_from_template(old.streams.video[0])
@@ -55,20 +55,20 @@ def spoilt(source, target, *, number=40):
 
 
 def order_of(path):
-    """The numbers of the pictures of a film in the order of decoding, and which of them are key frames."""
+    """Return the numbers of a video's pictures in decoding order, and which of them are key frames."""
     packets = packets_of(path)
     return [round(time_s * 25) for time_s, _, _ in packets], [round(time_s * 25) for time_s, is_key, _ in packets if is_key]
 
 
 def assert_true_to(whole, frames):
-    """Each frame that was given is the one of the whole film at its time."""
+    """Check that each returned frame is that of the intact video at its time."""
     levels = dict(whole)
     assert [(index, levels[index]) for index, _ in frames] == frames
 
 
 @pytest.mark.parametrize(("codec", "suffix"), KINDS)
-def test_a_damaged_picture_is_counted_with_those_that_build_on_it(tmp_path, codec, suffix):
-    """Up to the next key frame nothing is shown; the error and the count of what was skipped agree."""
+def test_a_damaged_picture_is_counted_with_its_dependents(tmp_path, codec, suffix):
+    """Nothing is returned up to the next key frame; the error and the count of skipped frames agree."""
     path = film(tmp_path / f"v.{suffix}", codec)
     whole, skipped, error = read(path)
     assert ([index for index, _ in whole], skipped, error) == (list(range(COUNT)), 0, "")
@@ -86,7 +86,7 @@ def test_a_damaged_picture_is_counted_with_those_that_build_on_it(tmp_path, code
 @pytest.mark.parametrize("number", [30, 31, 32])
 @pytest.mark.parametrize("bframes", [0, 2])
 def test_pictures_decoded_before_the_damage_are_shown(tmp_path, bframes, number):
-    """Those that come after it for their order alone are whole, those that are decoded after it are not."""
+    """Those that are shown later only because of their order are intact; those decoded later are not."""
     path = film(tmp_path / "v.mp4", bframes=bframes)
     shown = [index for index, _ in read(spoilt(path, tmp_path / "w.mp4", number=number))[0]]
     order, keys = order_of(path)
@@ -95,8 +95,8 @@ def test_pictures_decoded_before_the_damage_are_shown(tmp_path, bframes, number)
 
 
 @pytest.mark.parametrize("decoder", ["pyav", "opencv"])
-def test_opencv_tells_of_damage_too(tmp_path, decoder):
-    """It gives what it makes of the rest; the exit code and the count tell that something is wrong."""
+def test_damage_is_reported_with_opencv_too(tmp_path, decoder):
+    """It returns what it can; the exit code and the count show that something is wrong."""
     frames, skipped, error = read(spoilt(film(tmp_path / "v.mp4"), tmp_path / "w.mp4"), decoder)
     assert skipped == COUNT - len(frames) > 0
     assert "the file is damaged" in error
@@ -105,11 +105,11 @@ def test_opencv_tells_of_damage_too(tmp_path, decoder):
 @pytest.mark.parametrize("decoder", ["pyav", "opencv"])
 @pytest.mark.parametrize("packets", [1, 30])
 def test_a_hole_in_a_transport_stream(tmp_path, decoder, packets):
-    """Packets that never arrived: no picture is shown that needs them, and the run fails."""
+    """If packets are missing, no picture that needs them is returned, and the run fails."""
     path = film(tmp_path / "v.ts", crf="20", preset="veryfast")
     whole = read(path)[0]
     data = path.read_bytes()
-    at = next(at for at in range(len(data) // 376 * 188, len(data), 188) if data[at + 1] & 0x1F == 1)  # one of the pictures'
+    at = next(at for at in range(len(data) // 376 * 188, len(data), 188) if data[at + 1] & 0x1F == 1)  # a packet of a picture
     path.write_bytes(data[:at] + data[at + 188 * packets :])
     frames, skipped, error = read(path, decoder)
     assert len(frames) < COUNT or decoder == "opencv"
@@ -122,7 +122,7 @@ def test_a_hole_in_a_transport_stream(tmp_path, decoder, packets):
 @pytest.mark.parametrize("decoder", ["pyav", "opencv"])
 @pytest.mark.parametrize(("codec", "bframes"), [("libx264", 0), ("libx264", 2), ("mpeg2video", 0)])
 def test_recordings_that_were_joined_have_no_hole(tmp_path, decoder, codec, bframes):
-    """Segments copied into one file count their packets from anew, and lack nothing."""
+    """Segments copied into one file restart their packet counters, and lack nothing."""
     parts = [write_footage(tmp_path / f"{n}.ts", 30 + n, codec=codec, gop=GOP, bframes=bframes) for n in range(6)]
     path = tmp_path / "joined.ts"
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
@@ -136,7 +136,7 @@ def test_recordings_that_were_joined_have_no_hole(tmp_path, decoder, codec, bfra
     ("codec", "suffix"), [("mjpeg", "avi"), ("mpeg4", "avi"), ("libx264", "flv"), ("mjpeg", "mkv"), ("libx264", "mkv")]
 )
 def test_packets_that_the_container_lost(tmp_path, decoder, kind, codec, suffix):
-    """FFmpeg goes on with the next good packet and says nothing: the container leads to another place."""
+    """FFmpeg silently continues with the next intact packet if the container's offsets are wrong."""
     path = film(tmp_path / f"v.{suffix}", codec)
     levels = [level for _, level in read(path)[0]]
     with av.open(str(path)) as container:
@@ -148,14 +148,14 @@ def test_packets_that_the_container_lost(tmp_path, decoder, kind, codec, suffix)
     frames, skipped, error = read(path, decoder)
     assert "damaged" in error
     if decoder == "pyav":
-        shown = [level for index, level in frames if index != 39]  # of that one a part is left
+        shown = [level for index, level in frames if index != 39]  # a part of it is left
         assert shown == [level for level in levels if level in shown]
         assert len(frames) + skipped < COUNT
         assert "data is missing" in error
 
 
 def test_parameters_in_a_packet_of_their_own_are_no_picture(tmp_path):
-    """Some recorders write them so; FFmpeg complains of a packet without a picture, and nothing is missing."""
+    """Some recorders write them so; FFmpeg reports a packet without a picture, but nothing is missing."""
     path, target = film(tmp_path / "v.ts"), tmp_path / "w.mkv"
     with av.open(str(path)) as old, av.open(str(target), "w") as new:
         stream = new.add_stream_from_template(old.streams.video[0])
@@ -188,12 +188,12 @@ AVCC, HVCC = b"\1" + bytes(3) + b"\xff", b"\1" + bytes(20) + b"\3"
     ],
 )
 def test_whether_a_packet_holds_a_picture(codec, data, headers, expected):
-    """Parameters and delimiters are none; what cannot be followed is a damaged one."""
+    """Parameters and delimiters are no pictures; data that cannot be parsed is a damaged one."""
     assert holds_picture(codec, data, headers) is expected
 
 
 def test_a_key_frame_before_the_loss_does_not_end_it():
-    """It is decoded before and shown after: what builds on the lost picture 6 comes with the places 7 and 8."""
+    """It is decoded before and shown after it: the dependents of the lost picture 6 have the numbers 7 and 8."""
     pictures = Dependents()
     pictures.lose(6)
     shown = [(place, pictures.is_whole(place, is_corrupt=False, is_key=place in (5, 10))) for place in (4, 5, 8, 7, 10, 11)]
@@ -201,5 +201,5 @@ def test_a_key_frame_before_the_loss_does_not_end_it():
 
 
 def test_levels_are_known():
-    """The films of these tests have a level of their own for each picture."""
+    """Each picture of these videos has its own level."""
     assert len({level(i) for i in range(COUNT)}) == COUNT

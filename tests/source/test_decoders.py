@@ -1,4 +1,4 @@
-"""Streams and video files, the same through either decoder."""
+"""Tests of streams and video files that are the same with either decoder."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.run.world import cut_in_half, noise, web_server
 
 @pytest.fixture(params=["opencv", "pyav"])
 def reading(request):
-    """Each decoder in turn; a live source that is lost has ended."""
+    """Yield each decoder in turn; a live source ends when it is lost."""
     return ReadingSettings(decoder=request.param, give_up_after_s=0)
 
 
 @pytest.mark.parametrize("suffix", [".avi", ".mkv", ".mp4"])
 @pytest.mark.parametrize("fps", [25.0, 12.5, 60.0])
 def test_a_file_gives_every_frame_at_its_time(tmp_path, suffix, fps, reading):
-    """40 frames at a known rate: indices 0..39, each picture its own, each time right to a millisecond."""
+    """40 frames at a known rate: indices 0..39, each with its own picture, and times right to a millisecond."""
     path = write_video(tmp_path / f"v{suffix}", gray_levels(range(0, 240, 6)), fps)
     with open_source(path, reading=reading) as source:
         frames = list(source)
@@ -36,7 +36,7 @@ def test_a_file_gives_every_frame_at_its_time(tmp_path, suffix, fps, reading):
 
 @pytest.mark.parametrize(("name", "count"), [("car-detection.mp4", 377), ("vtest.avi", 795)])
 def test_a_real_video_is_whole(real_videos, name, count, reading):
-    """The real videos give their 377 and 795 frames at evenly rising times."""
+    """The real videos have 377 and 795 frames at evenly increasing times."""
     with open_source(real_videos / name, reading=reading) as source:
         frames = [(f.index, f.time_s) for f in source]
     assert [index for index, _ in frames] == list(range(count))
@@ -46,7 +46,7 @@ def test_a_real_video_is_whole(real_videos, name, count, reading):
 
 @pytest.mark.parametrize(("codec", "bframes"), [("libx264", 0), ("libx264", 2), ("libx264", 3), ("mpeg4", 2)])
 def test_avi_with_b_frames_is_in_order(tmp_path, codec, bframes, reading):
-    """AVI stores no times of presentation: all 50 pictures come in their order, a frame apart, from 0 on."""
+    """AVI stores no presentation times: all 50 pictures come in order, one frame apart, from 0 on."""
     options = {"b_strategy": "0"} if codec == "libx264" else {"bf": str(bframes), "q": "2"}
     path = write_footage(tmp_path / "v.avi", 50, codec=codec, bframes=bframes, **options)
     with open_source(path, reading=reading) as source:
@@ -61,7 +61,7 @@ def test_avi_with_b_frames_is_in_order(tmp_path, codec, bframes, reading):
 @pytest.mark.parametrize("first_s", [0.0, 50.0, 3.0])
 @pytest.mark.parametrize("bframes", [0, 2])
 def test_two_recordings_in_one_file_are_one_after_the_other(tmp_path, bframes, first_s, reading):
-    """The times of the second one begin anew: its first frame comes a frame after the last one of the first."""
+    """The times of the second restart: its first frame comes one frame after the last of the first."""
     parts = []
     for n, offset_s in enumerate((first_s, 0.0)):
         path = write_footage(tmp_path / f"{n}.ts", 60, bframes=bframes)
@@ -82,7 +82,7 @@ def test_two_recordings_in_one_file_are_one_after_the_other(tmp_path, bframes, f
 
 
 def test_a_cut_off_file_gives_its_good_frames_first(tmp_path, reading):
-    """Half of a file of 40 frames gives about half of them, then an error that counts them."""
+    """Half of a file of 40 frames gives about half of them, then an error with their number."""
     path = cut_in_half(write_video(tmp_path / "half.avi", noise(40)))
     frames = []
     with open_source(path, reading=reading) as source, pytest.raises(SourceError) as caught:
@@ -94,7 +94,7 @@ def test_a_cut_off_file_gives_its_good_frames_first(tmp_path, reading):
 
 @pytest.mark.parametrize("ending", ["txt", "nfo", "asc", "idf"])
 def test_a_text_is_no_video(tmp_path, reading, ending):
-    """FFmpeg would draw its characters: nothing is classified that no camera saw."""
+    """FFmpeg would draw its characters, which no camera saw."""
     path = tmp_path / f"notes.{ending}"
     path.write_text("gate open, gate closed\n" * 300, encoding="utf-8")
     with pytest.raises(SourceError, match=rf"notes\.{ending}: is a text, not a video; expected"):
@@ -102,7 +102,7 @@ def test_a_text_is_no_video(tmp_path, reading, ending):
 
 
 def test_a_file_that_is_no_video(tmp_path, reading):
-    """A text called .mp4 is named with its size."""
+    """The error for a text called .mp4 shows its size."""
     path = tmp_path / "text.mp4"
     path.write_text("no video at all")
     with pytest.raises(SourceError, match=r"text\.mp4: not a video that can be decoded \(15 bytes\); is the file complete"):
@@ -110,7 +110,7 @@ def test_a_file_that_is_no_video(tmp_path, reading):
 
 
 def test_an_empty_file(tmp_path, reading):
-    """A file without a byte in it, as of a full disk, is called empty, whatever its name."""
+    """A file without data, as after a full disk, is called empty, whatever its name."""
     for name in ("v.mp4", "v.ts", "v"):
         (tmp_path / name).touch()
         with pytest.raises(SourceError, match=rf"{name}: is empty \(0 bytes\); expected a video"):
@@ -118,7 +118,7 @@ def test_an_empty_file(tmp_path, reading):
 
 
 def test_a_missing_file(tmp_path, reading):
-    """A path that is not there is named, with what was expected."""
+    """The error shows the path and what was expected."""
     path = tmp_path / "missing.mp4"
     with pytest.raises(SourceError) as caught:
         open_source(path, reading=reading)
@@ -126,7 +126,7 @@ def test_a_missing_file(tmp_path, reading):
 
 
 def test_motion_jpeg_over_http_is_a_live_source(reading):
-    """A camera that sends JPEGs over HTTP is live: its newest frame is given, and its end is the loss of it."""
+    """Its newest frame is returned, and its end is a loss."""
     levels = list(range(0, 240, 6))
     with web_server(gray_levels(levels), wait_s=0.005) as address, open_source(f"{address}/camera", reading=reading) as source:
         assert source.live
@@ -141,7 +141,7 @@ def test_motion_jpeg_over_http_is_a_live_source(reading):
 
 
 def test_motion_jpeg_has_the_times_of_the_clock(reading):
-    """FFmpeg would count 25 frames a second; these come every 0.1 s, and their times say so."""
+    """FFmpeg would assume 25 frames per second; these arrive every 0.1 s, and so are their times."""
     pictures = gray_levels([0] * 25)
     with web_server(pictures, wait_s=0.1) as address, open_source(f"{address}/camera", reading=reading) as source:
         frames = []
@@ -153,7 +153,7 @@ def test_motion_jpeg_has_the_times_of_the_clock(reading):
 
 
 def test_leaving_a_stream_early_leaves_no_thread(reading):
-    """Closing in the middle of a stream joins its reader; the server sees the connection go."""
+    """Closing in the middle of a stream joins its reader and closes the connection."""
     before = threading.active_count()
     with web_server(gray_levels([0] * 5000)) as address:
         with open_source(f"{address}/camera", reading=reading) as source:
@@ -164,7 +164,7 @@ def test_leaving_a_stream_early_leaves_no_thread(reading):
 
 @pytest.mark.parametrize("suffix", [".avi", ".mp4"])
 def test_a_video_over_http_is_read_whole(tmp_path, suffix, reading):
-    """A file behind http knows its length: it is no live source, and every frame comes at its own time."""
+    """A file over HTTP has a length: it is not live, and every frame has its own time."""
     path = write_video(tmp_path / f"v{suffix}", gray_levels(range(0, 240, 6)))
     with (
         web_server(files={path.name: path.read_bytes()}) as address,
@@ -178,7 +178,7 @@ def test_a_video_over_http_is_read_whole(tmp_path, suffix, reading):
 
 @pytest.mark.parametrize("scheme", ["rtsp", "http"])
 def test_a_stream_that_refuses_says_no_password(scheme, capfd, reading):
-    """The error of a stream names scheme, host and path, what was found and what to check, but no user or password."""
+    """The error shows scheme, host, path, the reason and what to check, but no user or password."""
     url = f"{scheme}://user:secret@127.0.0.1:9/x?token=hidden&a=b"
     with open_source(url, reading=reading) as source, pytest.raises(SourceError) as caught:
         source.read()
@@ -190,7 +190,7 @@ def test_a_stream_that_refuses_says_no_password(scheme, capfd, reading):
 
 
 def test_a_lost_stream_says_no_password(reading):
-    """A stream with a password that is lost in the middle is named without it."""
+    """The error for a stream that is lost in the middle shows no password."""
     with web_server(gray_levels([0] * 20)) as address:
         url = address.replace("http://", "http://user:secret@")
         with (

@@ -1,4 +1,4 @@
-"""Cameras by the path of their device. No test opens a real one."""
+"""Tests of cameras by device path. None is really opened."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_path_of_a_device_is_a_camera(where, name):
 
 
 def test_a_link_is_followed_at_each_opening(tmp_path, monkeypatch):
-    """To a number where the device has one."""
+    """To a number, if the device has one."""
     link = tmp_path / "by-id"
     monkeypatch.setattr(devices, "mode_of", lambda _: 1)
     for target, expected in (("/dev/video7", 7), ("/dev/video21", 21), ("/dev/front", "/dev/front")):
@@ -38,7 +38,7 @@ def test_a_link_is_followed_at_each_opening(tmp_path, monkeypatch):
 
 
 def test_a_camera_that_is_not_there():
-    """One line says so, and which cameras there are."""
+    """The error also lists the cameras that are plugged in."""
     missing = r"camera /dev/video987: there is no such device; .*camera"
     with (
         open_source("/dev/video987", reading=ReadingSettings(give_up_after_s=0)) as source,
@@ -48,7 +48,7 @@ def test_a_camera_that_is_not_there():
 
 
 def test_the_device_is_given_to_opencv(monkeypatch):
-    """By its number; one with another name by its path, to V4L2."""
+    """By number; or by path, to V4L2, if it has another name."""
     asked = []
 
     class Closed:

@@ -1,4 +1,4 @@
-"""A folder of pictures as a source."""
+"""Tests of a folder of pictures as a source."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.drawn import gray_levels
 
 @pytest.fixture
 def pictures(tmp_path):
-    """1.png, 2.png, 10.png and more/3.png, each with ten times its number as its gray level; 2.png is broken."""
+    """Write 1.png, 2.png, 10.png and more/3.png, each with ten times its number as gray level; 2.png is broken."""
     (tmp_path / "more").mkdir()
     for name in ("1.png", "2.png", "10.png", "more/3.png"):
         cv2.imwrite(str(tmp_path / name), gray_levels([10 * int(name.removeprefix("more/").removesuffix(".png"))])[0])
@@ -23,7 +23,7 @@ def pictures(tmp_path):
 
 
 def test_pictures_come_in_natural_order(pictures):
-    """1 comes before 10, folders below are read too, and each frame names its file."""
+    """1 comes before 10, subfolders are included, and each frame has its file name."""
     with FolderSource(str(pictures), "folder", say=[].append) as source:
         frames = list(source)
     assert [f.file for f in frames] == ["1.png", "10.png", "more/3.png"]
@@ -31,7 +31,7 @@ def test_pictures_come_in_natural_order(pictures):
 
 
 def test_a_broken_picture_is_named_counted_and_keeps_its_index(pictures):
-    """The second of four pictures is broken: it is told by its name, skipped, and the third is still number 2."""
+    """The second of four pictures is broken: it is named and skipped, and the third is still number 2."""
     told: list[str] = []
     with open_source(pictures, say=told.append) as source:
         frames = list(source)
@@ -42,7 +42,7 @@ def test_a_broken_picture_is_named_counted_and_keeps_its_index(pictures):
 
 
 def test_strict_stops_at_a_broken_picture(pictures):
-    """With strict the pictures before the broken one come, then an error names it."""
+    """With strict, the pictures before it are returned, then an error names it."""
     frames = []
     source = open_source(pictures, reading=ReadingSettings(strict=True), say=pytest.fail)
     with source, pytest.raises(SourceError, match=r"2\.png: not a picture that OpenCV can decode"):
@@ -51,7 +51,7 @@ def test_strict_stops_at_a_broken_picture(pictures):
 
 
 def test_a_folder_without_pictures(tmp_path):
-    """A folder in which nothing is a picture is an error that names it."""
+    """A folder without pictures is an error with its name."""
     (tmp_path / "notes.txt").write_text("nothing to see")
     with pytest.raises(SourceError) as caught:
         open_source(tmp_path)
@@ -59,7 +59,7 @@ def test_a_folder_without_pictures(tmp_path):
 
 
 def test_a_folder_of_broken_pictures_only(tmp_path):
-    """When every picture is broken, each is told and no frame comes."""
+    """Each is reported, and there are no frames."""
     for name in ("a.jpg", "b.png"):
         (tmp_path / name).write_bytes(b"")
     told: list[str] = []
@@ -72,7 +72,7 @@ def test_a_folder_of_broken_pictures_only(tmp_path):
 @pytest.mark.parametrize("name", ["x.png", "x.PNG", "x.jpg", "x.JPEG", "x.jfif", "x.bmp", "x.tif", "x.webp"])
 @pytest.mark.parametrize("decoder", ["auto", "opencv"])
 def test_a_single_picture_is_read_as_a_picture(tmp_path, name, decoder):
-    """It is one frame, the same one as from its folder, called as its file is."""
+    """It gives one frame, the same as from its folder, named after its file."""
     path = tmp_path / name
     kind = ".jpg" if path.suffix == ".jfif" else path.suffix
     path.write_bytes(cv2.imencode(kind, gray_levels([77])[0])[1].tobytes())
@@ -83,7 +83,7 @@ def test_a_single_picture_is_read_as_a_picture(tmp_path, name, decoder):
 
 
 def test_a_single_picture_is_turned_upright(tmp_path):
-    """EXIF says that the camera was held on its side."""
+    """According to the EXIF orientation."""
     exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
     jpeg = cv2.imencode(".jpg", gray_levels([90], (40, 64))[0])[1].tobytes()
     path = tmp_path / "x.jpg"
@@ -93,7 +93,7 @@ def test_a_single_picture_is_turned_upright(tmp_path):
 
 
 def test_a_single_picture_of_16_bits_keeps_its_levels(tmp_path):
-    """12 bits in a file of 16 use their whole range, and a line says so."""
+    """12 bits in a 16-bit file are scaled to the whole range, which is reported."""
     path = tmp_path / "x.png"
     cv2.imwrite(str(path), np.full((40, 64), 4095, np.uint16))
     said: list[str] = []
@@ -103,7 +103,7 @@ def test_a_single_picture_of_16_bits_keeps_its_levels(tmp_path):
 
 
 def test_a_single_picture_that_is_broken_or_too_large_is_an_error(tmp_path, monkeypatch):
-    """Nothing else was asked for, so nothing is left to go on with."""
+    """Unlike in a folder, there is nothing to continue with."""
     path = tmp_path / "x.png"
     path.write_bytes(b"this is no picture")
     with pytest.raises(SourceError, match=r"x\.png: not a picture that OpenCV can decode"), open_source(path) as source:

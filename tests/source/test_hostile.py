@@ -1,4 +1,4 @@
-"""Videos that are made to harm, names that are taken for something else, and what is no file at all."""
+"""Tests of hostile videos, ambiguous names, and paths that are not files."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tests.run.footage import write_footage
 
 @pytest.fixture(params=["opencv", "pyav"])
 def reading(request):
-    """Each decoder in turn."""
+    """Yield each decoder in turn."""
     return ReadingSettings(decoder=request.param)
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    """10 pictures of 64x48."""
+    """Write 10 pictures of 64x48."""
     return write_footage(tmp_path_factory.mktemp("film") / "v.mp4", 10)
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "ts", "mkv", "avi"])
 def test_frames_that_are_too_large_are_refused_before_one_is_decoded(tmp_path, monkeypatch, reading, suffix):
-    """By the size that the header states; the line says how to allow it."""
+    """By the size in the header; the error says how to allow it."""
     path = write_footage(tmp_path / f"v.{suffix}", 5, size_hw=(240, 320), codec="mpeg4" if suffix == "avi" else "libx264")
     monkeypatch.setenv("EDGECLS_MAX_PIXELS", "76799")
     refused = r"320x240 pixels, more than the 76,799 that are allowed; set EDGECLS_MAX_PIXELS|76,799 pixels are not decoded"
@@ -41,7 +41,7 @@ def test_frames_that_are_too_large_are_refused_before_one_is_decoded(tmp_path, m
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4", "mjpeg"])
 def test_frames_that_become_too_large_are_refused(tmp_path, monkeypatch, codec):
-    """The first ones come, then the line."""
+    """After the first ones."""
     fmt = {"libx264": "h264", "mpeg4": "m4v", "mjpeg": "mjpeg"}[codec]
     small = write_footage(tmp_path / "a", 10, codec=codec, fmt=fmt, size_hw=(48, 64))
     large = write_footage(tmp_path / "b", 10, codec=codec, fmt=fmt, size_hw=(480, 640))
@@ -57,7 +57,7 @@ def test_frames_that_become_too_large_are_refused(tmp_path, monkeypatch, codec):
 
 @pytest.mark.parametrize("text", ["many", "0", "-3", "1e9", "99999999999"])
 def test_a_limit_that_is_no_number(film, monkeypatch, text):
-    """It is named."""
+    """The error names it."""
     monkeypatch.setenv("EDGECLS_MAX_PIXELS", text)
     with pytest.raises(ConfigError, match="EDGECLS_MAX_PIXELS must be a number of pixels"):
         open_source(film)
@@ -68,7 +68,7 @@ def test_a_limit_that_is_no_number(film, monkeypatch, text):
     ["2026-01-01T12:30:05.mp4", "rtsp:cam.mp4", "file:cam.mp4", "a%03d.mp4", "-s.mp4", "gate=0.mp4", "a b.mp4", "ä~'\".mp4",
      "0", "http:", "concat:a|b.mp4", "crypto:x"],
 )  # fmt: skip
-def test_a_file_that_is_there_is_that_file(tmp_path, monkeypatch, film, reading, name):
+def test_an_existing_file_is_that_file(tmp_path, monkeypatch, film, reading, name):
     """Whatever its name looks like."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(film, tmp_path / name)
@@ -77,7 +77,7 @@ def test_a_file_that_is_there_is_that_file(tmp_path, monkeypatch, film, reading,
 
 
 def test_a_named_file_with_a_colon(tmp_path, monkeypatch, film):
-    """The name of the camera stands before the first equals sign."""
+    """The camera's name is before the first equals sign."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(film, tmp_path / "x:1=2.mp4")
     with open_source("gate=x:1=2.mp4") as source:
@@ -85,8 +85,8 @@ def test_a_named_file_with_a_colon(tmp_path, monkeypatch, film):
 
 
 @pytest.mark.parametrize("kind", ["fifo", "socket", "null byte", "very long", "device"])
-def test_what_is_no_file_is_refused_at_once(tmp_path, kind, reading):
-    """Nothing waits for somebody to write, or reads without end."""
+def test_other_paths_are_rejected_at_once(tmp_path, kind, reading):
+    """Nothing waits for a writer or reads forever."""
     path = str(tmp_path / "v.mp4")
     with socket.socket(socket.AF_UNIX) as server:
         if kind == "fifo":
@@ -100,7 +100,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, kind, reading):
 
 
 def test_metadata_that_is_no_text(tmp_path, reading):
-    """A title in another encoding is nothing that a picture needs."""
+    """A title in another encoding does not matter."""
     path = tmp_path / "v.mkv"
     with av.open(str(write_footage(tmp_path / "a.mkv", 10))) as old, av.open(str(path), "w") as new:
         new.metadata["title"] = "Zxxx"

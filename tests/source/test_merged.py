@@ -1,4 +1,4 @@
-"""Several sources as one."""
+"""Tests of several sources as one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def by_camera(frames) -> dict[str, list[int]]:
 
 @pytest.mark.parametrize("most", [1, 2, 8])
 def test_each_source_is_complete_and_in_order(most):
-    """Files of 30, 7 and 0 frames give 30, 7 and 0, each from 0 upwards, however many are taken at once."""
+    """Files of 30, 7 and 0 frames give that many, each from 0 upwards, however many are taken at once."""
     frames = []
     with Merged(fakes(30, 7, 0), say=pytest.fail) as source:
         while taken := source.take(most):
@@ -41,16 +41,16 @@ def test_each_source_is_complete_and_in_order(most):
     assert_only_main_thread()
 
 
-def test_what_is_ready_comes_round_after_round():
-    """With both cameras ready, a take of 4 gives two of each, and none twice."""
+def test_sources_take_turns():
+    """With both cameras ready, a take of 4 returns two of each, and none twice."""
     with Merged(fakes(50, 50), say=pytest.fail) as source:
         with source._condition:
             source._condition.wait_for(lambda: all(len(s._queue) == 4 for s in source.sources), timeout=20)
         assert by_camera(source.take(4)) == {"cam0": [0, 1], "cam1": [0, 1]}
 
 
-def test_a_full_house_is_served_in_turn():
-    """Taking one at a time from three sources that are always ready, none waits for more than a few rounds."""
+def test_no_source_waits_long():
+    """With single takes from three sources that are always ready, none waits for more than a few rounds."""
     with Merged(fakes(60, 60, 60), say=pytest.fail) as source:
         frames = []
         for _ in range(30):
@@ -61,7 +61,7 @@ def test_a_full_house_is_served_in_turn():
 
 
 def test_one_that_fails_does_not_stop_the_others():
-    """The failure is told when it happens; the other source comes whole; then the failure is raised, once."""
+    """The failure is reported at once; the other source is complete; then the failure is raised, once."""
     told: list[str] = []
     bad = FakeSource(gray_levels(range(3)), name="bad", error=SourceError("bad: unplugged"))
     good = FakeSource(gray_levels(range(20)), name="good")
@@ -76,8 +76,8 @@ def test_one_that_fails_does_not_stop_the_others():
     assert_only_main_thread()
 
 
-def test_of_several_failures_each_is_told_and_the_first_raised():
-    """Two sources that fail are two lines; the error at the end counts them and names the first."""
+def test_each_failure_is_reported_and_the_first_raised():
+    """Two failed sources are two lines; the error at the end counts them and shows the first."""
     told: list[str] = []
     sources = [FakeSource([], name=n, error=SourceError(f"{n}: unplugged")) for n in ("a", "b")]
     with Merged(sources, say=told.append) as source, pytest.raises(SourceError) as caught:
@@ -86,8 +86,8 @@ def test_of_several_failures_each_is_told_and_the_first_raised():
     assert str(caught.value) == f"2 of 2 sources failed, the first: {told[0]}"
 
 
-def test_a_failure_that_no_source_means_comes_up_at_once():
-    """An error that is no SourceError is a mistake in a program: it is raised and not kept for the end."""
+def test_an_unexpected_error_is_raised_at_once():
+    """An error other than SourceError is a bug, and is not kept for the end."""
     broken = FakeSource([], name="broken", error=ZeroDivisionError("a mistake"))
     endless = FakeSource(gray_levels([0] * 10_000), name="endless", live=True)
     with Merged([endless, broken], say=pytest.fail) as source, pytest.raises(ZeroDivisionError, match="a mistake"):
@@ -109,7 +109,7 @@ def test_leaving_early_and_closing_twice():
 
 
 def test_a_source_that_waits_does_not_hold_up_the_others():
-    """While one camera gives nothing at all, every frame of the other comes."""
+    """While one camera is silent, every frame of the other arrives."""
 
     class Silent(Source):
         name, live = "silent", True
@@ -132,7 +132,7 @@ def test_a_source_that_waits_does_not_hold_up_the_others():
 
 
 def test_skipped_is_the_sum():
-    """The skipped frames are those of all cameras together, and with the given ones all that there were."""
+    """Skipped and returned frames of all cameras add up to all frames."""
     with Merged(fakes(40, 40, live=True, fps=2000.0), say=pytest.fail) as source:
         given = 0
         for _ in source:
@@ -143,7 +143,7 @@ def test_skipped_is_the_sum():
 
 
 def test_two_files_of_which_one_is_cut_off(tmp_path):
-    """Of a whole and a cut off video all good frames come, in order; the cut off one is named at the end."""
+    """All good frames of both arrive in order; the truncated file is named at the end."""
     whole = write_video(tmp_path / "whole.avi", gray_levels(range(50)))
     cut = cut_in_half(write_video(tmp_path / "cut.avi", noise(40)))
     told: list[str] = []
@@ -159,7 +159,7 @@ def test_two_files_of_which_one_is_cut_off(tmp_path):
 
 
 def test_a_source_that_cannot_be_opened_closes_the_others(tmp_path, monkeypatch):
-    """When the second source cannot be opened, the first is closed again and no thread was started."""
+    """If the second cannot be opened, the first is closed and no thread was started."""
     closed: list[str] = []
     real_close = PyAVSource.close
     monkeypatch.setattr(PyAVSource, "close", lambda self: (closed.append(self.name), real_close(self)))
@@ -171,7 +171,7 @@ def test_a_source_that_cannot_be_opened_closes_the_others(tmp_path, monkeypatch)
 
 
 def test_an_only_source_fails_with_its_own_error():
-    """Not as one of one, nothing is told before, and what came before it comes first, in one batch too."""
+    """It is not reported before, and the frames before it arrive first, also in one batch."""
     with Merged([FakeSource(gray_levels([1, 2]), name="a", error=AccessError("a: refused"))], say=pytest.fail) as source:
         with source._condition:
             source._condition.wait_for(lambda: source.sources[0].released, timeout=20)
@@ -181,7 +181,7 @@ def test_an_only_source_fails_with_its_own_error():
 
 
 def test_sources_come_and_go_under_load():
-    """One of three is read through it all; the others are taken out and put in again 20 times, and each time begin anew."""
+    """One of three is read throughout; the others are removed and added 20 times, and restart each time."""
     with Merged(long_fakes("cam0", "cam1", "cam2"), say=pytest.fail) as source:
         kept: list[int] = []
         for _ in range(20):
@@ -191,12 +191,12 @@ def test_sources_come_and_go_under_load():
             assert all(indices == list(range(len(indices))) for indices in taken.values())
         assert kept == list(range(len(kept)))
         assert len(kept) > 100
-        assert len(source._leaving) < 40  # those that have let go are forgotten
+        assert len(source._leaving) < 40  # sources that were released are forgotten
     assert_only_main_thread()
 
 
-def test_a_device_is_let_go_before_it_is_opened_again():
-    """The reader of the new source begins when the old one has closed its own, however long that takes."""
+def test_a_device_is_released_before_it_is_opened_again():
+    """The reader of the new source starts when the old one has closed its own, however long that takes."""
     order: list[str] = []
 
     class Slow(FakeSource):
@@ -214,14 +214,14 @@ def test_a_device_is_let_go_before_it_is_opened_again():
         source.read()
         began = time.monotonic()
         source.change(["a"], [Next(gray_levels([1, 2]), name="a")])
-        assert time.monotonic() - began < 0.2  # and nobody waits for it here
+        assert time.monotonic() - began < 0.2  # this thread does not wait for it
         found = by_camera(source)
     assert found["a"][-2:] == [0, 1]
     assert order[:2] == ["closed", "read"]
 
 
-def test_what_is_skipped_by_sources_that_left_still_counts():
-    """A camera that was skipped and taken out."""
+def test_skipped_frames_of_removed_sources_still_count():
+    """Of a camera that skipped frames and was removed."""
     live = FakeSource(gray_levels([1] * 60), name="live", live=True, fps=1000)
     with Merged([live, *fakes(5)], say=pytest.fail) as source:
         with source._condition:
@@ -234,8 +234,8 @@ def test_what_is_skipped_by_sources_that_left_still_counts():
         assert len(list(source)) == 5
 
 
-def test_a_failure_that_was_taken_out_is_forgotten():
-    """The others end well."""
+def test_the_failure_of_a_removed_source_is_forgotten():
+    """The others end normally."""
     told: list[str] = []
     bad = FakeSource([], name="bad", error=SourceError("bad: unplugged"))
     with Merged([bad, *fakes(20, 20)], say=told.append) as source:
@@ -249,7 +249,7 @@ def test_a_failure_that_was_taken_out_is_forgotten():
 
 
 def test_calls_from_another_thread_come_between_frames():
-    """In the thread that takes, in their order, also while it waits, and also after the last frame."""
+    """In the thread that takes frames, in order, also while it waits and after the last frame."""
     calls: list[str] = []
     with Merged(fakes(3), say=pytest.fail) as source:
         thread = threading.Thread(

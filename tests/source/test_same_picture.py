@@ -1,8 +1,9 @@
-"""The model sees through PyAV what it would see through the plain path: OpenCV's colour, made gray, shrunk by INTER_AREA.
+"""Tests that the model gets the same input through PyAV as through plain OpenCV: colour, converted to gray, shrunk by
+INTER_AREA.
 
-The plain path is not exact itself: for 4:2:0 of limited range OpenCV's own conversion is 0.7 to 1.2 levels too dark in the
-mean, against 0.0 of the Y plane, measured against a conversion in float. So a score near a border of two labels may fall to
-either side; the labels that are compared here are those of pictures that a model knows.
+The plain path is not exact: for 4:2:0 of limited range, OpenCV's conversion is 0.7 to 1.2 levels too dark on average, the Y
+plane 0.0, compared with a conversion in float. So a score near the border of two labels may fall to either side; the labels
+compared here are those of pictures that the model knows.
 """
 
 from __future__ import annotations

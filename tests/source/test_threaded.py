@@ -67,7 +67,7 @@ def test_a_file_is_read_only_a_few_frames_ahead():
         while inner._index <= AHEAD_FRAMES and time.monotonic() < until:
             time.sleep(SHORT_S)
         time.sleep(5 * SHORT_S)
-        assert inner._index == AHEAD_FRAMES + 1  # the last one waits in the reader's hands
+        assert inner._index == AHEAD_FRAMES + 1  # the reader holds the last one
         assert [one.index for one in source] == list(range(100))
 
 
