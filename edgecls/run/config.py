@@ -168,7 +168,7 @@ class Config:
         before: set[str] = set()
         for i, name in enumerate(names):
             if name in before:
-                raise ConfigError(f"camera[{i}].name: duplicate camera name {name!r}; give each camera a name of its own")
+                raise ConfigError(f"camera[{i}].name: duplicate camera name {name!r}; give each camera its own name")
             before.add(name)
         check_limits(self)
 

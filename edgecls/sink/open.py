@@ -124,7 +124,7 @@ def spool_name(out: SinkSettings) -> str:
     target = row.target_of(out)
     place = str(Path(target).absolute()) if row.target == "path" else identity_of(out)
     kind: str = out.kind
-    if row.is_address:  # its options stand behind the ?; of a webhook they are part of the address
+    if row.is_address:  # without the options after the ?; those of a webhook are part of its address
         kind, place = target.partition(":")[0], place.partition("?")[0]
     return f"{kind}-{hashlib.sha256(place.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}.spool"
 

@@ -20,7 +20,7 @@ LAMP = (0.85, 0.03, 0.1, 0.2)
 """x, y, width and height, as shares of the picture."""
 SIZES = {"car": (24, 44), "van": (32, 64), "truck": (38, 104)}
 COLORS = {"car": (120, 130, 255), "van": (120, 235, 120), "truck": (90, 15, 12), "background": (105, 105, 105)}
-"""Blue, green, red: brighter than the road or less than half as bright, because slightly darker areas count as shadows. The lamp
+"""Blue, green, red: brighter than the road or less than half as bright, because slightly darker areas count as shadows. A lamp
 shows one of them or none, with the names of `tests.tiny.color_model`.
 """
 LANES = ((95, 1, 75.0), (160, -1, 110.0), (225, 1, 160.0))

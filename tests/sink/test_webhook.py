@@ -299,4 +299,4 @@ def test_a_refused_event_is_counted_and_the_rest_delivered(tmp_path):
                 buffer.write_event(event(i, label=label))
     assert taken == ["a", "bad", "c"]
     assert buffer.lost == 1
-    assert told[0] == f"http://{where}/hook: answers 422 Unprocessable Entity; given up: 1 event"
+    assert told[0] == f"http://{where}/hook: answers 422 Unprocessable Entity; discarded: 1 event"

@@ -178,13 +178,13 @@ class Spooled(Sink):
             if record is not None:
                 self._give(record)
         except RefusedError as error:
-            self._give_up(str(error))
+            self._discard(str(error))
         except SinkError as error:  # the message names the target
             self._fail(str(error), error.after_s if isinstance(error, BusyError) else 0.0)
         except OSError as error:
             self._fail(f"{self._name}: {error}")
         except Exception as error:  # noqa: BLE001 - no error may end the run
-            self._give_up(f"{self._name}: {type(error).__name__}: {error}")
+            self._discard(f"{self._name}: {type(error).__name__}: {error}")
         else:
             self._spool.done()
             self._recover()
@@ -230,12 +230,12 @@ class Spooled(Sink):
             if self._close_by is not None:
                 self._close_by = 0.0
 
-    def _give_up(self, why: str) -> None:
+    def _discard(self, why: str) -> None:
         self._refused += 1
         self._spool.done()
         if why not in self._reported:
             self._reported.append(why)
-            self._say(f"{why}; given up: {counted(self._refused, 'event')}")
+            self._say(f"{why}; discarded: {counted(self._refused, 'event')}")
 
     def _recover(self) -> None:
         self._backoff.reset()

@@ -186,7 +186,7 @@ def test_events_that_cannot_be_delivered_are_discarded(behind, told, error):
     assert sink.events == [event(1)]
     assert buffer.lost == 1
     why = "410 Gone" if isinstance(error, RefusedError) else "x: ValueError: a fault"
-    assert told[0] == f"{why}; given up: 1 event"
+    assert told[0] == f"{why}; discarded: 1 event"
 
 
 def test_an_unreadable_record_does_not_block_others(behind, tmp_path, told):
@@ -199,7 +199,7 @@ def test_an_unreadable_record_does_not_block_others(behind, tmp_path, told):
         buffer.write_event(event())
         soon(lambda: sink.events != [])
     assert buffer.lost == 1
-    assert told[0].startswith("x: KeyError: 'kind'; given up: 1 event")
+    assert told[0].startswith("x: KeyError: 'kind'; discarded: 1 event")
 
 
 def test_what_was_not_delivered_is_delivered_by_the_next_run(behind, told):
