@@ -28,7 +28,7 @@ from edgecls.model.cpu import DOT_PRODUCTS, FLAGS
 from edgecls.model.device_buffers import Binding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from edgecls.model.cpu import Processor
 
@@ -38,6 +38,9 @@ RUNTIMES = (
 )
 OPENCVS = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 DECODERS = ("h264", "hevc", "mjpeg")
+
+OR_CPU = ", or use `device=cpu`"
+"""How an error about a device ends."""
 
 _SMALLEST_MODEL = base64.b64decode(
     "CAgSADqHAgobCgVpbWFnZRIBeCIEQ2FzdCoJCgJ0bxgBoAECCiQKAXgSAXQiCVRyYW5zcG9zZSoRCgRwZXJtQABAA0ABQAKgAQcKDwoBdAoBdxIBYyIE"
@@ -84,6 +87,28 @@ def examine(model: str | None = None, *, cameras: bool = False) -> list[Finding]
     return findings
 
 
+def folded(findings: Sequence[Finding]) -> list[Finding]:
+    """Combine the notes about devices whose hardware or system is not here into one, for reading by people."""
+    absent = [f for f in findings if f.status == "note" and f.name in {f"device {name}" for name in _absent_devices()}]
+    if len(absent) < 2:
+        return list(findings)
+    names = ", ".join(finding.name.removeprefix("device ") for finding in absent)
+    note = Finding("other devices", "note", f"{names}: not on this machine; edgecls run --device NAME says what one would need")
+    return [note if finding is absent[0] else finding for finding in findings if finding not in absent[1:]]
+
+
+def _absent_devices() -> set[str]:
+    """Return the devices that need other hardware, or another system, than this machine has."""
+    has = {
+        "cuda": shutil.which("nvidia-smi") is not None or Path("/proc/driver/nvidia").exists(),
+        "openvino": "intel" in cpu.this().name.lower(),
+        "coreml": sys.platform == "darwin",
+        "directml": sys.platform == "win32",
+    }
+    has["tensorrt"] = has["cuda"]
+    return {name for name, is_here in has.items() if not is_here}
+
+
 def _python() -> Iterator[Finding]:
     yield Finding("python", "ok", f"{platform.python_version()}, edgecls {__version__}, {platform.platform()}")
 
@@ -105,7 +130,7 @@ def _devices() -> Iterator[Finding]:
             yield Finding(
                 f"device {name}",
                 status,
-                " ".join(str(error).split()).removeprefix(f"device {name}: "),
+                " ".join(str(error).split()).removeprefix(f"device {name}: ").removesuffix(OR_CPU),
                 provider.hint if status == "problem" else "",
             )
         else:
@@ -213,7 +238,7 @@ def _model_on(path: str, device: str) -> Finding:
     try:
         Classifier.load(path, device=device)
     except EdgeclsError as error:
-        return Finding(f"model on {device}", "note", str(error).removeprefix(f"device {device}: "))
+        return Finding(f"model on {device}", "note", str(error).removeprefix(f"device {device}: ").removesuffix(OR_CPU))
     return Finding(f"model on {device}", "ok", "starts")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgecls import doctor
-from edgecls.doctor import examine
+from edgecls.doctor import Finding, examine, folded
 from edgecls.model.cpu import Processor
 
 
@@ -24,6 +24,28 @@ def test_this_machine_can_run_edgecls(light_model):
     assert {"python", "onnxruntime", "opencv", "pyav", "processor", "device cpu", "model"} <= {f.name for f in findings}
     assert [f for f in findings if f.status == "problem" and not f.name.startswith("camera")] == []
     assert found(findings, "device cpu").found == "starts and computes correctly"
+
+
+def test_devices_that_are_not_here_are_one_note(monkeypatch):
+    """With their names. What this machine could have keeps its note, and so does a single one."""
+    monkeypatch.setattr(doctor.sys, "platform", "linux")
+    monkeypatch.setattr(doctor.cpu, "this", lambda: Processor("Intel Xeon", "x86", ()))
+    monkeypatch.setattr(doctor.shutil, "which", lambda _: None)
+    names = ("cuda", "tensorrt", "openvino", "coreml", "directml")
+    notes = [Finding(f"device {name}", "note", "was built for CPU only") for name in names]
+    others = [Finding("python", "ok", "3.13"), Finding("device cpu", "ok", "starts")]
+    first, one, openvino, last = folded([others[0], *notes, others[1]])
+    assert (first, openvino, last) == (others[0], notes[2], others[1])
+    assert (one.name, one.status) == ("other devices", "note")
+    assert one.found.startswith("cuda, tensorrt, coreml, directml: not on this machine")
+    assert folded([notes[0], others[1]]) == [notes[0], others[1]]
+    broken = Finding("device cuda", "problem", "gives 0.5 where 0.7 is right")
+    assert broken in folded([broken, *notes[1:]])
+
+
+def test_no_note_names_an_option_that_doctor_lacks():
+    """As the errors about devices do."""
+    assert [finding for finding in examine() if "`" in finding.found + finding.fix] == []
 
 
 def test_a_device_is_judged_by_a_session(monkeypatch):

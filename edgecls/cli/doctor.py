@@ -17,15 +17,16 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:  # fmt: skip
     """Test devices, decoders and cameras, and suggest a fix for each problem. Exits with 1 if there is one."""
-    from edgecls.doctor import examine
+    from edgecls.doctor import examine, folded
 
     findings = examine(model, cameras=cameras)
     good = all(finding.status != "problem" for finding in findings)
     if as_json:
         data(dumps({"ok": good, "checks": [dataclasses.asdict(f) for f in findings]}))
     else:
-        width = max(len(finding.name) for finding in findings)
-        for finding in findings:
+        shown = folded(findings)
+        width = max(len(finding.name) for finding in shown)
+        for finding in shown:
             data(f"{finding.status:8}{finding.name:{width}}  {finding.found}")
             if finding.fix:
                 data(f"{'':8}{'':{width}}  fix: {finding.fix}")

@@ -37,9 +37,8 @@ def info(
     data(f"labels    {', '.join(card.labels)}")
     data(f"measured  {', '.join(f'{k} {v:g}' for k, v in card.metrics.items()) or '-'} on {card.measured_on or '-'}")
     read = card.confidence
-    data(
-        f"scores    temperature {read.temperature:g}, unknown below {read.reject_below:g} (at temperature {read.reject_temperature:g})"
-    )
+    rejects = f"the best probability at temperature {read.reject_temperature:g} is below {read.reject_below:g}"
+    data(f"scores    temperature {read.temperature:g}; unknown {f'if {rejects}' if read.reject_below else 'never'}")
     data(f"about     {card.about or '-'}")
     data(f"dataset   {card.dataset or '-'}; {card.split or '-'}")
     data(f"made with {', '.join(f'{k} {v}' for k, v in card.made_with.items()) or '-'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,12 +56,13 @@ def summary(
 def _place(path: str, ending: str) -> Path:
     """Check, before the work, that the output file can be written. Returns its path. Raises ConfigError."""
     from edgecls.errors import ConfigError
+    from edgecls.files.advice import of_no_folder
 
     place = Path(path)
     if place.suffix.lower() != ending or place.is_dir():
         raise ConfigError(f"{path}: expected a file name that ends in {ending}")
-    if not place.parent.is_dir() or not os.access(place.parent, os.W_OK):
-        raise ConfigError(f"{path}: the folder {place.parent} does not exist or cannot be written to")
+    if fault := of_no_folder(place.parent):
+        raise ConfigError(f"{path}: {fault}")
     return place
 
 

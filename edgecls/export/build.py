@@ -11,7 +11,6 @@ The choice is based on the held-out pictures. Test pictures only measure the cho
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ from edgecls.export.ladder_search import KERAS, card_of, golden_of, rungs, searc
 from edgecls.export.parity import Parity, compare
 from edgecls.export.quantize.targets import AUTO, DEFAULT, check_measurable, look_up, timed_here
 from edgecls.files import whole_file
+from edgecls.files.advice import of_no_folder
 from edgecls.log import log_progress
 from edgecls.model import cpu
 from edgecls.model.classifier import INPUT_NAME
@@ -227,6 +227,6 @@ def writable(out: Path) -> Path:
     """Return `out` after checking that a model can be written there. Raises ConfigError."""
     if out.suffix != ".onnx":
         raise ConfigError(f"`out={out}`: expected a file name that ends in .onnx")
-    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise ConfigError(f"`out={out}`: the folder {out.parent} does not exist or cannot be written to")
+    if fault := of_no_folder(out.parent):
+        raise ConfigError(f"`out={out}`: {fault}")
     return out

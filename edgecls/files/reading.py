@@ -7,6 +7,8 @@ import os
 import stat
 from typing import TYPE_CHECKING, BinaryIO
 
+from edgecls.files.advice import of_missing
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -57,7 +59,8 @@ def open_regular(path: str | Path, *, error: type[EdgeclsError]) -> BinaryIO:
         return open_file(path)
     except OSError as failed:
         shown = str(path).replace("\0", "\\0")
-        raise error(f"{shown}: cannot be read ({failed.strerror or failed})") from failed
+        near = of_missing(path) if isinstance(failed, FileNotFoundError) else ""
+        raise error(f"{shown}: cannot be read ({failed.strerror or failed}){near}") from failed
 
 
 def read_regular(path: str | Path, *, error: type[EdgeclsError], most_bytes: int) -> bytes:

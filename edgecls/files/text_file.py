@@ -14,6 +14,7 @@ import time
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from typing import TYPE_CHECKING
 
+from edgecls.files.advice import of_missing
 from edgecls.files.reading import open_file
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def read_bytes(path: str | Path, *, error: type[Exception], most_bytes: int = MO
     except OSError as failed:
         if isinstance(failed, error):
             raise
-        raise error(f"{path}: cannot be read ({failed.strerror or failed})") from failed
+        near = of_missing(path) if isinstance(failed, FileNotFoundError) else ""
+        raise error(f"{path}: cannot be read ({failed.strerror or failed}){near}") from failed
 
 
 def decode_text(data: bytes, where: str, *, error: type[Exception]) -> str:

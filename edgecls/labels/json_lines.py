@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 from edgecls.errors import DataError
@@ -85,6 +86,9 @@ def read_line(line: str, where: str) -> Observation | StateChange | None:
         return to_state(record)
     except DataError:
         raise
+    except JSONDecodeError as error:
+        why = error.msg.removesuffix(" at")
+        raise DataError(f"{where}: not a line of edgecls run: it is no JSON ({why}, character {error.pos})") from error
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{where}: not a line of edgecls run ({type(error).__name__}: {error})") from error
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from edgecls.errors import DataError
 from edgecls.events.observation import Observation
 from edgecls.files import open_regular
+from edgecls.files.advice import of_another_kind
 from edgecls.labels.json_lines import read_line
 from edgecls.log import Say, log_warning
 from edgecls.text.strict_json import loads
@@ -60,7 +61,12 @@ def read_lines(path: str | Path, *, say: Say = log_warning) -> Iterator[Observat
         try:
             text = _text(line, where)
             seen = read_line(text, where)
-        except DataError:
+        except DataError as error:
+            use = "" if frames or others else of_another_kind(path, "recording")
+            if use:
+                raise DataError(
+                    f"{path}: expected lines of labels as edgecls run writes them, found something else{use}"
+                ) from error
             if line.endswith(b"\n"):
                 raise
             say(f"{where}: the last line is incomplete and was skipped; the run ended while writing it")

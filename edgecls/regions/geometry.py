@@ -25,6 +25,8 @@ LONGEST_SHOWN = 200
 """How many characters of a value a message shows at most."""
 SHORTEST = 1e-3
 """A line must be longer than this share of the frame."""
+PIXELS = 8
+"""A coordinate from here on was meant in pixels."""
 MOST_CORNERS = 1_000
 """The most corners of a polygon. Each point is tested against every side; a simplified mask has fewer corners than this."""
 
@@ -78,8 +80,17 @@ class Polygon:
     def rectangle(cls, x: float, y: float, width: float, height: float) -> Polygon:
         """Make a rectangle with the top left corner (x, y), in fractions of the frame."""
         if not (width > 0 and height > 0):
-            raise ConfigError(f"width and height must be above 0, not {width:g} and {height:g}")
-        return cls(((x, y), (x + width, y), (x + width, y + height), (x, y + height)))
+            raise ConfigError(
+                f"width and height must be above 0, not {width:g} and {height:g}{as_corners(x, y, width, height)}"
+            )
+        right, bottom = x + width, y + height
+        if any(math.isfinite(v) and not -SLACK <= v <= 1 + SLACK for v in (x, y, right, bottom)):
+            fix = as_corners(x, y, width, height) or _if_pixels(right, bottom)
+            raise ConfigError(
+                f"[{x:g}, {y:g}, {width:g}, {height:g}] reaches from {_text((x, y))} to {_text((right, bottom))}, which is "
+                f"outside of the frame; expected [x, y, width, height] as fractions of it, from 0 to 1{fix}"
+            )
+        return cls(((x, y), (right, y), (right, bottom), (x, bottom)))
 
     @classmethod
     def from_setting(cls, value: object) -> Polygon:
@@ -178,6 +189,20 @@ class Line:
         return "left" if now else "right"
 
 
+def as_corners(left: float, top: float, right: float, bottom: float) -> str:
+    """Return the advice for numbers that would be right as two opposite corners, beginning with "; "; else ""."""
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        return ""
+    return (
+        f"; for the corners {_text((left, top))} and {_text((right, bottom))} the numbers are "
+        f"{left:g}, {top:g}, {right - left:.6g}, {bottom - top:.6g}"
+    )
+
+
+def _if_pixels(x: float, y: float) -> str:
+    return "; divide pixels by the width and height of the frame" if max(x, y) >= PIXELS else ""
+
+
 def _numbers(value: object) -> list[float] | None:
     """Return a list of numbers as floats; None for anything else."""
     if isinstance(value, list | tuple) and all(type(v) in (int, float) for v in value):
@@ -195,7 +220,10 @@ def _points(value: object, expected: str) -> tuple[Point, ...]:
 
 def _check_inside(point: Point) -> None:
     if not all(math.isfinite(v) and -SLACK <= v <= 1 + SLACK for v in point):
-        raise ConfigError(f"{_text(point)} is outside of the frame; expected fractions of its width and height, from 0 to 1")
+        fix = _if_pixels(*point)
+        raise ConfigError(
+            f"{_text(point)} is outside of the frame; expected fractions of its width and height, from 0 to 1{fix}"
+        )
 
 
 def _turn(a: Point, b: Point, c: Point) -> float:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from edgecls.errors import ConfigError
 from edgecls.frame import WHOLE_FRAME, Box, Frame, Region
-from edgecls.regions.geometry import MOST_ZONES
+from edgecls.regions.geometry import MOST_ZONES, as_corners
 from edgecls.settings.build import check_count
 
 Regions: TypeAlias = Callable[[Frame], Sequence[Region]]
@@ -43,7 +43,7 @@ def zones(rectangles: Mapping[str, tuple[float, float, float, float]]) -> Region
         ):
             raise ConfigError(
                 f"zone {name}: expected x,y,w,h as fractions of the frame (0 to 1) that stay inside it, "
-                f"found {','.join(f'{v:g}' for v in rectangle)}"
+                f"found {','.join(f'{v:g}' for v in rectangle)}{as_corners(x, y, w, h)}"
             )
 
     def cut(frame: Frame) -> Sequence[Region]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from edgecls import metrics
 from edgecls._version import __version__
 from edgecls.errors import ConfigError
 from edgecls.files import whole_file
+from edgecls.files.advice import of_no_folder
 from edgecls.report import charts, ladder
 from edgecls.report.classes import confusions, per_class
 from edgecls.report.markup import Markup, joined, number, percent, prose, tag
@@ -85,8 +85,8 @@ def check_place(path: str | Path) -> Path:
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
         raise ConfigError(f"report {path}: expected a file name that ends in .html")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ConfigError(f"report {path}: the folder {path.parent} does not exist or cannot be written to")
+    if fault := of_no_folder(path.parent):
+        raise ConfigError(f"report {path}: {fault}")
     return path
 
 

@@ -88,7 +88,9 @@ def _area(name: str, numbers: Sequence[float]) -> Polygon:
     try:
         x, y, width, height = numbers
         return Polygon.rectangle(x, y, width, height)
-    except (ConfigError, TypeError, ValueError) as error:
+    except ConfigError as error:
+        raise ConfigError(f"zone {name}: {error}") from error
+    except (TypeError, ValueError) as error:
         raise ConfigError(
             f"zone {name}: expected x,y,w,h as fractions of the frame (0 to 1) that stay inside it, found {_text(numbers)}"
         ) from error
@@ -98,7 +100,9 @@ def _line(name: str, numbers: Sequence[float]) -> Line:
     try:
         x1, y1, x2, y2 = numbers
         return Line((x1, y1), (x2, y2))
-    except (ConfigError, TypeError, ValueError) as error:
+    except ConfigError as error:
+        raise ConfigError(f"line {name}: {error}") from error
+    except (TypeError, ValueError) as error:
         raise ConfigError(
             f"line {name}: expected x1,y1,x2,y2, two points as fractions of the frame (0 to 1), found {_text(numbers)}"
         ) from error

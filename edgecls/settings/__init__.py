@@ -3,16 +3,14 @@
 from edgecls.settings.build import (
     LONGEST_TEXT,
     NO_SETTING,
-    alternatives,
     as_table,
     build,
     check,
-    fields_of,
     merged,
     read_toml,
     read_toml_with_lines,
-    unknown,
 )
+from edgecls.settings.fields import alternatives, fields_of, unknown
 from edgecls.settings.limits import check_limits, limited, some_of
 
 __all__ = [

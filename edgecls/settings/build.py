@@ -8,17 +8,19 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
-from types import MappingProxyType, NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 from edgecls.errors import ConfigError, EdgeclsError
+from edgecls.files.advice import of_another_kind
 from edgecls.files.text_file import read_text
+from edgecls.settings.fields import alternatives, fields_of, kinds_of, misplaced, unknown
 from edgecls.settings.toml_lines import MOST_SHOWN, Where, cut
 from edgecls.text.redaction import STARS, is_secret_key, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -45,13 +47,17 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 
 def read_toml_with_lines(path: str | Path) -> tuple[dict[str, Any], Where]:
     """Read a TOML file. Returns its table, and the `Where` that knows the line of each setting. Raises ConfigError."""
-    text = read_text(path, error=ConfigError)
+    use = of_another_kind(path, "settings")
+    try:
+        text = read_text(path, error=ConfigError)
+    except ConfigError as error:
+        raise ConfigError(f"{error}{use if Path(path).exists() else ''}") from error
     if _DOTTED.search(text):
         raise ConfigError(f"{path}: not valid TOML (a key of more than {DEEPEST} parts)")
     try:
         table = tomllib.loads(text)
     except ValueError as error:  # a number of more than 4,300 digits raises a plain ValueError
-        raise ConfigError(f"{path}: not valid TOML ({error})") from error
+        raise ConfigError(f"{path}: not valid TOML ({error}){use or _fix(text, str(error))}") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: not valid TOML (tables or lists are nested too deep)") from error
 
@@ -60,29 +66,22 @@ def read_toml_with_lines(path: str | Path) -> tuple[dict[str, Any], Where]:
     return table, where
 
 
-def fields_of(cls: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass that are settings, with their types resolved from annotations."""
-    hints = get_type_hints(cls)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.metadata.get("setting", True)}
-
-
-def alternatives(hint: Any) -> tuple[Any, ...]:
-    """Return the members of a union type, or the type itself; without None, which TOML cannot express."""
-    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    return tuple(kind for kind in kinds if kind is not NoneType)
-
-
-def kinds_of(tables: Iterable[Any]) -> dict[str, Any]:
-    """Return the dataclasses that a table may become, by the only value of their field `kind`."""
-    return {get_args(fields_of(cls)["kind"])[0]: cls for cls in tables}
-
-
-def unknown(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """Return the message for an unknown setting, with the most similar known one."""
-    known, name = list(known), cut(name)
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {prefix}{near[0]}? " if near else ""
-    return f"unknown setting {prefix}{name}; {hint}known are {', '.join(known)}"
+def _fix(text: str, fault: str) -> str:
+    """Return what to change in a TOML text with this fault, beginning with "; ", or "" if that is not known."""
+    if "Unescaped" in fault or "Invalid hex value" in fault:
+        return r"; in double quotes \ begins a special character: write / in paths, or use single quotes"
+    if "Cannot overwrite" in fault or "Cannot declare" in fault:
+        return "; a setting or a table is there twice"
+    found = re.search(r"at line (\d+)", fault)
+    line = text.split("\n")[int(found[1]) - 1] if found else ""
+    name, equals, value = (part.strip() for part in line.partition("="))
+    if not equals:
+        return f"; write = between {cut(name.partition(':')[0].strip())} and its value" if ":" in line else ""
+    if value.lower() in ("true", "false"):
+        return f"; write {value.lower()}"
+    if not value or value[0] in "\"'[{#":
+        return ""
+    return f'; texts are in quotes: {cut(name)} = "{STARS if is_secret_key(name) else cut(shown(value))}"'
 
 
 def build(cls: type[T], table: Mapping[str, Any], where: str | Where, prefix: str = "") -> T:
@@ -93,10 +92,13 @@ def build(cls: type[T], table: Mapping[str, Any], where: str | Where, prefix: st
     `prefix` precedes the key.
     """
     place = where if isinstance(where, Where) else Where(where)
+    place = place if place.root else dataclasses.replace(place, root=cls)
     _check_table(table, place, prefix.rstrip(".") or "the file")
     hints = fields_of(cls)
     for name in sorted(set(table) - set(hints)):
-        raise place.fault(prefix + name, unknown(name, hints, place.local(prefix)))
+        here, local = re.sub(r"\[\d+\]", "", prefix).rstrip("."), place.local(prefix)
+        elsewhere = misplaced(name, here=here, cls=cls, root=place.root, prefix=local)
+        raise place.fault(prefix + name, elsewhere or unknown(name, hints, local))
     values = {name: _value(hints[name], value, place, prefix + name) for name, value in table.items()}
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]  # a dataclass
         if field.name not in values and field.default is field.default_factory is dataclasses.MISSING:

@@ -17,7 +17,8 @@ from functools import cache
 from math import inf, isfinite
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from edgecls.settings.build import alternatives, check, fields_of
+from edgecls.settings.build import check
+from edgecls.settings.fields import alternatives, fields_of
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ import re
 from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin
 
-from edgecls.settings.build import alternatives, fields_of, kinds_of
+from edgecls.settings.fields import alternatives, fields_of, kinds_of
 from edgecls.settings.limits import Limits, limits_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -28,12 +28,13 @@ class Where:
     """Describes the place of a setting for errors: its file and line, and the names of the tables around it.
 
     A setting is given by its path, such as `camera[1].zone[0].dwell_s`. `file` may be any other description of where `table`
-    comes from; without the `text` of a file there are no line numbers.
+    comes from; without the `text` of a file there are no line numbers. `root` is the dataclass of the whole file.
     """
 
     file: str = ""
     text: str = ""
     table: Mapping[str, Any] = field(default_factory=dict)
+    root: Any = None
 
     def at(self, setting: str) -> str:
         """Return the file, the line and the named tables: `cameras.toml:12: camera "gate": zone "bay"`."""
@@ -72,6 +73,8 @@ def line_of(text: str, table: Mapping[str, Any], path: str) -> int:
     """
     lines = _lines(text, table)
     while path and path not in lines:
+        if f"{path}[0]" in lines:  # a list of tables
+            return lines[f"{path}[0]"]
         path = path[: max(path.rfind("."), path.rfind("["), 0)]
     return lines.get(path, 0)
 

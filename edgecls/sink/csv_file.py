@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edgecls.errors import SinkError
 from edgecls.events.observation import SCORE_DIGITS
+from edgecls.files.advice import why_not_written
 from edgecls.log import Say, log_warning
 from edgecls.sink.line_file import LineFile
 from edgecls.sink.sink import REMEMBERED_EVENTS, Sink, SinkKind
@@ -100,9 +101,9 @@ class CsvSink(Sink):
             raise SinkError(f"{self._path}: has other columns ({first[:80]}) than expected ({expected}); name another file")
 
     def _error(self, error: OSError) -> SinkError:
-        return (
-            error if isinstance(error, SinkError) else SinkError(f"{self._path}: cannot be written ({error.strerror or error})")
-        )
+        if isinstance(error, SinkError):
+            return error
+        return SinkError(f"{self._path}: cannot be written ({why_not_written(self._path, error)})")
 
 
 def _last_ids(file: LineFile) -> list[str]:

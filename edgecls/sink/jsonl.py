@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from edgecls.errors import SinkError
+from edgecls.files.advice import why_not_written
 from edgecls.labels.json_lines import event_line, state_line, to_line, to_thinned_line
 from edgecls.log import Say, log_warning
 from edgecls.settings import check_limits, limited
@@ -90,7 +91,7 @@ class JsonlSink(Sink):
         except SinkError:
             raise
         except OSError as error:
-            raise SinkError(f"{path}: cannot be written ({error.strerror})") from error
+            raise SinkError(f"{path}: cannot be written ({why_not_written(Path(path), error)})") from error
 
     @property
     def backlog(self) -> Backlog:

@@ -147,7 +147,7 @@ class MqttSink(Sink):
         available = Message(self._topic(event.camera, "available"), ONLINE)
         first = [] if available.topic in self._publisher.retained else [available]  # a file has no changes of state
         changed = [self._health(event)] if event.kind == "health" else self._region(event)
-        return [*self._discovered(event.camera), *first, message, *changed]
+        return [*self._discovered(event.camera, has_states=not event.start.file), *first, message, *changed]
 
     def _of_state(self, change: StateChange) -> list[Message]:
         available = ONLINE if change.state == "live" else OFFLINE
@@ -157,7 +157,7 @@ class MqttSink(Sink):
         ]
         if change.state == "connecting":  # a run begins: clear the fault of an earlier run
             messages.append(Message(self._topic(change.camera, "health"), as_line(NO_FAULT)))
-        return [*self._discovered(change.camera), *messages]
+        return [*self._discovered(change.camera, has_states=True), *messages]
 
     def _health(self, event: Event) -> Message:
         """Return the fault of the camera after this event. A new fault replaces one that still lasts."""
@@ -217,11 +217,17 @@ class MqttSink(Sink):
             topics.append(f"{self._discovery}/{place}")
         return [Message(topic, "") for topic in topics if topic not in self._publisher.retained]
 
-    def _discovered(self, camera: str) -> list[Message]:
-        """Return the configuration of a camera and that it has no fault, if they have not been sent yet."""
+    def _discovered(self, camera: str, *, has_states: bool) -> list[Message]:
+        """Return the configuration of a camera and that it has no fault, if they have not been sent yet.
+
+        A file has no changes of state, so the sensor that shows them is left out.
+        """
+        topics = self._topics(camera)
+        entities = homeassistant.of_camera(camera, topics)
+        shown = {place: one for place, one in entities.items() if has_states or one["state_topic"] != topics["state"]}
         health = Message(self._topic(camera, "health"), as_line(NO_FAULT))
         known = [] if health.topic in self._publisher.retained else [health]
-        return [*self._configured(homeassistant.of_camera(camera, self._topics(camera))), *known]
+        return [*self._configured(shown), *known]
 
     def _configured(self, entities: Mapping[str, Mapping[str, Any]]) -> list[Message]:
         """Return the configurations that have not been sent yet."""

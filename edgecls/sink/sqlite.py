@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from edgecls.errors import ConfigError, SinkError
 from edgecls.files import open_file, open_private
+from edgecls.files.advice import of_no_folder
 from edgecls.log import Say, log_warning
 from edgecls.settings import check_limits, limited
 from edgecls.sink.delivery.spool_table import code_of, is_damage, move_aside
@@ -106,9 +107,8 @@ class SqliteSink(Sink):
         self._pruned_at = -PRUNE_EVERY_S
         if keep_days is not None and not keep_days > 0:
             raise ConfigError(f"sqlite:{path}: keep_days must be more than 0, not {keep_days:g}")
-        folder = self._path.parent
-        if not os.access(folder, os.W_OK | os.X_OK) or not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises on a failing disk
-            raise SinkError(f"{path}: the folder {folder} does not exist or cannot be written to")
+        if fault := of_no_folder(self._path.parent):
+            raise SinkError(f"{path}: {fault}")
         self._db: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None
         self._is_closed = False

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from edgecls.errors import AccessError, ConfigError, SourceError, StalledError
+from edgecls.files import open_file
+from edgecls.files.advice import is_text, of_another_kind, of_missing
 from edgecls.settings import check_limits, limited
 from edgecls.text.address import ENCODE, is_cut_password
 from edgecls.text.redaction import hidden, public_file, shown
@@ -25,6 +27,8 @@ SPARE = 4
 """A JPEG decoded at reduced size stays at least this many times as large as the picture that is needed."""
 
 EXPECTED = "expected a video, a picture, a folder of pictures or a URL"
+FIRST_BYTES = 512
+"""How much of a file is read to see whether it is text."""
 _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
@@ -172,7 +176,7 @@ def check_file(path: str) -> None:
     mode = mode_of(path)
     if not mode:
         name = shown(path).replace("\0", "\\0")
-        raise SourceError(f"{name}: no such file or folder; {EXPECTED}")
+        raise SourceError(f"{name}: no such file or folder; {EXPECTED}{of_missing(path)}")
     if not stat.S_ISREG(mode):
         kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "something else")
         raise SourceError(f"{path}: is {kind}; {EXPECTED}")
@@ -183,7 +187,17 @@ def no_video(path: str) -> SourceError:
     size = Path(path).stat().st_size
     if not size:
         return SourceError(f"{path}: is empty (0 bytes); {EXPECTED}")
-    return SourceError(f"{path}: not a video that can be decoded ({size} bytes); is the file complete?")
+    return SourceError(f"{path}: not a video that can be decoded ({size} bytes){_what_else(path)}")
+
+
+def _what_else(path: str) -> str:
+    """Return what a file may be instead of a video, and what to do."""
+    use = of_another_kind(path, "video")
+    if use:
+        return use
+    with open_file(path) as file:
+        start = file.read(FIRST_BYTES)
+    return f"; it is text, {EXPECTED}" if is_text(start) else "; is the file complete?"
 
 
 def only_sound(where: str) -> SourceError:

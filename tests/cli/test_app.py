@@ -44,6 +44,29 @@ def test_an_unknown_command_is_exit_code_2(edgecls):
     assert "No such command 'fly'" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("run", "cameras.toml"), "--config cameras.toml"),
+        (("run", "models/street.onnx"), "--model models/street.onnx"),
+        (("run", "road.mp4"), "--source road.mp4"),
+        (("run", "rtsp://host/1"), "--source rtsp://host/1"),
+        (("run", "0"), "--camera 0"),
+        (("summary", "labels.jsonl", "cameras.toml"), "--config cameras.toml"),
+        (("train", "pictures", "runs/x"), "--out runs/x"),
+        (("export", "run", "--out", "a.onnx", "b.onnx"), "--out b.onnx"),
+        (("info", "a.onnx", "b.onnx"), ""),
+    ],
+)
+def test_an_argument_too_many_is_said_with_the_option_for_it(arguments, meant):
+    """Exit code 2, as before; of a command without such an option the argument alone."""
+    done = CliRunner().invoke(app, list(arguments))
+    assert done.exit_code == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert line.startswith("Error: Got unexpected extra argument (")
+    assert line.endswith(f"; did you mean {meant}?" if meant else ")")
+
+
 def test_a_reader_that_leaves_early_is_no_failure(light_model, shapes):
     """`edgecls predict ... | head -1` ends without a message."""
     files = [str(p) for p in sorted(shapes.rglob("*.png"))] * 5

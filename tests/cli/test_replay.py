@@ -153,7 +153,7 @@ def test_a_config_is_checked_without_a_camera(tmp_path):
     assert [camera["name"] for camera in found["cameras"]] == ["a", "b"]
     path.write_text(text.replace("0.5, 0.5", "0.5, 5.5"))
     done = call("check-config", path, code=1)
-    assert f'{path}:8: camera "a": zone "bay": area: (0.5, 5.5) is outside of the frame' in done.stderr
+    assert f'{path}:8: camera "a": zone "bay": area: [0, 0, 0.5, 5.5] reaches from' in done.stderr
 
 
 def test_files_and_labels_of_a_config_are_checked(light_model, tmp_path):

@@ -90,7 +90,7 @@ def test_an_impossible_summary_is_one_line(tmp_path, recording):
     cases = [
         ((tmp_path / "none.jsonl",), "none.jsonl: cannot be read (No such file"),
         ((recording, "--picture", "x.png"), "x.png: expected a file name that ends in .svg"),
-        ((recording, "--out", tmp_path / "no" / "x.json"), "does not exist or cannot be written to"),
+        ((recording, "--out", tmp_path / "no" / "x.json"), "does not exist; create it first"),
     ]
     (tmp_path / "empty.jsonl").touch()
     cases.append(((tmp_path / "empty.jsonl", "--out", tmp_path / "x.json"), "the file is empty"))

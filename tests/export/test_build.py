@@ -222,8 +222,8 @@ def test_an_interrupted_export_leaves_no_file(trained, tmp_path, monkeypatch):
     [
         ("m.onnx", "int4", "scheme 'int4' is not known; expected auto or one of fp32, fp16, int8, int8-tensor, "),
         ("m.bin", "fp32", "m.bin`: expected a file name that ends in .onnx"),
-        ("none/m.onnx", "fp32", "none does not exist or cannot be written to"),
-        ("file/m.onnx", "fp32", "file does not exist or cannot be written to"),
+        ("none/m.onnx", "fp32", "none does not exist; create it first"),
+        ("file/m.onnx", "fp32", "file is no folder"),
     ],
 )
 def test_invalid_settings_are_refused_first(trained, tmp_path, out, scheme, message):

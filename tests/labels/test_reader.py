@@ -48,10 +48,18 @@ def test_half_a_last_line_is_left_out_and_said(tmp_path):
     assert len(read(tmp_path / "r.jsonl", one + b"\n" + two)[0]) == 2  # whole, but for the line break
 
 
+@pytest.mark.parametrize(("name", "use"), [("cameras.toml", "`config`"), ("road.mp4", "run --source"), ("m.onnx", "`model`")])
+def test_a_file_that_is_no_recording_is_sent_where_it_belongs(tmp_path, name, use):
+    """By its suffix, whether it is text or not."""
+    for content in (b'model = "m.onnx"\n', b"\xff\x00\n"):
+        with pytest.raises(DataError, match=f"{name}: expected lines of labels as edgecls run writes them.*{use}"):
+            read(tmp_path / name, content)
+
+
 @pytest.mark.parametrize(
     ("bad", "why"),
     [
-        (b'{"camera": "gate", "fra', "not a line of edgecls run (JSONDecodeError"),
+        (b'{"camera": "gate", "fra', "not a line of edgecls run: it is no JSON (Invalid control character, character 23)"),
         (b"\xff\xfe", "expected a line in UTF-8, found other bytes at 0"),
         (b"3", "not a line of edgecls run (TypeError"),
         (b'{"frame": 3}', "not a line of edgecls run (KeyError: 'camera')"),

@@ -101,7 +101,19 @@ def test_a_rectangle_may_touch_the_edge_of_the_frame():
         ),
         (
             lambda: Polygon.rectangle(0.5, 0.5, 0.6, 0.1),
-            "(1.1, 0.5) is outside of the frame; expected fractions of its width and height, from 0 to 1",
+            "[0.5, 0.5, 0.6, 0.1] reaches from (0.5, 0.5) to (1.1, 0.6), which is outside of the frame; "
+            "expected [x, y, width, height] as fractions of it, from 0 to 1",
+        ),
+        (
+            lambda: Polygon.rectangle(0.1, 0.1, 0.9, 0.95),
+            "[0.1, 0.1, 0.9, 0.95] reaches from (0.1, 0.1) to (1, 1.05), which is outside of the frame; expected "
+            "[x, y, width, height] as fractions of it, from 0 to 1; for the corners (0.1, 0.1) and (0.9, 0.95) the numbers are "
+            "0.1, 0.1, 0.8, 0.85",
+        ),
+        (
+            lambda: Polygon.rectangle(100, 200, 300, 100),
+            "[100, 200, 300, 100] reaches from (100, 200) to (400, 300), which is outside of the frame; expected "
+            "[x, y, width, height] as fractions of it, from 0 to 1; divide pixels by the width and height of the frame",
         ),
         (
             lambda: Polygon.rectangle(0.5, 0.5, 0.3, float("nan")),
@@ -114,7 +126,8 @@ def test_a_rectangle_may_touch_the_edge_of_the_frame():
         (lambda: Line((0.5, 0.5), (0.5, 0.5)), "the line goes from (0.5, 0.5) to (0.5, 0.5); expected two different points"),
         (
             lambda: Line((0.5, 0.5), (768, 0.5)),
-            "(768, 0.5) is outside of the frame; expected fractions of its width and height, from 0 to 1",
+            "(768, 0.5) is outside of the frame; expected fractions of its width and height, from 0 to 1; "
+            "divide pixels by the width and height of the frame",
         ),
     ],
 )

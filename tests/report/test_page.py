@@ -159,7 +159,9 @@ def test_broken_pictures_are_named_up_to_a_number():
 def test_a_path_that_cannot_be_written_is_refused_first(tmp_path, name):
     """Another file extension, a folder that does not exist, and a folder instead of a file."""
     (tmp_path / "folder.html").mkdir()
-    with pytest.raises(ConfigError, match=r"^report .*(expected a file name that ends in .html|does not exist or cannot be)"):
+    with pytest.raises(
+        ConfigError, match=r"^report .*(expected a file name that ends in .html|does not exist; create it first)"
+    ):
         check_place(tmp_path / name)
 
 

@@ -187,6 +187,65 @@ def test_errors_name_their_line(read, text, at, said):
     assert "s3cret" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "at", "said"),
+    [
+        (PLAIN + "sinks = ['csv:e.csv']\n", "sinks",
+         "unknown setting sinks; it belongs at the top of the file, above the first [[camera]]"),
+        (PLAIN + "[camera.motion]\nquiet = true\n", "quiet", "unknown setting motion.quiet; it belongs at the top of the file"),
+        (PLAIN + "[[line]]\nname = 'x'\n", "[[line]]", "unknown setting line; write it as [[camera.line]]"),
+        (PLAIN + "[track]\nframes = 3\n", "[track]", "unknown setting track; write it as [camera.track]"),
+        (PLAIN + "[[camera.lines]]\nname = 'x'\n", "[[camera.lines]]", "unknown setting lines; did you mean line?"),
+        (PLAIN + "settle = 3\n", "settle", "unknown setting settle; it belongs in [camera.track]"),
+        (wrong("dwell_s = 10", "enter = 0.7"), "enter", "unknown setting enter; it belongs in [camera.zone.state]"),
+        (PLAIN + "keyframes = true\n", "keyframes", "unknown setting keyframes; it belongs in [camera.reading]"),
+        (PLAIN + "[[sink]]\nkind = 'clip'\npath = 'x'\npre_s = 3\n", "pre_s",
+         "unknown setting pre_s; it belongs in [sink.cut]"),
+        (PLAIN + "kind = 'clip'\n", "kind", "unknown setting kind; known are name"),
+    ],
+)  # fmt: skip
+def test_a_setting_in_the_wrong_table_is_said_with_the_right_one(read, text, at, said):
+    """And with its line, that of a list of tables too."""
+    with pytest.raises(ConfigError) as error:
+        read(text)
+    assert f"cameras.toml:{text[: text.index(at)].count(chr(10)) + 1}: " in str(error.value)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("model = a/b.onnx\n", '; texts are in quotes: model = "a/b.onnx"'),
+        ("source = 10.0.0.7\n", '; texts are in quotes: source = "10.0.0.7"'),
+        ("source = rtsp://me:s3cret@host/1\n", '; texts are in quotes: source = "rtsp://***@host/1"'),
+        ("password = s3cret\n", '; texts are in quotes: password = "***"'),
+        ("quiet = True\n", "; write true"),
+        ('model = "a\\q.onnx"\n', "; in double quotes \\ begins a special character: write / in paths, or use single quotes"),
+        (
+            'model = "C:\\Users\\m.onnx"\n',
+            "; in double quotes \\ begins a special character: write / in paths, or use single quotes",
+        ),
+        ("model: x\n", "; write = between model and its value"),
+        ("model = 'a'\nmodel = 'b'\n", "; a setting or a table is there twice"),
+        ('model = "a.onnx\n', ""),
+    ],
+)
+def test_what_is_no_toml_is_said_with_what_to_write(read, text, fix):
+    """Of the common mistakes; of others the words of the parser alone."""
+    with pytest.raises(ConfigError, match="not valid TOML") as error:
+        read(text)
+    assert str(error.value).endswith(fix or ")")
+    assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "content"), [("m.onnx", b"\x08\xff"), ("labels.jsonl", b'{"frame": 0}\n')])
+def test_another_file_than_a_cameras_toml_is_sent_where_it_belongs(tmp_path, name, content):
+    """By its suffix."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=r"; a (model|recording of labels) is for"):
+        read_config(tmp_path / name)
+
+
 def test_errors_about_health_name_their_line(read):
     """An unknown setting, and an unknown fault."""
     start = WHOLE[: WHOLE.index("[[camera.line]]")]

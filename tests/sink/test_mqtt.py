@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -125,6 +126,14 @@ def test_topics_of_older_versions_are_cleared_once():
     assert ("edgecls/gate/line/count", "") in came
     names = [json.loads(text)["name"] for topic, text in came if topic.startswith("ha/sensor") and text]
     assert names == ["line in", "yard count", "yard average occupancy"]
+
+
+@pytest.mark.parametrize(("file", "names"), [("road.mp4", ["Problem"]), ("", ["Connected", "Problem"])])
+def test_a_file_has_no_sensor_for_its_connection(file, names):
+    """It would wait for a change of state, of which a file has none."""
+    of_file = replace(event(), start=event().start._replace(at_s=None if file else 1.0, file=file))
+    came = sent(of_file, discovery="ha")
+    assert [json.loads(text)["name"] for topic, text in came if topic.startswith("ha/binary_sensor")] == names
 
 
 def test_a_write_that_is_tried_again_counts_once(monkeypatch):

@@ -22,6 +22,7 @@ import numpy as np
 
 from edgecls.errors import ModelError
 from edgecls.files import NotAFileError, open_file
+from edgecls.files.advice import of_missing
 from edgecls.model.vet.protobuf import BYTES, VARINT, Field, Node, Walk, signed
 from edgecls.model.vet.sizes import check_sizes
 
@@ -77,6 +78,9 @@ def read(path: str | Path) -> bytes:
     except NotAFileError as error:
         hint = "; export a training run with: edgecls export" if error.found == "a folder" else ", which need not end"
         raise ModelError(f"{path}: expected an .onnx file, found {error.found}{hint}") from error
+    except FileNotFoundError as error:
+        near = of_missing(path, folders=("models",), suffix=".onnx")
+        raise ModelError(f"{path}: the model cannot be read ({error.strerror}){near}") from error
     except OSError as error:
         raise ModelError(f"{path}: the model cannot be read ({error.strerror})") from error
 

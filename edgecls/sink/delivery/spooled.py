@@ -247,5 +247,8 @@ class Spooled(Sink):
         self._close_sink()
         if self._spool.waiting:
             count, path = self._spool.waiting, self._spool.path
-            self._say(f"{self._name}: {counted(count, 'event')} not delivered yet; the next run delivers what waits in {path}")
+            self._say(
+                f"{self._name}: {counted(count, 'event')} not delivered yet; the next run with this sink delivers what "
+                f"waits in {path}"
+            )
         self._spool.close()

@@ -6,7 +6,6 @@ It is written with PyAV: OpenCV's wheels have no H.264 encoder, and only a fixed
 from __future__ import annotations
 
 import itertools
-import os
 import re
 import time
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edgecls.errors import ConfigError, LostError, SinkError
 from edgecls.files import part_of, private_mode
+from edgecls.files.advice import of_no_folder
 from edgecls.files.locks import claim_existing, claim_to_replace
 from edgecls.log import Say, log_warning
 from edgecls.settings import check, check_limits, limited
@@ -114,8 +114,8 @@ class VideoSink(Sink):
         folder = Path(self._path).parent
         if not Path(self._path).suffix:
             raise ConfigError(f"video:{path}: expected a file name with an ending such as .mp4 or .mkv")
-        if not os.access(folder, os.W_OK | os.X_OK) or not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises on a failing disk
-            raise SinkError(f"{path}: the folder {folder} does not exist or cannot be written to")
+        if fault := of_no_folder(folder):
+            raise SinkError(f"{path}: {fault}")
         private_mode()  # report a wrong mode now, not at the first frame
         self._av = ffmpeg.load("Writing a video")
         is_replaced = quota is None and START not in self._path  # else each file has a new name

@@ -211,7 +211,7 @@ def test_what_was_not_delivered_is_delivered_by_the_next_run(behind, told):
             buffer.write_event(event(i))
         began = time.monotonic()
     assert time.monotonic() - began < 3
-    assert "x: 4 events not delivered yet; the next run delivers what waits in" in told[-1]
+    assert "x: 4 events not delivered yet; the next run with this sink delivers what waits in" in told[-1]
     sink = ListSink()
     with behind(sink) as buffer:
         buffer.write_event(event(4))
