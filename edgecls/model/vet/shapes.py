@@ -80,6 +80,32 @@ def _pad(node: Node, sizes: Sizes) -> Shape | None:
     return tuple(padded)
 
 
+def _gather_nd(node: Node, sizes: Sizes) -> Shape | None:
+    data, indices = sizes.shape(node, 0), sizes.shape(node, 1)
+    if data is None or indices is None:
+        return None
+    return (*indices[:-1], *data[int(node.numbers.get("batch_dims", [0])[0]) + indices[-1] :])
+
+
+def _non_zero(node: Node, sizes: Sizes) -> Shape | None:
+    shape = sizes.shape(node, 0)
+    return None if shape is None else (len(shape), math.prod(shape))
+
+
+def _top_k(node: Node, sizes: Sizes) -> Shape | None:
+    shape, count = sizes.shape(node, 0), sizes.integers(node, "k", 1)
+    if shape is None or count is None:
+        return shape
+    found = list(shape)
+    found[int(node.numbers.get("axis", [-1])[0])] = min(count[0], max(shape))
+    return tuple(found)
+
+
+def _non_max_suppression(node: Node, sizes: Sizes) -> Shape | None:
+    scores = sizes.shape(node, 1)
+    return None if scores is None else (math.prod(scores), 3)
+
+
 def _resize(node: Node, sizes: Sizes) -> Shape | None:
     shape = sizes.shape(node, 0)
     if shape is None:
@@ -221,6 +247,19 @@ def _reduce(node: Node, sizes: Sizes) -> Shape | None:
     return tuple(1 if i in removed else n for i, n in enumerate(shape) if keepdims or i not in removed)
 
 
+def _arg(node: Node, sizes: Sizes) -> Shape | None:
+    shape, keepdims = sizes.shape(node, 0), node.numbers.get("keepdims", [1])[0]
+    if shape is None:
+        return None
+    removed = int(node.numbers.get("axis", [0])[0]) % len(shape)
+    return tuple(1 if i == removed else n for i, n in enumerate(shape) if keepdims or i != removed)
+
+
+def _grid_sample(node: Node, sizes: Sizes) -> Shape | None:
+    data, points = sizes.shape(node, 0), sizes.shape(node, 1)
+    return None if data is None or points is None else (*data[:2], *points[1:-1])
+
+
 def _rank(node: Node, sizes: Sizes) -> Shape | None:
     shape = sizes.shape(node, 0)
     return (MOST_AXES if shape is None else len(shape),)
@@ -245,11 +284,15 @@ _RULES: Mapping[str, Callable[[Node, Sizes], Shape | None]] = {
     **dict.fromkeys(_LIKE_INPUT, _like_input),
     **dict.fromkeys((f"Reduce{name}" for name in ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum",
                                                   "SumSquare")), _reduce),
+    **dict.fromkeys(("ArgMax", "ArgMin"), _arg),
     **dict.fromkeys(("AveragePool", "LpPool", "MaxPool"), _pool),
     **dict.fromkeys(("GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool"), _global_pool),
     **dict.fromkeys(("Resize", "Upsample"), _resize),
     "Concat": _concat, "ConstantOfShape": _constant_of_shape, "Conv": _conv, "ConvTranspose": _conv_transpose,
-    "Expand": _expand, "Flatten": _flatten, "Gather": _gather, "Gemm": _gemm,
-    "MatMul": _matmul, "OneHot": _one_hot, "Pad": _pad, "Range": _range,
-    "Reshape": _reshape, "Shape": _rank, "Squeeze": _squeeze, "Tile": _tile, "Transpose": _transpose, "Unsqueeze": _unsqueeze,
+    "Expand": _expand, "Flatten": _flatten, "Gather": _gather,
+    "GatherElements": lambda node, sizes: sizes.shape(node, 1), "GatherND": _gather_nd, "Gemm": _gemm,
+    "GridSample": _grid_sample,
+    "MatMul": _matmul, "NonMaxSuppression": _non_max_suppression, "NonZero": _non_zero, "OneHot": _one_hot, "Pad": _pad,
+    "Range": _range, "Reshape": _reshape, "Shape": _rank, "Squeeze": _squeeze, "Tile": _tile, "TopK": _top_k,
+    "Transpose": _transpose, "Unsqueeze": _unsqueeze,
 }  # fmt: skip

@@ -10,8 +10,8 @@ Limits, in elements (not bytes):
 - For all computed constants together, the larger of SMALL_CONSTANTS and TIMES_THE_FILE times the bytes of the file: weights
   may be converted to a wider type, but not multiplied.
 
-If the shape of a computed constant cannot be inferred, it counts as the product of the sizes of its inputs, and is rejected if
-its operator is one of SIZED. A tensor of unknown shape that depends on the picture has no limit.
+If the shape of a computed constant cannot be inferred, it counts as the product of the sizes of its inputs (their sum for
+Concat), and is rejected if its operator is one of SIZED. A tensor of unknown shape that depends on the picture has no limit.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def _check_node(walk: Walk, node: Node, sizes: Sizes, limit: int) -> None:
     if shape is None and is_constant:
         if node.operator in SIZED:
             raise walk.refuse(f"its operator {node.operator} computes a constant whose size cannot be inferred")
-        shape = (math.prod(math.prod(sizes.shapes[name] or ()) for name in given),)
+        combined = sum if node.operator == "Concat" else math.prod
+        shape = (combined(math.prod(sizes.shapes[name] or ()) for name in given),)
     elements = math.prod(shape or ())
     if elements > MOST_OF_A_TENSOR:
         raise walk.refuse(f"its operator {node.operator} would compute a tensor of {elements:,} elements {list(shape or ())}")

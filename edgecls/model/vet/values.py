@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from numpy.typing import NDArray
+
     from edgecls.model.vet.known import Sizes, Values
     from edgecls.model.vet.protobuf import Node
 
@@ -45,6 +47,20 @@ def _slice(_node: Node, values: list[Values]) -> Values:
     return data.reshape(-1)[int(start.reshape(-1)[0]) : int(stop.reshape(-1)[0]) : step]
 
 
+def _of_row(values: Values) -> NDArray[np.float64]:
+    """Return the values of a row, all of which an operator reduces. Raises ValueError for others."""
+    if values.ndim > 1:
+        raise ValueError
+    return values.astype(np.float64).reshape(-1)
+
+
+def _all_alike(values: Values) -> Values:
+    """Return values that are all the same, such as pads of 0, whose order does not matter. Raises ValueError for others."""
+    if not (values == values.reshape(-1)[:1]).all():
+        raise ValueError
+    return values
+
+
 def _constant_of_shape(_node: Node, values: list[Values]) -> Values:
     count = math.prod(int(n) for n in values[0].reshape(-1))
     if not 0 <= count <= MOST_VALUES:
@@ -65,10 +81,13 @@ _OPERATORS: Mapping[str, Callable[[Node, list[Values]], object]] = {
     "Min": lambda _node, v: np.minimum(v[0], v[-1]),
     "Mul": lambda _node, v: np.multiply(v[0], v[1]),
     "Neg": lambda _node, v: np.negative(v[0]),
+    "ReduceMax": lambda _node, v: _of_row(v[0]).max(),
+    "ReduceMin": lambda _node, v: _of_row(v[0]).min(),
     "ReduceProd": lambda _node, v: np.asarray(v[0].astype(np.float64).prod()).reshape(-1),
     "Slice": _slice,
     "Sqrt": lambda _node, v: np.sqrt(v[0]),
     "Sub": lambda _node, v: np.subtract(v[0], v[1]),
+    "Transpose": lambda _node, v: _all_alike(v[0]),
     "Where": lambda _node, v: np.where(v[0], v[1], v[2]),
     **dict.fromkeys(("Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze"), lambda _node, v: v[0]),
 }

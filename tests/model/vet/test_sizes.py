@@ -8,6 +8,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgecls import ModelError
 from edgecls.model.vet import vet
+from edgecls.model.vet.known import Sizes
+from edgecls.model.vet.protobuf import Node
+from edgecls.model.vet.shapes import shape_of
 from edgecls.model.vet.sizes import SMALL_CONSTANTS
 from tests.tiny import conv_graph
 
@@ -110,6 +113,36 @@ def test_what_stays_small_passes(model):
     """Graphs as exporters write them."""
     vet(model, "m.onnx")
     vet(conv_graph().SerializeToString(), "m.onnx")
+
+
+@pytest.mark.parametrize(("operator", "shapes", "numbers", "expected"), [
+    ("TopK", [(1, 300), (1,)], {"k": [30], "axis": [1]}, (1, 30)),
+    ("NonZero", [(1, 8)], {}, (2, 8)),
+    ("NonMaxSuppression", [(1, 8, 4), (1, 3, 8)], {}, (24, 3)),
+    ("GatherND", [(8, 5), (6, 1)], {}, (6, 5)),
+    ("GatherND", [(2, 8, 5), (2, 6, 1)], {"batch_dims": [1]}, (2, 6, 5)),
+    ("GatherElements", [(1, 300, 4), (1, 30, 4)], {"axis": [1]}, (1, 30, 4)),
+    ("ArgMax", [(1, 8, 5)], {"axis": [-1], "keepdims": [0]}, (1, 8)),
+    ("ArgMin", [(1, 8, 5)], {"axis": [1]}, (1, 1, 5)),
+    ("GridSample", [(2, 16, 8, 8), (2, 30, 4, 2)], {}, (2, 16, 30, 4)),
+])  # fmt: skip
+def test_the_shapes_of_a_detectors_last_steps_are_inferred(operator, shapes, numbers, expected):
+    """Those of ONNX, or at most larger where they depend on values."""
+    names = [f"i{i}" for i in range(len(shapes))]
+    sizes = Sizes(dict(zip(names, shapes, strict=True)), {}, set())
+    assert shape_of(Node(operator, names, ["y"], numbers), sizes) == expected
+
+
+def test_sizes_that_are_the_largest_of_some_numbers_are_computed():
+    """As torchvision pads pictures: to the largest, by nothing in an order that does not matter."""
+    nodes = [
+        node("ReduceMax", "sides", "side", keepdims=0), node("Transpose", "pads", "turned", perm=[1, 0]),
+        node("Reshape", "turned all", "row"), node("Pad", "x row", "padded"), node("Range", "zero side one", "y"),
+    ]  # fmt: skip
+    constants = {"sides": shape(8, 9), "pads": np.zeros((4, 2), np.int64), "all": shape(-1)}
+    vet(graph(nodes, **constants, zero=np.int64(0), one=np.int64(1)), "m.onnx")
+    with pytest.raises(ModelError, match="Range computes a constant whose size cannot be inferred"):
+        vet(graph(nodes, **{**constants, "sides": np.ones((2, 2), np.int64)}, zero=np.int64(0), one=np.int64(1)), "m.onnx")
 
 
 def test_weights_may_be_unpacked_but_not_multiplied():
