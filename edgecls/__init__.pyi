@@ -1,6 +1,9 @@
 """The public names of edgecls, each with the module that defines it. `edgecls/__init__.py` reads them here."""
 
 from edgecls.dataset.config import DataConfig as DataConfig
+from edgecls.detect.card import DetectorCard as DetectorCard
+from edgecls.detect.detector import Detector as Detector
+from edgecls.detect.detector import Found as Found
 from edgecls.errors import AccessError as AccessError
 from edgecls.errors import BusyError as BusyError
 from edgecls.errors import ConfigError as ConfigError
@@ -34,6 +37,8 @@ from edgecls.export.adopt.adopt_model import adopt_model as adopt_model
 from edgecls.export.adopt.adoption import Adopted as Adopted
 from edgecls.export.build import ExportReport as ExportReport
 from edgecls.export.build import export_model as export_model
+from edgecls.export.detector.adopt_detector import AdoptedDetector as AdoptedDetector
+from edgecls.export.detector.adopt_detector import adopt_detector as adopt_detector
 from edgecls.frame import Box as Box
 from edgecls.frame import Detection as Detection
 from edgecls.frame import Frame as Frame

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MAX_NUMBER = 1e30
 """A larger number on a card is an error."""
 METADATA_KEY = "edgecls"
+DETECTOR_KEY = "edgecls.detector"
+"""The entry of the card of a detector, see `edgecls.detect.card`."""
 CARD_VERSION = 1
 
 

@@ -13,7 +13,7 @@ from edgecls import image
 from edgecls.errors import ModelError
 from edgecls.frame import Picture, Prediction
 from edgecls.model import providers, vet
-from edgecls.model.card import METADATA_KEY, ModelCard
+from edgecls.model.card import DETECTOR_KEY, METADATA_KEY, ModelCard
 from edgecls.model.confidence import UNKNOWN, UNKNOWN_ID
 from edgecls.model.device_buffers import Binding
 from edgecls.model.golden import GOLDEN_KEY, Golden, OnMismatch, check_choice
@@ -85,6 +85,8 @@ class Classifier:
         vet.vet(model, where)
         opened = providers.open_session(model, where, device, threads=threads)
         metadata = opened.session.get_modelmeta().custom_metadata_map
+        if DETECTOR_KEY in metadata:
+            raise ModelError(f"{where}: it is a detector, expected a classifier; use it in [camera.detector] of a cameras.toml")
         if METADATA_KEY not in metadata:
             raise ModelError(
                 f"{where}: expected an .onnx file with an edgecls card, found none in its metadata "

@@ -119,7 +119,9 @@ class Opened:
     why: str
 
 
-def open_session(model: bytes, where: str, device: str = "auto", *, threads: int | None = None) -> Opened:
+def open_session(
+    model: bytes, where: str, device: str = "auto", *, threads: int | None = None, cheap_on_cpu: bool = False
+) -> Opened:  # fmt: skip
     """Start a model on a device.
 
     Args:
@@ -127,19 +129,21 @@ def open_session(model: bytes, where: str, device: str = "auto", *, threads: int
         where: Its name, for error messages.
         device: "auto" or a key of PROVIDERS.
         threads: CPU threads per inference; None uses one for small inputs, else one per core.
+        cheap_on_cpu: Whether operators that are not EXPENSIVE_OPS may run on the CPU on every device. Detectors need this: ONNX
+            Runtime puts the shapes and indices of their last steps there.
 
     Raises:
         DeviceError: The device is not available.
         ModelError: ONNX Runtime cannot start the model on any device.
     """
     if device == "auto":
-        return _first_that_starts(model, where, threads)
+        return _first_that_starts(model, where, threads, cheap_on_cpu)
     if device not in PROVIDERS:
         raise DeviceError(f"device {device!r} is not known; expected auto, {', '.join(PROVIDERS)}")
     reason = _why_unavailable(device)
     if reason is not None:
         raise DeviceError(f"device {device}: {reason}; {PROVIDERS[device].hint}, or use `device=cpu`")
-    return Opened(_start(model, where, device, threads), device, "asked for")
+    return Opened(_start(model, where, device, threads, cheap_on_cpu), device, "asked for")
 
 
 def version() -> str:
@@ -147,13 +151,13 @@ def version() -> str:
     return str(_onnxruntime().__version__)
 
 
-def _first_that_starts(model: bytes, where: str, threads: int | None) -> Opened:
+def _first_that_starts(model: bytes, where: str, threads: int | None, cheap_on_cpu: bool) -> Opened:
     rejected: list[str] = []
     for name in AUTO:
         reason = _why_unavailable(name)
         if reason is None:
             try:
-                session = _start(model, where, name, threads)
+                session = _start(model, where, name, threads, cheap_on_cpu)
             except DeviceError as error:
                 reason = str(error)
             else:
@@ -188,14 +192,16 @@ def _why_unavailable(device: str) -> str | None:
     return f"its libraries cannot be loaded ({missing[1].strip()})" if missing else reason
 
 
-def _start(model: bytes, where: str, device: str, threads: int | None) -> onnxruntime.InferenceSession:
+def _start(
+    model: bytes, where: str, device: str, threads: int | None, cheap_on_cpu: bool
+) -> onnxruntime.InferenceSession:  # fmt: skip
     ort = _onnxruntime()
     provider = PROVIDERS[device]
     options = _options(device)
     options.intra_op_num_threads = threads or 1
     if device != "cpu":
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-        if "cpu" not in provider.fallbacks:
+        if "cpu" not in provider.fallbacks and not cheap_on_cpu:
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
         session = ort.InferenceSession(model, options, providers=_with_options(device, model, threads or 1), enable_fallback=0)
@@ -212,7 +218,8 @@ def _start(model: bytes, where: str, device: str, threads: int | None) -> onnxru
         raise DeviceError(f"device {device}: ONNX Runtime cannot start {where} on it ({message}); {provider.hint}") from error
     if session.get_providers()[0] != provider.name:
         raise DeviceError(f"device {device}: ONNX Runtime started {session.get_providers()[0]} instead; {provider.hint}")
-    _check_expensive_ops(session, where, device)
+    if provider.fallbacks or cheap_on_cpu:
+        _check_expensive_ops(session, where, device)
     return session
 
 
@@ -233,7 +240,7 @@ def _check_expensive_ops(session: onnxruntime.InferenceSession, where: str, devi
 
     ONNX Runtime before 1.24 does not report which provider computes what; there, a fallback may go unnoticed.
     """
-    if not PROVIDERS[device].fallbacks or not hasattr(session, "get_provider_graph_assignment_info"):
+    if device == "cpu" or not hasattr(session, "get_provider_graph_assignment_info"):
         return
     parts = session.get_provider_graph_assignment_info()
     elsewhere = [
@@ -254,7 +261,8 @@ def _with_options(device: str, model: bytes, threads: int) -> list[tuple[str, di
         probe = _onnxruntime().InferenceSession(model, _options("cpu"), providers=["CPUExecutionProvider"]).get_inputs()[0]
         rest = "x".join(str(n) for n in probe.shape[1:])
         for which, batch in (("min", 1), ("opt", 8), ("max", LARGEST_BOUND_BATCH)):
-            wanted[0][1][f"trt_profile_{which}_shapes"] = f"{probe.name}:{batch}x{rest}"
+            count = probe.shape[0] if isinstance(probe.shape[0], int) else batch  # detectors take one picture
+            wanted[0][1][f"trt_profile_{which}_shapes"] = f"{probe.name}:{count}x{rest}"
         cache = Path.home() / ".cache" / "edgecls" / "tensorrt"
         engine = cache / hashlib.sha256(model).hexdigest()[:16]  # ONNX Runtime identifies engines by the graph, not the weights
         engine.mkdir(parents=True, exist_ok=True)
