@@ -1,4 +1,4 @@
-"""`edgecls adopt`: turn a classifier from elsewhere into an edgecls .onnx file."""
+"""`edgecls adopt`: turn a classifier or a detector from elsewhere into an edgecls .onnx file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from edgecls.errors import ConfigError
 from edgecls.text.strict_json import dumps
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from edgecls.export.adopt import Adopted
+
+_DETECTORS = "Detectors"
 
 
 def adopt(
@@ -27,8 +31,8 @@ def adopt(
     size_hw: Annotated[str, typer.Option("--size", metavar="N|WxH", help="Input size in pixels, for a network that accepts any size.")] = "",
     output: Annotated[str, typer.Option(help="logits or probabilities, if the last operator is ambiguous.")] = "",
     output_name: Annotated[str, typer.Option(metavar="NAME", help="Which output to use, if there are several.")] = "",
-    fit: Annotated[str, typer.Option(help="stretch, letterbox or center-crop.  [default: stretch]")] = "",
-    interpolation: Annotated[str, typer.Option(help="Interpolation when a picture is shrunk: area or linear.  [default: area]")] = "",
+    fit: Annotated[str, typer.Option(help="stretch, letterbox or center-crop; for detectors stretch, letterbox, letterbox-corner or letterbox-exact.  [default: stretch; for detectors the maker's]")] = "",
+    interpolation: Annotated[str, typer.Option(help="Interpolation when a picture is shrunk: area or linear.  [default: area; for detectors the maker's]")] = "",
     check: Annotated[str, typer.Option(metavar="DATA", help="Labelled pictures that show which colour order and value range are right.")] = "",
     roi: Annotated[bool, typer.Option("--roi", help="Crop to the regions of interest in the manifest.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Use the given options even if the check finds better ones.")] = False,
@@ -36,10 +40,35 @@ def adopt(
     calibration: Annotated[str, typer.Option(metavar="DATA", help="Labelled pictures to calibrate int8 with.")] = "",
     max_drop: Annotated[float, typer.Option(min=0, metavar="POINTS", help="Accuracy in percentage points that the scheme may lose on the check pictures; without those, the percentage of calibration pictures that may change their label.")] = 0.5,
     about: Annotated[str, typer.Option(metavar="TEXT", help="Name and licence of the data, for the card.")] = "",
+    detector: Annotated[bool, typer.Option("--detector", help="The file is a detector, which finds objects; see --classes and --kind.", rich_help_panel=_DETECTORS)] = False,
+    classes: Annotated[str, typer.Option(metavar="FILE", help="A file with the name of one class per line, in the order of the outputs; or the word numbers.", rich_help_panel=_DETECTORS)] = "",
+    kind: Annotated[str, typer.Option(metavar="KIND", help="Which kind of detector it is, if its outputs fit several.", rich_help_panel=_DETECTORS)] = "",
+    overlap: Annotated[float | None, typer.Option(min=0, max=1, metavar="IOU", help="The largest overlap of two boxes of a class.  [default: the maker's]", rich_help_panel=_DETECTORS)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the table.")] = False,
 ) -> None:  # fmt: skip
-    """Turn a classifier from elsewhere into an edgecls model. Asks for the option if the file does not contain a value."""
+    """Turn a classifier or a detector from elsewhere into an edgecls model. Asks for the option if the file does not contain a value."""
     from edgecls.export.adopt.adopt_model import adopt_model
+
+    only_classifiers = {
+        "labels": labels, "layout": layout, "output": output, "output-name": output_name, "check": check, "roi": roi,
+        "force": force, "scheme": scheme != "fp32", "calibration": calibration,
+    }  # fmt: skip
+    _refuse_options(
+        {"classes": classes, "kind": kind, "overlap": overlap is not None} if not detector else only_classifiers, detector
+    )
+    if detector:
+        from edgecls.export.detector.adopt_detector import adopt_detector
+
+        found = adopt_detector(
+            file, out, classes=classes, kind=kind, color=color, values=values, mean=_numbers("mean", mean),
+            std=_numbers("std", std), size_hw=_size_hw(size_hw), fit=fit, interpolation=interpolation, overlap=overlap,
+            about=about, say=say,
+        )  # fmt: skip
+        if as_json:
+            data(dumps({"out": str(found.out), "same": found.same, **dataclasses.asdict(found.card)}))
+        say(f"{found.out}: written, {found.card.kind}, {found.card.scheme}, {len(found.card.classes)} classes; "
+            f"{found.same:.0%} of its best boxes are those of {file}")  # fmt: skip
+        return
 
     tried: list[Any] = []
 
@@ -60,6 +89,15 @@ def adopt(
     kept = f", the same label on {made.agreement:.2%}" if made.card.scheme != "fp32" else ""
     say(f"{made.out}: written, {made.card.scheme}, {len(made.card.labels)} labels{measured}; in float its probabilities differ from "
         f"{file} by at most {made.largest_difference:.2g}{kept}")  # fmt: skip
+
+
+def _refuse_options(others: Mapping[str, object], detector: bool) -> None:
+    """Raise ConfigError for an option that has no meaning here."""
+    wrong = next((name for name, given in others.items() if given), "")
+    if wrong and detector:
+        raise ConfigError(f"--{wrong} is for classifiers; leave it out with --detector")
+    if wrong:
+        raise ConfigError(f"--{wrong} is for detectors; add --detector, or leave it out")
 
 
 def _record(made: Adopted, tried: list[Any]) -> dict[str, object]:

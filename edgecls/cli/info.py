@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgecls.cli.messages import data
 from edgecls.text.strict_json import dumps
+
+if TYPE_CHECKING:
+    from edgecls.detect.card import DetectorCard
+    from edgecls.model.card import ModelCard
 
 
 def info(
@@ -18,10 +21,15 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:
     """Show the card of a model: labels, input, accuracy, data and its licence, versions."""
+    from edgecls.detect.card import DetectorCard
+    from edgecls.detect.detector import Detector
+    from edgecls.model import vet
+    from edgecls.model.card import DETECTOR_KEY
     from edgecls.model.classifier import Classifier
 
-    card = Classifier.load(model, device="cpu").card
-    content = Path(model).read_bytes()
+    content = vet.read(model)
+    is_detector = DETECTOR_KEY.encode() in content  # the key of a metadata entry, which is text in the file
+    card = (Detector if is_detector else Classifier).from_bytes(content, model, device="cpu").card
     record = {
         "file": model,
         "bytes": len(content),
@@ -30,9 +38,31 @@ def info(
     }
     if as_json:
         data(dumps(record))
-        return
+    elif isinstance(card, DetectorCard):
+        _show_detector(model, card, len(content))
+        data(f"sha256    {record['sha256']}")
+    else:
+        _show_classifier(model, card, len(content))
+        data(f"sha256    {record['sha256']}")
+
+
+def _show_detector(model: str, card: DetectorCard, size: int) -> None:
+    from edgecls.detect.decoders.table import KINDS
+
     expects = card.input
-    data(f"{model}: {len(content):,} bytes, {card.scheme}, {len(card.labels)} labels")
+    overlap = "none here" if card.overlap is None else f"boxes of a class overlap by at most {card.overlap:g}"
+    data(f"{model}: {size:,} bytes, {card.scheme}, a detector of {len(card.classes)} classes")
+    data(f"kind      {card.kind}: {KINDS[card.kind].about}")
+    data(f"input     {expects.width}x{expects.height} {expects.color}, {card.values}, {expects.fit}, {expects.interpolation}")
+    data(f"classes   {', '.join(card.classes)}")
+    data(f"boxes     at most {card.most} in a frame; suppression: {overlap}")
+    data(f"about     {card.about or '-'}")
+    data(f"made with {', '.join(f'{k} {v}' for k, v in card.made_with.items()) or '-'}")
+
+
+def _show_classifier(model: str, card: ModelCard, size: int) -> None:
+    expects = card.input
+    data(f"{model}: {size:,} bytes, {card.scheme}, {len(card.labels)} labels")
     data(f"input     {expects.width}x{expects.height} {expects.color}, fit {expects.fit}, {expects.interpolation}")
     data(f"labels    {', '.join(card.labels)}")
     data(f"measured  {', '.join(f'{k} {v:g}' for k, v in card.metrics.items()) or '-'} on {card.measured_on or '-'}")
@@ -42,4 +72,3 @@ def info(
     data(f"about     {card.about or '-'}")
     data(f"dataset   {card.dataset or '-'}; {card.split or '-'}")
     data(f"made with {', '.join(f'{k} {v}' for k, v in card.made_with.items()) or '-'}")
-    data(f"sha256    {record['sha256']}")

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from edgecls.events.observation import Observation
     from edgecls.events.tracker import Track
     from edgecls.frame import Detection, StateChange, Unfit
-    from edgecls.overlay import Overlay, TrackView
+    from edgecls.overlay import Overlay
     from edgecls.regions.geometry import Point
 
 
@@ -97,10 +97,6 @@ class Events:
     def overlay(self, camera: str) -> Overlay:
         """Return what to draw on a camera's last frame in addition to labels: zones, lines with totals, tracks and paths."""
         return self._camera(camera).overlay()
-
-    def tracks(self, camera: str) -> tuple[TrackView, ...]:
-        """Return all confirmed tracks of a camera as they are followed, whether its last frame shows them or not."""
-        return self._camera(camera).tracks()
 
     def use(self, rules: Rules | Mapping[str, Rules], *, model: str | None = None, anew: Collection[str] = ()) -> list[Event]:
         """Switch to other rules, and optionally another model.
@@ -173,10 +169,6 @@ class CameraEvents:
     def overlay(self) -> Overlay:
         """Return what to draw on the last frame in addition to labels."""
         return self._overlay.overlay(self._tracker.tracks, self._inside())
-
-    def tracks(self) -> tuple[TrackView, ...]:
-        """Return all confirmed tracks as they are followed."""
-        return self._overlay.tracks(self._tracker.tracks)
 
     def step(
         self, moment: Moment, size_hw: tuple[int, int], detections: Sequence[Detection], *, unfit: Unfit | None = None

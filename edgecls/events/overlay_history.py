@@ -6,7 +6,7 @@ import math
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from edgecls.overlay import Area, Mark, Overlay, OverlayLine, TrackView
+from edgecls.overlay import Area, Mark, Overlay, OverlayLine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,25 +74,3 @@ class OverlayHistory:
             path = tuple(self._paths.get(track.id, ()))
             marks[track.id] = Mark(track.id, label, track.score(label), path, is_ignored=track.label() in ignore)
         return Overlay(areas, lines, tuple(None if of is None else marks.get(of) for of in self._ids), ignore)
-
-    def tracks(self, tracks: Sequence[Track]) -> tuple[TrackView, ...]:
-        """Return all confirmed tracks as they are followed."""
-        return tuple(self._view(track) for track in tracks)
-
-    def _view(self, track: Track) -> TrackView:
-        rule = self._rules.track
-        label = track.label(rule.ignore)
-        x, y, width, height = track.place
-        return TrackView(
-            track.id,
-            label,
-            track.score(label),
-            (round(x - width / 2), round(y - height / 2), round(x + width / 2), round(y + height / 2)),
-            first_s=track.first.time_s,
-            last_s=track.last.time_s,
-            seen=track.seen,
-            settle=rule.settle,
-            votes=tuple(sorted(track.votes.items(), key=lambda vote: -vote[1])),
-            path=tuple(self._paths.get(track.id, ())),
-            is_ignored=track.label() in rule.ignore,
-        )

@@ -25,7 +25,6 @@ from edgecls.run.options import from_options, with_plain_logs
 from edgecls.run.pipeline import Pipeline
 from edgecls.run.reload import Reload
 from edgecls.run.site import Site
-from edgecls.sink import ExplainSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -66,7 +65,6 @@ class Run:
         zones: Mapping[str, Sequence[float]] | None = None,
         lines: Mapping[str, Sequence[float]] | None = None,
         sinks: Sequence[str | SinkSettings] = (),
-        explain: str | Path | None = None,
         spool: str | Path | None = None,
         say: Say = log_warning,
         shield: Callable[[Callable[[], None]], None] | None = None,
@@ -84,8 +82,6 @@ class Run:
                 combined with `config`.
             sinks: Where results and events go besides the caller: specifications such as "jsonl:out.jsonl", or settings. They
                 are added to those in `config`.
-            explain: Folder for a debug video of each camera: what moves, boxes, tracks with their votes, and crossings. It is
-                created if it does not exist. See `edgecls.sink.ExplainSink`.
             spool: Folder for events that wait for delivery; default as in `open_sink`.
             say: Called with a one-line message for problems that do not end the run.
             shield: Called with a function that must not be interrupted. Only for programs whose signal handlers raise.
@@ -101,7 +97,6 @@ class Run:
         self._is_finished = False
         self.last_events: list[Event] = []
         """Events that ended because the run ended; empty until then."""
-        sinks = sinks if explain is None else (*sinks, ExplainSettings(str(explain)))
         config = _configured(config, model, sources, zones=zones, lines=lines, sinks=sinks)
         classifier = load_classifier(config, say)
         with ExitStack() as stack:

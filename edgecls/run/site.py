@@ -31,7 +31,6 @@ from edgecls.files.locks import of_run
 from edgecls.frame import GONE, StateChange
 from edgecls.health import Health
 from edgecls.log import Say, log_warning
-from edgecls.overlay import Crossed
 from edgecls.regions.regions import by_camera
 from edgecls.regions.suitability import MotionChecks
 from edgecls.run.cameras import Demand, demand_of, places, read_as
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from edgecls.frame import Result
     from edgecls.health import HealthSettings
     from edgecls.model.classifier import Classifier
-    from edgecls.overlay import Overlay
     from edgecls.regions.regions import Regions
     from edgecls.run.config import Camera, Config
     from edgecls.sink import Sink, SinkSettings, Spooled
@@ -143,7 +141,7 @@ class Site:
         """Pass a result, and the events that begin or end with it, to all sinks. Returns these events."""
         events = self.events.step(observe(result))
         self._motion_checks.step(result.frame)
-        result = replace(result, overlay=self._overlay(result.frame.camera, events))
+        result = replace(result, overlay=self.events.overlay(result.frame.camera))
         for sink in self.sinks:
             sink.write(result)
         self._write_events(events)
@@ -246,13 +244,6 @@ class Site:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close the sinks."""
         self.close()
-
-    def _overlay(self, camera: str, events: Sequence[Event]) -> Overlay:
-        overlay = self.events.overlay(camera)
-        if not any(sink.explains for sink in self.sinks):
-            return overlay
-        crossings = tuple(Crossed(one.region, one.direction, one.track_id) for one in events if one.kind == "crossing")
-        return replace(overlay, tracks=self.events.tracks(camera), crossings=crossings)
 
     def _open_sinks(self, outs: Sequence[SinkSettings]) -> list[Sink]:
         """Open sinks for this run: one with new settings may share the file of one that is still open."""

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 KINDS = {
     "clip": "clip:.",
-    "explain": "explain:why",
     "jsonl": "jsonl:out.jsonl",
     "jsonl stdout": "jsonl:-",
     "snapshot": "snapshot:.",

@@ -15,7 +15,7 @@ from edgecls.export.adopt.preprocessing import Answers
 from edgecls.export.adopt.runner import started
 from edgecls.export.adopt.scaling import own_values
 from edgecls.model import vet
-from edgecls.model.card import METADATA_KEY
+from edgecls.model.card import DETECTOR_KEY, METADATA_KEY
 from edgecls.model.vet.keras import is_keras
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ QUANTIZED = frozenset(
     {"ConvInteger", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul", "QuantizeLinear"}
 )
 """Operators that only quantized graphs have."""
+DETECTOR_OUTPUTS = frozenset({"boxes", "pred_boxes", "dets", "detection_boxes", "bboxes"})
+"""Names of outputs that only detectors have."""
+FEWEST_ROWS = 5
+"""An output for one picture with at least this many rows and columns is one of a detector: a box has four numbers."""
 HALVES = (10, 16)
 """TensorProto.DataType of float16 and bfloat16."""
 
@@ -79,31 +83,58 @@ def open_foreign(path: str | Path, answers: Answers, *, checked: bool) -> Foreig
     """
     refuse_others(Path(path))
     content = vet.read(path)
-    sha256 = hashlib.sha256(content).hexdigest()
     if is_keras(Path(path), content):
         from edgecls.export.adopt.from_keras import from_keras
 
         model, kind = from_keras(content, Path(path), answers, checked=checked)
-        return _with_own_scaling(Foreign(str(path), model, kind, sha256))
+        return _with_own_scaling(Foreign(str(path), model, kind, hashlib.sha256(content).hexdigest()))
+    foreign = read_onnx(path, content)
+    metadata = metadata_of(foreign.model)
+    if METADATA_KEY in metadata:
+        raise ModelError(
+            f"{path}: it is an edgecls model already, with its card; use it as it is, for example: edgecls run --model {path}"
+        )
+    if DETECTOR_KEY in metadata:
+        raise ModelError(f"{path}: it is an edgecls detector, not a classifier; use it in [camera.detector] of a cameras.toml")
+    if "task" in metadata and "names" in metadata:
+        return _ultralytics(foreign, metadata)
+    _refuse_detectors(foreign)
+    return _with_own_scaling(foreign)
+
+
+def read_onnx(path: str | Path, content: bytes) -> Foreign:
+    """Read the bytes of an .onnx file.
+
+    Raises:
+        ModelError: The file is malicious or damaged.
+    """
     vet.vet(content, str(path))
     onnx = extras.load("onnx", extra="export", purpose="Adopting a model")
     try:
         model = onnx.load_from_string(content)
     except Exception as error:
         raise ModelError(f"{path}: cannot be read as ONNX ({str(error)[:200]})") from error
-    opset = opset_of(model)
     made_by = " ".join(filter(None, (model.producer_name, model.producer_version))) or "an unknown tool"
     _free_unknown(model.graph)
     _check(onnx, model, str(path))
-    foreign = Foreign(str(path), model, f"ONNX opset {opset} by {made_by}", sha256)
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
-    if METADATA_KEY in metadata:
-        raise ModelError(
-            f"{path}: it is an edgecls model already, with its card; use it as it is, for example: edgecls run --model {path}"
-        )
-    if "task" in metadata and "names" in metadata:
-        return _ultralytics(foreign, metadata)
-    return _with_own_scaling(foreign)
+    kind = f"ONNX opset {opset_of(model)} by {made_by}"
+    return Foreign(str(path), model, kind, hashlib.sha256(content).hexdigest())
+
+
+def metadata_of(model: onnx.ModelProto) -> dict[str, str]:
+    """Return the metadata of a file."""
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def _refuse_detectors(foreign: Foreign) -> None:
+    """Raise ModelError for a graph with an output that no classifier has: a row of numbers for each of many boxes."""
+    for output in foreign.model.graph.output:
+        rows = [int(dim.dim_value) for dim in output.type.tensor_type.shape.dim][1:]
+        if output.name in DETECTOR_OUTPUTS or (len(rows) == 2 and min(rows) >= FEWEST_ROWS):
+            raise ModelError(
+                f"{foreign.path}: its output {output.name} {[0, *rows]} is one of a detector, and edgecls takes classifiers "
+                "here; adopt a detector with `detector`"
+            )
 
 
 def _check(onnx: Any, model: onnx.ModelProto, where: str) -> None:
@@ -140,9 +171,10 @@ def _ultralytics(foreign: Foreign, metadata: Mapping[str, str]) -> Foreign:
     where = foreign.path
     if metadata["task"] != "classify":
         raise ModelError(
-            f"{where}: its metadata says task {metadata['task']!r}, expected 'classify'; edgecls takes classifiers"
+            f"{where}: its metadata says task {metadata['task']!r}, expected 'classify'; edgecls takes classifiers here"
+            + ("; adopt a detector with `detector`" if metadata["task"] == "detect" else "")
         )
-    names, size = _literal(metadata["names"], where, "names"), _literal(metadata.get("imgsz", "[]"), where, "imgsz")
+    names, size = literal(metadata["names"], where, "names"), literal(metadata.get("imgsz", "[]"), where, "imgsz")
     if isinstance(names, dict):
         names = [names[i] for i in range(len(names)) if i in names] if set(names) == set(range(len(names))) else None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -167,7 +199,8 @@ def _ultralytics(foreign: Foreign, metadata: Mapping[str, str]) -> Foreign:
     return replace(foreign, kind=kind, known=known, names=labels, about=about, notes=(note,) if twice else ())
 
 
-def _literal(text: str, where: str, name: str) -> Any:
+def literal(text: str, where: str, name: str) -> Any:
+    """Return the value of a metadata entry that is written as Python writes it. Raises ModelError."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as error:

@@ -100,7 +100,7 @@ def freed(model: onnx.ModelProto, ports: Ports) -> onnx.ModelProto:
     del graph.node[:]
     graph.node.extend(nodes)
     (picture,) = graph.input
-    _set_dims(picture, (0, *ports.shape))
+    set_dims(picture, (0, *ports.shape))
     chosen = [o for o in graph.output if o.name == ports.output]
     del graph.output[:]
     graph.output.extend(chosen)
@@ -132,7 +132,8 @@ def _repeated(onnx: Any, graph: Any, node: Any, constants: Mapping[str, NDArray[
     return made
 
 
-def _set_dims(value: Any, dims: Iterable[int]) -> None:
+def set_dims(value: Any, dims: Iterable[int]) -> None:
+    """Give an input or output these dimensions; 0 stands for any number of pictures."""
     value.type.tensor_type.ClearField("shape")
     for n in dims:
         dimension = value.type.tensor_type.shape.dim.add()
@@ -158,7 +159,7 @@ def as_edgecls(model: onnx.ModelProto, ports: Ports, feed: Feed, ending: str, an
     onnx = extras.load("onnx", extra="export", purpose="Adopting a model")
     copy = onnx.compose.add_prefix(model, PREFIX)
     graph = copy.graph
-    parts = _Parts(onnx, before=[], behind=[], constants=[])
+    parts = Parts(onnx, before=[], behind=[], constants=[])
     last = parts.values(ports, feed)
     parts.before.append(parts.arrange(ports, last, PREFIX + ports.name))
     parts.end(PREFIX + ports.output, ports.dtype, ENDINGS[ending], answer)
@@ -171,9 +172,9 @@ def as_edgecls(model: onnx.ModelProto, ports: Ports, feed: Feed, ending: str, an
     (picture,), (given,) = graph.input, graph.output
     picture.name, given.name = INPUT_NAME, OUTPUT_NAME
     picture.type.tensor_type.elem_type, given.type.tensor_type.elem_type = onnx.TensorProto.UINT8, onnx.TensorProto.FLOAT
-    _set_dims(picture, (0, *ports.size_hw, ports.channels))
+    set_dims(picture, (0, *ports.size_hw, ports.channels))
     outputs = math.prod(answer)
-    _set_dims(given, (0, 2 if outputs == 1 else outputs))
+    set_dims(given, (0, 2 if outputs == 1 else outputs))
     return tidy(copy)
 
 
@@ -181,20 +182,23 @@ ENDINGS = {"probabilities": (), "logits": ("Softmax",), "LogSoftmax": ("Exp",), 
 """The operators to add after each kind of output; a single output p then becomes 1 - p and p."""
 
 
-class _Parts:
+class Parts:
     """Collects the nodes to add before and after a graph, and their constants."""
 
     def __init__(self, onnx: Any, before: list[Any], behind: list[Any], constants: list[Any]) -> None:
+        """Start with these nodes and constants."""
         self.before = before
         self.behind = behind
         self.constants = constants
         self._onnx = onnx
 
     def constant(self, name: str, value: Any) -> str:
+        """Add a constant. Returns its name."""
         self.constants.append(self._onnx.numpy_helper.from_array(np.asarray(value), name))
         return name
 
     def node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> Any:
+        """Return a node with one output."""
         return self._onnx.helper.make_node(operator, inputs, [output], **attributes)
 
     def values(self, ports: Ports, feed: Feed) -> str:

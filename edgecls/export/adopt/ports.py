@@ -56,7 +56,7 @@ def find(model: onnx.ModelProto, answers: Answers, where: str) -> tuple[Ports | 
         raise ModelError(
             f"{where}: expected one input for a picture, found {len(inputs)} ({', '.join(i.name for i in inputs)})"
         )
-    dtype, dims = _type(inputs[0])
+    dtype, dims = tensor_type(inputs[0])
     if dtype not in (*FLOATS, "UINT8") or not 2 <= len(dims) <= 5:
         raise ModelError(f"{where}: expected an input of float or uint8 pictures, found {inputs[0].name} {dtype} {dims}")
     missing = []
@@ -94,7 +94,7 @@ def _check(ports: Ports, answers: Answers, dims: list[int], where: str) -> None:
         raise ConfigError(f"{where}: its pictures have one channel, so `mean` and `std` are one number each")
 
 
-def _type(value: Any) -> tuple[str, list[int]]:
+def tensor_type(value: Any) -> tuple[str, list[int]]:
     onnx = extras.load("onnx", extra="export", purpose="Adopting a model")
     tensor = value.type.tensor_type
     names = {number: name for name, number in onnx.TensorProto.DataType.items()}

@@ -1,0 +1,1 @@
+"""Convert a detector that was trained with another tool to one that edgecls can use."""
