@@ -76,13 +76,11 @@ def _print(found: Config, config: str, *, as_json: bool) -> None:
 
 def _draw(found: Config, folder: Path) -> bool:
     """Write a picture of each camera with its zones and lines. Returns whether all cameras gave one."""
-    from dataclasses import replace
-
     from edgecls import image
     from edgecls.draw.zones import grid, sketch
     from edgecls.errors import SinkError, SourceError
     from edgecls.files import whole_file
-    from edgecls.source import open_named
+    from edgecls.run.moment import picture_of
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,20 +88,17 @@ def _draw(found: Config, folder: Path) -> bool:
         raise SinkError(f"{folder}: the folder for the pictures cannot be created ({error.strerror})") from error
     missing = 0
     for camera in found.camera:
-        reading = replace(camera.reading, give_up_after_s=0.0, needed_hw=None)
         path = folder / f"{camera.name}.jpg"
         try:
-            with open_named({camera.name: (camera.source, reading)}, say=say, on_state=lambda _: None) as frames:
-                frame = frames.read()
-            if frame is None:
-                raise SourceError(f"camera {camera.name}: it sends no picture")
+            picture, time_s = picture_of(camera, say=say)
         except SourceError as error:
             say(f"error: {error}")
             missing += 1
             continue
         with whole_file(path) as beside:
-            beside.write_bytes(image.encode_jpeg(sketch(grid(frame.bgr()), camera), JPEG_QUALITY))
-        say(f"{path}: current picture of {camera.name} with its zones and lines, on a grid of tenths")
+            beside.write_bytes(image.encode_jpeg(sketch(grid(picture), camera), JPEG_QUALITY))
+        shown = "current picture" if time_s is None else f"picture at {time_s:.1f} s, in which most moves,"
+        say(f"{path}: {shown} of {camera.name} with its zones and lines, on a grid of tenths")
     return not missing
 
 
@@ -113,6 +108,7 @@ def _check_start(found: Config) -> bool:
     from edgecls.run.cameras import check_start
     from edgecls.run.config import check_labels
     from edgecls.run.model import load_classifier
+    from edgecls.run.notes import notes_on
 
     errors = []
     try:
@@ -125,6 +121,8 @@ def _check_start(found: Config) -> bool:
             check_labels(found, classifier.card.labels)
         except EdgeclsError as error:
             errors.append(str(error))
+        for note in notes_on(found, classifier.card.labels):
+            say(f"note: {note}")
     errors += check_start(found, say=say)
     for line in errors:
         say(f"error: {line}")

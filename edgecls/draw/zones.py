@@ -77,7 +77,9 @@ def grid(picture: Picture) -> Picture:
     for tenth in range(1, TENTHS):
         text, text_width = fitted(f"0.{tenth}", px, width)
         x, y = round(width * tenth / TENTHS), round(height * tenth / TENTHS)
-        for left, top in ((x - text_width // 2, 0), (0, y - px // 2)):
+        across, down = x - text_width // 2, y - px // 2
+        # on all four sides, because the name of a line or a zone may hide one of them
+        for left, top in ((across, 0), (across, height - px - 1), (0, down), (width - text_width - 3, down)):
             cv2.rectangle(drawn, (left, top), (left + text_width + 2, top + px), GRID_PLATE, -1)
             put_text(drawn, text, left + 1, top + round(px * 0.85), px)
     return drawn

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from edgecls.run.config import check_labels
 from edgecls.run.model import load_classifier
+from edgecls.run.notes import notes_on
 from edgecls.sink import close_sink
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ class Reload:
         loaded = load_classifier(config, self._say) if model != self._loaded else None
         classifier = loaded or self.classifier
         check_labels(config, classifier.card.labels)
+        before = notes_on(self._site.config, self.classifier.card.labels)
+        for note in notes_on(config, classifier.card.labels):
+            if note not in before:
+                self._say(f"note: {note}")
         plan = self._site.prepare(config, classifier=classifier)
         done = threading.Event()
         leaving: list[Sink] = []

@@ -35,6 +35,7 @@ from edgecls.regions.regions import by_camera
 from edgecls.regions.suitability import MotionChecks
 from edgecls.run.cameras import Demand, demand_of, places, read_as
 from edgecls.run.config import check_labels
+from edgecls.run.notes import UnknownObjects, notes_on
 from edgecls.sink import BUFFERED, SINKS, close_sink, open_sinks, place_of, places_of, spool_name
 from edgecls.source import open_each
 
@@ -123,6 +124,8 @@ class Site:
         """
         if classifier is not None:
             check_labels(config, classifier.card.labels)
+            for note in notes_on(config, classifier.card.labels):
+                say(f"note: {note}")
         self.config = config
         self._frames = frames
         self._spool = spool
@@ -133,6 +136,7 @@ class Site:
         self.health = Health(_health(config))
         self.events = Events(_rules(config), model=config.model_name)
         self._motion_checks = MotionChecks(say)
+        self._unknown_objects = UnknownObjects()
         self._open = dict(zip(config.outputs, self._open_sinks(config.outputs), strict=True))
         self.sinks: list[Sink] = list(self._open.values())
         frames.on_state(self.write_state)
@@ -160,6 +164,8 @@ class Site:
         events = self.events.close()
         self._write_events(events)
         self._motion_checks.close()
+        for note in self._unknown_objects.notes(self.config.model_name):
+            self._say(f"note: {note}")
         return events
 
     def prepare(self, config: Config, *, classifier: Classifier | None = None) -> Plan:
@@ -273,7 +279,8 @@ class Site:
         for sink in self.sinks:
             sink.write_state(change)
 
-    def _write_events(self, events: Iterable[Event]) -> None:
+    def _write_events(self, events: Sequence[Event]) -> None:
+        self._unknown_objects.add(events)
         for event in events:
             for sink in self.sinks:
                 sink.write_event(event)

@@ -115,6 +115,16 @@ def test_errors_are_printed_with_their_line(world, name, told):
     assert line.startswith(f"error: cameras.toml:{told}")
 
 
+def test_settings_that_are_hardly_meant_are_noted_by_both(world):
+    """With the line, and exit code 0."""
+    world({"more": "ignore = [[0, 0, 1, 0.6]]\n[[camera.line]]\nname = 'x'\nline = [[0, 0.5], [1, 0.5]]"})
+    for command in (["check-config", "cameras.toml"], ["run", "--config", "cameras.toml", "--quiet"]):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0
+        (note,) = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
+        assert note.startswith('note: cameras.toml:10: camera "lamp": line "x": the line lies in ignored areas')
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="cameras have files on Linux")
 @pytest.mark.parametrize("source", ['"{video}"', "{video}"])
 def test_a_camera_that_is_not_plugged_in_is_an_error(world, source):

@@ -57,7 +57,7 @@ def test_ignored_areas_are_crossed_out():
 
 
 def test_the_grid_has_a_line_at_each_tenth():
-    """In both directions, with its fraction at the edge; the original picture is not changed."""
+    """In both directions, with its fraction at all edges; the original picture is not changed."""
     drawn = grid(PICTURE)
     assert (PICTURE == 128).all()
     changed = (drawn != 128).any(axis=2)
@@ -65,4 +65,5 @@ def test_the_grid_has_a_line_at_each_tenth():
         assert changed[:, 60 * tenth].mean() > 0.99
         assert changed[40 * tenth, :].mean() > 0.99
     assert not changed[50:70, 70:110].any()
-    assert (drawn[:12, 50:70] == GRID_PLATE).all(axis=2).any()
+    for side in (drawn[:12, 50:70], drawn[-12:, 50:70], drawn[30:50, :12], drawn[30:50, -12:]):
+        assert (side == GRID_PLATE).all(axis=2).any()
