@@ -56,9 +56,14 @@ def of_missing(path: str | Path, *, folders: tuple[str, ...] = (), suffix: str =
         return ""
 
 
+def kind_of(path: str | Path) -> Kind | None:
+    """Return the kind of a file by its suffix, or None if that is not known."""
+    return _KINDS.get(Path(path).suffix.lower())
+
+
 def of_another_kind(path: str | Path, expected: Kind) -> str:
     """Return what a file is for that has the suffix of another kind than expected, beginning with "; "; else ""."""
-    kind = _KINDS.get(Path(path).suffix.lower(), expected)
+    kind = kind_of(path) or expected
     return "" if kind == expected else f"; {_USES[kind]}"
 
 

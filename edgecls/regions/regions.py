@@ -33,11 +33,16 @@ def zones(rectangles: Mapping[str, tuple[float, float, float, float]]) -> Region
         A function from a frame to its regions.
 
     Raises:
-        ConfigError: A rectangle is empty or reaches beyond the frame.
+        ConfigError: A rectangle is no four numbers, is empty or reaches beyond the frame.
     """
+    if not isinstance(rectangles, Mapping):
+        raise ConfigError(f"expected zones by name, such as {{'gate': (0.4, 0.2, 0.1, 0.3)}}, found {rectangles!r:.200}")
     check_count("zones", len(rectangles), MOST_ZONES)
     for name, rectangle in rectangles.items():
-        x, y, w, h = rectangle
+        try:
+            x, y, w, h = map(float, rectangle)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"zone {name}: expected four numbers (x, y, width, height), found {rectangle!r:.200}") from error
         if not (
             all(map(math.isfinite, rectangle)) and x >= 0 and y >= 0 and w > 0 and h > 0 and x + w <= 1.0001 and y + h <= 1.0001
         ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from edgecls.sink import JsonlSettings
 from edgecls.source import ReadingSettings, name_each
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from edgecls.regions.motion import MotionSettings
@@ -33,8 +34,8 @@ def from_options(
     model: str | Path,
     sources: Sequence[int | str | Path],
     *,
-    zones: Mapping[str, Sequence[float]] | None = None,
-    lines: Mapping[str, Sequence[float]] | None = None,
+    zones: Mapping[str, Sequence[float]] | Sequence[Zone] | None = None,
+    lines: Mapping[str, Sequence[float]] | Sequence[CountingLine] | None = None,
     motion: MotionSettings | None = None,
     reading: ReadingSettings | None = None,
     health: bool = False,
@@ -46,8 +47,8 @@ def from_options(
     Args:
         model: The .onnx file.
         sources: Camera numbers or devices, files, folders and URLs, each with an optional name: "gate=0".
-        zones: Parts of the frame to classify, by name: (x, y, width, height) as fractions of the frame, 0 to 1.
-        lines: Lines at which objects are counted, by name: (x1, y1, x2, y2) as fractions of the frame, 0 to 1.
+        zones: Parts of the frame to classify, by name: (x, y, width, height) as fractions of the frame, 0 to 1; or zones.
+        lines: Lines at which objects are counted, by name: (x1, y1, x2, y2) as fractions of the frame, 0 to 1; or lines.
         motion: Classify and track moving objects. Lines imply this.
         reading: How to read every source; None for the defaults.
         health: Watch the pictures for faults.
@@ -62,8 +63,7 @@ def from_options(
     """
     if not sources:
         raise ConfigError("expected at least one camera, file, folder or URL, found none")
-    zone = tuple(Zone(name, _area(name, numbers)) for name, numbers in (zones or {}).items())
-    line = tuple(CountingLine(name, _line(name, numbers)) for name, numbers in (lines or {}).items())
+    zone, line = tuple(_zones(zones or ())), tuple(_lines(lines or ()))
     rule = HealthSettings(off=not health)
     cameras = tuple(
         OptionCamera(name, where, zone=zone, line=line, motion=motion, reading=reading or ReadingSettings(), health=rule)
@@ -82,6 +82,18 @@ def with_plain_logs(config: Config) -> Config:
         return config
     outs = (replace(out, events=False) if isinstance(out, JsonlSettings) else out for out in config.outputs)
     return replace(config, sinks=(), sink=tuple(outs))
+
+
+def _zones(zones: Mapping[str, Sequence[float]] | Sequence[Zone]) -> Iterable[Zone]:
+    if not isinstance(zones, Mapping):
+        return zones
+    return (Zone(name, _area(name, numbers)) for name, numbers in zones.items())
+
+
+def _lines(lines: Mapping[str, Sequence[float]] | Sequence[CountingLine]) -> Iterable[CountingLine]:
+    if not isinstance(lines, Mapping):
+        return lines
+    return (CountingLine(name, _line(name, numbers)) for name, numbers in lines.items())
 
 
 def _area(name: str, numbers: Sequence[float]) -> Polygon:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Self
 
 from edgecls.errors import ConfigError
 from edgecls.log import Say, log_warning
+from edgecls.regions.motion import MotionSettings
+from edgecls.run.arguments import check_arguments, check_config
 from edgecls.run.cameras import open_cameras
 from edgecls.run.config import check_uses, read_config
 from edgecls.run.model import load_classifier
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from edgecls.event import Event
+    from edgecls.events.rules import CountingLine, Zone
     from edgecls.frame import Result, StateChange
     from edgecls.model.classifier import Classifier
     from edgecls.run.config import Config
@@ -62,8 +65,9 @@ class Run:
         *,
         model: str | Path | None = None,
         sources: Sequence[int | str | Path] = (),
-        zones: Mapping[str, Sequence[float]] | None = None,
-        lines: Mapping[str, Sequence[float]] | None = None,
+        zones: Mapping[str, Sequence[float]] | Sequence[Zone] | None = None,
+        lines: Mapping[str, Sequence[float]] | Sequence[CountingLine] | None = None,
+        motion: bool | MotionSettings = False,
         sinks: Sequence[str | SinkSettings] = (),
         spool: str | Path | None = None,
         say: Say = log_warning,
@@ -76,10 +80,13 @@ class Run:
             model: The .onnx file; overrides the model in `config`.
             sources: Camera numbers or devices, video files, folders of pictures and URLs, each with an optional name:
                 "gate=rtsp://10.0.0.7/1". Cannot be combined with `config`.
-            zones: Parts of every frame to classify, by name: (x, y, width, height) as fractions of the frame, 0 to 1. Cannot be
-                combined with `config`.
-            lines: Lines at which objects are counted, by name: (x1, y1, x2, y2) as fractions of the frame, 0 to 1. Cannot be
-                combined with `config`.
+            zones: Parts of every frame to classify, by name: (x, y, width, height) as fractions of the frame, 0 to 1. Or a list
+                of `Zone`, which may also watch moving objects. Cannot be combined with `config`.
+            lines: Lines at which objects are counted, by name: (x1, y1, x2, y2) as fractions of the frame, 0 to 1. Their sides
+                are called "left" and "right", as seen from the first point. Or a list of `CountingLine`, whose sides have names
+                of your own. Cannot be combined with `config`.
+            motion: Whether to classify and track moving objects instead of the whole frame, or what counts as motion. Lines and
+                zones of objects imply it. Cannot be combined with `config`.
             sinks: Where results and events go besides the caller: specifications such as "jsonl:out.jsonl", or settings. They
                 are added to those in `config`.
             spool: Folder for events that wait for delivery; default as in `open_sink`.
@@ -87,7 +94,7 @@ class Run:
             shield: Called with a function that must not be interrupted. Only for programs whose signal handlers raise.
 
         Raises:
-            ConfigError: The settings are invalid, or a rule names a label that the model does not have.
+            ConfigError: An argument or a setting is invalid, or a rule names a label that the model does not have.
             ModelError: The model cannot be loaded.
             SourceError: A file or folder cannot be opened. Cameras and streams that are offline are opened later.
             SinkError: A sink cannot be opened.
@@ -97,7 +104,11 @@ class Run:
         self._is_finished = False
         self.last_events: list[Event] = []
         """Events that ended because the run ended; empty until then."""
-        config = _configured(config, model, sources, zones=zones, lines=lines, sinks=sinks)
+        check_arguments(
+            config=config, model=model, sources=sources, zones=zones, lines=lines, motion=motion, sinks=sinks, spool=spool,
+            say=say,
+        )  # fmt: skip
+        config = _configured(config, model, sources, zones=zones, lines=lines, motion=motion, sinks=sinks)
         classifier = load_classifier(config, say)
         with ExitStack() as stack:
             self.frames: Merged = stack.enter_context(open_cameras(config, classifier=classifier, say=say))
@@ -203,6 +214,7 @@ def _stop() -> None:
 
 
 def _read(config: Config | str | Path) -> Config:
+    check_config(config)
     return read_config(config) if isinstance(config, str | Path) else config
 
 
@@ -211,8 +223,9 @@ def _configured(
     model: str | Path | None,
     sources: Sequence[int | str | Path],
     *,
-    zones: Mapping[str, Sequence[float]] | None,
-    lines: Mapping[str, Sequence[float]] | None,
+    zones: Mapping[str, Sequence[float]] | Sequence[Zone] | None,
+    lines: Mapping[str, Sequence[float]] | Sequence[CountingLine] | None,
+    motion: bool | MotionSettings,
     sinks: Sequence[str | SinkSettings],
 ) -> Config:
     """Build the configuration from the arguments of `Run`."""
@@ -221,9 +234,11 @@ def _configured(
     if config is None:
         if model is None or not sources:
             raise ConfigError("expected a config, or a model and sources")
-        found = with_plain_logs(from_options(model, sources, zones=zones, lines=lines, sinks=texts, sink=outs))
-    elif sources or zones or lines:
-        raise ConfigError("sources, zones and lines cannot be combined with config; put them into cameras.toml")
+        settings = (MotionSettings() if motion else None) if isinstance(motion, bool) else motion
+        options = from_options(model, sources, zones=zones, lines=lines, motion=settings, sinks=texts, sink=outs)
+        found = with_plain_logs(options)
+    elif sources or zones or lines or motion:
+        raise ConfigError("sources, zones, lines and motion cannot be combined with config; put them into cameras.toml")
     else:
         found = _read(config)
         found = replace(found, model=str(model or found.model), sinks=(*found.sinks, *texts), sink=(*found.sink, *outs))

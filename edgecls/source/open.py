@@ -110,7 +110,16 @@ def open_source(
     """
     if not wheres:
         raise ConfigError("expected at least one camera, file, folder or URL, found none")
+    _check_types(wheres)
     return open_named({name: (where, reading) for name, where in name_each(wheres).items()}, say=say, on_state=on_state)
+
+
+def _check_types(wheres: Iterable[object]) -> None:
+    """Raise ConfigError for a source that is no number and no text."""
+    for where in wheres:
+        if not isinstance(where, int | str | Path):
+            listed = "; pass each by itself: open_source(*sources)" if isinstance(where, list | tuple) else ""
+            raise ConfigError(f"a source must be a camera number, a path or a URL, not {hidden(f'{where!r:.200}')}{listed}")
 
 
 def name_each(wheres: Sequence[int | str | Path]) -> dict[str, int | str]:
