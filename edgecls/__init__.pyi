@@ -53,6 +53,7 @@ from edgecls.health import HealthSettings as HealthSettings
 from edgecls.input_spec import InputSpec as InputSpec
 from edgecls.labels.json_lines import event_line as event_line
 from edgecls.labels.json_lines import to_line as to_line
+from edgecls.labels.line_report import LineReport as LineReport
 from edgecls.labels.reader import read_labels as read_labels
 from edgecls.labels.stretches import Shown as Shown
 from edgecls.labels.stretches import Stretch as Stretch

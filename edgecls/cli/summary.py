@@ -21,7 +21,7 @@ HEADER = ("label", "share", "time", "segments", "longest", "first", "last", "sco
 
 def summary(
     labels: Annotated[str, typer.Argument(metavar="LABELS.jsonl", help="Output of edgecls run, or - for stdin.")],
-    config: Annotated[str | None, typer.Option("--config", metavar="CAMERAS.toml", help="The rules for segments, objects and crossings. Default: the standard rules.")] = None,
+    config: Annotated[str | None, typer.Option("--config", metavar="CAMERAS.toml", help="The rules for segments, objects and crossings; also says which of its lines are badly placed. Default: the standard rules.")] = None,
     out: Annotated[str | None, typer.Option("--out", metavar="FILE.json", help="Write everything, including each segment, as JSON.")] = None,
     picture: Annotated[str | None, typer.Option("--picture", metavar="FILE.svg", help="Draw a timeline: a row per label, a bar per segment.")] = None,
     gap: Annotated[float, typer.Option("--gap", min=0.0, metavar="S", help="Join segments of a label that are at most this many seconds apart.")] = 0.0,
@@ -79,6 +79,7 @@ def _text(found: Summary) -> str:
     blocks = [_region(shown) for shown in found.regions]
     if found.crossings:
         blocks.append(_crossings(found.crossings))
+        blocks.append("\n".join(in_one_line(str(line)) for line in found.lines))
     return "\n\n".join(blocks)
 
 

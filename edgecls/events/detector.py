@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from edgecls.events.center_box import CenterBox
     from edgecls.events.crossings import Activity
     from edgecls.events.observation import Observation
+    from edgecls.events.paths import Paths
     from edgecls.events.tracker import Track
     from edgecls.frame import Detection, StateChange, Unfit
     from edgecls.overlay import Overlay
@@ -153,8 +154,10 @@ def check_labels(rules: Rules | Mapping[str, Rules], labels: Iterable[str], mode
 class CameraEvents:
     """Detects the events of one camera. Pass it every frame in order, then `close` it."""
 
-    def __init__(self, camera: str, rules: Rules, *, model: str = "") -> None:
-        """Start with no events in progress. `model` is the name of the model file, stored with each event."""
+    def __init__(self, camera: str, rules: Rules, *, model: str = "", paths: Paths | None = None) -> None:
+        """Start with no events in progress. `model` is the name of the model file, stored with each event. `paths` gets the
+        whole path of each track.
+        """
         self._blank = Event("state", camera, "", "", 0.0, Moment(0, 0.0), model=model)
         self._rules = rules
         self._tracker = Tracker(rules.track)
@@ -165,6 +168,7 @@ class CameraEvents:
         self._counts = Counts(rules, self._blank)
         self._faults = Faults(self._blank)
         self._overlay = OverlayHistory(rules)
+        self._paths = paths
 
     def overlay(self) -> Overlay:
         """Return what to draw on the last frame in addition to labels."""
@@ -237,6 +241,8 @@ class CameraEvents:
             point = self._anchor(step.place, size_hw)
             watch.move(step.moment, point)
             self._overlay.move(track.id, point)
+            if self._paths is not None:
+                self._paths.move(track.id, step.moment, point)
             best_view.add(step, size_hw)
         return self._report(track, watch) if track.seen >= self._rules.track.settle else []
 
@@ -277,6 +283,8 @@ class CameraEvents:
         watch = self._objects.pop(track.id)
         watch.leave()
         self._overlay.forget(track.id)
+        if self._paths is not None:
+            self._paths.end(track.id)
         events = self._report(track, watch)
         object_event = replace(self._object_event(track), end=track.last)
         del self._views[track.id]

@@ -14,6 +14,7 @@ from edgecls.errors import DataError
 from edgecls.events.detector import CameraEvents
 from edgecls.events.rules import Rules
 from edgecls.frame import MOTION
+from edgecls.labels.line_report import LineJudge, LineReport
 from edgecls.labels.stretches import SHORTEST_S, Shown, Stretch
 from edgecls.log import Say, log_warning
 from edgecls.settings import check
@@ -42,11 +43,14 @@ class Crossings(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The summary of a recording: its number of frames, what each region of each camera showed, and the crossings of lines."""
+    """The summary of a recording: its number of frames, what each region of each camera showed, the crossings of lines, and how
+    well each line is placed.
+    """
 
     frames: int
     regions: tuple[Shown, ...]
     crossings: tuple[Crossings, ...] = ()
+    lines: tuple[LineReport, ...] = ()
 
     def to_record(self) -> dict[str, Any]:
         """Return all of it as plain values."""
@@ -54,6 +58,7 @@ class Summary:
             "frames": self.frames,
             "regions": [region.to_record() for region in self.regions],
             "crossings": [crossing._asdict() for crossing in self.crossings],
+            "lines": [line.to_record() for line in self.lines],
         }
 
 
@@ -108,6 +113,7 @@ def summarize(
         sum(camera.frames for camera in cameras.values()),
         tuple(shown for camera in cameras.values() for shown in camera.shown(least_s)),
         tuple(crossing for camera in cameras.values() for crossing in camera.crossings()),
+        tuple(report for camera in cameras.values() for report in camera.judge.reports()),
     )
 
 
@@ -121,7 +127,8 @@ class _Camera:
         self._rules = rules
         self._gap_s = gap_s
         self._hold_s = max(rule.hold_s for rule in (rules.state, *(zone.state for zone in rules.zones)))
-        self._events = CameraEvents(self.name, rules)
+        self.judge = LineJudge(self.name, rules)
+        self._events = self._begin(seen.moment.time_s)
         self._first = self._last = seen.moment
         self._seen: Moment | None = None
         self._after_s = 0.0  # the media time of the recordings before this one
@@ -148,7 +155,7 @@ class _Camera:
         for detection in seen.detections:
             if detection.region not in self._regions:
                 self._regions[detection.region] = []
-        self._take(self._events.step(moment, seen.size_hw, seen.detections, unfit=unfit))
+        self._take(self._events.step(moment, seen.size_hw, seen.detections, unfit=unfit), seen.size_hw)
 
     def close(self) -> None:
         """Finish."""
@@ -179,11 +186,16 @@ class _Camera:
 
     def _restart(self, moment: Moment) -> None:
         self.close()
-        self._events = CameraEvents(self.name, self._rules)
+        self._events = self._begin(self._last.time_s)
         self._after_s = self._last.time_s - moment.time_s
         self.parts += 1
 
-    def _take(self, events: Iterable[Event]) -> None:
+    def _begin(self, time_s: float) -> CameraEvents:
+        self.judge.begin(time_s)
+        return CameraEvents(self.name, self._rules, paths=self.judge.paths if self._rules.lines else None)
+
+    def _take(self, events: list[Event], size_hw: tuple[int, int] | None = None) -> None:
+        self.judge.take(events, size_hw)
         for event in events:
             if event.end is None:
                 continue

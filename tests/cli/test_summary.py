@@ -76,12 +76,16 @@ def test_rules_objects_and_crossings_come_from_a_config(tmp_path):
     road = moving([(x, 50) for x in range(10, 90, 2)])
     path.write_text("\n".join([*road, *zoned({"bar": runs(("shut", 2))})]) + "\n")
     done = call("summary", path, "--config", config)
-    assert done.stdout.splitlines()[-3:] == [
+    assert done.stdout.splitlines()[-5:] == [
         "line         to  label  objects",
         "road, stop  out    car        1",
         "road, stop   in      -        0",
+        "",
+        'road, line "stop": too few objects to judge it (1 out, 0 in)',
     ]
     assert "road, motion: " in done.stdout
+    (line,) = json.loads(call("summary", path, "--config", config, "--json").stdout)["lines"]
+    assert (line["line"], line["verdict"], line["crossings"]) == ("stop", "too few", {"out": 1, "in": 0})
     assert done.stderr.splitlines() == [f"camera gate is not in {config}: the standard rules apply"]
 
 
