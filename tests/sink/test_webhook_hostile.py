@@ -115,7 +115,7 @@ BODIES = {
     "endless chunk extension": repeats(OK + b"Transfer-Encoding: chunked\r\n\r\n1", b";x" * 1000),
     "a chunk of petabytes": repeats(OK + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffff\r\n", b"x" * 10_000),
     "an impossible length": says(OK + b"Content-Length: 99999999999999999999999\r\n\r\nx"),
-    "a length that is none": says(OK + b"Content-Length: -5\r\n\r\nx"),
+    "an invalid length": says(OK + b"Content-Length: -5\r\n\r\nx"),
     "none": says(b"HTTP/1.1 204 No Content\r\n\r\n"),
     "binary headers": says(OK + b"\xff\xfe\x00: \x80\r\n\r\n"),
 }
@@ -130,7 +130,7 @@ def test_the_body_is_ignored_after_a_limit(talk, monkeypatch):
 
 MALFORMED = {
     "garbage": says(b"\x00\xff\xfe garbage \r\n\r\n"),
-    "a status that is no number": says(b"HTTP/1.1 abc OK\r\n\r\n"),
+    "a status that is not a number": says(b"HTTP/1.1 abc OK\r\n\r\n"),
     "status 99": says(b"HTTP/1.1 99 Low\r\n\r\n"),
     "status 1000": says(b"HTTP/1.1 1000 High\r\n\r\n"),
     "status -200": says(b"HTTP/1.1 -200 Less\r\n\r\n"),
@@ -138,7 +138,7 @@ MALFORMED = {
     "101": says(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
     "103": says(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
     "HTTP/9": says(b"HTTP/9 200 OK\r\n\r\n"),
-    "chunk size that is no number": says(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nx\r\n0\r\n\r\n"),
+    "a chunk size that is not a number": says(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nx\r\n0\r\n\r\n"),
     "chunk that is cut off": says(OK + b"Transfer-Encoding: chunked\r\n\r\nff\r\nx"),
     "chunk size beyond all numbers": says(OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 5000 + b"q\r\n"),
     "hangs up at once": lambda peer: None,

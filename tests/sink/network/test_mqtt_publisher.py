@@ -93,7 +93,7 @@ SCRIPTS: dict[str, dict[str, Callable]] = {
     "hangs up at once": {"welcome": lambda n: None if n < 6 else WELCOME},
     "hangs up at each first message": {"answer": over_connections(lambda _: None)},
     "hangs up now and then": {"answer": every(7, lambda _: None)},
-    "hangs up behind the acknowledgement": {"answer": every(7, lambda message: Last(ack(message.mid)))},
+    "disconnects after the acknowledgement": {"answer": every(7, lambda message: Last(ack(message.mid)))},
     "acknowledges twice": {"answer": lambda message: ack(message.mid) * 2},
     "acknowledges another id": {"answer": every(9, lambda message: ack(message.mid + 1))},
     "acknowledges an older id": {"answer": every(9, lambda message: ack(max(1, message.mid - 1)))},
