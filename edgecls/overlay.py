@@ -42,6 +42,35 @@ class Mark(NamedTuple):
     is_ignored: bool = False
 
 
+class TrackView(NamedTuple):
+    """A track as it is followed, whether the frame shows it or not.
+
+    `box` is its filtered box: left, top, right and bottom, in pixels. `first_s` and `last_s` are the media times of the first
+    and the last frame that showed it. It is reported after `settle` frames; `seen` have shown it so far. `votes` are its labels
+    with the sums of their scores, the largest first.
+    """
+
+    track_id: int
+    label: str
+    score: float
+    box: tuple[int, int, int, int]
+    first_s: float
+    last_s: float
+    seen: int
+    settle: int
+    votes: tuple[tuple[str, float], ...]
+    path: tuple[Point, ...] = ()
+    is_ignored: bool = False
+
+
+class Crossed(NamedTuple):
+    """A crossing that was counted with this frame: the line, the side that it leads to, and the track."""
+
+    line: str
+    direction: str
+    track_id: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Overlay:
     """Everything that is drawn over a frame in addition to labels.
@@ -51,9 +80,13 @@ class Overlay:
         lines: Counting lines.
         marks: The track of each detection of the result, None for one without a track.
         ignored_labels: Moving objects with these labels are drawn as ignored.
+        tracks: All confirmed tracks. Only in a run with a debug video, as it takes time to collect them.
+        crossings: What was counted with this frame. Only in a run with a debug video.
     """
 
     areas: tuple[Area, ...] = ()
     lines: tuple[OverlayLine, ...] = ()
     marks: tuple[Mark | None, ...] = ()
     ignored_labels: tuple[str, ...] = ()
+    tracks: tuple[TrackView, ...] = ()
+    crossings: tuple[Crossed, ...] = ()

@@ -26,7 +26,7 @@ from scripts import diagram, drawn_street, gantry
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 SIGN = "sign=0.457,0.151,0.117,0.208"
-STREET_S, LOOK_S = 8.0, 6.6  # length of the street clip, and the time of its picture
+STREET_S, LOOK_S, EXPLAINED_S = 8.0, 6.6, 6.0  # length of the street clip, and the times of its pictures
 DEMO_STEP, DEMO_SIZE = 4, (480, 270)  # every N-th frame of the demo; size in pixels
 JPEG_QUALITY = 88
 
@@ -116,11 +116,12 @@ def demo(folder: Path) -> None:
 
 
 def street(folder: Path) -> None:
-    """Generate the street with zones, a line and moving objects."""
+    """Generate the street with zones, a line and moving objects, and its debug video."""
     film(folder / "street.mp4")
     (folder / "street.toml").write_text(STREET, encoding="utf-8")
-    run(folder, "run", "--config", "street.toml", "--sink", "video:street-seen.mp4", "--quiet")
+    run(folder, "run", "--config", "street.toml", "--sink", "video:street-seen.mp4", "--explain", "why", "--quiet")
     save("street.jpg", read(folder / "street-seen.mp4")[round(LOOK_S * drawn_street.FPS)])
+    save("explain.jpg", read(folder / "why" / "street.mp4")[round(EXPLAINED_S * drawn_street.FPS)])
 
 
 def lines(folder: Path) -> None:

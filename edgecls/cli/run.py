@@ -40,7 +40,8 @@ def run(
         help="Count objects that cross this line, given in fractions of the frame. Moving objects are classified and tracked. May be repeated.", rich_help_panel="Where to look")] = None,
     motion: Annotated[bool, typer.Option("--motion", help="Classify and track moving objects instead of the whole frame.", rich_help_panel="Where to look")] = False,
     sink: Annotated[list[str] | None, typer.Option("--sink", metavar="KIND[:FILE]",
-        help="Where results and events go: video:out.mp4, jsonl:out.jsonl, window, clip:FOLDER, snapshot:FOLDER, csv:F, sqlite:F, mqtt://HOST/PREFIX, webhook:URL, prometheus:PORT; may be repeated.", rich_help_panel="Outputs")] = None,
+        help="Where results and events go: video:out.mp4, jsonl:out.jsonl, window, clip:FOLDER, snapshot:FOLDER, explain:FOLDER, csv:F, sqlite:F, mqtt://HOST/PREFIX, webhook:URL, prometheus:PORT; may be repeated.", rich_help_panel="Outputs")] = None,
+    explain: Annotated[str | None, typer.Option("--explain", metavar="FOLDER", help="Write a debug video of each camera: what moves, boxes, tracks with their votes, crossings.", rich_help_panel="Outputs")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml. Fails if the device is unavailable. Default: the device in --config, else auto.", rich_help_panel="Device")] = None,
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads per inference. Default: 1 for small inputs, else all cores.", rich_help_panel="Device")] = None,
     on_mismatch: Annotated[str | None, typer.Option(metavar="WHAT", help="What to do if the model gives other answers on this machine than where it was exported: stop, warn or ignore. Default: as in --config, else stop.", rich_help_panel="Device")] = None,
@@ -84,7 +85,7 @@ def run(
         is_usual=reading == ReadingSettings(),
         health=health,
     )
-    overrides = _Overrides(model, device, threads, on_mismatch, quiet or None, tuple(sink or ()))
+    overrides = _Overrides(model, device, threads, on_mismatch, quiet or None, tuple(sink or ()), explain)
     with ExitStack() as stack:
         # first of all: without a handler, SIGHUP would end the run
         hangup = stack.enter_context(Hangup()) if config else None
@@ -109,12 +110,16 @@ class _Overrides:
     on_mismatch: str | None
     quiet: bool | None
     sinks: tuple[str, ...]
+    explain: str | None
 
     def of(self, config: Config) -> Config:
         """Return a configuration with the given options."""
+        from edgecls.sink import ExplainSettings
+
         values = {name: getattr(self, name) for name in ("model", "device", "threads", "on_mismatch", "quiet")}
         given = {name: value for name, value in values.items() if value is not None}
-        return replace(config, **given, sinks=(*config.sinks, *self.sinks))
+        sink = config.sink if self.explain is None else (*config.sink, ExplainSettings(self.explain))
+        return replace(config, **given, sinks=(*config.sinks, *self.sinks), sink=sink)
 
 
 def _from_file(path: str, overrides: _Overrides) -> Config:

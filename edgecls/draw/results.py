@@ -121,7 +121,7 @@ class _Shown(NamedTuple):
     def color(self) -> Color:
         """The colour of its label. The label of a track is steadier than that of one frame."""
         labelled = self.detection.prediction if self.mark is None else self.mark
-        return _color(labelled.label, labelled.score)
+        return label_color(labelled.label, labelled.score)
 
     def is_ignored(self, overlay: Overlay | None) -> bool:
         """Whether it is an object with an ignored label, such as the background."""
@@ -142,7 +142,8 @@ def _importance(shown: _Shown) -> tuple[bool, bool, int, int]:
     return mark is not None and mark.is_ignored, mark is None, mark.track_id if mark else 0, -(right - left) * (bottom - top)
 
 
-def _color(label: str, score: float) -> Color:
+def label_color(label: str, score: float) -> Color:
+    """Return the colour of a label with this score (0..1): certain, uncertain or unknown."""
     if label == UNKNOWN:
         return NEW
     return SURE if score >= UNSURE_BELOW else UNSURE

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from edgecls.events.paths import Paths
     from edgecls.events.tracker import Track
     from edgecls.frame import Detection, StateChange, Unfit
-    from edgecls.overlay import Overlay
+    from edgecls.overlay import Overlay, TrackView
     from edgecls.regions.geometry import Point
 
 
@@ -98,6 +98,10 @@ class Events:
     def overlay(self, camera: str) -> Overlay:
         """Return what to draw on a camera's last frame in addition to labels: zones, lines with totals, tracks and paths."""
         return self._camera(camera).overlay()
+
+    def tracks(self, camera: str) -> tuple[TrackView, ...]:
+        """Return all confirmed tracks of a camera as they are followed, whether its last frame shows them or not."""
+        return self._camera(camera).tracks()
 
     def use(self, rules: Rules | Mapping[str, Rules], *, model: str | None = None, anew: Collection[str] = ()) -> list[Event]:
         """Switch to other rules, and optionally another model.
@@ -167,12 +171,15 @@ class CameraEvents:
         self._reported: set[int] = set()
         self._counts = Counts(rules, self._blank)
         self._faults = Faults(self._blank)
-        self._overlay = OverlayHistory(rules)
-        self._paths = paths
+        self._overlay = OverlayHistory(rules, paths)
 
     def overlay(self) -> Overlay:
         """Return what to draw on the last frame in addition to labels."""
         return self._overlay.overlay(self._tracker.tracks, self._inside())
+
+    def tracks(self) -> tuple[TrackView, ...]:
+        """Return all confirmed tracks as they are followed."""
+        return self._overlay.tracks(self._tracker.tracks)
 
     def step(
         self, moment: Moment, size_hw: tuple[int, int], detections: Sequence[Detection], *, unfit: Unfit | None = None
@@ -240,9 +247,7 @@ class CameraEvents:
         for step in track.take_path():
             point = self._anchor(step.place, size_hw)
             watch.move(step.moment, point)
-            self._overlay.move(track.id, point)
-            if self._paths is not None:
-                self._paths.move(track.id, step.moment, point)
+            self._overlay.move(track.id, step.moment, point)
             best_view.add(step, size_hw)
         return self._report(track, watch) if track.seen >= self._rules.track.settle else []
 
@@ -283,8 +288,6 @@ class CameraEvents:
         watch = self._objects.pop(track.id)
         watch.leave()
         self._overlay.forget(track.id)
-        if self._paths is not None:
-            self._paths.end(track.id)
         events = self._report(track, watch)
         object_event = replace(self._object_event(track), end=track.last)
         del self._views[track.id]

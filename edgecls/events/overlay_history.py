@@ -6,12 +6,13 @@ import math
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from edgecls.overlay import Area, Mark, Overlay, OverlayLine
+from edgecls.overlay import Area, Mark, Overlay, OverlayLine, TrackView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from edgecls.event import Event
+    from edgecls.event import Event, Moment
+    from edgecls.events.paths import Paths
     from edgecls.events.rules import Rules
     from edgecls.events.tracker import Track
     from edgecls.overlay import Point
@@ -24,9 +25,10 @@ PATH_POINTS = 40
 class OverlayHistory:
     """Keeps the paths and the totals of one camera since its run began."""
 
-    def __init__(self, rules: Rules) -> None:
-        """Start without paths and with totals of 0."""
+    def __init__(self, rules: Rules, whole: Paths | None = None) -> None:
+        """Start without paths and with totals of 0. `whole` gets all points of each path; what is drawn are the last ones."""
         self._rules = rules
+        self._whole = whole
         self._crossed: Counter[tuple[str, str]] = Counter()
         self._paths: dict[int, deque[Point]] = {}
         self._ids: Sequence[int | None] = ()
@@ -35,8 +37,10 @@ class OverlayHistory:
         """Store the track id of each detection of the current frame, None for one without a track."""
         self._ids = ids
 
-    def move(self, track_id: int, point: Point) -> None:
+    def move(self, track_id: int, moment: Moment, point: Point) -> None:
         """Add a track's position (x, y) in the next frame, in fractions of the frame."""
+        if self._whole is not None:
+            self._whole.move(track_id, moment, point)
         path = self._paths.setdefault(track_id, deque(maxlen=PATH_POINTS))
         if not path or math.dist(path[-1], point) >= APART:
             path.append(point)
@@ -44,6 +48,8 @@ class OverlayHistory:
     def forget(self, track_id: int) -> None:
         """Drop the path of a track that has ended."""
         self._paths.pop(track_id, None)
+        if self._whole is not None:
+            self._whole.end(track_id)
 
     def count(self, events: Sequence[Event]) -> None:
         """Add the crossings among these events to the totals."""
@@ -74,3 +80,25 @@ class OverlayHistory:
             path = tuple(self._paths.get(track.id, ()))
             marks[track.id] = Mark(track.id, label, track.score(label), path, is_ignored=track.label() in ignore)
         return Overlay(areas, lines, tuple(None if of is None else marks.get(of) for of in self._ids), ignore)
+
+    def tracks(self, tracks: Sequence[Track]) -> tuple[TrackView, ...]:
+        """Return all confirmed tracks as they are followed."""
+        return tuple(self._view(track) for track in tracks)
+
+    def _view(self, track: Track) -> TrackView:
+        rule = self._rules.track
+        label = track.label(rule.ignore)
+        x, y, width, height = track.place
+        return TrackView(
+            track.id,
+            label,
+            track.score(label),
+            (round(x - width / 2), round(y - height / 2), round(x + width / 2), round(y + height / 2)),
+            first_s=track.first.time_s,
+            last_s=track.last.time_s,
+            seen=track.seen,
+            settle=rule.settle,
+            votes=tuple(sorted(track.votes.items(), key=lambda vote: -vote[1])),
+            path=tuple(self._paths.get(track.id, ())),
+            is_ignored=track.label() in rule.ignore,
+        )

@@ -26,6 +26,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self, cast
 
 from edgecls.events.detector import Events
+from edgecls.events.explained import explained
 from edgecls.events.observation import observe
 from edgecls.files.locks import of_run
 from edgecls.frame import GONE, StateChange
@@ -145,7 +146,10 @@ class Site:
         """Pass a result, and the events that begin or end with it, to all sinks. Returns these events."""
         events = self.events.step(observe(result))
         self._motion_checks.step(result.frame)
-        result = replace(result, overlay=self.events.overlay(result.frame.camera))
+        is_explained = any(sink.explains for sink in self.sinks)
+        camera = result.frame.camera
+        overlay = explained(self.events, camera, events) if is_explained else self.events.overlay(camera)
+        result = replace(result, overlay=overlay)
         for sink in self.sinks:
             sink.write(result)
         self._write_events(events)

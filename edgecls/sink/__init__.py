@@ -14,6 +14,7 @@ from edgecls.sink.open import BUFFERED, check_sinks, close_sink, keep_s, open_si
 from edgecls.sink.prometheus import PrometheusSettings, PrometheusSink
 from edgecls.sink.recordings.clip import ClipSettings, ClipSink
 from edgecls.sink.recordings.clip_file import CutSettings
+from edgecls.sink.recordings.explain import ExplainSettings, ExplainSink
 from edgecls.sink.recordings.quota import Quota, QuotaSettings
 from edgecls.sink.recordings.snapshot import ShotSettings, SnapshotSettings, SnapshotSink
 from edgecls.sink.recordings.video import VideoSettings, VideoSink
@@ -34,6 +35,8 @@ __all__ = [
     "CsvSettings",
     "CsvSink",
     "CutSettings",
+    "ExplainSettings",
+    "ExplainSink",
     "JsonlSettings",
     "JsonlSink",
     "ListSink",

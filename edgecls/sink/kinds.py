@@ -12,8 +12,9 @@ from edgecls.sink.csv_file import CsvSettings
 from edgecls.sink.jsonl import JsonlSettings
 from edgecls.sink.mqtt import MqttSettings
 from edgecls.sink.prometheus import PrometheusSettings
-from edgecls.sink.recordings import clip, snapshot, video
+from edgecls.sink.recordings import clip, explain, snapshot, video
 from edgecls.sink.recordings.clip import ClipSettings
+from edgecls.sink.recordings.explain import ExplainSettings
 from edgecls.sink.recordings.snapshot import SnapshotSettings
 from edgecls.sink.recordings.video import VideoSettings
 from edgecls.sink.sqlite import SqliteSettings
@@ -29,6 +30,7 @@ SinkSettings: TypeAlias = (
     | WindowSettings
     | ClipSettings
     | SnapshotSettings
+    | ExplainSettings
     | CsvSettings
     | SqliteSettings
     | MqttSettings
@@ -37,6 +39,7 @@ SinkSettings: TypeAlias = (
 )
 SINKS: dict[str, SinkKind[Any]] = {
     "clip": clip.KIND,
+    "explain": explain.KIND,
     "jsonl": jsonl.KIND,
     "snapshot": snapshot.KIND,
     "video": video.KIND,

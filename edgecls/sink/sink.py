@@ -62,6 +62,11 @@ class Sink(ABC):
         """Whether the user has closed this sink, which ends the run."""
         return False
 
+    @property
+    def explains(self) -> bool:
+        """Whether it shows how objects are followed, so that results need `Overlay.tracks`."""
+        return False
+
     def __enter__(self) -> Self:
         """Return the sink, which is already open."""
         return self

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 KINDS = {
     "clip": "clip:.",
+    "explain": "explain:why",
     "jsonl": "jsonl:out.jsonl",
     "jsonl stdout": "jsonl:-",
     "snapshot": "snapshot:.",

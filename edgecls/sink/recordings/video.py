@@ -29,9 +29,10 @@ from edgecls.sink.sink import Backlog, Sink, SinkKind
 from edgecls.video import ffmpeg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from edgecls.frame import Result
+    from edgecls.sink.recordings.video_file import Paint
 
 CAMERA = "{camera}"
 START = "{start}"
@@ -89,11 +90,13 @@ class VideoSink(Sink):
     """
 
     def __init__(
-        self, path: str | Path, *, quota: Quota | None = None, part_s: float = PART_S, say: Say = log_warning
+        self, path: str | Path, *, quota: Quota | None = None, part_s: float = PART_S,
+        painter: Callable[[], Paint] | None = None, say: Say = log_warning,
     ) -> None:  # fmt: skip
         """Check that the folder is writable, and that no other run writes this video.
 
-        `say` is called with one line if the second cannot be determined, and when results are lost.
+        `painter` returns the function that draws the results of a new file; None for `edgecls.draw.results.draw`. `say` is
+        called with one line if the second cannot be determined, and when results are lost.
 
         Raises:
             ConfigError: The path or `part_s` is invalid.
@@ -105,6 +108,7 @@ class VideoSink(Sink):
         self._quota = quota
         self._part_s = part_s
         self._path = str(path)
+        self._painter = painter
         self._files: dict[str, VideoFile] = {}
         self._count: dict[str, int] = {}
         self._failed: dict[str, tuple[float, SinkError]] = {}  # by camera: the time of the next try, and the error
@@ -169,7 +173,8 @@ class VideoSink(Sink):
             file = None
         try:
             if file is None:
-                file = self._files[camera] = VideoFile(self._av, self._next_path(camera), result.frame.size_hw)
+                paint = self._painter() if self._painter else None
+                file = self._files[camera] = VideoFile(self._av, self._next_path(camera), result.frame.size_hw, paint)
             self._make_room(file)
             file.write(result)
         except (OSError, self._av.FFmpegError) as error:

@@ -14,9 +14,13 @@ from edgecls.video import ffmpeg
 from edgecls.video.faststart import put_index_first
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import TypeAlias
 
-    from edgecls.frame import Result
+    from edgecls.frame import Picture, Result
+
+    Paint: TypeAlias = Callable[[Result], Picture]
 
 TICKS_A_SECOND = 90_000
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mp4", ".mkv": "matroska"}
@@ -25,8 +29,15 @@ FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mp4", ".mkv": "matroska"}
 class VideoFile:
     """Writes one video under a temporary name, with `.part`, and renames it when it is complete."""
 
-    def __init__(self, av: Any, path: Path, size_hw: tuple[int, int]) -> None:
-        """Begin the file. `size_hw` is (height, width) of the frames. Raises SinkError if FFmpeg cannot write this file."""
+    def __init__(self, av: Any, path: Path, size_hw: tuple[int, int], paint: Paint | None = None) -> None:
+        """Begin the file. Raises SinkError if FFmpeg cannot write this file.
+
+        Args:
+            av: PyAV.
+            path: Where the complete video goes.
+            size_hw: (height, width) of the frames.
+            paint: Draws each result; None for `edgecls.draw.results.draw`.
+        """
         self._av = av
         height, width = (side // 2 * 2 for side in size_hw)  # H.264 stores colour for 2x2 pixels
         if not (height and width):
@@ -36,7 +47,8 @@ class VideoFile:
         self.first_s = self.last_s = 0.0
         self.bytes = 0
         self.room_until = 0  # the size in bytes up to which there is room; used by `VideoSink`
-        self._steady = Steady()
+        steady = Steady()
+        self._paint = paint or (lambda result: draw(result, steady))
         self._part = part_of(path)
         self._last = -1
         self._frames = self._encoded = 0
@@ -59,7 +71,7 @@ class VideoFile:
     def write(self, result: Result) -> None:
         """Draw the result and encode the picture. Raises SinkError."""
         av = self._av
-        picture = draw(result, self._steady)[: self._stream.height, : self._stream.width]
+        picture = self._paint(result)[: self._stream.height, : self._stream.width]
         frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
         self.last_s = result.frame.time_s
         self.first_s = self.last_s if self._last < 0 else self.first_s
