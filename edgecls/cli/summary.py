@@ -32,6 +32,7 @@ def summary(
 
     The rules are those for events, so a label that flickers for one frame does not count.
     """
+    from edgecls.frame import MOTION
     from edgecls.labels.reader import read_labels
     from edgecls.labels.summary import summarize
     from edgecls.run.config import read_config
@@ -43,6 +44,8 @@ def summary(
     for name in dict.fromkeys(shown.camera for shown in found.regions) if config else ():
         if name not in rules:
             say(f"camera {name} is not in {config}: the standard rules apply")
+    if not config and any(shown.region == MOTION for shown in found.regions):
+        say("objects were followed; with --config CAMERAS.toml those that cross its lines are counted, and its lines judged")
     record = dumps({"recording": labels, **found.to_record()})
     if json_place is not None:
         _write(json_place, record + "\n")

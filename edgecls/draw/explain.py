@@ -6,7 +6,7 @@ frame, tracks have the colours of their labels, lines are red, and what was coun
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -26,6 +26,8 @@ FOREGROUND, RAW, COUNTED, COUNTED_PLATE = (230, 190, 60), (235, 235, 235), (0, 2
 """Blue-green-red: what moves, a box of this frame, what was counted just now, and its text."""
 DIMMED, TINT = 0.6, 0.6
 """The brightness of the picture, and the share of the colour where something moves."""
+TINTED = (np.arange(256)[:, None] * (1 - TINT) + np.multiply(FOREGROUND, TINT)).astype(np.uint8)[None]
+"""The colour of each gray level where something moves, as a table for OpenCV."""
 FLASH_S = 0.6
 """How long a crossing is shown, in seconds of media time."""
 MOST_VOTES = 3
@@ -102,12 +104,11 @@ class Explainer:
 def _ground(result: Result) -> Picture:
     """Return the dimmed gray picture, with a tint where something moves."""
     frame = result.frame
-    gray = cv2.convertScaleAbs(frame.luma(), alpha=DIMMED)
-    picture: Picture = np.repeat(gray[..., None], 3, axis=2).astype(np.uint8, copy=False)
+    picture = cast("Picture", cv2.cvtColor(cv2.convertScaleAbs(frame.luma(), alpha=DIMMED), cv2.COLOR_GRAY2BGR))
     if frame.foreground is not None and not frame.unwatched:
         height, width = frame.size_hw
-        moves = cv2.resize(frame.foreground.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-        picture[moves] = np.clip(picture[moves] * (1 - TINT) + np.multiply(FOREGROUND, TINT), 0, 255).astype(np.uint8)
+        moves = cv2.resize(frame.foreground.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+        cv2.copyTo(cv2.LUT(picture, TINTED), moves, picture)
     return picture
 
 

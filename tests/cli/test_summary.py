@@ -84,6 +84,7 @@ def test_rules_objects_and_crossings_come_from_a_config(tmp_path):
         'road, line "stop": too few objects to judge it (1 out, 0 in)',
     ]
     assert "road, motion: " in done.stdout
+    assert "with --config CAMERAS.toml those that cross its lines are counted" in call("summary", path).stderr
     (line,) = json.loads(call("summary", path, "--config", config, "--json").stdout)["lines"]
     assert (line["line"], line["verdict"], line["crossings"]) == ("stop", "too few", {"out": 1, "in": 0})
     assert done.stderr.splitlines() == [f"camera gate is not in {config}: the standard rules apply"]
