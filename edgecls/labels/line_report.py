@@ -134,8 +134,8 @@ class LineReport:
         if self.spoiled:
             faults.append(f"{self.spoiled} of {counted(self.objects, 'object')} that crossed it {near}")
         if self.missed:
-            others = counted(self.missed, "object")
-            faults.append(f"{others} more did so without crossing it" if faults else f"{others} {near} without crossing it")
+            others = counted(self.missed, "more object" if faults else "object")
+            faults.append(f"{others} {'did so' if faults else near} without crossing it")
         if self.came_back:
             faults.append(f"{counted(self.came_back, 'crossing')} came straight back")
         if self.is_along:
