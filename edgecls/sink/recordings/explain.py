@@ -11,6 +11,7 @@ from edgecls.draw.explain import Explainer
 from edgecls.errors import SinkError
 from edgecls.files import part_of
 from edgecls.log import Say, log_warning
+from edgecls.settings import check
 from edgecls.sink.recordings.video import CAMERA, VideoSink
 from edgecls.sink.sink import Backlog, Sink, SinkKind
 from edgecls.video import ffmpeg
@@ -31,6 +32,10 @@ class ExplainSettings:
 
     path: str
     kind: Literal["explain"] = "explain"
+
+    def __post_init__(self) -> None:
+        """Check the name, in which `VideoSink` would take braces for a placeholder. Raises ConfigError."""
+        check("path", self.path, bool(self.path) and "{" not in self.path, "the name of a folder, without braces")
 
 
 class ExplainSink(Sink):

@@ -7,9 +7,9 @@ import os
 import numpy as np
 import pytest
 
-from edgecls import Run, SinkError
+from edgecls import ConfigError, Run, SinkError
 from edgecls.draw.explain import COUNTED, FAULT
-from edgecls.sink import ExplainSink, check_sinks, open_sink
+from edgecls.sink import ExplainSettings, ExplainSink, check_sinks, open_sink
 from edgecls.sink.sink import Backlog
 from tests.drawn import write_video
 from tests.run.disk import fill, small_disk
@@ -148,6 +148,13 @@ def test_a_full_disk_does_not_end_the_run(tmp_path):
         sink.close()
         assert not [path for path in (disk / "why").iterdir() if "part" in path.name]
     assert any("frames of the video cannot be written" in line for line in told)
+
+
+@pytest.mark.parametrize("name", ["", "why{x}"])
+def test_a_folder_without_a_name_or_with_braces_is_none(name):
+    """It is said before anything is created."""
+    with pytest.raises(ConfigError, match="path must be the name of a folder, without braces, not "):
+        ExplainSettings(name)
 
 
 def test_checking_it_creates_nothing(tmp_path):
