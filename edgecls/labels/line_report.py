@@ -54,7 +54,7 @@ class LineReport:
         camera: The camera's name.
         line: The line's name.
         crossings: The number of crossings to each side, by its name.
-        objects: How many objects crossed it.
+        objects: How many objects crossed it; of more than 5,000 at this camera, how many in a random sample, as below.
         appeared: How many of these were first seen less than 5 % of the picture from it.
         vanished: How many of these were last seen that close to it.
         spoiled: How many of these appeared or vanished that close to it.
@@ -173,6 +173,8 @@ class LineJudge:
         self._rng = np.random.default_rng(0)
         self._objects: list[_Object] = []
         self._count = 0
+        self._crossed: Counter[tuple[str, str]] = Counter()
+        self._came_back: Counter[str] = Counter()
         self._size_hw = (1, 1)
         self.begin(0.0)
 
@@ -209,7 +211,11 @@ class LineJudge:
         return [self._report(line) for line in self._rules.lines]
 
     def _keep(self, one: _Object) -> None:
-        """Keep an object, or of too many a random sample (reservoir sampling, Vitter 1985)."""
+        """Count the crossings of an object, and keep it, or of too many a random sample (reservoir sampling, Vitter 1985)."""
+        for line, side, _ in one.crossings:
+            self._crossed[line, side] += 1
+        for name in {line for line, _, _ in one.crossings}:
+            self._came_back[name] += _returns(one, name)
         self._count += 1
         if len(self._objects) < MOST_OBJECTS:
             self._objects.append(one)
@@ -218,33 +224,30 @@ class LineJudge:
 
     def _report(self, line: CountingLine) -> LineReport:
         objects = [one for one in self._objects if len(one.points) > 1 and (not line.labels or one.label in line.labels)]
-        counts = Counter({line.left: 0, line.right: 0})
-        crossed = appeared = vanished = spoiled = missed = came_back = 0
+        crossed = appeared = vanished = spoiled = missed = 0
         angles = []
         for one in objects:
-            its = [(side, time_s) for name, side, time_s in one.crossings if name == line.name]
-            counts.update(side for side, _ in its)
-            came_back += sum(a != b and after_s - before_s <= BACK_S for (a, before_s), (b, after_s) in pairwise(its))
-            crossed += bool(its)
+            has_crossed = any(name == line.name for name, _, _ in one.crossings)
+            crossed += has_crossed
             found = reach(line.line, one.points)
-            if its and found is not None:
+            if has_crossed and found is not None:
                 new, gone = one.begins and found.before < NEAR, one.ends and found.after < NEAR
                 angles.append(angle_deg(line.line, one.points, NEAR, self._size_hw))
                 appeared, vanished, spoiled = appeared + new, vanished + gone, spoiled + (new or gone)
-            elif not its:
+            elif not has_crossed:
                 new, gone = ends_near(line.line, one.points, NEAR)
                 missed += (one.begins and new) or (one.ends and gone)
         paths = [one.points for one in objects]
         report = LineReport(
             self._camera,
             line.name,
-            dict(counts),
+            {side: self._crossed[line.name, side] for side in (line.left, line.right)},
             objects=crossed,
             appeared=appeared,
             vanished=vanished,
             spoiled=spoiled,
             missed=missed,
-            came_back=came_back,
+            came_back=self._came_back[line.name],
             angle_deg=round(float(np.median(angles)), 1) if angles else None,
             passing=int(passing(line.line, np.zeros(1), paths, NEAR).paths[0]),
         )
@@ -268,3 +271,9 @@ class LineJudge:
         good = [place for place, its in zip(places, scores.tolist(), strict=True) if its >= MOST_OF_BEST * best]
         offset, better = min(good, key=lambda place: abs(place[0]))
         return replace(report, better=better, passing_there=int(passing(start, np.array([offset]), paths, NEAR).paths[0]))
+
+
+def _returns(one: _Object, line: str) -> int:
+    """Return how often an object crossed a line and came straight back."""
+    its = [(side, time_s) for name, side, time_s in one.crossings if name == line]
+    return sum(a != b and after_s - before_s <= BACK_S for (a, before_s), (b, after_s) in pairwise(its))

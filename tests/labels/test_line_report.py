@@ -192,6 +192,13 @@ def test_what_the_recording_cuts_off_is_not_held_against_the_line():
     assert (report.vanished, report.missed) == (0, 0)
 
 
+def test_of_too_many_objects_a_sample_is_kept_and_all_crossings_are_counted(monkeypatch):
+    """Five of twenty stand for all: the counts of the line are those of all."""
+    monkeypatch.setattr("edgecls.labels.line_report.MOST_OBJECTS", 5)
+    report = watched([walk((0.5, 0.05), (0.5, 0.95), 3.0)] * 20, ACROSS)
+    assert (report.objects, report.passing, report.crossings, report.verdict) == (5, 5, {"out": 0, "in": 20}, "good")
+
+
 def test_a_record_is_plain_values():
     """For the JSON."""
     record = watched([walk((0.5, 0.1), (0.5, 0.53))] * 6, ACROSS).to_record()
