@@ -62,7 +62,8 @@ class LineReport:
         came_back: The number of crossings that were followed by one in the other direction within 2 s.
         angle_deg: The median angle between the line and the paths that cross it, 0 (along it) to 90; None without objects.
         passing: How many objects pass it from side to side, and are seen for more than 5 % of the picture on both.
-        better: A better place for it, with its left and right side as they are; None if it is well placed or none is better.
+        better: A better place for it; None if it is well placed or none is better. A line that was only moved keeps its left
+            and right side; one that was turned may not.
         passing_there: How many objects pass from side to side there.
     """
 
@@ -148,7 +149,8 @@ class LineReport:
         (x1, y1), (x2, y2) = self.better.start, self.better.end
         place = f"move it to [[{x1:g}, {y1:g}], [{x2:g}, {y2:g}]]"
         instead = f" instead of {self.passing}" if self.passing_there > self.passing else ""
-        return f"{place}, where {counted(self.passing_there, 'object')} pass from side to side{instead}"
+        names = " (check which side is which)" if self.is_along else ""
+        return f"{place}{names}, where {counted(self.passing_there, 'object')} pass from side to side{instead}"
 
 
 @dataclass(frozen=True, slots=True)
