@@ -23,6 +23,7 @@ from edgecls.dataset.groups import grouped
 from edgecls.dataset.items import SPLIT_NAMES, Dataset, Item
 from edgecls.dataset.listing import Skipped, children, csv_files, holds_pictures
 from edgecls.errors import DataError
+from edgecls.files.advice import of_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +68,8 @@ def scan(path: str | Path, *, labels: Sequence[str] | None = None, group: str | 
 def _read(where: Path, skipped: Skipped, *, roi: bool) -> tuple[list[str], list[Item]]:
     """Return the class names and the items of a folder, a manifest or an npz file."""
     if "\0" in str(where) or not _exists(where):
-        raise DataError(f"{where}: no such file or folder; expected class folders, a CSV manifest or an npz file")
+        near = of_missing(where)
+        raise DataError(f"{where}: no such file or folder; expected class folders, a CSV manifest or an npz file{near}")
     if where.is_dir():
         return _read_folder(where, skipped, roi=roi)
     suffix = where.suffix.lower()

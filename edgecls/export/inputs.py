@@ -14,6 +14,7 @@ from edgecls.errors import ConfigError, ExportError, ModelError
 from edgecls.evaluate import match_labels
 from edgecls.export.convert import check_backend
 from edgecls.export.quantize import CALIBRATION_PICTURES
+from edgecls.files.advice import of_missing
 from edgecls.files.text_file import read_text
 from edgecls.model import confidence, vet
 from edgecls.model.card import ModelCard
@@ -93,8 +94,9 @@ def _read_run(run: Path) -> tuple[Path, ModelCard, DataConfig]:
     keras_file = run if run.suffix == ".keras" else folder / "best.keras"
     missing = [file.name for file in (keras_file, folder / "card.json", folder / "config.toml") if not file.is_file()]
     if missing:
+        near = "" if folder.exists() else of_missing(folder)
         raise ConfigError(
-            f"{run}: expected the folder of a training run; missing: {', '.join(missing)}; make one with: edgecls train"
+            f"{run}: expected the folder of a training run; missing: {', '.join(missing)}; make one with: edgecls train{near}"
         )
     card = ModelCard.from_json(read_text(folder / "card.json", error=ModelError), str(folder / "card.json"))
     config = folder / "config.toml"

@@ -41,6 +41,7 @@ def test_a_file_of_any_kind_is_looked_for_beside_it(folder):
     assert of_missing("raod.mp4") == "; did you mean road.mp4?"
     assert of_missing(folder / "camera.toml") == f"; did you mean {folder / 'cameras.toml'}?"
     assert "hidden" not in of_missing("hidden.mp4")
+    assert of_missing("modles") == "; did you mean models?"
 
 
 def test_without_a_similar_one_the_folder_is_named(folder):
