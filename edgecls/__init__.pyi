@@ -2,8 +2,12 @@
 
 from edgecls.dataset.config import DataConfig as DataConfig
 from edgecls.detect.card import DetectorCard as DetectorCard
+from edgecls.detect.class_map import ClassMap as ClassMap
 from edgecls.detect.detector import Detector as Detector
 from edgecls.detect.detector import Found as Found
+from edgecls.detect.objects import Objects as Objects
+from edgecls.detect.settings import DetectorSettings as DetectorSettings
+from edgecls.detected import Detected as Detected
 from edgecls.errors import AccessError as AccessError
 from edgecls.errors import BusyError as BusyError
 from edgecls.errors import ConfigError as ConfigError

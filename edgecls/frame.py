@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgecls.detected import Detected
     from edgecls.event import Moment
     from edgecls.overlay import Overlay
     from edgecls.video.packets import Packets
@@ -57,11 +58,15 @@ Unwatched = Literal["", "warm-up", "everything moves"]
 
 
 class Region(NamedTuple):
-    """A named part of a frame to classify. If there is a box `around` it, both are classified and combined into one label."""
+    """A named part of a frame to classify. If there is a box `around` it, both are classified and combined into one label.
+
+    `detected` is what a detector says of it, if one found it.
+    """
 
     name: str
     box: Box
     around: Box | None = None
+    detected: Detected | None = None
 
 
 class Frame:
@@ -227,11 +232,12 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A prediction for one region of a frame."""
+    """A prediction for one region of a frame. `box_score` is the score of the detector that found it (0..1), if one did."""
 
     box: Box
     prediction: Prediction
     region: str
+    box_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,10 +305,6 @@ def _read_only(picture: Picture) -> Picture:
 
 MOTION = "motion"
 """The name of the regions that move."""
-
-
 END = "the end of the stream"
-
-
 GONE = "it was taken out of the configuration"
 """Why a camera or a file has ended as it should; any other reason is a failure."""

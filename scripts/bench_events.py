@@ -16,7 +16,7 @@ import edgecls
 from edgecls import Classifier, CountingLine, Events, Line, Pipeline, Polygon, Sink, Zone, image, observe
 from edgecls.frame import Box, Detection, Prediction, Result, Timing
 from edgecls.labels.json_lines import event_line, to_line
-from edgecls.run.config import Camera
+from edgecls.run.camera import Camera
 from edgecls.sink import Spool, Spooled
 
 if TYPE_CHECKING:

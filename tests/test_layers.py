@@ -18,7 +18,7 @@ ROWS = [
     {"text"},
     {"errors"},
     {"backoff", "extras", "limits", "log", "metrics"},
-    {"event", "input_spec", "overlay"},
+    {"detected", "event", "input_spec", "overlay"},
     {"files"},
     {"settings"},
     {"video"},

@@ -12,6 +12,7 @@ from edgecls.text.strict_json import dumps
 from edgecls.text.words import counted
 
 if TYPE_CHECKING:
+    from edgecls.run.camera import Camera
     from edgecls.run.config import Config
 
 JPEG_QUALITY = 90
@@ -53,6 +54,7 @@ def _print(found: Config, config: str, *, as_json: bool) -> None:
             "source": shown(str(camera.source), public if as_json else hidden),
             "when": camera.when,
             "follows": camera.follows,
+            "detector": None if camera.detector is None else camera.detector.model,
             "health": not camera.health.off,
             "zones": [zone.name for zone in camera.zone],
             "lines": [gate.name for gate in camera.line],
@@ -63,15 +65,23 @@ def _print(found: Config, config: str, *, as_json: bool) -> None:
     if as_json:
         data(dumps({"model": found.model, "device": found.device, "cameras": cameras, "sinks": sinks}))
         return
-    data(f"{config}: {counted(len(cameras), 'camera')}, model {found.model}, device {found.device}")
+    data(f"{config}: {counted(len(cameras), 'camera')}, model {found.model or 'none'}, device {found.device}")
     for camera in found.camera:
         views = [f"zone {zone.name}" for zone in camera.zone] + [f"line {gate.name}" for gate in camera.line]
-        views += ["moving objects"] if camera.follows else []
+        views += [_objects(camera)] if camera.follows else []
         when = "" if camera.when == "always" else ", while something moves"
         when += ", health checks off" if camera.health.off else ""
         data(f"  {camera.name}: {shown(str(camera.source))}: {', '.join(views) or 'the whole frame'}{when}")
     for sink in sinks:
         data(f"  to {sink}")
+
+
+def _objects(camera: Camera) -> str:
+    """Return how objects are found at a camera, in words."""
+    if camera.detector is None:
+        return "moving objects"
+    gate = ", while something moves" if camera.detector.gate == "motion" else ""
+    return f"objects by {camera.detector.model} at {camera.detector.fps:g} fps{gate}, named by {camera.detector.names}"
 
 
 def _draw(found: Config, folder: Path) -> bool:
@@ -106,8 +116,8 @@ def _check_start(found: Config) -> bool:
     """Check everything that could stop a run before its first frame and print the errors. Returns whether there are none."""
     from edgecls.errors import DeviceError, EdgeclsError
     from edgecls.run.cameras import check_start
-    from edgecls.run.config import check_labels
-    from edgecls.run.model import load_classifier
+    from edgecls.run.detectors import check_detectors
+    from edgecls.run.model import labels_in, load_classifier
     from edgecls.run.notes import notes_on
 
     errors = []
@@ -117,11 +127,14 @@ def _check_start(found: Config) -> bool:
         setting = "device" if isinstance(error, DeviceError) else "model"
         errors.append(str(found.where.error(setting, f": {error}")))
     else:
+        detectors, faults = check_detectors(found, say)
+        errors += faults
         try:
-            check_labels(found, classifier.card.labels)
+            if detectors is not None:
+                detectors.check_labels(found, classifier)
         except EdgeclsError as error:
             errors.append(str(error))
-        for note in notes_on(found, classifier.card.labels):
+        for note in notes_on(found, labels_in(classifier)):
             say(f"note: {note}")
     errors += check_start(found, say=say)
     for line in errors:

@@ -39,6 +39,7 @@ def run(
     line: Annotated[list[str] | None, typer.Option("--line", "-l", metavar="NAME=X1,Y1,X2,Y2",
         help="Count objects that cross this line, given in fractions of the frame. Moving objects are classified and tracked. May be repeated.", rich_help_panel="Where to look")] = None,
     motion: Annotated[bool, typer.Option("--motion", help="Classify and track moving objects instead of the whole frame.", rich_help_panel="Where to look")] = False,
+    detector: Annotated[str | None, typer.Option("--detector", metavar="D.onnx", help="Find the objects to classify and track with this detector, which edgecls adopt --detector wrote. Without --model it names them too; with it, their label is both, such as vehicle/van.", rich_help_panel="Where to look")] = None,
     sink: Annotated[list[str] | None, typer.Option("--sink", metavar="KIND[:FILE]",
         help="Where results and events go: video:out.mp4, jsonl:out.jsonl, window, clip:FOLDER, snapshot:FOLDER, explain:FOLDER, csv:F, sqlite:F, mqtt://HOST/PREFIX, webhook:URL, prometheus:PORT; may be repeated.", rich_help_panel="Outputs")] = None,
     explain: Annotated[str | None, typer.Option("--explain", metavar="FOLDER", help="Write a debug video of each camera: what moves, boxes, tracks with their votes, crossings.", rich_help_panel="Outputs")] = None,
@@ -81,7 +82,8 @@ def run(
         config=config,
         model=model,
         sources=sources,
-        watches=bool(zone or line or motion),
+        watches=bool(zone or line or motion or detector),
+        detector=detector,
         is_usual=reading == ReadingSettings(),
         health=health,
     )
@@ -93,7 +95,7 @@ def run(
             read = partial(_from_file, config, overrides)
         else:
             read = partial(
-                _from_options, sources, overrides, zones=zone or (), lines=line or (), motion=motion,
+                _from_options, sources, overrides, zones=zone or (), lines=line or (), motion=motion, detector=detector,
                 reading=reading, health=health,
             )  # fmt: skip
         code = _run(read, hangup)
@@ -134,10 +136,11 @@ def _from_file(path: str, overrides: _Overrides) -> Config:
 
 
 def _from_options(
-    sources: Sequence[int | str], overrides: _Overrides, *, zones: Sequence[str], lines: Sequence[str], motion: bool,
+    sources: Sequence[int | str], overrides: _Overrides, *, zones: Sequence[str], lines: Sequence[str], motion: bool, detector: str | None,
     reading: ReadingSettings, health: bool,
 ) -> Config:  # fmt: skip
     """Build the configuration from the options, and add stdout unless it is quiet."""
+    from edgecls.detect.settings import DetectorSettings
     from edgecls.regions.motion import MotionSettings
     from edgecls.regions.regions import parse_lines, parse_zones
     from edgecls.run.options import from_options, with_plain_logs
@@ -150,6 +153,7 @@ def _from_options(
             zones=parse_zones(zones),
             lines=parse_lines(lines),
             motion=MotionSettings() if motion else None,
+            detector=DetectorSettings(detector, names="both" if overrides.model else "detector") if detector else None,
             reading=reading,
             health=health,
         )
@@ -184,15 +188,16 @@ def _run(read: Callable[[], Config], hangup: Hangup | None) -> int:
 
 
 def _check_usage(
-    *, config: str | None, model: str | None, sources: Sequence[str], watches: bool, is_usual: bool, health: bool
-) -> None:
+    *, config: str | None, model: str | None, detector: str | None, sources: Sequence[str], watches: bool, is_usual: bool,
+    health: bool,
+) -> None:  # fmt: skip
     """Raise BadParameter if there is no model or source, or if options conflict with --config.
 
-    `watches` means that there is a zone, a line or motion; `is_usual` means that no option changes how sources are read.
+    `watches` means that there is a zone, a line, motion or a detector; `is_usual` means that no option changes how sources are read.
     """
     if config and (sources or watches):
         raise typer.BadParameter(
-            "--camera, --source, --zone, --line and --motion cannot be combined with --config; put them into its file"
+            "--camera, --source, --zone, --line, --motion and --detector cannot be combined with --config; put them into its file"
         )
     if config and not is_usual:
         raise typer.BadParameter("with --config, settings of how cameras are read belong in [camera.reading] of its file")
@@ -200,7 +205,7 @@ def _check_usage(
         raise typer.BadParameter("--health cannot be combined with --config, where it is on by default; see [camera.health]")
     if not (config or sources):
         raise typer.BadParameter("expected --camera, --source or --config")
-    if not (config or model):
+    if not (config or model or detector):
         raise typer.BadParameter("expected --model")
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecls.detect.boxes import overlaps
-
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from edgecls.detect.boxes import Boxes
 
 MOST_CANDIDATES = 30_000
@@ -19,7 +19,7 @@ def suppress(boxes: Boxes, overlap: float, most: int) -> Boxes:
     """Return the boxes that remain after greedy suppression within each class.
 
     The box with the highest score is kept, those of its class that overlap it by more than `overlap` are dropped, and so on
-    with the rest. A step compares one box with all that are left, so the time grows with the boxes that are kept.
+    with the rest. A step compares one box with all of its class that are left.
 
     Args:
         boxes: In any order.
@@ -30,12 +30,23 @@ def suppress(boxes: Boxes, overlap: float, most: int) -> Boxes:
         The kept boxes, by falling score.
     """
     boxes = boxes.best_first(MOST_CANDIDATES)
-    left = np.arange(len(boxes.scores))
+    areas = (boxes.corners[:, 2:] - boxes.corners[:, :2]).prod(axis=1)
+    order = np.argsort(boxes.class_ids, kind="stable")  # keeps the scores falling within a class
+    starts = np.flatnonzero(np.diff(boxes.class_ids[order], prepend=-1))
+    kept = [_kept(boxes.corners, areas, of_class, overlap, most) for of_class in np.split(order, starts[1:])]
+    return boxes.take(np.sort(np.concatenate(kept))[:most])
+
+
+def _kept(
+    corners: NDArray[np.float32], areas: NDArray[np.float32], left: NDArray[np.int64], overlap: float, most: int
+) -> NDArray[np.int64]:  # fmt: skip
+    """Return which of the boxes `left`, all of a class and by falling score, are kept."""
     kept: list[int] = []
     while left.size and len(kept) < most:
-        first, left = int(left[0]), left[1:]
-        kept.append(first)
-        is_same = boxes.class_ids[left] == boxes.class_ids[first]
-        common = overlaps(boxes.corners[first : first + 1], boxes.corners[left])[0]
-        left = left[~(is_same & (common > overlap))]
-    return boxes.take(np.array(kept, np.int64))
+        first, left = left[0], left[1:]
+        kept.append(int(first))
+        others = corners[left]
+        sides = np.minimum(others[:, 2:], corners[first, 2:]) - np.maximum(others[:, :2], corners[first, :2])
+        common = np.maximum(sides[:, 0], 0) * np.maximum(sides[:, 1], 0)
+        left = left[common <= overlap * (areas[left] + areas[first] - common)]
+    return np.array(kept, np.int64)

@@ -36,7 +36,7 @@ def observe(result: Result) -> Observation:
     `edgecls.labels.json_lines.read_line` returns the same for that line.
     """
     frame = result.frame
-    detections = tuple([Detection(d.box, rounded_prediction(d.prediction), d.region) for d in result.detections])
+    detections = tuple([_rounded(d) for d in result.detections])
     size_hw = frame.size_hw
     if is_whole_frame(result):
         width, height = UNKNOWN_SIZE
@@ -46,6 +46,12 @@ def observe(result: Result) -> Observation:
     moment = Moment(frame.index, round(frame.time_s, TIME_DIGITS), at_s, frame.file)
     unfit = result.unfit
     return Observation(frame.camera, moment, size_hw, detections, None if unfit is None else _rounded_unfit(unfit))
+
+
+def _rounded(detection: Detection) -> Detection:
+    score = detection.box_score
+    prediction = rounded_prediction(detection.prediction)
+    return Detection(detection.box, prediction, detection.region, None if score is None else rounded_score(score))
 
 
 def is_whole_frame(result: Result) -> bool:

@@ -61,7 +61,7 @@ def observed(record: dict[str, Any]) -> Observation:
     found = record.get("detections")
     if found is None:
         found = [{**record, "region": WHOLE_FRAME, "box": (0, 0, width, height)}]
-    detections = tuple([Detection(Box(*one["box"]), _prediction(one), one["region"]) for one in found])
+    detections = tuple([Detection(Box(*one["box"]), _prediction(one), one["region"], one.get("box_score")) for one in found])
     return Observation(record["camera"], moment, (height, width), detections, _unfit(record.get("unfit")))
 
 
@@ -113,7 +113,7 @@ def to_line(result: Result) -> str:
     if not is_whole_frame(result):
         height, width = frame.size_hw
         regions = [
-            f'{{"region": {_quoted(d.region)}, "box": {list(d.box)}, {prediction}}}'
+            f'{{"region": {_quoted(d.region)}, "box": {list(d.box)}, {prediction}{_box_score(d)}}}'
             for d, prediction in zip(detections, predictions, strict=True)
         ]
         parts.append(f'"size": [{width}, {height}], "detections": [{", ".join(regions)}]')
@@ -236,6 +236,10 @@ def _prediction(record: dict[str, Any]) -> Prediction:
     """Return the prediction in a record. The class index is not recorded."""
     top = tuple([(label, score) for label, score in record["top"]])
     return Prediction(record["label"], float(record["score"]), -1, top)
+
+
+def _box_score(detection: Detection) -> str:
+    return "" if detection.box_score is None else f', "box_score": {_score_json(detection.box_score)}'
 
 
 def _score_json(score: float) -> str:

@@ -33,6 +33,7 @@ def check_frame(record: Mapping[str, Any]) -> None:
         if detections is not None:
             _check(found, "region", _is_text, "a text")
             _check(found, "box", lambda box: _is_box(box, 4), "a box of whole pixels")
+            _check({"box_score": None, **found}, "box_score", lambda v: v is None or _is_score(v), "a score from 0 to 1")
     unfit = record.get("unfit")
     if unfit is not None:
         _check(unfit, "fault", _is_text, "a text")

@@ -78,6 +78,13 @@ def combine(*views: Regions) -> Regions:
     return lambda frame: [region for view in views for region in view(frame)]
 
 
+def grown(box: Box, around: float, size_hw: tuple[int, int]) -> Box:
+    """Return a box enlarged on all sides by a share of its longer side, clipped to the frame."""
+    left, top, right, bottom = box
+    more = round(around * max(right - left, bottom - top))
+    return Box(max(0, left - more), max(0, top - more), min(size_hw[1], right + more), min(size_hw[0], bottom + more))
+
+
 def parse_zones(texts: Sequence[str]) -> dict[str, tuple[float, float, float, float]]:
     """Parse texts of the form `NAME=x,y,w,h`. Raises ConfigError, with an example, for a malformed one."""
     return _parse("zone", texts, "NAME=x,y,w,h in fractions of the frame, such as gate=0.4,0.2,0.1,0.3")

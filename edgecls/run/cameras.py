@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edgecls.model.classifier import Classifier
-    from edgecls.run.config import Camera, Config
+    from edgecls.run.camera import Camera
+    from edgecls.run.config import Config
     from edgecls.source import Merged, ReadingSettings
 
 

@@ -23,107 +23,26 @@ ${NAME} in a text is replaced with that environment variable, which is the place
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from edgecls.errors import ConfigError
-from edgecls.events.rules import NO_COUNTS_OR_SECONDS, CountingLine, Rules, Zone
-from edgecls.events.states import StateSettings
-from edgecls.events.tracker import TrackSettings
-from edgecls.health.settings import HealthSettings
 from edgecls.model.golden import OnMismatch  # noqa: TC001 - `settings.build` reads the types of the fields
-from edgecls.regions.geometry import (
-    MOST_IGNORED,
-    Polygon,
-)
-from edgecls.regions.motion import Motion, MotionSettings
-from edgecls.regions.regions import Regions, combine, when_moving, whole_frame, zones
-from edgecls.settings import NO_SETTING, build, check, check_limits, limited, read_toml_with_lines
+from edgecls.run.camera import Camera  # noqa: TC001
+from edgecls.settings import NO_SETTING, build, check_limits, limited, read_toml_with_lines
 from edgecls.settings.build import check_count
 from edgecls.settings.toml_lines import Where
 from edgecls.settings.variables import fill, names_in, unfilled
 from edgecls.sink import SinkSettings, check_meeting, check_places, check_use, parse_sink
 from edgecls.source import files_among
-from edgecls.source.open import LARGEST_NUMBER
-from edgecls.source.source import ReadingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
 
 MOST_CAMERAS = 256
 """The largest number of cameras in a file, and of sinks."""
-When = Literal["always", "motion"]
-
-
-@dataclass(frozen=True, slots=True)
-class Camera:
-    """One camera. `source` is a camera number, a device, a file, a folder or a URL.
-
-    Zones with look = "state" are classified; without them the whole frame is. With lines, zones of objects or a table `motion`,
-    moving objects are classified and tracked, except in the areas `ignore`. With `when` = "motion" nothing is classified while
-    nothing moves. For the other fields see `ReadingSettings`, `StateSettings` (of the whole frame), `TrackSettings`,
-    `MotionSettings`, `HealthSettings` and `Rules`.
-    """
-
-    name: str
-    source: str | int
-    when: When = "always"
-    zone: tuple[Zone, ...] = ()
-    line: tuple[CountingLine, ...] = ()
-    ignore: tuple[Polygon, ...] = ()
-    count_every_s: float = limited(0.0, at_least=0, expected=NO_COUNTS_OR_SECONDS)
-    state: StateSettings = field(default_factory=StateSettings)
-    track: TrackSettings = field(default_factory=TrackSettings)
-    motion: MotionSettings | None = None
-    health: HealthSettings = field(default_factory=HealthSettings)
-    reading: ReadingSettings = field(default_factory=ReadingSettings)
-
-    def __post_init__(self) -> None:
-        """Validate the name, the rules and their combination."""
-        self.check_name()
-        is_good = isinstance(self.source, str) or 0 <= self.source <= LARGEST_NUMBER
-        check("source", self.source, is_good, f"a number of a camera from 0 to {LARGEST_NUMBER}, or a text")
-        check_limits(self)
-        check_count("areas to ignore", len(self.ignore), MOST_IGNORED)
-        _ = self.rules
-        is_shown = any(zone.look == "state" for zone in self.zone)
-        if self.state != StateSettings() and (is_shown or self.follows):
-            place = "for a zone use [camera.zone.state]" if is_shown else "for moving objects use [camera.track]"
-            raise ConfigError(f"state has no effect, because the whole frame is not classified; {place}")
-        if self.track != TrackSettings() and not self.follows:
-            raise ConfigError(
-                "track has no effect, because nothing is tracked: there is no line, zone of objects or [camera.motion]"
-            )
-
-    def check_name(self) -> None:
-        """Raise ConfigError for a name that cannot be part of file names and MQTT topics."""
-        good = bool(re.fullmatch(r"[\w-]+", self.name))
-        fit = re.sub(r"[^\w-]+", "-", self.name).strip("-") or "gate"
-        check(
-            "name", self.name, good, f"letters, digits, _ and - only, such as {fit!r}, because file names and topics contain it"
-        )
-
-    @property
-    def rules(self) -> Rules:
-        """The rules for events."""
-        return Rules(self.zone, self.line, self.state, self.track, self.count_every_s, not self.health.off)
-
-    def regions(self) -> Regions:
-        """Return the function that selects the regions of a frame. It learns the background, so call this once per camera."""
-        shown = {zone.name: zone.area.bounds for zone in self.zone if zone.look == "state"}
-        rectangles = {name: (left, top, right - left, bottom - top) for name, (left, top, right, bottom) in shown.items()}
-        still = zones(rectangles) if rectangles or self.follows else whole_frame
-        if not (self.follows or self.when == "motion"):
-            return still
-        motion = Motion(self.motion or MotionSettings(), outside=self.ignore)
-        return when_moving(still, motion, follow=self.follows) if self.when == "motion" else combine(still, motion)
-
-    @property
-    def follows(self) -> bool:
-        """Whether moving objects are classified and tracked."""
-        return self.motion is not None or bool(self.line) or bool(self.rules.object_zones)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +54,13 @@ class Config:
     cores). `on_mismatch` says what to do if the model gives other answers on this machine than where it was exported. With
     `quiet` nothing is written to stdout.
 
+    `model` may be left out if every camera has a detector with names = "detector" and no zone with a state.
+
     `where` locates settings such as `camera[0].source` in error messages.
     """
 
-    model: str
-    camera: tuple[Camera, ...]
+    model: str = ""
+    camera: tuple[Camera, ...] = ()
     sinks: tuple[str, ...] = ()
     sink: tuple[SinkSettings, ...] = ()
     device: str = "auto"
@@ -155,8 +76,9 @@ class Config:
 
     @property
     def model_name(self) -> str:
-        """The name of the model in events: its file name without the suffix."""
-        return Path(self.model).stem
+        """The name of the model in events: its file name without the suffix; without one, that of the first detector."""
+        detectors = [camera.detector.model for camera in self.camera if camera.detector is not None]
+        return Path(self.model or next(iter(detectors), "")).stem
 
     def __post_init__(self) -> None:
         """Validate the number and the names of the cameras."""
@@ -170,13 +92,37 @@ class Config:
             if name in before:
                 raise ConfigError(f"camera[{i}].name: duplicate camera name {name!r}; give each camera its own name")
             before.add(name)
+        if not self.model:
+            self._check_no_model()
         check_limits(self)
 
+    def _check_no_model(self) -> None:
+        """Raise ConfigError if a camera needs a classifier."""
+        for i, camera in enumerate(self.camera):
+            if camera.detector is not None and not camera.is_named_by_detector:
+                raise ConfigError(
+                    f'camera[{i}].detector: without a model expected names = "detector" and no zone with look = "state"; add '
+                    "model, the .onnx file of a classifier"
+                )
+            if camera.detector is None:
+                raise ConfigError(
+                    "there is no model; expected the .onnx file of a classifier, or at every camera a detector with names = "
+                    '"detector"'
+                )
 
-def check_labels(config: Config, known: Sequence[str]) -> None:
-    """Raise ConfigError if a setting names a label that is not in `known`, the labels of the model."""
+
+def check_labels(config: Config, known: Sequence[str], at: Mapping[str, Collection[str]] | None = None) -> None:
+    """Raise ConfigError if a setting names a label that cannot occur.
+
+    Args:
+        config: The configuration.
+        known: The labels of the model.
+        at: Other labels at some cameras, by name, such as those of a detector.
+    """
     for i, camera in enumerate(config.camera):
-        wrong = camera.rules.wrong_label(known, config.model)
+        labels = (at or {}).get(camera.name, known)
+        model = config.model if camera.detector is None else camera.detector.model
+        wrong = camera.rules.wrong_label(labels, model)
         if wrong is not None:
             setting, fault = wrong
             raise config.where.error(f"camera[{i}].{setting}", f": {fault}")
@@ -222,7 +168,8 @@ def check_uses(config: Config, path: str | Path | None = None) -> None:
     A sink must not overwrite a file that is read, including the configuration `path`, or write several cameras to one video.
     Two sinks must not write the same file.
     """
-    reads = [*([] if path is None else [path]), config.model, *files_among(camera.source for camera in config.camera)]
+    models = [config.model, *(camera.detector.model for camera in config.camera if camera.detector is not None)]
+    reads = [*([] if path is None else [path]), *filter(None, models), *files_among(camera.source for camera in config.camera)]
     names = [camera.name for camera in config.camera]
     for i, out in enumerate(config.outputs):
         try:

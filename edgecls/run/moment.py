@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edgecls.frame import Picture
     from edgecls.log import Say
     from edgecls.regions.geometry import Polygon
-    from edgecls.run.config import Camera
+    from edgecls.run.camera import Camera
     from edgecls.source import ReadingSettings
 
 LONGEST_S = 60.0

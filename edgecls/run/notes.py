@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from edgecls.event import Event
     from edgecls.regions.geometry import Line, Point, Polygon
-    from edgecls.run.config import Camera, Config
+    from edgecls.run.camera import Camera
+    from edgecls.run.config import Config
 
 BACKGROUND = "background"
 """The class of models for moving objects that is none: light, leaves, an empty road."""
@@ -71,6 +72,9 @@ def _few_frames(config: Config, camera: Camera) -> Iterator[tuple[str, str]]:
     """Yield a note if objects must be in sight for long, because few frames are classified."""
     reading, settle = camera.reading, camera.track.settle
     fps = 1.0 if reading.keyframes else min(reading.fps or USUAL_FPS, USUAL_FPS / reading.every)
+    if camera.detector is not None and camera.detector.fps < fps:
+        yield from _rare_detections(camera.detector.fps, settle)
+        return
     if settle / fps <= LONGEST_SETTLE_S:
         return
     name = "keyframes" if reading.keyframes else "fps" if fps == reading.fps else "every"
@@ -81,6 +85,16 @@ def _few_frames(config: Config, camera: Camera) -> Iterator[tuple[str, str]]:
         f"{shown} gives {about}{fps:.3g} fps, and an object is reported only after {settle} frames (settle), here after "
         f"{settle / fps:.3g} s in sight; what passes faster is not counted",
     )
+
+
+def _rare_detections(fps: float, settle: int) -> Iterator[tuple[str, str]]:
+    """Yield a note if objects must be in sight for long, because the detector looks at few frames."""
+    if settle / fps > LONGEST_SETTLE_S:
+        yield (
+            "detector.fps",
+            f"the detector looks at {fps:.3g} frames per second, and an object is reported only after {settle} of them "
+            f"(settle), here after {settle / fps:.3g} s in sight; what passes faster is not counted",
+        )
 
 
 def _ignored(camera: Camera) -> Iterator[tuple[str, str]]:

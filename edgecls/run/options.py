@@ -10,7 +10,8 @@ from edgecls.errors import ConfigError
 from edgecls.events.rules import CountingLine, Zone
 from edgecls.health import HealthSettings
 from edgecls.regions.geometry import Line, Polygon
-from edgecls.run.config import Camera, Config
+from edgecls.run.camera import Camera
+from edgecls.run.config import Config
 from edgecls.sink import JsonlSettings
 from edgecls.source import ReadingSettings, name_each
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from edgecls.detect.settings import DetectorSettings
     from edgecls.regions.motion import MotionSettings
     from edgecls.sink import SinkSettings
 
@@ -37,6 +39,7 @@ def from_options(
     zones: Mapping[str, Sequence[float]] | Sequence[Zone] | None = None,
     lines: Mapping[str, Sequence[float]] | Sequence[CountingLine] | None = None,
     motion: MotionSettings | None = None,
+    detector: DetectorSettings | None = None,
     reading: ReadingSettings | None = None,
     health: bool = False,
     sinks: Sequence[str] = (),
@@ -50,6 +53,7 @@ def from_options(
         zones: Parts of the frame to classify, by name: (x, y, width, height) as fractions of the frame, 0 to 1; or zones.
         lines: Lines at which objects are counted, by name: (x1, y1, x2, y2) as fractions of the frame, 0 to 1; or lines.
         motion: Classify and track moving objects. Lines imply this.
+        detector: Find the objects to track with a detector instead.
         reading: How to read every source; None for the defaults.
         health: Watch the pictures for faults.
         sinks: Where results and events go, as specifications such as "jsonl:out.jsonl".
@@ -66,7 +70,16 @@ def from_options(
     zone, line = tuple(_zones(zones or ())), tuple(_lines(lines or ()))
     rule = HealthSettings(off=not health)
     cameras = tuple(
-        OptionCamera(name, where, zone=zone, line=line, motion=motion, reading=reading or ReadingSettings(), health=rule)
+        OptionCamera(
+            name,
+            where,
+            zone=zone,
+            line=line,
+            motion=motion,
+            detector=detector,
+            reading=reading or ReadingSettings(),
+            health=rule,
+        )
         for name, where in name_each(sources).items()
     )
     return Config(str(model), cameras, tuple(sinks), tuple(sink))

@@ -10,11 +10,12 @@ nor each other. The caller runs the loop:
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from edgecls import image
+from edgecls.detect.naming import is_classified, named
 from edgecls.errors import ConfigError
 from edgecls.frame import Detection, Frame, Region, Result, Timing
 from edgecls.model.confidence import combine_views
@@ -40,7 +41,7 @@ class Pipeline:
 
     def __init__(
         self,
-        classifier: Classifier,
+        classifier: Classifier | None,
         *,
         regions: Regions = whole_frame,
         health: Callable[[Frame], Unfit | None] | None = None,
@@ -49,7 +50,7 @@ class Pipeline:
         """Set up a pipeline.
 
         Args:
-            classifier: The model.
+            classifier: The model. None: all regions are named by a detector.
             regions: A function that returns the regions of a frame to classify. Default: the whole frame.
             health: A function that returns why a frame is unfit, or None, such as `edgecls.Health`. Unfit frames are not
                 classified unless the returned value says so.
@@ -65,7 +66,7 @@ class Pipeline:
         self._health = health
         self._frames = frames
 
-    def use(self, classifier: Classifier) -> None:
+    def use(self, classifier: Classifier | None) -> None:
         """Use another model from the next call of `step` on."""
         self._classifier = classifier
 
@@ -80,15 +81,15 @@ class Pipeline:
         inputs: list[Picture] = []
         views: list[int] = []
         fit_ms: list[float] = []
-        spec = self._classifier.card.input
         for frame in frames:
             began = time.perf_counter()
             unfit = self._health(frame) if self._health else None
             regions = () if unfit and not unfit.classified else self._regions(frame)
             for region in regions:
-                boxes = [region.box] if region.around is None else [region.box, region.around]
-                inputs += [image.fit_region(frame, box, spec) for box in boxes]
-                views.append(len(boxes))
+                if is_classified(region):
+                    pictures = self._pictures(frame, region)
+                    inputs += pictures
+                    views.append(len(pictures))
             found.append((frame, regions, unfit))
             fit_ms.append((time.perf_counter() - began) * 1e3)
         began = time.perf_counter()
@@ -98,16 +99,36 @@ class Pipeline:
         return [
             Result(
                 frame,
-                tuple(Detection(region.box, next(predictions), region.name) for region in regions),
+                tuple(_detection(region, predictions) for region in regions),
                 Timing(fit_ms=fit, infer_ms=infer_ms, age_ms=(now - frame.captured_at) * 1e3),
                 unfit,
             )
             for (frame, regions, unfit), fit in zip(found, fit_ms, strict=True)
         ]
 
+    def _pictures(self, frame: Frame, region: Region) -> list[Picture]:
+        """Return what the model sees of a region."""
+        spec = self._model.card.input
+        boxes = [region.box] if region.around is None else [region.box, region.around]
+        return [image.fit_region(frame, box, spec) for box in boxes]
+
+    @property
+    def _model(self) -> Classifier:
+        if self._classifier is None:
+            raise ConfigError("a region needs a label, but there is no model, and no detector that names it")
+        return self._classifier
+
     def _predict(self, inputs: Sequence[Picture], views: Sequence[int]) -> list[Prediction]:
         if not inputs:
             return []
         batches = [np.stack(inputs[start : start + LARGEST_BATCH]) for start in range(0, len(inputs), LARGEST_BATCH)]
-        probabilities = np.concatenate([self._classifier.probabilities(batch) for batch in batches])
-        return self._classifier.predictions(combine_views(probabilities, views))
+        probabilities = np.concatenate([self._model.probabilities(batch) for batch in batches])
+        return self._model.predictions(combine_views(probabilities, views))
+
+
+def _detection(region: Region, predictions: Iterator[Prediction]) -> Detection:
+    """Return a region with its label, which is the next of the predictions if it was classified."""
+    classified = next(predictions) if is_classified(region) else None
+    if region.detected is None:
+        return Detection(region.box, cast("Prediction", classified), region.name)
+    return Detection(region.box, named(region.detected, classified), region.name, region.detected.score)

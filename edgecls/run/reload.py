@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecls.run.config import check_labels
-from edgecls.run.model import load_classifier
+from edgecls.run.model import labels_in, load_classifier
 from edgecls.run.notes import notes_on
 from edgecls.sink import close_sink
 
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     from edgecls.model.classifier import Classifier
     from edgecls.run.config import Config
     from edgecls.run.pipeline import Pipeline
-    from edgecls.run.site import Plan, Site
+    from edgecls.run.plan import Plan
+    from edgecls.run.site import Site
     from edgecls.sink import Sink
     from edgecls.source import Merged
 
@@ -34,7 +34,7 @@ class Reload:
     """Switches a run to other configurations: its site, its cameras and its model."""
 
     def __init__(
-        self, site: Site, classifier: Classifier, *, frames: Merged, pipeline: Pipeline,
+        self, site: Site, classifier: Classifier | None, *, frames: Merged, pipeline: Pipeline,
         shield: Callable[[Callable[[], None]], None], say: Say,
     ) -> None:  # fmt: skip
         """Start with `classifier`, which has just been loaded for the configuration of the site."""
@@ -60,17 +60,16 @@ class Reload:
             EdgeclsError: The configuration cannot be run. Nothing has changed.
         """
         model = _model_of(config)
-        loaded = load_classifier(config, self._say) if model != self._loaded else None
-        classifier = loaded or self.classifier
-        check_labels(config, classifier.card.labels)
-        before = notes_on(self._site.config, self.classifier.card.labels)
-        for note in notes_on(config, classifier.card.labels):
+        is_other = model != self._loaded
+        classifier = load_classifier(config, self._say) if is_other else self.classifier
+        before = notes_on(self._site.config, labels_in(self.classifier))
+        for note in notes_on(config, labels_in(classifier)):
             if note not in before:
                 self._say(f"note: {note}")
         plan = self._site.prepare(config, classifier=classifier)
         done = threading.Event()
         leaving: list[Sink] = []
-        self._frames.between(partial(self._shield, partial(self._change, plan, loaded, leaving, done)))
+        self._frames.between(partial(self._shield, partial(self._change, plan, classifier, leaving, done)))
         while not (done.wait(ASK_EVERY_S) or is_over.is_set()):
             pass
         if not done.is_set():
@@ -79,12 +78,11 @@ class Reload:
         self._loaded, self.classifier = model, classifier
         for sink in leaving:
             close_sink(sink, self._say)
-        return f"{plan}; model: {config.model}" if loaded else str(plan)
+        return f"{plan}; model: {config.model or 'none'}" if is_other else str(plan)
 
     def _change(self, plan: Plan, classifier: Classifier | None, leaving: list[Sink], done: threading.Event) -> None:
         """Make the switch, in the thread that reads the frames."""
-        if classifier is not None:
-            self._pipeline.use(classifier)
+        self._pipeline.use(classifier)
         leaving += self._site.change(plan)
         done.set()
 

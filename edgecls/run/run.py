@@ -22,6 +22,7 @@ from edgecls.regions.motion import MotionSettings
 from edgecls.run.arguments import check_arguments, check_config
 from edgecls.run.cameras import open_cameras
 from edgecls.run.config import check_uses, read_config
+from edgecls.run.detectors import Detectors
 from edgecls.run.model import load_classifier
 from edgecls.run.options import from_options, with_plain_logs
 from edgecls.run.pipeline import Pipeline
@@ -109,10 +110,11 @@ class Run:
             say=say,
         )  # fmt: skip
         config = _configured(config, model, sources, zones=zones, lines=lines, motion=motion, sinks=sinks)
-        classifier = load_classifier(config, say)
+        classifier, detectors = load_classifier(config, say), Detectors.load(config, say)
         with ExitStack() as stack:
             self.frames: Merged = stack.enter_context(open_cameras(config, classifier=classifier, say=say))
-            self._site = stack.enter_context(Site(config, self.frames, classifier=classifier, spool=spool, say=say))
+            site = Site(config, self.frames, classifier=classifier, detectors=detectors, spool=spool, say=say)
+            self._site = stack.enter_context(site)
             self.frames.on_state(self._write_state)
             self._stack = stack.pop_all()
         pipeline = Pipeline(classifier, regions=self._site.regions, health=self._site.health)
@@ -130,8 +132,8 @@ class Run:
         return self._site.sinks
 
     @property
-    def classifier(self) -> Classifier:
-        """The loaded model; `reload` may change it."""
+    def classifier(self) -> Classifier | None:
+        """The loaded model; `reload` may change it. None if detectors name all objects."""
         return self._reload.classifier
 
     def __iter__(self) -> Iterator[tuple[Result, list[Event]]]:

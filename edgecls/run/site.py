@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self, cast
 
@@ -34,10 +34,12 @@ from edgecls.health import Health
 from edgecls.log import Say, log_warning
 from edgecls.regions.regions import by_camera
 from edgecls.regions.suitability import MotionChecks
-from edgecls.run.cameras import Demand, demand_of, places, read_as
-from edgecls.run.config import check_labels
+from edgecls.run.cameras import demand_of, places, read_as
+from edgecls.run.detectors import Detectors
+from edgecls.run.model import labels_in
 from edgecls.run.notes import UnknownObjects, notes_on
-from edgecls.sink import BUFFERED, SINKS, close_sink, open_sinks, place_of, places_of, spool_name
+from edgecls.run.plan import Plan
+from edgecls.sink import BUFFERED, SINKS, close_sink, open_sinks, places_of, spool_name
 from edgecls.source import open_each
 
 if TYPE_CHECKING:
@@ -50,50 +52,10 @@ if TYPE_CHECKING:
     from edgecls.frame import Result
     from edgecls.health import HealthSettings
     from edgecls.model.classifier import Classifier
-    from edgecls.regions.regions import Regions
-    from edgecls.run.config import Camera, Config
+    from edgecls.run.camera import Camera
+    from edgecls.run.config import Config
     from edgecls.sink import Sink, SinkSettings, Spooled
-    from edgecls.source import Merged, Source
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What `Site.prepare` has opened for another configuration, and how each camera and sink changes.
-
-    Pass it to `Site.change`, or call `drop`.
-    """
-
-    config: Config
-    demand: Demand
-    sources: tuple[Source, ...]
-    sinks: dict[SinkSettings, Sink]
-    regions: dict[str, Regions]
-    new: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
-    reopened: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    closed: tuple[SinkSettings, ...] = ()
-    replaced: tuple[tuple[SinkSettings, SinkSettings], ...] = ()
-
-    def __str__(self) -> str:
-        """Describe the changes in one line."""
-        parts = {
-            "new": self.new,
-            "gone": self.gone,
-            "reopened": self.reopened,
-            "other settings": self.changed,
-            "sinks opened": tuple(map(place_of, self.sinks)),
-            "sinks closed": tuple(map(place_of, self.closed)),
-            "sinks changed": tuple(place_of(new) for _, new in self.replaced),
-        }
-        return "; ".join(f"{what}: {', '.join(names)}" for what, names in parts.items() if names) or "no changes"
-
-    def drop(self) -> None:
-        """Close everything that was opened."""
-        for source in self.sources:
-            source.close()
-        for sink in self.sinks.values():
-            sink.close()
+    from edgecls.source import Merged
 
 
 class Site:
@@ -107,8 +69,8 @@ class Site:
     """
 
     def __init__(
-        self, config: Config, frames: Merged, *, classifier: Classifier | None = None, spool: str | Path | None = None,
-        say: Say = log_warning,
+        self, config: Config, frames: Merged, *, classifier: Classifier | None = None, detectors: Detectors | None = None,
+        spool: str | Path | None = None, say: Say = log_warning,
     ) -> None:  # fmt: skip
         """Open the sinks, which receive state changes of the cameras from now on. After an error no sink stays open.
 
@@ -116,23 +78,26 @@ class Site:
             config: The configuration.
             frames: Its cameras, from `open_cameras`.
             classifier: The model, to check the labels in the rules against. None: they are not checked.
+            detectors: The detectors of the configuration. None: they are loaded now.
             spool: Folder for events that wait for delivery; default as in `open_sink`.
             say: Called with a one-line message for problems that do not end the run.
 
         Raises:
-            ConfigError: A rule names a label that the model does not have.
+            ConfigError: A rule names a label that cannot occur, or a detector does not have a class that is named.
+            ModelError: A detector cannot be loaded.
             SinkError: A sink cannot be opened.
         """
-        if classifier is not None:
-            check_labels(config, classifier.card.labels)
-            for note in notes_on(config, classifier.card.labels):
+        self._detectors = detectors or Detectors.load(config, say)
+        if classifier is not None or not config.model:
+            self._detectors.check_labels(config, classifier)
+            for note in notes_on(config, labels_in(classifier)):
                 say(f"note: {note}")
         self.config = config
         self._frames = frames
         self._spool = spool
         self._say = say
         self._demand = demand_of(config, classifier)
-        self._regions = {camera.name: camera.regions() for camera in config.camera}
+        self._regions = {camera.name: self._detectors.regions(config, camera) for camera in config.camera}
         self.regions = by_camera(self._regions)
         self.health = Health(_health(config))
         self.events = Events(_rules(config), model=config.model_name)
@@ -185,17 +150,24 @@ class Site:
             The plan for `change`.
 
         Raises:
+            ConfigError: A rule names a label that cannot occur, or a detector does not have a class that is named.
+            ModelError: A detector cannot be loaded.
             SourceError: A file or folder cannot be opened.
             SinkError: A sink cannot be opened.
         """
+        if classifier is not None or not config.model:
+            self._detectors.check_labels(config, classifier)
         was, now = ({camera.name: camera for camera in one.camera} for one in (self.config, config))
         demand = demand_of(config, classifier)
         demand = demand._replace(keep_s=max(self._demand.keep_s, demand.keep_s))
         new = [camera for camera in config.camera if camera.name not in was]
         both = [(was[name], camera) for name, camera in now.items() if name in was]
         reopened = [after for before, after in both if read_as(before, self._demand) != read_as(after, demand)]
-        changed = [after for before, after in both if before != after and after not in reopened]
-        anew = [*new, *reopened, *(camera for camera in changed if not _looks_alike(was[camera.name], camera))]
+        others = {after.name for _, after in both if self._detectors.is_other(config, after)}
+        changed = [after for before, after in both if (before != after or after.name in others) and after not in reopened]
+        alike = [after for after in changed if after.name not in others and _looks_alike(was[after.name], after)]
+        anew = [*new, *reopened, *(camera for camera in changed if camera not in alike)]
+        regions = {camera.name: self._detectors.regions(config, camera) for camera in anew}
         closed = {out: None for out in self._open if out not in config.outputs}
         fresh = [out for out in config.outputs if out not in self._open]
         spools = {spool_name(out): out for out in closed if out.kind in BUFFERED}
@@ -212,7 +184,7 @@ class Site:
             demand,
             tuple(sources),
             dict(zip(to_open, sinks, strict=True)),
-            {camera.name: camera.regions() for camera in anew},
+            regions,
             new=_names(new),
             gone=tuple(name for name in was if name not in now),
             reopened=_names(reopened),
@@ -237,6 +209,7 @@ class Site:
             del self._regions[name]
         self._frames.change((*plan.gone, *plan.reopened), plan.sources)
         self._regions |= plan.regions
+        self._detectors.use(config)
         leaving = self._change_sinks(plan)
         self.config, self._demand = config, plan.demand
         return leaving

@@ -7,7 +7,7 @@ import numpy as np
 from edgecls.draw.zones import GRID_PLATE, IGNORED, LINE, OBJECTS, ZONE, grid, sketch
 from edgecls.events.rules import CountingLine, Zone
 from edgecls.regions.geometry import Line, Polygon
-from edgecls.run.config import Camera
+from edgecls.run.camera import Camera
 
 PICTURE = np.full((400, 600, 3), 128, np.uint8)
 

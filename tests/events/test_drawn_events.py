@@ -7,7 +7,7 @@ import time
 import pytest
 
 from edgecls import Classifier, CountingLine, Events, Line, Pipeline, Polygon, Zone, image, observe
-from edgecls.run.config import Camera
+from edgecls.run.camera import Camera
 from tests.run.drawn_road import LAMP, LINE, Road, road
 from tests.tiny import color_model
 

@@ -11,7 +11,8 @@ from edgecls.events.states import StateSettings
 from edgecls.events.tracker import TrackSettings
 from edgecls.regions.geometry import Line, Polygon
 from edgecls.regions.regions import zones
-from edgecls.run.config import Camera, Config
+from edgecls.run.camera import Camera
+from edgecls.run.config import Config
 from edgecls.sink import JsonlSettings
 
 AREA = Polygon.rectangle(0.1, 0.1, 0.2, 0.2)

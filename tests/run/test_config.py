@@ -14,7 +14,8 @@ from edgecls.events.detector import Events
 from edgecls.health import HealthSettings
 from edgecls.regions.geometry import Line, Polygon
 from edgecls.regions.motion import MotionSettings
-from edgecls.run.config import Camera, Config, check_labels, read_config
+from edgecls.run.camera import Camera
+from edgecls.run.config import Config, check_labels, read_config
 from edgecls.settings.toml_lines import line_of
 from edgecls.sink import ClipSettings, CsvSettings, CutSettings, MqttSettings, QuotaSettings, SqliteSettings
 from edgecls.source import ReadingSettings
@@ -153,7 +154,7 @@ def wrong(old, new):
         (wrong('"bar"', '"bar"\nlook = "both"'), 'look = "both"', 'camera "gate": zone "bar": look must be one of'),
         (wrong('"bay"', '"stop line"'), "[[camera]]\nname = \"north", 'camera "north": there are 2 zones or lines'),
         (wrong("source = 0", ""), "[[camera]]\nname = \"gate", 'camera "gate": source is missing'),
-        (wrong('model = "street.onnx"', ""), "", "model is missing"),
+        (wrong('model = "street.onnx"', ""), "", "there is no model; expected the .onnx file of a classifier"),
         (wrong("fps = 10", "fps = 0"), "fps = 0", 'camera "north": reading.fps must be more than 0, not 0.0'),
         (wrong("${PASSWORD}@10", "${PASSWRD}@10"), "source", 'camera "north": source needs the environment variable PASSWRD'),
         ('model = "m.onnx"\ncamera = []\n', "", "there is no [[camera]]; expected one or more"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgecls import CountingLine, Line, Polygon, ReadingSettings, SourceError
-from edgecls.run.config import Camera
+from edgecls.run.camera import Camera
 from edgecls.run.moment import busiest, picture_of
 from tests.drawn import write_video
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from edgecls import CountingLine, Line, MotionSettings, Polygon, ReadingSettings, TrackSettings, Zone, read_config
-from edgecls.run.config import Camera, Config
+from edgecls.run.camera import Camera
+from edgecls.run.config import Config
 from edgecls.run.notes import UnknownObjects, notes_on
 from tests.run.world import event
 

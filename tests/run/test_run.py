@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from edgecls import ConfigError, Run, read_config
-from edgecls.run.config import Camera, Config
+from edgecls.run.camera import Camera
+from edgecls.run.config import Config
 from edgecls.run.options import from_options
 from edgecls.sink import JsonlSettings, ListSink
 from tests.drawn import gray_levels, write_video

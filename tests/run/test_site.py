@@ -15,8 +15,9 @@ import pytest
 from edgecls import Classifier, ConfigError, Pipeline, SinkError, SourceError, image
 from edgecls.events.states import StateSettings
 from edgecls.frame import StateChange
+from edgecls.run.camera import Camera
 from edgecls.run.cameras import open_cameras
-from edgecls.run.config import Camera, Config
+from edgecls.run.config import Config
 from edgecls.run.site import Site
 from edgecls.sink import ClipSettings, CsvSettings, JsonlSettings, ListSink, SqliteSettings
 from edgecls.source import FakeSource, Merged

@@ -105,6 +105,18 @@ motion.warm_up_s = 1
 motion.around = 0.1
 motion.max_regions = 16
 
+[camera.detector]
+model = "detector.onnx"
+fps = 10
+score = 0.5
+low = 0.2
+classes = ["car", "truck"]
+gate = "motion"
+names = "both"
+classify = ["car"]
+around = 0.1
+max_regions = 16
+
 [camera.health]
 frozen_s = 20
 black_s = 1
@@ -202,7 +214,9 @@ def test_the_file_with_every_setting_is_complete():
     tables = {"Config": SCHEMA, **SCHEMA["$defs"]}
     assert refusal(EVERY_SETTING) == ""
     every = {name for table in tables.values() for name in table["properties"]}
-    assert every - present - {"zone", "line", "reading", "track", "motion", "health", "cut", "shot", "quota"} == set()
+    assert (
+        every - present - {"zone", "line", "reading", "track", "motion", "detector", "health", "cut", "shot", "quota"} == set()
+    )
 
 
 def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
@@ -306,6 +320,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "VideoSettings": {"path": "x.mp4", "quota": {"most_gb": 1}},
     "MqttSettings": {"to": "mqtt://host/topic"},
     "WebhookSettings": {"to": "https://host/path"},
+    "DetectorSettings": {"model": "d.onnx"},
     "TrainConfig": {"data": {"path": "x"}},
 } | {name: {"path": "x"} for name in ("JsonlSettings", "ClipSettings", "SnapshotSettings", "SqliteSettings", "DataConfig")}
 """The other settings that each table needs, besides the one that a test changes."""
