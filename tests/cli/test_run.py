@@ -272,7 +272,7 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str, code: int = 1) 
         (["-s", "text.mp4"], ["text.mp4: not a video that can be decoded (15 bytes); it is text"]),
         (["-s", "empty"], ["empty: the folder contains no picture that OpenCV can read"]),
         (["-c", "97", "--give-up-after", "0"], ["camera 97: cannot be opened", "check the number"]),
-        (["-s", "light.avi", "--sink", "smoke:x"], ["sink 'smoke:x' is not known; expected one of clip, jsonl, snapshot"]),
+        (["-s", "light.avi", "--sink", "smoke:x"], ["sink 'smoke:x' is not known; expected one of clip, explain"]),
         (["-s", "light.avi", "--sink", "video:no/out.mp4"], ["no/out.mp4: the folder no does not exist"]),
         (["-s", "light.avi", "--sink", "jsonl:no/out.jsonl"], ["no/out.jsonl: cannot be written (the folder no does not"]),
         (

