@@ -13,7 +13,7 @@ from edgecls.frame import Box
 if TYPE_CHECKING:
     from edgecls.event import Moment
     from edgecls.events.center_box import CenterBox
-    from edgecls.events.tracker import Step
+    from edgecls.events.track import Step
 
 MOST_RECENT = 1000
 """How many recent boxes of an object are kept: 40 s at 25 frames per second, longer than frames themselves are kept."""

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
 
     from edgecls.frame import Box
 
+OVERLAPS, STACKED, NEAR = 0.3, 0.5, 0.4
+"""A smaller box that overlaps another by this share, or of whose width this share is above or below it, no farther away than
+this share of the larger height, may be a part of it."""
+
 
 class CenterBox(NamedTuple):
     """A box as center (x, y) and size (width, height), in pixels."""
@@ -80,7 +84,23 @@ def off_inside(place: CenterBox, seen: CenterBox) -> tuple[float, float]:
     return off[0], off[1]
 
 
-def _common(one: CenterBox, two: CenterBox) -> float:
+def may_be_part(place: CenterBox, of: CenterBox) -> bool:
+    """Whether a box may show a part of what a larger box shows: it overlaps that box, or is right above or below it."""
+    if place.area > of.area:
+        return False
+    if share(place, of) > OVERLAPS:
+        return True
+    wide, high = _common_sides(place, of)
+    return wide > STACKED * place.width and -high < NEAR * max(place.height, of.height)
+
+
+def _common_sides(one: CenterBox, two: CenterBox) -> tuple[float, float]:
+    """Return the width and height of what two boxes share; negative for a gap between them."""
     wide = min(one.x + one.width / 2, two.x + two.width / 2) - max(one.x - one.width / 2, two.x - two.width / 2)
     high = min(one.y + one.height / 2, two.y + two.height / 2) - max(one.y - one.height / 2, two.y - two.height / 2)
+    return wide, high
+
+
+def _common(one: CenterBox, two: CenterBox) -> float:
+    wide, high = _common_sides(one, two)
     return max(0.0, wide) * max(0.0, high)

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from edgecls.events.rules import CountingLine, Rules
     from edgecls.regions.geometry import Point
 
-CLEAR = 0.01
-"""How far from a line, in fractions of the frame, an object is clearly on one side. One that jitters on the line crosses
-nothing."""
+CLEAR, CLEAR_SHARE = 0.01, 0.15
+"""How far from a line an object is clearly on one side: in fractions of the frame, and of its half extent across the line. One
+that jitters on the line crosses nothing."""
+BOTH_EDGES = 0.3
+"""Both edges of an object must move across a line, each by at least this share of what its center moves. A box that grows
+because it merges with another one moves its center, but only one of its edges."""
 INSIDE, OUTSIDE = "inside", "outside"
 FRAMES, SHARE = 3, 0.6
 """An object enters or leaves a zone when 2 of 3 frames agree, so one that jitters on the border enters once."""
@@ -45,10 +48,18 @@ class ObjectWatch:
         self.zones: set[str] = set()
         """The names of the zones that the object is in now."""
 
-    def move(self, moment: Moment, point: Point) -> None:
-        """Process its position (x, y), in fractions of the frame, in the next frame that shows it."""
+    def move(self, moment: Moment, point: Point, size: Point = (0.0, 0.0), *, seen: Point | None = None) -> None:
+        """Process its position in the next frame that shows it.
+
+        Args:
+            moment: The frame.
+            point: The point (x, y) that is tested against lines and zones, smoothed, in fractions of the frame.
+            size: The width and height of its box, in fractions of the frame.
+            seen: The point as it was seen in this frame, if it was seen by itself. It is where the object is now, while `point`
+                lags behind, so it gives the time of a crossing.
+        """
         for line, side in self._lines:
-            crossed = side.move(line, moment, point)
+            crossed = side.move(line, moment, point, line.line.reach(size) / 2, seen or point)
             if crossed:
                 self._activities.append(crossed)
         for zone, machine in self._zones:
@@ -76,21 +87,28 @@ class ObjectWatch:
 
 @dataclass(slots=True)
 class _Side:
-    """The side of a line that an object is on: its last point clearly on one side, and when it first came to the other."""
+    """The side of a line that an object is on: its last point clearly on one side, how far it reached from there along the
+    line's normal, and when it first came to the other side.
+    """
 
     clear: Point | None = None
+    reach: float = 0.0
     turned: Moment | None = None
 
-    def move(self, line: CountingLine, moment: Moment, point: Point) -> Activity | None:
+    def move(self, line: CountingLine, moment: Moment, point: Point, reach: float, seen: Point) -> Activity | None:
         away = line.line.side(point)
-        clearly = abs(away) >= CLEAR
+        is_clear = abs(away) >= max(CLEAR, CLEAR_SHARE * reach)
         if self.clear is None or (line.line.side(self.clear) > 0) == (away > 0):
-            self.clear, self.turned = point if clearly else self.clear, None
+            if is_clear:
+                self.clear, self.reach = point, reach
+            is_across = self.clear is not None and (line.line.side(seen) > 0) != (away > 0)
+            self.turned = (self.turned or moment) if is_across else None
             return None
         self.turned = self.turned or moment
-        if not clearly:
+        moved = abs(away - line.line.side(self.clear))
+        if not is_clear or moved - abs(reach - self.reach) < BOTH_EDGES * moved:
             return None
         side = line.line.crossed_by(self.clear, point)
-        turned, self.clear, self.turned = self.turned, point, None
+        turned, self.clear, self.reach, self.turned = self.turned, point, reach, None
         name = {"left": line.left, "right": line.right, "": ""}[side]
         return Activity("crossing", line.name, turned, turned, name, line.labels) if side else None

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from edgecls.events.crossings import Activity
     from edgecls.events.observation import Observation
     from edgecls.events.paths import Paths
-    from edgecls.events.tracker import Track
+    from edgecls.events.track import Track
     from edgecls.frame import Detection, StateChange, Unfit
     from edgecls.overlay import Overlay, TrackView
     from edgecls.regions.geometry import Point
@@ -246,10 +246,16 @@ class CameraEvents:
         best_view = self._views.setdefault(track.id, BestView())
         for step in track.take_path():
             point = self._anchor(step.place, size_hw)
-            watch.move(step.moment, point)
+            size = step.place.width / size_hw[1], step.place.height / size_hw[0]
+            watch.move(step.moment, point, size, seen=None if step.box is None else self._anchor(step.box, size_hw))
             self._overlay.move(track.id, step.moment, point)
             best_view.add(step, size_hw)
-        return self._report(track, watch) if track.seen >= self._rules.track.settle else []
+        return self._report(track, watch) if self._is_settled(track) else []
+
+    def _is_settled(self, track: Track) -> bool:
+        """Whether a track is certainly an object."""
+        rule = self._rules.track
+        return track.id in self._reported or (track.apart >= rule.settle and track.travelled >= rule.travel)
 
     def _anchor(self, place: CenterBox, size_hw: tuple[int, int]) -> Point:
         down = place.height / 2 if self._rules.track.anchor == "bottom" else 0.0
@@ -288,7 +294,7 @@ class CameraEvents:
         watch = self._objects.pop(track.id)
         watch.leave()
         self._overlay.forget(track.id)
-        events = self._report(track, watch)
+        events = self._report(track, watch) if self._is_settled(track) else []
         object_event = replace(self._object_event(track), end=track.last)
         del self._views[track.id]
         if track.id not in self._reported:

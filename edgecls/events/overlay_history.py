@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgecls.event import Event, Moment
     from edgecls.events.paths import Paths
     from edgecls.events.rules import Rules
-    from edgecls.events.tracker import Track
+    from edgecls.events.track import Track
     from edgecls.overlay import Point
 
 APART = 0.006

@@ -6,6 +6,8 @@ to the same with constant noise, and greedy matching instead of the Hungarian me
 Boxes come from motion, not from an object detector, so they merge and split (McKenna et al. 2000 track people as such groups):
 
 - Several boxes inside one predicted box are parts of it. If they stay apart for long, they become separate tracks.
+- A track that has hardly been seen by itself, but beside or inside a larger box, was a part of that object: it is not reported,
+  and when they share a box it joins it.
 - Tracks without a box of their own that are predicted inside another track's box share it. They move on as predicted, and
   each side of the box corrects the track that reaches farthest to that side.
 - A box that suddenly becomes much larger than its track also shows something else. The track moves on as predicted inside it.
@@ -14,13 +16,12 @@ Boxes come from motion, not from an object detector, so they merge and split (Mc
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
-from edgecls.events.center_box import CenterBox, center_box, off_inside, off_sides, overlap, share, union
-from edgecls.model.confidence import UNKNOWN
+from edgecls.events.center_box import CenterBox, center_box, may_be_part, off_inside, off_sides, overlap, share, union
+from edgecls.events.track import Track
 from edgecls.settings import check, check_limits, limited
 
 if TYPE_CHECKING:
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
     from edgecls.event import Moment
     from edgecls.frame import Detection
 
-ALPHA, BETA = 0.6, 0.3
-"""Gains of the alpha-beta filter: how far a new box corrects the predicted position, and the speed."""
-SIZE_GAIN = 0.3
-"""How far a new box corrects the size of a confirmed track: low, because arms, legs and shadows come and go."""
 PART = 0.7
 """A box with at least this share of its area inside a predicted box is part of it. An object this far behind another is hidden.
 """
@@ -49,7 +46,10 @@ class TrackSettings:
     Attributes:
         overlap: A box belongs to a track if it overlaps the predicted box by at least this intersection over union (0..1).
         frames: A track is confirmed, and gets its id, after this many frames with a box.
-        settle: A track is reported, with its label, after this many frames. At least `frames`.
+        settle: A track is reported, with its label, after this many frames in which it was not just a part of a larger box.
+            At least `frames`.
+        travel: A track is reported once it has moved this many times its size (the square root of its box's area), so leaves,
+            flags and arms are not objects. It may stand still later.
         lost_s: A track ends this many seconds after its last box.
         anchor: The point of the box that is tested against lines and zones: the "middle" of the box, or of its "bottom" edge,
             where an object that stands on the ground touches it.
@@ -59,6 +59,7 @@ class TrackSettings:
     overlap: float = limited(0.2, above=0, below=1)
     frames: int = limited(4, at_least=1)
     settle: int = limited(8, at_least=1)
+    travel: float = limited(0.5, at_least=0, unit="times the object's size")
     lost_s: float = limited(1.0, above=0, unit="seconds")
     anchor: Literal["middle", "bottom"] = "middle"
     ignore: tuple[str, ...] = ("background",)
@@ -67,58 +68,6 @@ class TrackSettings:
         """Validate the ranges."""
         check_limits(self)
         check("settle", self.settle, self.settle >= self.frames, f"{self.frames} (frames) or more")
-
-
-class Step(NamedTuple):
-    """One track in one frame: its filtered box; and, if it had boxes of its own, the box around them and their label."""
-
-    moment: Moment
-    place: CenterBox
-    box: CenterBox | None = None
-    label: str = ""
-
-
-@dataclass(slots=True)
-class Track:
-    """One moving object.
-
-    Attributes:
-        place: Its predicted box, in pixels.
-        first: The first frame that showed it.
-        last: The last frame that showed it.
-        whole: The last frame in which it had a single box of its own.
-        id: 0 until the track is confirmed.
-        seen: The number of frames that showed it.
-        speed: Along x and y, in pixels per second.
-        path: Its steps since the last `take_path`.
-        votes: The sum of the scores of each label.
-        voters: The number of frames with each label.
-    """
-
-    place: CenterBox
-    first: Moment
-    last: Moment
-    whole: Moment
-    id: int = 0
-    seen: int = 0
-    speed: tuple[float, float] = (0.0, 0.0)
-    path: list[Step] = field(default_factory=list)
-    votes: dict[str, float] = field(default_factory=dict)
-    voters: Counter[str] = field(default_factory=Counter)
-
-    def label(self, leaving_out: Sequence[str] = ()) -> str:
-        """Return the label with the most votes, weighted by score. "unknown" wins only if there is no other label."""
-        known = {label: votes for label, votes in self.votes.items() if label not in (UNKNOWN, *leaving_out)}
-        return max(known, key=lambda label: known[label]) if known else UNKNOWN
-
-    def score(self, label: str) -> float:
-        """Return the mean score (0..1) of the frames with this label."""
-        return self.votes.get(label, 0.0) / max(1, self.voters[label])
-
-    def take_path(self) -> list[Step]:
-        """Return its steps since the last call."""
-        path, self.path = self.path, []
-        return path
 
 
 class Tracker:
@@ -146,7 +95,7 @@ class Tracker:
         self._predict(moment)
         places = [center_box(detection.box) for detection in detections]
         owner = self._match(places)
-        shared = self._share_out(places, owner)
+        shared = self._share_out(places, owner, over)
         grouped = [track for tracks in shared.values() for track in tracks]
         alone = [track for track in self._tracks if not any(track is one for one in grouped)]
         self._take_parts(moment, places, owner, alone)
@@ -154,16 +103,19 @@ class Tracker:
             own = [i for i, of in enumerate(owner) if of is track]
             if own and not self._shows_more(track, moment, union([places[i] for i in own])):
                 largest = detections[max(own, key=lambda i: places[i].area)]
-                _correct(track, moment, [places[i] for i in own], largest.prediction.label)
-                _vote(track, largest)
+                track.correct(moment, [places[i] for i in own], largest.prediction.label)
+                track.vote(largest)
             elif own:
-                _shift(track, moment, off_inside(track.place, places[own[0]]))
-                _seen(track, moment)
+                track.shift(moment, off_inside(track.place, places[own[0]]))
+                track.show(moment)
         for i, tracks in shared.items():
             _correct_group(tracks, moment, places[i])
         for i, of in enumerate(owner):
             if of is None:
                 owner[i] = self._begin(moment, places[i], detections[i])
+        shown = [track for track in self._tracks if track.last == moment]
+        for track in shown:
+            track.apart += not any(may_be_part(track.place, other.place) for other in shown if other is not track)
         for track in self._tracks:
             if not track.id and track.seen >= self._rule.frames:
                 track.id = next(self._ids)
@@ -188,8 +140,7 @@ class Tracker:
         passed_s = moment.time_s - self._now_s
         self._now_s = moment.time_s
         for track in self._tracks:
-            x, y, width, height = track.place
-            track.place = CenterBox(x + track.speed[0] * passed_s, y + track.speed[1] * passed_s, width, height)
+            track.expect(passed_s)
 
     def _match(self, places: Sequence[CenterBox]) -> list[Track | None]:
         """Match boxes and tracks one to one, greedily by overlap. Returns the track of each box."""
@@ -202,8 +153,12 @@ class Tracker:
                 taken.add(n)
         return owner
 
-    def _share_out(self, places: Sequence[CenterBox], owner: list[Track | None]) -> dict[int, list[Track]]:
+    def _share_out(
+        self, places: Sequence[CenterBox], owner: list[Track | None], over: list[Track]
+    ) -> dict[int, list[Track]]:  # fmt: skip
         """Find the boxes that show several tracks: the matched one, and those predicted inside it without a box of their own.
+
+        A track that has hardly been seen by itself was a part of the object: it joins another one, and is added to `over`.
 
         Returns:
             For the index of each such box, its tracks.
@@ -217,7 +172,13 @@ class Tracker:
             of = owner[i]
             if of is not None and of.id:
                 tracks.insert(0, of)
-            owner[i] = tracks[0]
+            proven = [track for track in tracks if track.apart >= self._rule.settle]
+            kept = proven or [max(tracks, key=lambda track: track.place.area)]
+            parts = [track for track in tracks if not any(track is one for one in kept)]
+            self._tracks = [track for track in self._tracks if not any(track is part for part in parts)]
+            over += parts
+            tracks[:] = kept
+            owner[i] = kept[0]
         return {i: tracks for i, tracks in shared.items() if len(tracks) > 1}
 
     def _take_parts(
@@ -254,53 +215,16 @@ class Tracker:
 
     def _begin(self, moment: Moment, place: CenterBox, detection: Detection) -> Track:
         track = Track(place, moment, moment, moment)
-        _seen(track, moment, place, detection.prediction.label)
-        _vote(track, detection)
+        track.show(moment, place, detection.prediction.label)
+        track.vote(detection)
         self._tracks.append(track)
         return track
-
-
-def _correct(track: Track, moment: Moment, seen: Sequence[CenterBox], label: str) -> None:
-    """Correct the predicted box by the observed one, whose parts are `seen`, and record its label."""
-    box, expected = union(seen), track.place
-    _shift(track, moment, (box.x - expected.x, box.y - expected.y))
-    if len(seen) == 1:
-        track.whole = moment
-    gain = SIZE_GAIN if track.id else ALPHA
-    track.place = track.place._replace(
-        width=expected.width + gain * (box.width - expected.width),
-        height=expected.height + gain * (box.height - expected.height),
-    )
-    _seen(track, moment, box, label)
 
 
 def _correct_group(tracks: Sequence[Track], moment: Moment, seen: CenterBox) -> None:
     """Correct tracks that share a box by its sides. Those hidden behind the first one count as not seen."""
     expected = [track.place for track in tracks]
     for track, place in zip(tracks, expected, strict=True):
-        _shift(track, moment, off_sides(place, seen, expected))
+        track.shift(moment, off_sides(place, seen, expected))
         if track is tracks[0] or share(place, expected[0]) < PART:
-            _seen(track, moment)
-
-
-def _shift(track: Track, moment: Moment, off: tuple[float, float]) -> None:
-    """Correct the predicted position and the speed by a share of the error `off`. The first step sets the speed directly, as
-    there is nothing to smooth yet.
-    """
-    passed_s = moment.time_s - track.last.time_s
-    alpha, beta = (1.0, 1.0) if track.seen == 1 else (ALPHA, BETA)
-    if passed_s > 0:
-        track.speed = (track.speed[0] + beta * off[0] / passed_s, track.speed[1] + beta * off[1] / passed_s)
-    track.place = track.place.at(track.place.x + alpha * off[0], track.place.y + alpha * off[1])
-
-
-def _seen(track: Track, moment: Moment, box: CenterBox | None = None, label: str = "") -> None:
-    track.last = moment
-    track.seen += 1
-    track.path.append(Step(moment, track.place, box, label))
-
-
-def _vote(track: Track, detection: Detection) -> None:
-    prediction = detection.prediction
-    track.votes[prediction.label] = track.votes.get(prediction.label, 0.0) + prediction.score
-    track.voters[prediction.label] += 1
+            track.show(moment)

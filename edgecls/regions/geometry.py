@@ -178,6 +178,11 @@ class Line:
         """
         return -_turn(self.start, self.end, point) / math.dist(self.start, self.end)
 
+    def reach(self, size: Point) -> float:
+        """Return how far a box of this width and height extends across the line, in fractions of the frame."""
+        along, down = (end - start for start, end in zip(self.start, self.end, strict=True))
+        return (abs(down) * size[0] + abs(along) * size[1]) / math.dist(self.start, self.end)
+
     def crossed_by(self, before: Point, after: Point) -> str:
         """Return the side, "left" or "right", that a step from `before` to `after` leads to; "" if it does not cross.
 

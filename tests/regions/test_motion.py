@@ -7,8 +7,9 @@ import pytest
 
 from edgecls.errors import ConfigError
 from edgecls.frame import Box, Frame
+from edgecls.regions.exposure import as_exposed
 from edgecls.regions.geometry import Polygon
-from edgecls.regions.motion import Motion, MotionSettings, as_exposed
+from edgecls.regions.motion import Motion, MotionSettings
 
 FPS = 10
 USUAL = MotionSettings()

@@ -95,7 +95,7 @@ source = 0
 when = "motion"
 ignore = [[0.0, 0.0, 1.0, 0.1], [[0, 0], [1, 0], [1, 1]]]
 count_every_s = 60
-track = {overlap = 0.3, frames = 3, settle = 6, lost_s = 2, anchor = "bottom", ignore = ["background"]}
+track = {overlap = 0.3, frames = 3, settle = 6, travel = 1, lost_s = 2, anchor = "bottom", ignore = ["background"]}
 motion.method = "knn"
 motion.width = 200
 motion.smallest = 0.01
@@ -385,7 +385,7 @@ def test_python_refuses_values_that_are_not_numbers(value):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MotionSettings(method="sift"), "method must be one of mog2, knn, not 'sift'"),
+        (lambda: MotionSettings(method="sift"), "method must be one of median, mog2, knn, not 'sift'"),
         (lambda: TrackSettings(anchor="top"), "anchor must be one of middle, bottom, not 'top'"),
         (lambda: StateSettings(unknown="drop"), "unknown must be one of state, ignore, not 'drop'"),
     ],

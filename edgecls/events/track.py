@@ -1,0 +1,123 @@
+"""One track: where a moving object is, how it moves, and what it is called."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgecls.events.center_box import CenterBox, union
+from edgecls.model.confidence import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgecls.event import Moment
+    from edgecls.frame import Detection
+
+ALPHA, BETA = 0.6, 0.3
+"""Gains of the alpha-beta filter: how far a new box corrects the predicted position, and the speed."""
+SIZE_GAIN = 0.3
+"""How far a new box corrects the size of a confirmed track: low, because arms, legs and shadows come and go."""
+
+
+class Step(NamedTuple):
+    """One track in one frame: its filtered box; and, if it had boxes of its own, the box around them and their label."""
+
+    moment: Moment
+    place: CenterBox
+    box: CenterBox | None = None
+    label: str = ""
+
+
+@dataclass(slots=True)
+class Track:
+    """One moving object.
+
+    Attributes:
+        place: Its predicted box, in pixels.
+        first: The first frame that showed it.
+        last: The last frame that showed it.
+        whole: The last frame in which it had a single box of its own.
+        id: 0 until the track is confirmed.
+        seen: The number of frames that showed it.
+        apart: The number of frames that showed it by itself, not as what may be a part of a larger one.
+        origin: Its box in the first frame.
+        travelled: How far it has been from there, as a share of its size.
+        speed: Along x and y, in pixels per second.
+        path: Its steps since the last `take_path`.
+        votes: The sum of the scores of each label.
+        voters: The number of frames with each label.
+    """
+
+    place: CenterBox
+    first: Moment
+    last: Moment
+    whole: Moment
+    id: int = 0
+    seen: int = 0
+    apart: int = 0
+    origin: CenterBox | None = None
+    travelled: float = 0.0
+    speed: tuple[float, float] = (0.0, 0.0)
+    path: list[Step] = field(default_factory=list)
+    votes: dict[str, float] = field(default_factory=dict)
+    voters: Counter[str] = field(default_factory=Counter)
+
+    def label(self, leaving_out: Sequence[str] = ()) -> str:
+        """Return the label with the most votes, weighted by score. "unknown" wins only if there is no other label."""
+        known = {label: votes for label, votes in self.votes.items() if label not in (UNKNOWN, *leaving_out)}
+        return max(known, key=lambda label: known[label]) if known else UNKNOWN
+
+    def score(self, label: str) -> float:
+        """Return the mean score (0..1) of the frames with this label."""
+        return self.votes.get(label, 0.0) / max(1, self.voters[label])
+
+    def take_path(self) -> list[Step]:
+        """Return its steps since the last call."""
+        path, self.path = self.path, []
+        return path
+
+    def expect(self, passed_s: float) -> None:
+        """Predict its box after so many seconds."""
+        x, y, width, height = self.place
+        self.place = CenterBox(x + self.speed[0] * passed_s, y + self.speed[1] * passed_s, width, height)
+
+    def correct(self, moment: Moment, seen: Sequence[CenterBox], label: str) -> None:
+        """Correct the predicted box by the observed one, whose parts are `seen`, and record its label."""
+        box, expected = union(seen), self.place
+        self.shift(moment, (box.x - expected.x, box.y - expected.y))
+        if len(seen) == 1:
+            self.whole = moment
+        gain = SIZE_GAIN if self.id else ALPHA
+        self.place = self.place._replace(
+            width=expected.width + gain * (box.width - expected.width),
+            height=expected.height + gain * (box.height - expected.height),
+        )
+        self.show(moment, box, label)
+
+    def shift(self, moment: Moment, off: tuple[float, float]) -> None:
+        """Correct the predicted position and the speed by a share of the error `off`. The first step sets the speed directly,
+        as there is nothing to smooth yet.
+        """
+        passed_s = moment.time_s - self.last.time_s
+        alpha, beta = (1.0, 1.0) if self.seen == 1 else (ALPHA, BETA)
+        if passed_s > 0:
+            self.speed = (self.speed[0] + beta * off[0] / passed_s, self.speed[1] + beta * off[1] / passed_s)
+        self.place = self.place.at(self.place.x + alpha * off[0], self.place.y + alpha * off[1])
+
+    def show(self, moment: Moment, box: CenterBox | None = None, label: str = "") -> None:
+        """Record that a frame shows it, with its own box and label if it has one."""
+        self.last = moment
+        self.seen += 1
+        self.path.append(Step(moment, self.place, box, label))
+        self.origin = self.origin or self.place
+        away = math.hypot(self.place.x - self.origin.x, self.place.y - self.origin.y)
+        self.travelled = max(self.travelled, away / math.sqrt(self.place.area))
+
+    def vote(self, detection: Detection) -> None:
+        """Count the label of its box in a frame."""
+        prediction = detection.prediction
+        self.votes[prediction.label] = self.votes.get(prediction.label, 0.0) + prediction.score
+        self.voters[prediction.label] += 1
