@@ -253,9 +253,7 @@ class CameraEvents:
         return self._report(track, watch) if self._is_settled(track) else []
 
     def _is_settled(self, track: Track) -> bool:
-        """Whether a track is certainly an object."""
-        rule = self._rules.track
-        return track.id in self._reported or (track.apart >= rule.settle and track.travelled >= rule.travel)
+        return track.id in self._reported or track.is_settled(self._rules.track.settle, self._rules.track.travel)
 
     def _anchor(self, place: CenterBox, size_hw: tuple[int, int]) -> Point:
         down = place.height / 2 if self._rules.track.anchor == "bottom" else 0.0

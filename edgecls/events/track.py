@@ -74,6 +74,10 @@ class Track:
         """Return the mean score (0..1) of the frames with this label."""
         return self.votes.get(label, 0.0) / max(1, self.voters[label])
 
+    def is_settled(self, frames: int, travel: float) -> bool:
+        """Whether it is certainly an object: seen by itself in so many frames, and so far from where it came from."""
+        return self.apart >= frames and self.travelled >= travel
+
     def take_path(self) -> list[Step]:
         """Return its steps since the last call."""
         path, self.path = self.path, []

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 NEAR = 0.05
 """An object that is never farther from a line than this on one side, in fractions of the frame, appeared or vanished there."""
+ROOM = 0.08
+"""At a better place, objects are seen at least this far on both sides: most of them whole, which a crossing needs."""
 BACK_S = 2.0
 """A crossing that is followed by one in the other direction within this time came straight back."""
 ALONG_DEG = 30.0
@@ -259,7 +261,7 @@ class LineJudge:
         """Return the report with a better place, if there is one."""
 
         def score(place: Line, offsets: Sequence[float]) -> NDArray[np.int64]:
-            found = passing(place, np.array(offsets), paths, NEAR)
+            found = passing(place, np.array(offsets), paths, ROOM)
             return found.paths - (found.more_crossings if report.is_recrossed else 0)
 
         start = (turned(line, paths, NEAR, self._size_hw) if report.is_along else None) or line
