@@ -140,7 +140,7 @@ def _from_options(
     reading: ReadingSettings, health: bool,
 ) -> Config:  # fmt: skip
     """Build the configuration from the options, and add stdout unless it is quiet."""
-    from edgecls.detect.settings import DetectorSettings
+    from edgecls.detect.settings import detector_settings
     from edgecls.regions.motion import MotionSettings
     from edgecls.regions.regions import parse_lines, parse_zones
     from edgecls.run.options import from_options, with_plain_logs
@@ -153,7 +153,7 @@ def _from_options(
             zones=parse_zones(zones),
             lines=parse_lines(lines),
             motion=MotionSettings() if motion else None,
-            detector=DetectorSettings(detector, names="both" if overrides.model else "detector") if detector else None,
+            detector=detector_settings(detector, overrides.model),
             reading=reading,
             health=health,
         )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from edgecls.detect.class_map import ClassMap  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.detected import Names  # noqa: TC001
 from edgecls.settings import check, check_limits, limited
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +51,10 @@ class DetectorSettings:
         check("low", self.low, self.low <= self.score, f"at most score ({self.score:g})")
         good = not self.classify or self.names == "both"
         check("classify", list(self.classify), good, f'left out with names = "{self.names}"; it is for names = "both"')
+
+
+def detector_settings(given: str | Path | DetectorSettings | None, model: str | Path | None) -> DetectorSettings | None:
+    """Return the settings of a detector that is given by its file: with a model both name its objects, else it does."""
+    if given is None or isinstance(given, DetectorSettings):
+        return given
+    return DetectorSettings(str(given), names="both" if model else "detector")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgecls.detect.settings import DetectorSettings
 from edgecls.errors import ConfigError
 from edgecls.events.rules import CountingLine, Zone
 from edgecls.files.advice import kind_of
@@ -20,8 +21,8 @@ _NUMBERS = {"zones": "(x, y, width, height)", "lines": "(x1, y1, x2, y2)"}
 
 
 def check_arguments(
-    *, config: object, model: object, sources: object, zones: object, lines: object, motion: object, sinks: object,
-    spool: object, say: object,
+    *, config: object, model: object, sources: object, zones: object, lines: object, motion: object, detector: object,
+    sinks: object, spool: object, say: object,
 ) -> None:  # fmt: skip
     """Raise ConfigError for an argument of `Run` that has the wrong type."""
     check_config(config)
@@ -32,6 +33,8 @@ def check_arguments(
     _check_named("lines", lines, CountingLine)
     if not isinstance(motion, bool | MotionSettings):
         raise _wrong("motion", "True, False or MotionSettings(...)", motion)
+    if not (detector is None or isinstance(detector, str | Path | DetectorSettings)):
+        raise _wrong("detector", "the path of an .onnx file, or DetectorSettings(...)", detector)
     _check_sinks(sinks)
     if not (spool is None or isinstance(spool, str | Path)):
         raise _wrong("spool", "the path of a folder", spool)

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from edgecls.detect.settings import DetectorSettings, detector_settings
 from edgecls.errors import ConfigError
 from edgecls.log import Say, log_warning
 from edgecls.regions.motion import MotionSettings
@@ -60,7 +61,7 @@ class Run:
                     print(event.camera, event.kind, event.label)
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is an option of the command
         self,
         config: Config | str | Path | None = None,
         *,
@@ -69,6 +70,7 @@ class Run:
         zones: Mapping[str, Sequence[float]] | Sequence[Zone] | None = None,
         lines: Mapping[str, Sequence[float]] | Sequence[CountingLine] | None = None,
         motion: bool | MotionSettings = False,
+        detector: str | Path | DetectorSettings | None = None,
         sinks: Sequence[str | SinkSettings] = (),
         spool: str | Path | None = None,
         say: Say = log_warning,
@@ -77,7 +79,7 @@ class Run:
         """Load the model, open the cameras and the sinks.
 
         Args:
-            config: The path of a cameras.toml, or a `Config`. Without it, `model` and `sources` are required.
+            config: The path of a cameras.toml, or a `Config`. Without it, `sources` are required, and `model` or `detector`.
             model: The .onnx file; overrides the model in `config`.
             sources: Camera numbers or devices, video files, folders of pictures and URLs, each with an optional name:
                 "gate=rtsp://10.0.0.7/1". Cannot be combined with `config`.
@@ -88,6 +90,8 @@ class Run:
                 of your own. Cannot be combined with `config`.
             motion: Whether to classify and track moving objects instead of the whole frame, or what counts as motion. Lines and
                 zones of objects imply it. Cannot be combined with `config`.
+            detector: A detector that finds the objects instead: its file, or its settings. Given its file, it names the
+                objects, and with a model both do, such as "vehicle/van". Cannot be combined with `config`.
             sinks: Where results and events go besides the caller: specifications such as "jsonl:out.jsonl", or settings. They
                 are added to those in `config`.
             spool: Folder for events that wait for delivery; default as in `open_sink`.
@@ -106,10 +110,12 @@ class Run:
         self.last_events: list[Event] = []
         """Events that ended because the run ended; empty until then."""
         check_arguments(
-            config=config, model=model, sources=sources, zones=zones, lines=lines, motion=motion, sinks=sinks, spool=spool,
-            say=say,
+            config=config, model=model, sources=sources, zones=zones, lines=lines, motion=motion, detector=detector,
+            sinks=sinks, spool=spool, say=say,
         )  # fmt: skip
-        config = _configured(config, model, sources, zones=zones, lines=lines, motion=motion, sinks=sinks)
+        config = _configured(
+            config, model, sources, zones=zones, lines=lines, motion=motion, detector=detector, sinks=sinks
+        )  # fmt: skip
         classifier, detectors = load_classifier(config, say), Detectors.load(config, say)
         with ExitStack() as stack:
             self.frames: Merged = stack.enter_context(open_cameras(config, classifier=classifier, say=say))
@@ -228,19 +234,25 @@ def _configured(
     zones: Mapping[str, Sequence[float]] | Sequence[Zone] | None,
     lines: Mapping[str, Sequence[float]] | Sequence[CountingLine] | None,
     motion: bool | MotionSettings,
+    detector: str | Path | DetectorSettings | None = None,
     sinks: Sequence[str | SinkSettings],
 ) -> Config:
     """Build the configuration from the arguments of `Run`."""
     texts = tuple(sink for sink in sinks if isinstance(sink, str))
     outs = tuple(sink for sink in sinks if not isinstance(sink, str))
     if config is None:
-        if model is None or not sources:
+        if (model is None and detector is None) or not sources:
             raise ConfigError("expected a config, or a model and sources")
         settings = (MotionSettings() if motion else None) if isinstance(motion, bool) else motion
-        options = from_options(model, sources, zones=zones, lines=lines, motion=settings, sinks=texts, sink=outs)
+        options = from_options(
+            model or "", sources, zones=zones, lines=lines, motion=settings, detector=detector_settings(detector, model),
+            sinks=texts, sink=outs,
+        )  # fmt: skip
         found = with_plain_logs(options)
-    elif sources or zones or lines or motion:
-        raise ConfigError("sources, zones, lines and motion cannot be combined with config; put them into cameras.toml")
+    elif sources or zones or lines or motion or detector:
+        raise ConfigError(
+            "sources, zones, lines, motion and detector cannot be combined with config; put them into cameras.toml"
+        )
     else:
         found = _read(config)
         found = replace(found, model=str(model or found.model), sinks=(*found.sinks, *texts), sink=(*found.sink, *outs))

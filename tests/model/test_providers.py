@@ -172,10 +172,10 @@ class Part:
         return [types.SimpleNamespace(op_type=operator) for operator in self.operators]
 
 
-def started_with(monkeypatch, device: str, *parts: Part, model: bytes = MODEL) -> tuple[list, object]:
+def started_with(monkeypatch, device: str, *parts: Part, model: bytes = MODEL, **more) -> tuple[list, object]:
     """What ONNX Runtime is asked for when a session starts on a device: providers with their options, and session options.
 
-    `parts` are what the session says of its graph.
+    `parts` are what the session says of its graph; `more` are further arguments of `open_session`.
     """
     asked: list = []
 
@@ -195,7 +195,7 @@ def started_with(monkeypatch, device: str, *parts: Part, model: bytes = MODEL) -
     onnxruntime_session = REAL_SESSION(MODEL, providers=["CPUExecutionProvider"])
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [providers.PROVIDERS[device].name])
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
-    assert providers.open_session(model, "m.onnx", device).device == device
+    assert providers.open_session(model, "m.onnx", device, **more).device == device
     return asked[-1]
 
 
@@ -255,6 +255,17 @@ def test_the_sums_are_done_where_it_was_asked_for(monkeypatch, tmp_path, device,
     started_with(monkeypatch, device, Part(other, "Cast"), Part(asked_for, "Conv", "MatMul", "Softmax"))
     with pytest.raises(DeviceError, match=rf"device {device}: it leaves {operator} to .* in m\.onnx; export it as fp32"):
         started_with(monkeypatch, device, Part(other, "Cast", operator), Part(asked_for, "Softmax"))
+
+
+def test_a_detector_may_leave_cheap_operators_to_the_cpu(monkeypatch):
+    """Shapes and indices, but none of the sums."""
+    entry, cpu = "session.disable_cpu_ep_fallback", "CPUExecutionProvider"
+    cuda = providers.PROVIDERS["cuda"].name
+    parts = Part(cpu, "Gather", "TopK"), Part(cuda, "Conv")
+    with pytest.raises(RuntimeError, match="does not have configuration"):
+        started_with(monkeypatch, "cuda", *parts, cheap_on_cpu=True)[1].get_session_config_entry(entry)
+    with pytest.raises(DeviceError, match=r"device cuda: it leaves Conv to CPU in m\.onnx"):
+        started_with(monkeypatch, "cuda", Part(cpu, "Conv"), Part(cuda, "MatMul"), cheap_on_cpu=True)
 
 
 def test_a_graph_is_kept_off_the_cpu(monkeypatch):

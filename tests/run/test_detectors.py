@@ -121,6 +121,20 @@ labels = ["vehicle/car"]
     assert [event for event in again if "event" in event] == events
 
 
+def test_a_program_gives_the_detector_as_an_argument(world):
+    """Its file, or its settings; not together with a cameras.toml."""
+    line = {"middle": (0.5, 0.0, 0.5, 1.0)}
+    for model, label in ((None, "red"), (world / "kinds.onnx", "red/car")):
+        with Run(detector=world / "colors.onnx", model=model, sources=[world / "red.avi"], lines=line, say=print) as run:
+            assert crossings([event for _, events in run for event in events]) == [(label, "left")]
+    with pytest.raises(ConfigError, match=r"sources, zones, lines, motion and detector cannot be combined with config"):
+        Run(config(world), detector=world / "colors.onnx")
+    with pytest.raises(ConfigError, match=r"detector must be the path of an \.onnx file, or DetectorSettings\(\.\.\.\), not 7"):
+        Run(detector=7, sources=[world / "red.avi"])
+    with pytest.raises(ConfigError, match="expected a config, or a model and sources"):
+        Run(detector=world / "colors.onnx")
+
+
 def test_a_gate_opens_when_something_moves(world):
     """The detector rests until then; with when = "motion" so does everything."""
     shots = [painted(SIZE_HW)] * 50 + [painted(SIZE_HW, green=(left, 40, left + 40, 90)) for left in range(0, 140, 6)]

@@ -24,7 +24,7 @@ from edgecls.detect.input import DetectorFit, DetectorInput, Order
 from edgecls.errors import ConfigError, EdgeclsError, ExportError, ModelError
 from edgecls.export.adopt.foreign import names_in
 from edgecls.export.adopt.preprocessing import Answers, Feed
-from edgecls.export.adopt.probe_images import PLAIN, drawn
+from edgecls.export.adopt.probe_images import drawn
 from edgecls.export.build import refuse_same, writable
 from edgecls.export.detector.graph import Original, converted
 from edgecls.export.detector.source import Source, open_detector
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 PROBES = (0, 1, 8)
 """Which of the generated pictures are compared: two plain ones and one of noise."""
+GOLDEN_CHOICES = 3
+"""The golden picture is the one of so many plain ones with the highest scores."""
 BACKGROUND = ("__background__", "background")
 """How makers that count classes from 1 call the class 0."""
 
@@ -221,7 +223,7 @@ def _share(made: Detector, expected: dict[str, Any], picture: Any) -> float:
 def _golden(made: Detector) -> GoldenBoxes:
     """Return the plain picture with the highest scores, and its boxes."""
     found = []
-    for picture in drawn((*SIZE_HW, 3))[:PLAIN]:
+    for picture in drawn((*SIZE_HW, 3))[:GOLDEN_CHOICES]:
         frame = image.as_frame(picture, "", 0, time_s=0.0, captured_at=0.0)
         found.append(GoldenBoxes(picture, _rounded(made.detect(frame, low=0.0).best_first(MOST))))
     return max(found, key=lambda golden: float(golden.expected.scores.sum()))
