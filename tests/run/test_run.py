@@ -105,7 +105,7 @@ def test_another_thread_changes_a_run(light_model, lamp, tmp_path):
     [
         ({}, "expected a config, or a model and sources"),
         ({"model": "m.onnx"}, "expected a config, or a model and sources"),
-        ({"config": "cameras.toml", "sources": [0]}, "sources, zones, lines, motion and detector cannot be combined with config"),
+        ({"config": "cameras.toml", "sources": [0]}, "motion and detector cannot be combined with config"),
         (
             {"model": "m.onnx", "sources": [0], "zones": {"bay": (0.5, 0.5, 0.6, 0.1)}},
             r"zone bay: \[0.5, 0.5, 0.6, 0.1\] reaches from \(0.5, 0.5\) to \(1.1, 0.6\), which is outside",
