@@ -14,6 +14,7 @@ import pytest
 
 from edgecls import ConfigError, DetectorSettings, Line, ModelError, MotionSettings, Polygon, Run, adopt_detector, read_config
 from edgecls.events.rules import CountingLine, Zone
+from edgecls.events.tracker import TrackSettings
 from edgecls.run.camera import Camera
 from edgecls.run.config import Config
 from edgecls.sink import JsonlSettings
@@ -138,12 +139,23 @@ def test_a_program_gives_the_detector_as_an_argument(world):
 def test_a_gate_opens_when_something_moves(world):
     """The detector rests until then; with when = "motion" so does everything."""
     shots = [painted(SIZE_HW)] * 50 + [painted(SIZE_HW, green=(left, 40, left + 40, 90)) for left in range(0, 140, 6)]
+    wall = np.random.default_rng(0).integers(65, 115, (16, 24, 1)).repeat(8, 0).repeat(8, 1).repeat(3, 2).astype(np.uint8)
+    shots = [np.where((shot == 90).all(2, keepdims=True), wall, shot) for shot in shots]
     write_video(world / "later.avi", shots)
     for change in ({"gate": "motion"}, {"when": "motion"}):
         found = config(world, source=str(world / "later.avi"), motion=MotionSettings(warm_up_s=1.0), **change)
         looked = [i for i, result in enumerate(ran(found)[0]) if result.detections]
         assert len(looked) >= 8
         assert min(looked) in (50, 51, 52)
+
+
+def test_what_stands_still_is_found_and_reported_if_wanted(world):
+    """Motion cannot see it. By default a track is reported when it has moved."""
+    write_video(world / "still.avi", [painted(SIZE_HW, blue=(60, 40, 100, 90))] * 50)
+    for travel, expected in ((0.0, [("object", "blue")]), (0.5, [])):
+        track = TrackSettings(travel=travel)
+        _, events = ran(config(world, source=str(world / "still.avi"), track=track, line=()))
+        assert [(event.kind, event.label) for event in events if event.end is None] == expected
 
 
 def test_areas_to_ignore_and_zones_of_objects_work_as_with_motion(world):
