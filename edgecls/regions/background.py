@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 
 from edgecls.image.opencv import cv2
+from edgecls.regions.components import components
 from edgecls.regions.exposure import as_exposed
 
 if TYPE_CHECKING:
@@ -163,11 +164,11 @@ class Background:
         correlate. For an area without texture the answer is always False.
         """
         around = _grown(here, 2, self.picture.shape)
-        inner = self.picture[around][1:-1, 1:-1].astype(np.float32)
-        if min(inner.shape) < SMALLEST_SIDE or float(inner.std()) <= PLAIN:
+        inner = self.picture[around][1:-1, 1:-1]
+        if min(inner.shape) < SMALLEST_SIDE or float(cv2.meanStdDev(inner)[1][0, 0]) <= PLAIN:
             return False
-        picture = self.exposed[around].astype(np.float32)
-        return float(cv2.matchTemplate(picture, inner, cv2.TM_CCOEFF_NORMED).max()) > ALIKE
+        levels, own = self.exposed[around].astype(np.float32), inner.astype(np.float32)  # of bytes it would take twice as long
+        return float(cv2.matchTemplate(levels, own, cv2.TM_CCOEFF_NORMED).max()) > ALIKE
 
     def update(self, busy: Picture, foreground: Picture, time_s: float) -> None:
         """Follow the light where the background is seen, and take in what has stood still.
@@ -242,8 +243,8 @@ class Background:
         if not static.any():
             return
         closed = cv2.morphologyEx(static.astype(np.uint8), cv2.MORPH_CLOSE, _SQUARE)
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(closed)
-        for i, (left, top, width, height, pixels) in enumerate(stats[1:].tolist(), 1):
+        labels, stats = components(closed)
+        for i, (left, top, width, height, pixels) in enumerate(stats[1:], 1):
             here = slice(top, top + height), slice(left, left + width)
             mask = labels[here] == i
             unchanged_s = float(np.median(self._unchanged_s[here][mask]))

@@ -6,7 +6,6 @@ therefore first brought to the same exposure, with the tone curve that most pixe
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -14,8 +13,6 @@ import numpy as np
 from edgecls.image.opencv import cv2
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from edgecls.frame import Picture
 
 CURVE_POINTS = 16
@@ -39,14 +36,17 @@ def as_exposed(picture: Picture, like: Picture) -> Picture:
         `picture` with the exposure of `like`: (H, W) uint8.
     """
     both = cv2.calcHist([like, picture], [0, 1], None, [256, 256], [0, 256, 0, 256])  # sorting the pixels takes 3 times as long
-    pixels = both.sum(axis=1)
-    middle = np.cumsum(pixels) - pixels / 2
-    ends = np.searchsorted(middle, np.arange(CURVE_POINTS + 1) * picture.size / CURVE_POINTS)
-    parts = [slice(a, b) for a, b in pairwise(ends.tolist()) if pixels[a:b].sum() >= FEWEST_PIXELS]
-    if not parts:
+    pixels = np.cumsum(both.sum(axis=1))
+    middle = pixels - np.diff(pixels, prepend=0) / 2
+    starts = np.unique(np.searchsorted(middle, np.arange(CURVE_POINTS) * picture.size / CURVE_POINTS))
+    parts = np.add.reduceat(both, starts, axis=0)
+    counts = parts.sum(axis=1)
+    known = counts >= FEWEST_PIXELS
+    if not known.any():
         return picture
-    target = np.array([part.start + _median(pixels[part]) for part in parts])
-    level = np.maximum.accumulate([float(_median(both[part].sum(axis=0))) for part in parts])
+    target = np.searchsorted(pixels, np.cumsum(counts)[known] - counts[known] / 2).astype(np.float64)
+    medians = (np.cumsum(parts[known], axis=1) < counts[known, None] / 2).sum(axis=1)
+    level = np.maximum.accumulate(medians.astype(np.float64))
     if np.abs(target - level).max() < SAME:
         return picture
     levels, which = np.unique(level, return_inverse=True)
@@ -57,8 +57,3 @@ def as_exposed(picture: Picture, like: Picture) -> Picture:
         np.arange(256), [*black, *levels, *([255.0] if bright else [])], [*black, *targets, *([white] if bright else [])]
     )
     return cast("Picture", cv2.LUT(picture, np.clip(curve + 0.5, 0, 255).astype(np.uint8)))
-
-
-def _median(counts: NDArray[np.float32]) -> int:
-    """Return the median level of a histogram."""
-    return int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))

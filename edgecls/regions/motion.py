@@ -11,6 +11,7 @@ from edgecls import image
 from edgecls.frame import MOTION, Box, Region
 from edgecls.image.opencv import cv2
 from edgecls.regions.background import FEWEST_PIXELS, Background
+from edgecls.regions.components import components
 from edgecls.settings import check, check_limits, limited
 
 if TYPE_CHECKING:
@@ -118,10 +119,10 @@ class Motion:
         high, wide = foreground.shape
         gap = [max(3, round(wide * share)) | 1 for share in (GAP_ABOVE, GAP_BESIDE)]
         joined = cv2.morphologyEx(foreground, cv2.MORPH_CLOSE, np.ones(gap, np.uint8))
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
+        labels, stats = components(joined)
         parts = {
             i: [left, top, width, height]
-            for i, (left, top, width, height, _) in enumerate(stats[1:].tolist(), 1)
+            for i, (left, top, width, height, _) in enumerate(stats[1:], 1)
             if width * height >= rule.smallest * wide * high and min(width, height) >= THINNEST
         }
         order = list(parts)
