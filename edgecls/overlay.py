@@ -82,6 +82,7 @@ class Overlay:
         ignored_labels: Moving objects with these labels are drawn as ignored.
         tracks: All confirmed tracks. Only in a run with a debug video, as it takes time to collect them.
         crossings: What was counted with this frame. Only in a run with a debug video.
+        carried: Tracks that are drawn although the frame has no detections, because the detector did not look at it.
     """
 
     areas: tuple[Area, ...] = ()
@@ -90,3 +91,4 @@ class Overlay:
     ignored_labels: tuple[str, ...] = ()
     tracks: tuple[TrackView, ...] = ()
     crossings: tuple[Crossed, ...] = ()
+    carried: tuple[TrackView, ...] = ()

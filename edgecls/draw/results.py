@@ -13,16 +13,17 @@ import numpy as np
 
 from edgecls.draw.plates import Plates
 from edgecls.draw.spots import overlaps
-from edgecls.frame import MOTION, Box
+from edgecls.frame import MOTION, Box, Detection, Prediction
 from edgecls.model.confidence import UNKNOWN
+from edgecls.overlay import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edgecls.draw.plates import Color
     from edgecls.draw.steady import Steady
-    from edgecls.frame import Detection, Picture, Result
-    from edgecls.overlay import Area, Mark, Overlay, OverlayLine, Point
+    from edgecls.frame import Picture, Result
+    from edgecls.overlay import Area, Overlay, OverlayLine, Point, TrackView
 
 SURE, UNSURE, NEW, STAMP, FAULT = (60, 140, 20), (30, 90, 220), (150, 40, 140), (40, 40, 40), (20, 20, 190)
 """Blue-green-red: a certain label, an uncertain one, "unknown", camera and time, a fault of the camera."""
@@ -52,7 +53,8 @@ def draw(result: Result, steady: Steady | None = None) -> Picture:
     plates = Plates(picture, steady=steady, time_s=result.frame.time_s)
     overlay = result.overlay
     marks = overlay.marks if overlay and len(overlay.marks) == len(result.detections) else (None,) * len(result.detections)
-    shown = sorted(map(_Shown, result.detections, marks), key=_importance)
+    carried = [_carried(track, picture) for track in overlay.carried] if overlay else []
+    shown = sorted([*map(_Shown, result.detections, marks), *carried], key=_importance)
     if overlay:
         draw_outlines(picture, overlay)
     named = {area.name for area in overlay.areas} if overlay else set()
@@ -128,6 +130,16 @@ class _Shown(NamedTuple):
         if self.mark is not None:
             return self.mark.is_ignored
         return self.is_object and overlay is not None and self.detection.prediction.label in overlay.ignored_labels
+
+
+def _carried(track: TrackView, picture: Picture) -> _Shown:
+    """Return a track as if the frame had a detection of it, at its predicted box."""
+    height, width = picture.shape[:2]
+    left, right = sorted(min(max(side, 0), width) for side in track.box[::2])
+    top, bottom = sorted(min(max(side, 0), height) for side in track.box[1::2])
+    prediction = Prediction(track.label, track.score, -1, ())
+    mark = Mark(track.track_id, track.label, track.score, track.path, track.is_ignored)
+    return _Shown(Detection(Box(left, top, right, bottom), prediction, MOTION), mark)
 
 
 def _hidden(labels: int) -> str:

@@ -29,7 +29,7 @@ from edgecls.events.detector import Events
 from edgecls.events.explained import explained
 from edgecls.events.observation import observe
 from edgecls.files.locks import of_run
-from edgecls.frame import GONE, StateChange
+from edgecls.frame import GONE, MOTION, StateChange
 from edgecls.health import Health
 from edgecls.log import Say, log_warning
 from edgecls.regions.regions import by_camera
@@ -52,10 +52,15 @@ if TYPE_CHECKING:
     from edgecls.frame import Result
     from edgecls.health import HealthSettings
     from edgecls.model.classifier import Classifier
+    from edgecls.overlay import TrackView
     from edgecls.run.camera import Camera
     from edgecls.run.config import Config
     from edgecls.sink import Sink, SinkSettings, Spooled
     from edgecls.source import Merged
+
+
+CARRIED_STEPS = 1.5
+"""An object is drawn for this many times the detector's interval after it was seen."""
 
 
 class Site:
@@ -99,6 +104,7 @@ class Site:
         self._demand = demand_of(config, classifier)
         self._regions = {camera.name: self._detectors.regions(config, camera) for camera in config.camera}
         self.regions = by_camera(self._regions)
+        self._detector_fps = _detector_fps(config)
         self.health = Health(_health(config))
         self.events = Events(_rules(config), model=config.model_name)
         self._motion_checks = MotionChecks(say)
@@ -114,6 +120,9 @@ class Site:
         is_explained = any(sink.explains for sink in self.sinks)
         camera = result.frame.camera
         overlay = explained(self.events, camera, events) if is_explained else self.events.overlay(camera)
+        if camera in self._detector_fps and not any(one.region == MOTION for one in result.detections):
+            tracks = _lasting(self.events.tracks(camera), result.frame.time_s, self._detector_fps[camera])
+            overlay = replace(overlay, carried=tracks)
         result = replace(result, overlay=overlay)
         for sink in self.sinks:
             sink.write(result)
@@ -210,6 +219,7 @@ class Site:
         self._frames.change((*plan.gone, *plan.reopened), plan.sources)
         self._regions |= plan.regions
         self._detectors.use(config)
+        self._detector_fps = _detector_fps(config)
         leaving = self._change_sinks(plan)
         self.config, self._demand = config, plan.demand
         return leaving
@@ -271,6 +281,15 @@ def _looks_alike(before: Camera, after: Camera) -> bool:
 
 def _rules(config: Config) -> dict[str, Rules]:
     return {camera.name: camera.rules for camera in config.camera}
+
+
+def _detector_fps(config: Config) -> dict[str, float]:
+    return {camera.name: camera.detector.fps for camera in config.camera if camera.detector is not None}
+
+
+def _lasting(tracks: Iterable[TrackView], now_s: float, fps: float) -> tuple[TrackView, ...]:
+    """Return the tracks that the detector saw when it last looked."""
+    return tuple(track for track in tracks if now_s - track.last_s <= CARRIED_STEPS / fps)
 
 
 def _health(config: Config) -> dict[str, HealthSettings]:

@@ -11,8 +11,8 @@ from edgecls.draw import plates as plates_of
 from edgecls.draw.lettering import drawable
 from edgecls.draw.results import FAULT, IGNORED, LINE, NEW, SURE, UNSURE, ZONE, draw
 from edgecls.event import Moment
-from edgecls.frame import Box, Detection, Result, Timing, Unfit
-from edgecls.overlay import Area, Mark, Overlay, OverlayLine
+from edgecls.frame import MOTION, Box, Detection, Result, Timing, Unfit
+from edgecls.overlay import Area, Mark, Overlay, OverlayLine, TrackView
 from tests.run.world import frame, result, said
 
 
@@ -25,6 +25,18 @@ def test_the_frame_is_not_changed():
     assert (picture != before).any()
     assert (one.bgr() == before).all()
     assert picture.flags.writeable
+
+
+def test_a_track_that_is_carried_looks_like_a_detection():
+    """On a frame that the detector did not look at: the box, clipped to the frame, the label and the path."""
+    one = frame(level=100, size_hw=(240, 320))
+    path = ((0.2, 0.5), (0.5, 0.5))
+    view = TrackView(3, "car", 0.9, (100, 60, 400, 120), first_s=0, last_s=1, seen=9, settle=8, votes=(), path=path)
+    carried = draw(replace(result(one), detections=(), overlay=Overlay(carried=(view,))))
+    found = Detection(Box(100, 60, 320, 120), said("car", 0.9), MOTION)
+    seen = draw(replace(result(one, found), overlay=Overlay(marks=(Mark(3, "car", 0.9, path),))))
+    assert (carried == seen).all()
+    assert (carried != one.bgr()).any()
 
 
 def test_frames_are_read_only():

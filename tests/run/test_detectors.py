@@ -17,7 +17,7 @@ from edgecls.events.rules import CountingLine, Zone
 from edgecls.events.tracker import TrackSettings
 from edgecls.run.camera import Camera
 from edgecls.run.config import Config
-from edgecls.sink import JsonlSettings
+from edgecls.sink import JsonlSettings, ListSink
 from tests.detect.tiny import ULTRALYTICS, color_graph, painted
 from tests.drawn import write_video
 from tests.tiny import color_model
@@ -147,6 +147,22 @@ def test_a_gate_opens_when_something_moves(world):
         looked = [i for i, result in enumerate(ran(found)[0]) if result.detections]
         assert len(looked) >= 8
         assert min(looked) in (50, 51, 52)
+
+
+def test_objects_are_drawn_on_the_frames_between(world):
+    """Where the tracker expects them, until the detector has looked and not found them."""
+    sink = ListSink()
+    with Run(config(world, fps=5.0), say=print) as run:
+        run.sinks.append(sink)
+        for _ in run:
+            pass
+    for result in sink.results[40:60]:
+        (track,) = result.overlay.carried or result.overlay.marks
+        assert track.label == "red"
+        if result.overlay.carried:
+            assert not result.detections
+            left = np.linspace(0, SIZE_HW[1] - 40, FRAMES)[result.frame.index]
+            assert abs(track.box[0] - left) < 12
 
 
 def test_what_stands_still_is_found_and_reported_if_wanted(world):
