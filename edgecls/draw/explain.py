@@ -33,7 +33,7 @@ FLASH_S = 0.6
 MOST_VOTES = 3
 UNWATCHED = {
     "warm-up": "warm-up: the background is learned, so nothing is looked for",
-    "everything moves": "everything moves: the background is learned again",
+    "everything moves": "everything moves, or the light has changed: nothing is looked for until this is over",
 }
 
 

@@ -38,6 +38,8 @@ TOLERATED = 0.1
 """A line is well placed if at most this share of the objects, and of the crossings, is spoiled."""
 FEWEST = 5
 """With fewer objects at a line it is not judged."""
+FEWEST_MORE = 2
+"""So many more objects, or more than a tenth more, must pass at a better place."""
 STEP = 0.01
 """Better places are searched in these steps, in fractions of the frame."""
 MOST_OF_BEST = 0.95
@@ -89,13 +91,13 @@ class LineReport:
         seen = self.objects + self.missed
         if seen < FEWEST:
             return "too few"
-        is_spoiled = self.spoiled + self.missed > TOLERATED * seen
+        is_spoiled = self.spoiled + self.missed > max(1, TOLERATED * seen)  # one is chance
         return "bad" if is_spoiled or self.is_recrossed or self.is_along else "good"
 
     @property
     def is_recrossed(self) -> bool:
         """Whether too many crossings come straight back."""
-        return self.came_back > TOLERATED * sum(self.crossings.values())
+        return self.came_back > max(1, TOLERATED * sum(self.crossings.values()))
 
     @property
     def is_along(self) -> bool:
@@ -269,7 +271,7 @@ class LineJudge:
         places = [(offset, place) for offset in steps if (place := shifted(start, offset)) is not None]
         scores = score(start, [offset for offset, _ in places])
         own, best = int(score(line, [0.0])[0]), int(scores.max(initial=0))
-        needed = MOST_OF_BEST * own if report.is_along else own + TOLERATED * max(report.objects, FEWEST)
+        needed = MOST_OF_BEST * own if report.is_along else own + max(FEWEST_MORE, TOLERATED * report.objects)
         if best <= 0 or best < needed:
             return report
         good = [place for place, its in zip(places, scores.tolist(), strict=True) if its >= MOST_OF_BEST * best]

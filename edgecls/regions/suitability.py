@@ -57,7 +57,8 @@ class MotionChecks:
         if camera.step(frame):
             self._say(
                 f"camera {frame.camera}: its whole picture moves most of the time, as when a camera turns or shakes, so motion "
-                "cannot find objects; fix the camera at one position (a preset), or use zones that show a state"
+                "cannot find objects; fix the camera at one position (a preset), or use what needs no motion: zones that show "
+                "a state, or a detector"
             )
 
     def close(self) -> None:
