@@ -152,7 +152,7 @@ class Background:
         if not self._samples or time_s - self._began_s < SHOCK_S:
             return True
         off = cv2.absdiff(picture, self._samples[0])[foreground > 0]
-        return float((off <= UNCHANGED).mean()) > STILL
+        return off.size > 0 and float((off <= UNCHANGED).mean()) > STILL
 
     def clear_pixels(self, here: Window, mask: NDArray[np.bool_]) -> int:
         """Return how many pixels of the last picture in `mask` are clearly foreground."""
@@ -202,8 +202,10 @@ class Background:
         self._began_s = time_s
 
     def _collect(self, picture: Picture, time_s: float, enough_s: float) -> None:
-        """Collect samples for `enough_s` seconds, then make a background of them."""
-        if float(picture.std()) < BLANK:
+        """Collect samples for `enough_s` seconds, then make a background of them. Blank frames are samples only if there are no
+        others in that time.
+        """
+        if float(picture.std()) < BLANK and not self._samples and time_s - self._began_s < enough_s:
             return
         if not self._samples:
             self._began_s = time_s
@@ -244,14 +246,18 @@ class Background:
             return
         closed = cv2.morphologyEx(static.astype(np.uint8), cv2.MORPH_CLOSE, _SQUARE)
         labels, stats = components(closed)
-        for i, (left, top, width, height, pixels) in enumerate(stats[1:], 1):
+        background = np.array([pixels < FEWEST_PIXELS for *_, pixels in stats])
+        for i in np.flatnonzero(~background).tolist()[1:]:
+            left, top, width, height, _ = stats[i]
             here = slice(top, top + height), slice(left, left + width)
             mask = labels[here] == i
             unchanged_s = float(np.median(self._unchanged_s[here][mask]))
-            is_background = pixels >= FEWEST_PIXELS and self._is_ghost(here, labels, i, unchanged_s)
-            if is_background or unchanged_s >= self._absorb_s or self._is_faint(here, mask):
-                self._mean[here][mask] = self.exposed[here][mask]
-                self._seen_s[here][mask] = unchanged_s
+            is_old = unchanged_s >= self._absorb_s
+            background[i] = is_old or self._is_ghost(here, labels, i, unchanged_s) or self._is_faint(here, mask)
+        background[0] = False
+        taken = background[labels]
+        self._mean[taken] = self.exposed[taken]
+        self._seen_s[taken] = self._unchanged_s[taken]
 
     def _is_faint(self, here: Window, mask: NDArray[np.bool_]) -> bool:
         return self.clear_pixels(here, mask) < FEWEST_PIXELS or self.is_lit(here)

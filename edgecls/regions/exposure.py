@@ -20,6 +20,8 @@ FEWEST_PIXELS = 50
 """The fewest pixels in a range of levels for its median to be used."""
 SAME = 3
 """If no medians differ by more levels than this, the exposure is the same."""
+MOST_GAIN, DARK = 4.0, 8.0
+"""A larger or smaller gain is another scene. So many levels are added to both, as dark levels are mostly noise."""
 
 
 def as_exposed(picture: Picture, like: Picture) -> Picture:
@@ -33,12 +35,13 @@ def as_exposed(picture: Picture, like: Picture) -> Picture:
         like: (H, W) uint8.
 
     Returns:
-        `picture` with the exposure of `like`: (H, W) uint8.
+        `picture` with the exposure of `like`: (H, W) uint8. Unchanged if it shows another scene.
     """
     both = cv2.calcHist([like, picture], [0, 1], None, [256, 256], [0, 256, 0, 256])  # sorting the pixels takes 3 times as long
     pixels = np.cumsum(both.sum(axis=1))
     middle = pixels - np.diff(pixels, prepend=0) / 2
-    starts = np.unique(np.searchsorted(middle, np.arange(CURVE_POINTS) * picture.size / CURVE_POINTS))
+    starts = np.searchsorted(middle, np.arange(CURVE_POINTS) * picture.size / CURVE_POINTS)
+    starts = np.unique(np.minimum(starts, 255))
     parts = np.add.reduceat(both, starts, axis=0)
     counts = parts.sum(axis=1)
     known = counts >= FEWEST_PIXELS
@@ -47,7 +50,8 @@ def as_exposed(picture: Picture, like: Picture) -> Picture:
     target = np.searchsorted(pixels, np.cumsum(counts)[known] - counts[known] / 2).astype(np.float64)
     medians = (np.cumsum(parts[known], axis=1) < counts[known, None] / 2).sum(axis=1)
     level = np.maximum.accumulate(medians.astype(np.float64))
-    if np.abs(target - level).max() < SAME:
+    gain = (target + DARK) / (level + DARK)
+    if np.abs(target - level).max() < SAME or gain.max() > MOST_GAIN or gain.min() < 1 / MOST_GAIN:
         return picture
     levels, which = np.unique(level, return_inverse=True)
     targets = np.bincount(which, target) / np.bincount(which)

@@ -66,6 +66,30 @@ def test_odd_first_frames_do_not_blind_it(odd):
     assert shares(found)[-10:] == pytest.approx([square] * 10, rel=0.1)
 
 
+@pytest.mark.parametrize("level", [0.0, 90.0, 255.0])
+def test_a_plain_scene_is_a_background_too(level):
+    """Even one without any noise, such as a dark room, in which a square appears."""
+    background = Background(warm_up_s=2.0, absorb_s=60.0)
+    plain = np.full((HIGH, WIDE), level)
+    square = plain.copy()
+    square[30:54, 60:84] = 150
+    found = []
+    for index, picture in enumerate([plain] * 50 + [square] * 5):
+        foreground = background.foreground(picture.astype(np.uint8), index / FPS)
+        if foreground is not None:
+            background.update(foreground, foreground, index / FPS)
+        found.append(foreground)
+    assert shares(found)[-10:] == pytest.approx([0.0] * 5 + [24 * 24 / GROUND.size] * 5, rel=0.05)
+
+
+def test_a_camera_that_is_black_for_long_at_the_start_sees_within_seconds_of_light():
+    """Black for five seconds, then the ground."""
+    background = Background(warm_up_s=2.0, absorb_s=60.0)
+    found = shares(watch(background, [BLACK] * 50 + [GROUND] * 40))
+    assert found[-20:] == [0.0] * 20
+    assert np.abs(background.picture.astype(int) - GROUND).mean() < 3
+
+
 def test_nothing_is_reported_while_it_learns():
     """For the two seconds of the warm-up."""
     background = Background(warm_up_s=2.0, absorb_s=60.0)
@@ -141,3 +165,30 @@ def test_pictures_of_another_size_start_it_again():
     small = background.foreground(noisy(GROUND[::2, ::2], first), first / FPS)
     assert small is None
     assert background.unwatched == "warm-up"
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (2, 3), (7, 40), (90, 160)])
+def test_any_frames_in_any_order_have_an_answer(size_hw):
+    """Plain, black, white, striped, random and lit ones: a mask of zeros and 255, or none."""
+    rng = np.random.default_rng(5)
+    scene = rng.integers(0, 256, size_hw)
+    kinds = [
+        lambda: np.zeros(size_hw),
+        lambda: np.full(size_hw, 255),
+        lambda: np.full(size_hw, rng.integers(256)),
+        lambda: np.indices(size_hw)[1] % 2 * 255,
+        lambda: rng.integers(0, 256, size_hw),
+        lambda: np.clip(scene * rng.uniform(0, 3), 0, 255),
+        lambda: scene,
+    ]
+    background, time_s = Background(warm_up_s=0.5, absorb_s=3.0), 0.0
+    for _ in range(100):
+        picture = kinds[rng.integers(len(kinds))]().astype(np.uint8)
+        for _ in range(rng.integers(1, 12)):
+            time_s += 0.1
+            found = background.foreground(picture, time_s)
+            if found is not None:
+                assert found.shape == size_hw
+                assert set(np.unique(found).tolist()) <= {0, 255}
+                background.update(found, found, time_s)
+    assert np.isfinite(background.picture).all()
