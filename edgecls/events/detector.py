@@ -248,7 +248,7 @@ class CameraEvents:
             point = self._anchor(step.place, size_hw)
             size = step.place.width / size_hw[1], step.place.height / size_hw[0]
             watch.move(step.moment, point, size, seen=None if step.box is None else self._anchor(step.box, size_hw))
-            self._overlay.move(track.id, step.moment, point)
+            self._overlay.move(track.id, step.moment, point, size)
             best_view.add(step, size_hw)
         return self._report(track, watch) if self._is_settled(track) else []
 

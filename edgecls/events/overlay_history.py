@@ -37,10 +37,10 @@ class OverlayHistory:
         """Store the track id of each detection of the current frame, None for one without a track."""
         self._ids = ids
 
-    def move(self, track_id: int, moment: Moment, point: Point) -> None:
-        """Add a track's position (x, y) in the next frame, in fractions of the frame."""
+    def move(self, track_id: int, moment: Moment, point: Point, size: Point) -> None:
+        """Add a track's position (x, y) and the (width, height) of its box in the next frame, in fractions of the frame."""
         if self._whole is not None:
-            self._whole.move(track_id, moment, point)
+            self._whole.move(track_id, moment, point, size)
         path = self._paths.setdefault(track_id, deque(maxlen=PATH_POINTS))
         if not path or math.dist(path[-1], point) >= APART:
             path.append(point)

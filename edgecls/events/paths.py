@@ -16,17 +16,21 @@ APART = 0.004
 
 @dataclass(slots=True)
 class ObjectPath:
-    """The path of one object: the media time of its first point in seconds, and its points in fractions of the frame."""
+    """The path of one object: the media time of its first point in seconds; its points, and the width and height of its box at
+    each of them, in fractions of the frame.
+    """
 
     first_s: float
     points: list[Point] = field(default_factory=list)
+    sizes: list[Point] = field(default_factory=list)
 
-    def move(self, point: Point) -> None:
+    def move(self, point: Point, size: Point) -> None:
         """Add a point."""
         if len(self.points) > 1 and math.dist(self.points[-2], self.points[-1]) < APART:
-            self.points[-1] = point
+            self.points[-1], self.sizes[-1] = point, size
         else:
             self.points.append(point)
+            self.sizes.append(size)
 
 
 class Paths:
@@ -37,12 +41,14 @@ class Paths:
         self._going: dict[int, ObjectPath] = {}
         self._ended: dict[int, ObjectPath] = {}
 
-    def move(self, track_id: int, moment: Moment, point: Point) -> None:
-        """Add the position of a track in the next frame that shows it, (x, y) in fractions of the frame."""
+    def move(self, track_id: int, moment: Moment, point: Point, size: Point) -> None:
+        """Add the position of a track in the next frame that shows it, (x, y), and the (width, height) of its box, in fractions
+        of the frame.
+        """
         path = self._going.get(track_id)
         if path is None:
             path = self._going[track_id] = ObjectPath(moment.time_s)
-        path.move(point)
+        path.move(point, size)
 
     def end(self, track_id: int) -> None:
         """Note that a track has ended."""

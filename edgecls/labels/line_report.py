@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from edgecls.events.paths import Paths
-from edgecls.labels.passing import angle_deg, ends_near, passing, reach, shifted, turned
+from edgecls.labels.passing import angle_deg, counted_at, ends_near, passing, reach, shifted, turned
 from edgecls.text.words import counted
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ MOST_OF_BEST = 0.95
 """The nearest place at which this share of the best number of objects passes is suggested."""
 CUT_S = 3.0
 """Objects that are there this soon after the start of a recording may have come before it."""
+MOST_TRIED = 200
+"""With so many objects it is tried whether a run would count them at a better place."""
 MOST_OBJECTS = 5000
 """Of more objects, so many are chosen at random."""
 
@@ -63,9 +65,11 @@ class LineReport:
         vanished: How many of these were last seen that close to it.
         spoiled: How many of these appeared or vanished that close to it.
         missed: How many other objects appeared or vanished that close to it, without crossing it.
+        uncounted: How many other objects passed it and were not counted, because they are not seen whole there: only one edge
+            of their box moves while they leave the picture, come out from behind something, or merge with another object.
         came_back: The number of crossings that were followed by one in the other direction within 2 s.
         angle_deg: The median angle between the line and the paths that cross it, 0 (along it) to 90; None without objects.
-        passing: How many objects pass it from side to side, and are seen for more than 5 % of the picture on both.
+        passing: How many objects cross it from side to side, and are seen for more than 5 % of the picture on both.
         better: A better place for it; None if it is well placed or none is better. A line that was only moved keeps its left
             and right side; one that was turned may not.
         passing_there: How many objects pass from side to side there.
@@ -79,6 +83,7 @@ class LineReport:
     vanished: int
     spoiled: int
     missed: int
+    uncounted: int
     came_back: int
     angle_deg: float | None
     passing: int
@@ -88,10 +93,10 @@ class LineReport:
     @property
     def verdict(self) -> Literal["good", "bad", "too few"]:
         """Whether the line is well placed; "too few" if there were fewer than 5 objects to judge it by."""
-        seen = self.objects + self.missed
+        seen = self.objects + self.missed + self.uncounted
         if seen < FEWEST:
             return "too few"
-        is_spoiled = self.spoiled + self.missed > max(1, TOLERATED * seen)  # one is chance
+        is_spoiled = self.spoiled + self.missed + self.uncounted > max(1, TOLERATED * seen)  # one is chance
         return "bad" if is_spoiled or self.is_recrossed or self.is_along else "good"
 
     @property
@@ -125,6 +130,7 @@ class LineReport:
             "appeared": self.appeared,
             "vanished": self.vanished,
             "missed": self.missed,
+            "uncounted": self.uncounted,
             "came_back": self.came_back,
             "angle_deg": self.angle_deg,
             "passing": self.passing,
@@ -141,6 +147,8 @@ class LineReport:
         if self.missed:
             others = counted(self.missed, "more object" if faults else "object")
             faults.append(f"{others} {'did so' if faults else near} without crossing it")
+        if self.uncounted:
+            faults.append(f"{counted(self.uncounted, 'object')} passed it uncounted, as they are not seen whole there")
         if self.came_back:
             faults.append(f"{counted(self.came_back, 'crossing')} came straight back")
         if self.is_along:
@@ -161,6 +169,7 @@ class LineReport:
 class _Object:
     label: str
     points: NDArray[np.float64]  # (N, 2) x and y in fractions of the frame
+    sizes: NDArray[np.float64]  # (N, 2) width and height of its box
     crossings: tuple[tuple[str, str, float], ...]  # line, direction and media time
     begins: bool  # whether its beginning is in the recording
     ends: bool
@@ -206,6 +215,7 @@ class LineJudge:
                     _Object(
                         event.label,
                         np.array(path.points),
+                        np.array(path.sizes),
                         tuple(self._crossings.pop(event.track_id, ())),
                         begins=path.first_s - self._began_s >= CUT_S,
                         ends=size_hw is not None,
@@ -230,20 +240,21 @@ class LineJudge:
 
     def _report(self, line: CountingLine) -> LineReport:
         objects = [one for one in self._objects if len(one.points) > 1 and (not line.labels or one.label in line.labels)]
-        crossed = appeared = vanished = spoiled = missed = 0
+        crossed = appeared = vanished = spoiled = missed = passes = uncounted = 0
         angles = []
         for one in objects:
             has_crossed = any(name == line.name for name, _, _ in one.crossings)
             crossed += has_crossed
             found = reach(line.line, one.points)
+            is_passing = bool(passing(line.line, np.zeros(1), [one.points], NEAR).paths[0])
+            passes, uncounted = passes + (has_crossed and is_passing), uncounted + (is_passing and not has_crossed)
             if has_crossed and found is not None:
                 new, gone = one.begins and found.before < NEAR, one.ends and found.after < NEAR
                 angles.append(angle_deg(line.line, one.points, NEAR, self._size_hw))
                 appeared, vanished, spoiled = appeared + new, vanished + gone, spoiled + (new or gone)
-            elif not has_crossed:
+            elif not (has_crossed or is_passing):
                 new, gone = ends_near(line.line, one.points, NEAR)
                 missed += (one.begins and new) or (one.ends and gone)
-        paths = [one.points for one in objects]
         report = LineReport(
             self._camera,
             line.name,
@@ -253,14 +264,16 @@ class LineJudge:
             vanished=vanished,
             spoiled=spoiled,
             missed=missed,
+            uncounted=uncounted,
             came_back=self._came_back[line.name],
             angle_deg=round(float(np.median(angles)), 1) if angles else None,
-            passing=int(passing(line.line, np.zeros(1), paths, NEAR).paths[0]),
+            passing=passes,
         )
-        return self._improved(report, line.line, paths) if report.verdict == "bad" else report
+        return self._improved(report, line.line, objects) if report.verdict == "bad" else report
 
-    def _improved(self, report: LineReport, line: Line, paths: list[NDArray[np.float64]]) -> LineReport:
+    def _improved(self, report: LineReport, line: Line, objects: list[_Object]) -> LineReport:
         """Return the report with a better place, if there is one."""
+        paths, tried = [one.points for one in objects], objects[:MOST_TRIED]
 
         def score(place: Line, offsets: Sequence[float]) -> NDArray[np.int64]:
             found = passing(place, np.array(offsets), paths, ROOM)
@@ -270,13 +283,17 @@ class LineJudge:
         steps = (n * STEP for n in range(-round(1 / STEP), round(1 / STEP) + 1))
         places = [(offset, place) for offset in steps if (place := shifted(start, offset)) is not None]
         scores = score(start, [offset for offset, _ in places])
-        own, best = int(score(line, [0.0])[0]), int(scores.max(initial=0))
+        own, best = int(score(line, [0.0])[0]) - report.uncounted, int(scores.max(initial=0))
         needed = MOST_OF_BEST * own if report.is_along else own + max(FEWEST_MORE, TOLERATED * report.objects)
         if best <= 0 or best < needed:
             return report
         good = [place for place, its in zip(places, scores.tolist(), strict=True) if its >= MOST_OF_BEST * best]
-        offset, better = min(good, key=lambda place: abs(place[0]))
-        return replace(report, better=better, passing_there=int(passing(start, np.array([offset]), paths, NEAR).paths[0]))
+        for offset, better in sorted(good, key=lambda place: abs(place[0])):
+            there = int(passing(start, np.array([offset]), [one.points for one in tried], NEAR).paths[0])
+            if counted_at(better, [one.points for one in tried], [one.sizes for one in tried]) >= MOST_OF_BEST * there:
+                count = int(passing(start, np.array([offset]), paths, NEAR).paths[0])
+                return replace(report, better=better, passing_there=count)
+        return report
 
 
 def _returns(one: _Object, line: str) -> int:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from edgecls.event import Moment
+from edgecls.events.crossings import ObjectWatch
+from edgecls.events.rules import CountingLine, Rules
 from edgecls.regions.geometry import Line
 
 if TYPE_CHECKING:
@@ -74,6 +77,23 @@ def passing(line: Line, offsets: NDArray[np.float64], paths: Sequence[Points], n
         counts += (is_odd == 1) & (before >= near) & (after >= near)
         more += hits.sum(axis=1) - is_odd
     return Passing(counts, more)
+
+
+def counted_at(line: Line, paths: Sequence[Points], sizes: Sequence[Points]) -> int:
+    """Return how many objects a run would count at a line, by the rule of its events.
+
+    Args:
+        line: The line.
+        paths: The path of each object.
+        sizes: The width and height of its box at each point, in fractions of the frame.
+    """
+    rules, moment, count = Rules(lines=(CountingLine("line", line),)), Moment(0, 0.0), 0
+    for points, boxes in zip(paths, sizes, strict=True):
+        watch = ObjectWatch(rules, math.inf)
+        for (x, y), (width, height) in zip(points.tolist(), boxes.tolist(), strict=True):
+            watch.move(moment, (x, y), (width, height))
+        count += bool(watch.take_activities())
+    return count
 
 
 def ends_near(line: Line, points: Points, near: float) -> tuple[bool, bool]:

@@ -29,14 +29,15 @@ def walk(start, end, seconds=5.0, *, by=()):
     return [tuple(np.array([np.interp(s, range(len(corners)), corners[:, axis]) for axis in (0, 1)])) for s in steps]
 
 
-def watched(paths, line, *, labels=(), kinds=None, gap_s=2.0):
+def watched(paths, line, *, labels=(), kinds=None, gap_s=2.0, side=SIDE):
     """The report of a line, after one object after another; a path is a list of points in fractions of the frame."""
     seen: list[Observation] = []
 
     def show(places, label="car"):
         index = len(seen)
-        boxes = [Box(*(round(v) for v in (x * WIDE - SIDE / 2, y * HIGH - SIDE / 2, x * WIDE + SIDE / 2, y * HIGH + SIDE / 2)))
-                 for x, y in places]  # fmt: skip
+        ends = [(x * WIDE - side / 2, y * HIGH - side / 2, x * WIDE + side / 2, y * HIGH + side / 2) for x, y in places]
+        boxes = [Box(*(round(min(max(v, 0), WIDE)) for v in end)) for end in ends]  # cut off at the edge of the picture
+        boxes = [box for box in boxes if box.right > box.left]
         found = tuple(Detection(box, said(label), MOTION) for box in boxes)
         seen.append(Observation("road", Moment(index, index / FPS), (HIGH, WIDE), found))
 
@@ -89,6 +90,18 @@ def test_objects_that_vanish_before_the_line_are_missed():
     assert report.better is not None
     assert 0.83 < report.better.start[0] < 0.865
     assert "8 objects appeared or vanished less than 5 % of the picture from it without crossing it; move it to" in str(report)
+
+
+def test_objects_that_are_not_seen_whole_where_they_cross_are_reported():
+    """They are wide, and leave over the right edge: while their middle crosses the line there, only their left edge moves."""
+    paths = [walk((0.3, 0.5), (1.3, 0.5), 6.0)] * 8
+    report = watched(paths, Line((0.92, 0.1), (0.92, 0.9)), side=140)
+    assert (report.verdict, report.objects, report.uncounted) == ("bad", 0, 8)
+    assert "8 objects passed it uncounted, as they are not seen whole there; move it to" in str(report)
+    assert report.better is not None
+    again = watched(paths, report.better, side=140)
+    assert again.uncounted == 0
+    assert again.objects == 8
 
 
 def test_crossings_that_come_straight_back_are_counted():
