@@ -11,6 +11,8 @@ Boxes come from motion, not from an object detector, so they merge and split (Mc
 - Tracks without a box of their own that are predicted inside another track's box share it. They move on as predicted, and
   each side of the box corrects the track that reaches farthest to that side.
 - A box that suddenly becomes much larger than its track also shows something else. The track moves on as predicted inside it.
+
+None of this is done with the boxes of a detector: each shows one object, even in front of another.
 """
 
 from __future__ import annotations
@@ -95,13 +97,15 @@ class Tracker:
         self._predict(moment)
         places = [center_box(detection.box) for detection in detections]
         owner = self._match(places)
-        shared = self._share_out(places, owner, over)
+        whole = any(detection.box_score is not None for detection in detections)  # a detector finds objects, never their parts
+        shared = {} if whole else self._share_out(places, owner, over)
         grouped = [track for tracks in shared.values() for track in tracks]
         alone = [track for track in self._tracks if not any(track is one for one in grouped)]
-        self._take_parts(moment, places, owner, alone)
+        if not whole:
+            self._take_parts(moment, places, owner, alone)
         for track in alone:
             own = [i for i, of in enumerate(owner) if of is track]
-            if own and not self._shows_more(track, moment, union([places[i] for i in own])):
+            if own and (whole or not self._shows_more(track, moment, union([places[i] for i in own]))):
                 largest = detections[max(own, key=lambda i: places[i].area)]
                 track.correct(moment, [places[i] for i in own], largest.prediction.label)
                 track.vote(largest)
@@ -113,12 +117,7 @@ class Tracker:
         for i, of in enumerate(owner):
             if of is None:
                 owner[i] = self._begin(moment, places[i], detections[i])
-        shown = [track for track in self._tracks if track.last == moment]
-        for track in shown:
-            track.apart += not any(may_be_part(track.place, other.place) for other in shown if other is not track)
-        for track in self._tracks:
-            if not track.id and track.seen >= self._rule.frames:
-                track.id = next(self._ids)
+        self._confirm(moment, whole=whole)
         return [of.id if of and of.id else None for of in owner], over
 
     def close(self) -> list[Track]:
@@ -212,6 +211,21 @@ class Tracker:
         """
         known = track.seen >= self._rule.settle and not self._lasts(track, moment)
         return known and place.area > MORE * track.place.area
+
+    def _confirm(self, moment: Moment, *, whole: bool) -> None:
+        """Count the tracks that are seen by themselves in this frame, and give ids to those that have been seen often enough.
+
+        Args:
+            moment: The frame.
+            whole: Whether each box is a whole object.
+        """
+        shown = [track for track in self._tracks if track.last == moment]
+        for track in shown:
+            is_part = any(may_be_part(track.place, other.place) for other in shown if other is not track)
+            track.apart += whole or not is_part
+        for track in self._tracks:
+            if not track.id and track.seen >= self._rule.frames:
+                track.id = next(self._ids)
 
     def _begin(self, moment: Moment, place: CenterBox, detection: Detection) -> Track:
         track = Track(place, moment, moment, moment)

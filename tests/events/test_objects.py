@@ -16,12 +16,12 @@ from edgecls.regions.geometry import Line
 PERSON = Prediction("person", 0.9, -1, (("person", 0.9),))
 
 
-def drive(boxes_of_frames, rule=None, fps=25, lines=()):
+def drive(boxes_of_frames, rule=None, fps=25, lines=(), box_score=None):
     """Return the events of frames with these boxes, as (left, top, right, bottom) in a picture of 640x360."""
     rules = Rules(lines=lines, track=rule or TrackSettings(), health=False)
     events, told = Events(rules), []
     for index, boxes in enumerate(boxes_of_frames):
-        seen = tuple(Detection(Box(*map(round, box)), PERSON, MOTION) for box in boxes)
+        seen = tuple(Detection(Box(*map(round, box)), PERSON, MOTION, box_score) for box in boxes)
         told += events.step(Observation("c", Moment(index, round(index / fps, 3)), (360, 640), seen))
     return told + events.close()
 
@@ -112,3 +112,12 @@ def test_the_time_of_a_crossing_is_that_of_the_box_that_was_seen():
     told = drive([[box] for box in walking(100, speed=6.0)], lines=(line,))
     (crossing,) = [event for event in told if event.kind == "crossing"]
     assert crossing.start.time_s == pytest.approx((320 - 115) / 6 / 25, abs=0.05)
+
+
+def test_boxes_of_a_detector_are_never_parts():
+    """Somebody walks before a bus that drives as fast, and a head is above him: three objects. Of motion they would be one."""
+    frames = []
+    for bus, person in zip(walking(50, wide=200, high=120), walking(120, top=140, wide=30, high=80), strict=True):
+        frames.append([bus, person, (person[0] + 8, 110, person[2] - 8, 136)])
+    assert objects(drive(frames, box_score=0.8)) == 3
+    assert objects(drive(frames)) == 1
