@@ -7,13 +7,12 @@ Each maker rounds in its own way, and the way back must use the same numbers: ha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from edgecls import image
 from edgecls.frame import Box
-from edgecls.image.opencv import cv2
 from edgecls.input_spec import InputSpec
 
 if TYPE_CHECKING:
@@ -91,6 +90,6 @@ def prepare(frame: Frame, spec: DetectorInput) -> tuple[Picture, Placement]:
 
 
 def _warped(frame: Frame, spec: DetectorInput, placement: Placement) -> Picture:
-    matrix = np.array([[placement.scale_x, 0, placement.left], [0, placement.scale_y, placement.top]], np.float64)
-    picture = cast("Picture", cv2.warpAffine(frame.bgr(), matrix, (spec.width, spec.height), flags=cv2.INTER_LINEAR))
+    scale, offset = (placement.scale_x, placement.scale_y), (placement.left, placement.top)
+    picture = image.moved(frame.bgr(), scale, offset, spec.size_hw)
     return image.from_rgb(picture) if spec.color == "rgb" else picture

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import cv2
 import numpy as np
 
+from edgecls import image
 from edgecls.draw.plates import Plates
 from edgecls.draw.results import FAULT, IGNORED, STAMP, ZONE, draw_outlines, label_color, line_px, name_outlines, pixels
 from edgecls.draw.steady import Steady
@@ -104,11 +105,9 @@ class Explainer:
 def _ground(result: Result) -> Picture:
     """Return the dimmed gray picture, with a tint where something moves."""
     frame = result.frame
-    picture = cast("Picture", cv2.cvtColor(cv2.convertScaleAbs(frame.luma(), alpha=DIMMED), cv2.COLOR_GRAY2BGR))
+    picture = cast("Picture", cv2.merge([cv2.convertScaleAbs(frame.luma(), alpha=DIMMED)] * 3))
     if frame.foreground is not None and not frame.unwatched:
-        height, width = frame.size_hw
-        moves = cv2.resize(frame.foreground.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
-        cv2.copyTo(cv2.LUT(picture, TINTED), moves, picture)
+        cv2.copyTo(cv2.LUT(picture, TINTED), image.enlarged(frame.foreground, frame.size_hw), picture)
     return picture
 
 

@@ -1,9 +1,10 @@
-"""All pixel operations, each implemented once: decode, convert, crop, shrink, fit and encode pictures."""
+"""All pixel operations, each implemented once: decode, convert, crop, shrink, fit, move and encode pictures."""
 
 from edgecls.image.codec import encode_jpeg, encode_png
 from edgecls.image.color import from_rgb, gray, in_8_bits
 from edgecls.image.fit import as_frame, crop, fit, fit_region, overview
 from edgecls.image.opencv import keep_opencv_to_one_thread, quiet_opencv
+from edgecls.image.placing import enlarged, moved
 from edgecls.image.reading import SUFFIXES, Note, decode, decode_as_stored, few_bits, load, read_file
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "decode_as_stored",
     "encode_jpeg",
     "encode_png",
+    "enlarged",
     "few_bits",
     "fit",
     "fit_region",
@@ -23,6 +25,7 @@ __all__ = [
     "in_8_bits",
     "keep_opencv_to_one_thread",
     "load",
+    "moved",
     "overview",
     "quiet_opencv",
     "read_file",

@@ -24,6 +24,7 @@ import numpy as np
 from edgecls.image.opencv import cv2
 from edgecls.regions.components import components
 from edgecls.regions.exposure import as_exposed
+from edgecls.regions.outline import edges_across
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -187,7 +188,7 @@ class Background:
         self._last = np.where(is_same, self._last, self.exposed)
         self._unchanged_s = np.where(is_same, self._unchanged_s + passed_s, 0.0).astype(np.float32)
         self._seen_s += (foreground == 0) * np.float32(passed_s)
-        self._take_in((foreground > 0) & (self._unchanged_s >= STATIC_S))
+        self._take_in((foreground > 0) & (self._unchanged_s >= STATIC_S), busy > 0)
         free = cv2.bitwise_not(cv2.dilate(busy, _SQUARE))
         share = 1.0 - math.exp(-passed_s / FOLLOW_S)
         cv2.accumulateWeighted(self.exposed, self._mean, share, free)
@@ -240,20 +241,29 @@ class Background:
         clear = np.full_like(margin, CLEAR)
         self._clear_low, self._clear_high = cv2.subtract(self._low, clear), cv2.add(self._high, clear)
 
-    def _take_in(self, static: NDArray[np.bool_]) -> None:
-        """Make background of the static foreground that is the place of an object that has left, or has stood for long."""
+    def _take_in(self, static: NDArray[np.bool_], busy: NDArray[np.bool_]) -> None:
+        """Make background of static foreground that is no object: the place of one that has left, one that has stood for long,
+        and noise.
+
+        Args:
+            static: (H, W) where the foreground has not changed for STATIC_S.
+            busy: (H, W) where objects are. Their parts are kept, however small: an object becomes static piece by piece.
+        """
         if not static.any():
             return
         closed = cv2.morphologyEx(static.astype(np.uint8), cv2.MORPH_CLOSE, _SQUARE)
         labels, stats = components(closed)
-        background = np.array([pixels < FEWEST_PIXELS for *_, pixels in stats])
-        for i in np.flatnonzero(~background).tolist()[1:]:
-            left, top, width, height, _ = stats[i]
+        in_object = np.bincount(labels[busy], minlength=len(stats)) > 0
+        background = ~in_object & np.array([pixels < FEWEST_PIXELS for *_, pixels in stats])
+        for i in range(1, len(stats)):
+            left, top, width, height, pixels = stats[i]
+            if pixels < FEWEST_PIXELS:
+                continue
             here = slice(top, top + height), slice(left, left + width)
             mask = labels[here] == i
             unchanged_s = float(np.median(self._unchanged_s[here][mask]))
-            is_old = unchanged_s >= self._absorb_s
-            background[i] = is_old or self._is_ghost(here, labels, i, unchanged_s) or self._is_faint(here, mask)
+            is_noise = not in_object[i] and self._is_faint(here, mask)
+            background[i] = is_noise or unchanged_s >= self._absorb_s or self._is_ghost(here, labels, i, unchanged_s)
         background[0] = False
         taken = background[labels]
         self._mean[taken] = self.exposed[taken]
@@ -266,9 +276,7 @@ class Background:
         """Whether static foreground is the place of an object that has left."""
         around = _grown(here, 2, labels.shape)
         mask = (labels[around] == label).astype(np.uint8)
-        outline = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, _SQUARE) > 0
-        normal = _normal(mask)
-        now, before = (float(_across(picture[around], normal)[outline].mean()) for picture in (self.exposed, self.picture))
+        now, before = edges_across(mask, (self.exposed[around], self.picture[around]))
         seen_s = float(np.median(self._seen_s[around][mask > 0]))
         if before > MORE * now + BY:
             return True
@@ -291,17 +299,3 @@ def _grown(here: Window, by: int, shape: Sequence[int]) -> Window:
     """Return a window with `by` more rows and columns on all sides, inside a picture of this shape."""
     rows, columns = (slice(max(0, part.start - by), min(size, part.stop + by)) for part, size in zip(here, shape, strict=False))
     return rows, columns
-
-
-def _normal(mask: Picture) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the direction across the outline of a mask, along x and y, at every pixel."""
-    smooth = cv2.GaussianBlur(mask.astype(np.float32), (5, 5), 0)
-    x, y = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
-    length = cv2.magnitude(x, y) + 1e-6
-    return x / length, y / length
-
-
-def _across(picture: Picture, normal: tuple[NDArray[np.float32], NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Return how strongly a picture's levels change along these directions."""
-    change = cv2.Sobel(picture, cv2.CV_32F, 1, 0) * normal[0] + cv2.Sobel(picture, cv2.CV_32F, 0, 1) * normal[1]
-    return np.abs(change)

@@ -127,6 +127,22 @@ def test_an_object_that_stands_still_stays_foreground_until_it_is_absorbed():
     assert found[-20:] == [0.0] * 20
 
 
+@pytest.mark.parametrize("noise", [2, 5, 9])
+def test_somebody_small_who_stands_is_not_taken_in_piece_by_piece(noise):
+    """8 x 24 pixels for 20 s; the noise of the camera changes some of them in each frame."""
+    background, first = settled()
+    rng = np.random.default_rng(noise)
+    seen = []
+    for index in range(first, first + 200):
+        left = min(60, 2 * (index - first))
+        picture = GROUND + rng.normal(0, 2, GROUND.shape)
+        picture[30:54, left : left + 8] = 35 + rng.normal(0, noise, (24, 8))
+        foreground = background.foreground(np.clip(picture, 0, 255).astype(np.uint8), index / FPS)
+        background.update(foreground, foreground, index / FPS)
+        seen.append((foreground > 0).sum())
+    assert min(seen[40:]) > 0.85 * 8 * 24
+
+
 @pytest.mark.parametrize("seconds", [1.5, 2.5, 8.0])
 def test_an_object_that_was_there_at_the_start_leaves_no_ghost(seconds):
     """Its place is background three seconds after it has left, however long it was there."""

@@ -102,10 +102,10 @@ def test_a_text_is_no_video(tmp_path, reading, ending):
 
 
 def test_a_file_that_is_no_video(tmp_path, reading):
-    """The error for a text called .mp4 shows its size."""
+    """The error for a text called .mp4 shows its size, and that it is text."""
     path = tmp_path / "text.mp4"
     path.write_text("no video at all")
-    with pytest.raises(SourceError, match=r"text\.mp4: not a video that can be decoded \(15 bytes\); is the file complete"):
+    with pytest.raises(SourceError, match=r"text\.mp4: not a video that can be decoded \(15 bytes\); it is text, expected"):
         open_source(path, reading=reading)
 
 
