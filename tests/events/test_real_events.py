@@ -93,7 +93,7 @@ def test_persons_are_counted_within_a_tenth(real_videos, place):
 
 
 def test_persons_beside_a_lamp_post_are_counted_within_an_eighth(real_videos):
-    """28 of 29. Two who come out from behind the sign in one box with somebody else were lost before."""
+    """26 of 29. Who comes out from behind the sign in one box with somebody else is lost."""
     true, told = PLAZA[0.5][1], crossings_of_plaza(real_videos, 0.5)
     assert len(told) == pytest.approx(len(true.split()), rel=1 / 8)
     assert found_of(true, told) == len(told)
