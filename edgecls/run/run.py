@@ -55,7 +55,8 @@ class Run:
         sinks: The open sinks. You may append others, which you then close yourself.
 
     Example:
-        with edgecls.Run(model="street.onnx", sources=["gate=rtsp://10.0.0.7/1"], sinks=["mqtt://broker/traffic"]) as run:
+        sources = ["gate=rtsp://10.0.0.7/1"]
+        with edgecls.Run(model="street.onnx", sources=sources, motion=True, sinks=["mqtt://broker/traffic"]) as run:
             for result, events in run:
                 for event in events:
                     print(event.camera, event.kind, event.label)
