@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from edgecls.detect.decoders.table import KINDS
 from edgecls.detect.input import DetectorInput
 from edgecls.errors import ModelError
+from edgecls.model.card import MOST_CHARACTERS
 from edgecls.text.strict_json import dumps, loads
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class DetectorCard:
             ModelError: The text is not a card, or its version is newer than this edgecls.
         """
         try:
-            fields: dict[str, Any] = loads(text)
+            fields: dict[str, Any] = loads(text, most=MOST_CHARACTERS)
             version = fields["version"]
             _check_kinds(fields)
         except (ValueError, TypeError, KeyError) as error:

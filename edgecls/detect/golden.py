@@ -15,7 +15,7 @@ import numpy as np
 from edgecls import image
 from edgecls.detect.boxes import Boxes, overlaps
 from edgecls.errors import EdgeclsError, ModelError
-from edgecls.model.card import family
+from edgecls.model.card import MOST_CHARACTERS, family
 from edgecls.text.strict_json import dumps, loads
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class GoldenBoxes:
     def from_json(text: str, where: str) -> GoldenBoxes:
         """Parse a golden picture. Raises ModelError, which names the file `where`, if it is damaged."""
         try:
-            record = loads(text)
+            record = loads(text, most=MOST_CHARACTERS)
             data = base64.b64decode(record["picture"], validate=True)
             size = (int.from_bytes(data[20:24]), int.from_bytes(data[16:20]))  # a few bytes of PNG may expand to gigabytes
             if not data.startswith(b"\x89PNG") or size != SIZE_HW:

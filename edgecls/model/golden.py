@@ -16,7 +16,7 @@ import numpy as np
 
 from edgecls import image
 from edgecls.errors import ConfigError, EdgeclsError, ModelError
-from edgecls.model.card import family
+from edgecls.model.card import MOST_CHARACTERS, family
 from edgecls.text.strict_json import dumps, loads
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Golden:
             ModelError: The text is damaged or does not match the model.
         """
         try:
-            record = loads(text)
+            record = loads(text, most=MOST_CHARACTERS)
             encoded = [base64.b64decode(picture, validate=True) for picture in record["pictures"][: MAX_PICTURES + 1]]
             _check_sizes(encoded, spec)
             pictures = np.stack([image.decode_as_stored(data, where).reshape(spec.shape) for data in encoded])

@@ -29,11 +29,19 @@ def dumps(value: Any, *, indent: int | None = None, sort_keys: bool = False) -> 
     return in_json(in_utf8(text))
 
 
-def loads(text: str) -> Any:
-    """Parse JSON.
+def loads(text: str, *, most: int | None = None) -> Any:
+    """Parse JSON. Its values may take fifty times the memory of the text, so a text from outside should have a limit.
 
-    Raises ValueError for invalid JSON, NaN, Infinity, numbers beyond the range of a float, and nesting that is too deep.
+    Args:
+        text: The JSON.
+        most: The most characters that it may have. None: any number.
+
+    Raises:
+        ValueError: The text is too long or invalid JSON, contains NaN, Infinity or a number beyond the range of a float, or is
+            nested too deeply.
     """
+    if most is not None and len(text) > most:
+        raise ValueError(f"it has {len(text):,} characters, expected at most {most:,}")
     try:
         return json.loads(text, parse_constant=_reject_constant, parse_float=_finite_number if _HUGE.search(text) else None)
     except RecursionError as error:

@@ -56,6 +56,10 @@ def test_unknown_fields_are_ignored():
         ("\0", r"^m\.onnx: its card is damaged"),
         (changed(version=0), r"^m\.onnx: its card is damaged \(version must be a whole number above 0, found '0'\)"),
         ("[" * 100_000, r"^m\.onnx: its card is damaged"),
+        (
+            "[" + "[]," * 3_000_000 + "[]]",
+            r"^m\.onnx: its card is damaged \(it has 9,000,004 characters, expected at most 8,000,000\)",
+        ),
         (changed(input=3), r"^m\.onnx: its card is damaged \(input must be a table, found '3'\); export the model again$"),
         (
             changed(input={"height": "24"}),

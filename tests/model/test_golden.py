@@ -165,3 +165,9 @@ def test_the_command_line_stops_or_warns(tmp_path):
     assert warned.exit_code == 0
     assert warned.stderr.startswith(f"warning: {tmp_path / 'm.onnx'}: gives other answers here")
     assert len(warned.stdout.splitlines()) == 2
+
+
+def test_a_text_of_golden_pictures_that_is_too_long_is_refused():
+    """Before it takes the memory of its values."""
+    with pytest.raises(ModelError, match=r"^m: its golden pictures are damaged \(it has 8,000,001 characters"):
+        Golden.from_json(" " * 8_000_001, SPEC, 3, "m")

@@ -37,3 +37,11 @@ def test_json_is_written_and_read_in_one_place():
     """All other modules import it, so none writes NaN; files of Keras are read and written as Keras does."""
     users = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if "import json" in path.read_text()}
     assert users <= {"text/strict_json.py", "sink/delivery/spool.py", "model/vet/keras.py"}
+
+
+def test_a_text_from_outside_may_have_a_limit():
+    """So many characters, and no more; without a limit any number."""
+    assert loads("[1, 2]", most=6) == [1, 2]
+    assert loads("[1, 2]") == [1, 2]
+    with pytest.raises(ValueError, match=r"it has 6 characters, expected at most 5"):
+        loads("[1, 2]", most=5)
