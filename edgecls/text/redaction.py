@@ -123,6 +123,8 @@ def shown(text: str, show: Callable[[str], str] = hidden) -> str:
     """
     if _SCHEME.search(text):
         return show(text)
+    if "//" in text.rpartition("@")[2] and "@" in text:  # its parts are in disorder, so any of them may be the password
+        return STARS
     without_user = _without_user(text)
     place, mark, query = without_user.partition("?")
     query = re.sub(r"(?<==)[^&]+", STARS, query)

@@ -206,6 +206,20 @@ def test_a_mistyped_address_shows_no_user_and_no_value(text, expected):
     assert "hunter2Secret" not in shown(text, public) + redact(shown(text))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rtsp@//:1/hunter2Secret:127.0.0.1:1",
+        "user@//hunter2Secret:cam/1",
+        "rtsp:/admin@cam//hunter2Secret",
+        "\udcffrtsp@//hunter2Secret",
+    ],
+)
+def test_an_address_in_disorder_is_hidden_whole(text):
+    """What stands behind the @ need not be the host."""
+    assert shown(text) == "***"
+
+
 @pytest.mark.parametrize("text", ["clips/a.mp4", "2026-01-01T12:30:05.mp4", "jsonl:out.jsonl", "a@b.mp4"])
 def test_a_path_is_shown_unchanged(text):
     """A colon or an @ alone does not indicate a password."""
