@@ -204,9 +204,9 @@ def _check_usage(
     if config and health:
         raise typer.BadParameter("--health cannot be combined with --config, where it is on by default; see [camera.health]")
     if not (config or sources):
-        raise typer.BadParameter("expected --camera, --source or --config")
+        raise typer.BadParameter("expected --camera, --source or --config, such as --camera 0 or --source road.mp4")
     if not (config or model or detector):
-        raise typer.BadParameter("expected --model")
+        raise typer.BadParameter("expected --model, such as --model models/street.onnx; or --detector, or --config")
 
 
 def _loop(run: Run, interrupt: Interrupt) -> None:

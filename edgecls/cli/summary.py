@@ -106,4 +106,4 @@ def _region(shown: Shown) -> str:
 
 def _crossings(found: tuple[Crossings, ...]) -> str:
     rows = [(f"{one.camera}, {one.line}", one.direction, one.label or "-", str(one.objects)) for one in found]
-    return table(("line", "to", "label", "objects"), rows)
+    return table(("line", "to", "label", "crossings"), rows)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import functools
 import warnings
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -133,9 +132,13 @@ class Rules:
         """
         check_count("zones", len(self.zones), MOST_ZONES)
         check_count("lines", len(self.lines), MOST_LINES)
-        for name, count in Counter([zone.name for zone in self.zones] + [line.name for line in self.lines]).items():
-            if count > 1:
-                raise ConfigError(f"there are {count} zones or lines called {name!r}; expected each name once")
+        names = [(f"zone[{i}]", zone.name) for i, zone in enumerate(self.zones)]
+        names += [(f"line[{i}]", line.name) for i, line in enumerate(self.lines)]
+        before: set[str] = set()
+        for setting, name in names:
+            if name in before:
+                raise ConfigError(f"{setting}.name: duplicate name {name!r}; give each zone and line its own name")
+            before.add(name)
         check_limits(self)
 
     @property

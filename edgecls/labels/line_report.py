@@ -116,7 +116,10 @@ class LineReport:
         if self.verdict == "too few":
             return f"{name}too few objects to judge it ({counts})"
         if self.verdict == "good":
-            return f"{name}well placed; {self.passing} of {counted(self.objects, 'object')} seen on both sides of it ({counts})"
+            seen = "all" if self.passing == self.objects else str(self.passing)
+            crossed = f"{counted(self.objects, 'object')} crossed it ({counts})"
+            far = f"more than {NEAR * 100:g} % of the picture from it on both sides"
+            return f"{name}well placed; {crossed}, {seen} of them seen {far}"
         return f"{name}badly placed: {'; '.join(self._faults())}; {self._advice()}"
 
     def to_record(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LONGEST_LINE = 4 << 20
 """The longest line in bytes, so that a file of another kind does not fill the memory. Hundreds of boxes take a tenth of
 this."""
+EVENTS = "events"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PIECE = 1 << 16
 
@@ -79,9 +80,11 @@ def read_lines(path: str | Path, *, say: Say = log_warning) -> Iterator[Observat
             yield seen
     if not frames:
         found = ", ".join(f"{count} of {kind}" for kind, count in others.items())
+        use = "; edgecls replay writes such lines: use the recording that it has read, with the same `config`"
+        use = use if EVENTS in others else ""
         raise DataError(
             f"{path}: expected lines of labels as edgecls run writes them, found "
-            + (f"lines without labels ({found})" if found else "none; the file is empty")
+            + (f"lines without labels ({found}){use}" if found else "none; the file is empty")
         )
 
 
@@ -132,5 +135,5 @@ def _text(line: bytes, where: str) -> str:
 
 def _kind(line: str) -> str:
     record = loads(line)
-    kinds = {"event": "events", "state": "states of cameras"}
+    kinds = {"event": EVENTS, "state": "states of cameras"}
     return next((kind for key, kind in kinds.items() if isinstance(record, dict) and key in record), "something else")

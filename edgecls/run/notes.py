@@ -38,6 +38,10 @@ def notes_on(config: Config, labels: Iterable[str]) -> list[str]:
     """
     known = frozenset(labels)
     notes = []
+    if config.quiet and not config.outputs:
+        quiet = "quiet" if config.where.file else "`quiet`"
+        text = f"{quiet} without a sink: the results are written nowhere; add a sink, or leave {quiet} out"
+        notes.append(f"{config.where.at('quiet')}: {text}" if config.where.file else text)
     for i, camera in enumerate(config.camera):
         for setting, text in _of_camera(config, camera, known):
             at = config.where.at(f"camera[{i}].{setting}") if config.where.file else f"camera {camera.name}"

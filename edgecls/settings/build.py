@@ -34,7 +34,11 @@ DEEPEST = 64
 """The deepest nesting of tables. The time of Python's parser grows with the square of the number of parts of a key."""
 
 _DOTTED = re.compile(rf"(?<![\w-])(?:[A-Za-z0-9_-]++[ \t]*+\.[ \t]*+){{{DEEPEST}}}")
+_PLACE = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
+"""An error of Python's parser."""
 _SUBJECT = re.compile(r"\w+(?:\[\d+\]|\.\w+)*")
+
+_INDEX = re.compile(r"\[\d+\]")
 
 NO_SETTING = MappingProxyType({"setting": False})
 """The metadata of a field that no file can set."""
@@ -57,7 +61,9 @@ def read_toml_with_lines(path: str | Path) -> tuple[dict[str, Any], Where]:
     try:
         table = tomllib.loads(text)
     except ValueError as error:  # a number of more than 4,300 digits raises a plain ValueError
-        raise ConfigError(f"{path}: not valid TOML ({error}){use or _fix(text, str(error))}") from error
+        found = _PLACE.fullmatch(str(error))
+        line, fault = (f":{found[2]}", f"{found[1]}, column {found[3]}") if found else ("", str(error))
+        raise ConfigError(f"{path}{line}: not valid TOML ({fault}){use or _fix(text, str(error))}") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: not valid TOML (tables or lists are nested too deep)") from error
 
@@ -96,7 +102,7 @@ def build(cls: type[T], table: Mapping[str, Any], where: str | Where, prefix: st
     _check_table(table, place, prefix.rstrip(".") or "the file")
     hints = fields_of(cls)
     for name in sorted(set(table) - set(hints)):
-        here, local = re.sub(r"\[\d+\]", "", prefix).rstrip("."), place.local(prefix)
+        here, local = _INDEX.sub("", prefix).rstrip("."), place.local(prefix)
         elsewhere = misplaced(name, here=here, cls=cls, root=place.root, prefix=local)
         raise place.fault(prefix + name, elsewhere or unknown(name, hints, local))
     values = {name: _value(hints[name], value, place, prefix + name) for name, value in table.items()}
@@ -235,6 +241,10 @@ def _kind(tables: Iterable[Any], value: Any, where: Where, name: str) -> Any:
 
 def _check_table(value: Any, where: Where, name: str) -> None:
     if not isinstance(value, Mapping):
+        is_list = isinstance(value, list | tuple) and all(isinstance(one, Mapping) for one in value)
+        if value and is_list:
+            plain = _INDEX.sub("", name)
+            raise where.error(name, f"must be a single table; write [{plain}], in single brackets, and only once")
         raise _wrong(where, name, "a table", value)
 
 
@@ -246,9 +256,10 @@ def _values(kinds: tuple[Any, ...], value: Any, where: Where, name: str) -> tupl
     if not is_list or (kind in LISTED and not all(type(one) is kind for one in value)):
         count = f"{fixed} " if fixed else ""
         listed = LISTED.get(str if is_text else kind, "tables")
-        plain = re.sub(r"\[\d+\]", "", name)
-        fix = f"; write [[{plain}]] before each" if isinstance(value, dict) and dataclasses.is_dataclass(kind) else ""
-        raise _wrong(where, name, f"a list of {count}{listed}", value, fix)
+        if isinstance(value, dict) and dataclasses.is_dataclass(kind):
+            plain = _INDEX.sub("", name)
+            raise where.error(name, f"must be a list of tables; write [[{plain}]], in double brackets, before each")
+        raise _wrong(where, name, f"a list of {count}{listed}", value)
     return tuple(_value(kind, one, where, f"{name}[{i}]") for i, one in enumerate(value))
 
 

@@ -50,7 +50,9 @@ class Where:
         return self.fault(setting, f"{self.local(setting)}{'' if fault.startswith(':') else ' '}{fault}")
 
     def fault(self, setting: str, text: str) -> ConfigError:
-        """Return an error at the place of a setting; `text` is a whole sentence."""
+        """Return an error at the place of a setting; `text` is a whole sentence, which may begin with the table's name."""
+        named, _ = self._split(setting)
+        text = text.removeprefix(f"{named[-1]}: ") if named else text
         return ConfigError(": ".join(filter(None, (self.at(setting), text))))
 
     def _split(self, setting: str) -> tuple[list[str], str]:

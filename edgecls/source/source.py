@@ -16,6 +16,7 @@ from edgecls.settings import check_limits, limited
 from edgecls.text.address import ENCODE, is_cut_password
 from edgecls.text.redaction import hidden, public_file, shown
 from edgecls.text.words import counted
+from edgecls.video.completeness import lacks_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -197,7 +198,11 @@ def _what_else(path: str) -> str:
         return use
     with open_file(path) as file:
         start = file.read(FIRST_BYTES)
-    return f"; it is text, {EXPECTED}" if is_text(start) else "; is the file complete?"
+    if is_text(start):
+        return f"; it is text, {EXPECTED}"
+    if lacks_index(path):
+        return "; its index (moov) is missing: its end was cut off, or the recorder did not finish it; record as .mkv or .ts"
+    return "; is the file complete?"
 
 
 def only_sound(where: str) -> SourceError:

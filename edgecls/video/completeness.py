@@ -49,6 +49,29 @@ def missing_bytes(path: str | Path) -> int:
     return max(0, end - length)
 
 
+def lacks_index(path: str | Path) -> bool:
+    """Return whether an MP4 or MOV file has media data, but neither a whole index (`moov`), which is usually written last, nor
+    fragments. Raises OSError if the file cannot be read.
+    """
+    kinds: set[bytes] = set()
+    at = 0
+    with open(path, "rb") as file:  # noqa: PTH123 - the path as given
+        length = file.seek(0, os.SEEK_END)
+        for _ in range(MOST_PARTS):
+            file.seek(at)
+            head = file.read(16)
+            kind, size = head[4:8], int.from_bytes(head[:4], "big")
+            size = int.from_bytes(head[8:16], "big") if size == 1 else size
+            if kind not in _BOXES:
+                break
+            at += size
+            if kind == b"mdat" or at <= length:
+                kinds.add(kind)
+            if size < 8:  # 0: extends to the end of the file
+                break
+    return b"mdat" in kinds and not kinds & {b"moov", b"moof"}
+
+
 def stated_end(file: BinaryIO) -> tuple[int, int]:
     """Return the end that the container states and the length of the file; the length twice if the container does not say."""
     length = file.seek(0, os.SEEK_END)

@@ -118,7 +118,7 @@ def test_errors_are_printed_with_their_line(world, name, told):
 def test_settings_that_are_hardly_meant_are_noted_by_both(world):
     """With the line, and exit code 0."""
     world({"more": "ignore = [[0, 0, 1, 0.6]]\n[[camera.line]]\nname = 'x'\nline = [[0, 0.5], [1, 0.5]]"})
-    for command in (["check-config", "cameras.toml"], ["run", "--config", "cameras.toml", "--quiet"]):
+    for command in (["check-config", "cameras.toml"], ["run", "--config", "cameras.toml", "--sink", "csv:e.csv", "--quiet"]):
         done = CliRunner().invoke(app, command)
         assert done.exit_code == 0
         (note,) = [line for line in done.stderr.splitlines() if line.startswith("note: ")]

@@ -77,9 +77,9 @@ def test_rules_objects_and_crossings_come_from_a_config(tmp_path):
     path.write_text("\n".join([*road, *zoned({"bar": runs(("shut", 2))})]) + "\n")
     done = call("summary", path, "--config", config)
     assert done.stdout.splitlines()[-5:] == [
-        "line         to  label  objects",
-        "road, stop  out    car        1",
-        "road, stop   in      -        0",
+        "line         to  label  crossings",
+        "road, stop  out    car          1",
+        "road, stop   in      -          0",
         "",
         'road, line "stop": too few objects to judge it (1 out, 0 in)',
     ]

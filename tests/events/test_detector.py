@@ -270,10 +270,10 @@ def test_an_event_is_a_line_of_json():
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Rules(zones=(BAY, BAY)), "there are 2 zones or lines called 'bay'; expected each name once"),
+        (lambda: Rules(zones=(BAY, BAY)), "zone[1].name: duplicate name 'bay'; give each zone and line its own name"),
         (
             lambda: Rules(zones=(BAY,), lines=(replace(DOWN, name="bay"),)),
-            "there are 2 zones or lines called 'bay'; expected each name once",
+            "line[0].name: duplicate name 'bay'; give each zone and line its own name",
         ),
         (lambda: replace(DOWN, left="in"), "line \"stop line\": left and right are both 'in'; expected two names"),
         (

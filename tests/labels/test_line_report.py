@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,7 +65,11 @@ def test_a_line_that_all_pass_is_well_placed():
     assert (report.verdict, report.objects, report.passing, report.crossings) == ("good", 10, 10, {"out": 5, "in": 5})
     assert (report.appeared, report.vanished, report.missed, report.came_back, report.better) == (0, 0, 0, 0, None)
     assert report.angle_deg == pytest.approx(90, abs=1)
-    assert str(report) == 'road, line "stop": well placed; 10 of 10 objects seen on both sides of it (5 out, 5 in)'
+    assert str(report) == (
+        'road, line "stop": well placed; 10 objects crossed it (5 out, 5 in), all of them seen more than 5 % of the picture '
+        "from it on both sides"
+    )
+    assert "10 objects crossed it (5 out, 5 in), 9 of them seen" in str(replace(report, passing=9))
 
 
 def test_objects_that_vanish_behind_the_line_are_counted_and_a_better_place_is_found():

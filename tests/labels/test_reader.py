@@ -86,7 +86,11 @@ def test_a_broken_line_is_named_by_its_number(tmp_path, bad, why):
     [
         ("", "found none; the file is empty"),
         ("\n\n", "found none; the file is empty"),
-        (f"{event_line(event())}\n{event_line(event(1))}\n{STATE}\n", "(2 of events, 1 of states of cameras)"),
+        (
+            f"{event_line(event())}\n{event_line(event(1))}\n{STATE}\n",
+            "(2 of events, 1 of states of cameras); edgecls replay writes",
+        ),
+        (f"{STATE}\n", "(1 of states of cameras)"),
         ('{"id": 1}\n', "(1 of something else)"),
     ],
 )
@@ -95,6 +99,7 @@ def test_a_file_without_labels_says_what_it_has_instead(tmp_path, text, found):
     with pytest.raises(DataError, match=r"expected lines of labels as edgecls run writes them, found") as error:
         read(tmp_path / "r.jsonl", text)
     assert found in str(error.value)
+    assert ("the recording that it has read" in str(error.value)) == ("events" in found)
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path):

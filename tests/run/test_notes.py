@@ -77,6 +77,18 @@ def test_what_may_well_be_meant_is_not(settings):
     assert notes(**settings) == []
 
 
+def test_a_quiet_run_without_a_sink_writes_nothing(tmp_path):
+    """With a sink it is what is meant, and without `quiet` stdout has the lines."""
+    config = Config("signs.onnx", (Camera("a", "road.mp4"),), quiet=True)
+    (line,) = notes_on(config, ("stop",))
+    assert line.startswith("`quiet` without a sink: the results are written nowhere")
+    assert notes_on(replace(config, sinks=("csv:e.csv",)), ("stop",)) == notes_on(replace(config, quiet=False), ("stop",)) == []
+    path = tmp_path / "cameras.toml"
+    path.write_text("model = 'signs.onnx'\nquiet = true\n[[camera]]\nname = 'a'\nsource = 'road.mp4'\n")
+    (line,) = notes_on(read_config(path), ("stop",))
+    assert line.startswith(f"{path}:2: quiet without a sink")
+
+
 def test_a_note_on_a_file_has_its_line(tmp_path):
     """And names settings as they are written there."""
     path = tmp_path / "cameras.toml"

@@ -10,7 +10,7 @@ import pytest
 
 from edgecls import SourceError
 from edgecls.source import ReadingSettings, open_source
-from edgecls.video.completeness import missing_bytes
+from edgecls.video.completeness import lacks_index, missing_bytes
 from tests.run.footage import packets_of, write_footage
 
 CONTAINERS = ("mp4", "mov", "mkv", "avi", "flv", "ts", "wmv", "ogg", "webm", "mpg")
@@ -63,6 +63,21 @@ def test_only_a_cut_file_lacks_bytes(tmp_path, suffix):
     assert missing_bytes(path) == 0
     path.write_bytes(data[: len(data) * 13 // 20 // 188 * 188 + 90])
     assert missing_bytes(path) > 0
+
+
+def test_an_mp4_without_its_index_is_named_so(tmp_path, reading):
+    """Its end with the index was never written, or cut off with half of the pictures. Nothing else lacks one."""
+    path = write_video(tmp_path, "mp4")
+    assert not lacks_index(path)
+    assert not lacks_index(write_video(tmp_path, "mkv"))
+    fragmented = copied(path, tmp_path / "f.mp4", options={"movflags": "frag_keyframe+empty_moov"})
+    assert not lacks_index(fragmented)
+    data = path.read_bytes()
+    for length in (len(data) // 2, data.rindex(b"moov") - 4):
+        path.write_bytes(data[:length])
+        assert lacks_index(path)
+        with pytest.raises(SourceError, match=rf"v\.mp4: not a video .* \({length} bytes\); its index \(moov\) is missing"):
+            open_source(path, reading=reading)
 
 
 @pytest.mark.parametrize("suffix", ["avi", "mkv", "flv", "ts"])
