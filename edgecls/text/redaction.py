@@ -36,8 +36,10 @@ _PLACEHOLDER = re.compile(r"\[?USER(?::PASSWORD)?@")
 """The placeholder in hints on how to write an address."""
 _SPACED_USER = re.compile(r"(?!\S*[,;:]\s)[^\s@:/]+:\S*\s(?:(?![:;,]\s|\s\().){0,200}@(?=[\w\[])")
 """User and password with a space in them, unless a sentence continues after the address."""
-_KEY = re.compile(r"(?P<key>(?:(?<![A-Za-z0-9])|(?<=_))[A-Za-z%][\w%.\[\]-]{0,60}?)(?P<is>=|%3D)", re.IGNORECASE)
+_KEY = re.compile(r"(?P<key>(?:(?<![A-Za-z0-9])|(?<=_))[A-Za-z0-9%][\w%.\[\]-]{0,60}?)(?P<is>=|%3D)", re.IGNORECASE)
 _VALUE_END = re.compile(r"[&;?#][\w%.\[\]-]+=|_(?:channel|stream|real_stream|user|password|subtype)=", re.IGNORECASE)
+_SECOND_VALUE = re.compile(r"(=[^&;/?#=_]*=)(?!\*\*\*)[^&;/?#=][^&;/?#]*")
+"""What follows a second = without a separator in between: a key is missing, which may have been that of a password."""
 _SECRET_KEY = re.compile(
     r"pass|pwd|psw|token|secret|signature|credential|session|jwt|auth|bearer|login(?:pas|use)|cred"
     r"|(?:^|[^a-z])(?:pw|pin|otp|sid|sas|code|sign|ticket|cookie|hash|digest|nonce|webhook)$|key$|sig$|accesscode$",
@@ -180,7 +182,7 @@ def _end_of_host(body: str, begin: int = 0) -> int:
 def _hide_rest(rest: str) -> str:
     """Hide secrets in path, query and fragment."""
     rest = _ADDRESS_INSIDE.sub(rf"\1{STARS}", rest)
-    rest = _hide_values(rest, _KEY)
+    rest = _SECOND_VALUE.sub(rf"\1{STARS}", _hide_values(rest, _KEY))
     path, mark, query = re.fullmatch(r"([^?#]*)([?#]?)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]  # always matches
     return _hide_segments(path) + mark + re.sub(r"[^&;=#?]+", lambda word: _hide_token(word[0]), query)
 

@@ -206,6 +206,19 @@ def test_a_mistyped_address_shows_no_user_and_no_value(text, expected):
     assert "hunter2Secret" not in shown(text, public) + redact(shown(text))
 
 
+@pytest.mark.parametrize("rest", ["/user=rtsp=hunter2Secret_x.sdp", "/live?user=a=hunter2Secret&b=1", "?a==hunter2Secret"])
+def test_what_follows_a_second_equals_sign_is_hidden(rest):
+    """Its key is missing."""
+    assert "hunter2Secret" not in hidden("rtsp://cam" + rest)
+
+
+@pytest.mark.parametrize("key", ["1rtsppassword", "2token", "0_api_key", "live1/password", "9%70assword"])
+def test_a_key_may_begin_with_a_digit(key):
+    """In the path and in the query."""
+    assert "hunter2Secret" not in hidden(f"rtsp://cam/{key}=hunter2Secret")
+    assert "hunter2Secret" not in hidden(f"http://cam/live?{key}=hunter2Secret&a=1")
+
+
 @pytest.mark.parametrize(
     "text",
     [
