@@ -12,6 +12,7 @@ from edgecls.frame import MOTION, Box, Region
 from edgecls.image.opencv import cv2
 from edgecls.regions.background import FEWEST_PIXELS, Background
 from edgecls.regions.components import components
+from edgecls.regions.regions import grown
 from edgecls.settings import check, check_limits, limited
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Motion:
         regions = []
         for left, top, width, height in boxes:
             box = Box(int(left * x), int(top * y), round((left + width) * x), round((top + height) * y))
-            regions.append(Region(MOTION, box, _grown(box, self._rule.around, frame.size_hw) if self._rule.around else None))
+            regions.append(Region(MOTION, box, grown(box, self._rule.around, frame.size_hw) if self._rule.around else None))
         return sorted(regions)
 
     def _boxes(self, foreground: Picture) -> tuple[list[list[int]], Picture, int]:
@@ -150,13 +151,6 @@ class Motion:
     def _wanted(self, point: tuple[float, float]) -> bool:
         inside = not self._within or any(area.holds(point) for area in self._within)
         return inside and not any(area.holds(point) for area in self._outside)
-
-
-def _grown(box: Box, around: float, size_hw: tuple[int, int]) -> Box:
-    """Return a box enlarged on all sides by a share of its longer side, clipped to the frame."""
-    left, top, right, bottom = box
-    more = round(around * max(right - left, bottom - top))
-    return Box(max(0, left - more), max(0, top - more), min(size_hw[1], right + more), min(size_hw[0], bottom + more))
 
 
 def _best_first(boxes: list[list[int]], before: list[list[int]]) -> list[int]:
