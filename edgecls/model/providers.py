@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecls import extras
-from edgecls.errors import DeviceError, MissingExtraError, ModelError
+from edgecls.errors import ConfigError, DeviceError, MissingExtraError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,10 @@ SMALL_PICTURE_PIXELS = 96 * 96
 """Up to this input size a single thread is fastest: handing work to a second thread costs more than it saves, and an idle
 thread pool uses most of a core.
 """
+
+
+MOST_THREADS = 1024
+"""More threads than any processor has cores. Ten thousand take more than half a minute to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +199,8 @@ def _why_unavailable(device: str) -> str | None:
 def _start(
     model: bytes, where: str, device: str, threads: int | None, cheap_on_cpu: bool
 ) -> onnxruntime.InferenceSession:  # fmt: skip
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise ConfigError(f"threads must be from 1 to {MOST_THREADS}, not {threads}")
     ort = _onnxruntime()
     provider = PROVIDERS[device]
     options = _options(device)

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecls.errors import ConfigError
 from edgecls.model.golden import OnMismatch  # noqa: TC001 - `settings.build` reads the types of the fields
+from edgecls.model.providers import MOST_THREADS
 from edgecls.run.camera import Camera  # noqa: TC001
 from edgecls.settings import NO_SETTING, build, check_limits, limited, read_toml_with_lines
 from edgecls.settings.build import check_count
@@ -64,7 +65,7 @@ class Config:
     sinks: tuple[str, ...] = ()
     sink: tuple[SinkSettings, ...] = ()
     device: str = "auto"
-    threads: int | None = limited(None, at_least=1)
+    threads: int | None = limited(None, at_least=1, at_most=MOST_THREADS)
     on_mismatch: OnMismatch = "stop"
     quiet: bool = False
     where: Where = field(default_factory=Where, compare=False, repr=False, metadata=NO_SETTING)

@@ -125,7 +125,7 @@ def shown(text: str, show: Callable[[str], str] = hidden) -> str:
     """
     if _SCHEME.search(text):
         return show(text)
-    if "//" in text.rpartition("@")[2] and "@" in text:  # its parts are in disorder, so any of them may be the password
+    if _is_in_disorder(text):
         return STARS
     without_user = _without_user(text)
     place, mark, query = without_user.partition("?")
@@ -133,6 +133,13 @@ def shown(text: str, show: Callable[[str], str] = hidden) -> str:
     if without_user != text:  # an address: words without a value may be secrets too
         query = re.sub(r"(?:(?<=&)|^)[^&=]+(?=&|$)", STARS, query)
     return _hide_values(place, _KEY) + mark + query
+
+
+def _is_in_disorder(text: str) -> bool:
+    """Whether the parts of a mistyped address are not where they belong, so any of them may be the password."""
+    before, at, after = text.rpartition("@")
+    rest = after[end.end() :] if (end := _HOST_AND_PORT.match(after)) else after
+    return bool(at) and ("//" in after or (":" in before and ":" in rest.partition("?")[0]))
 
 
 def public_file(address: str) -> str:

@@ -9,9 +9,11 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from edgecls.errors import DeviceError, MissingExtraError, ModelError
+from edgecls.errors import ConfigError, DeviceError, MissingExtraError, ModelError
 from edgecls.model import providers
+from edgecls.model.classifier import Classifier
 from tests import tiny
+from tests.conftest import ROOT
 
 NO_CUDA = pytest.mark.skipif(
     "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this ONNX Runtime was built with CUDA"
@@ -274,3 +276,10 @@ def test_a_graph_is_kept_off_the_cpu(monkeypatch):
     assert started_with(monkeypatch, "cuda")[1].get_session_config_entry(entry) == "1"
     with pytest.raises(RuntimeError, match="does not have configuration"):
         started_with(monkeypatch, "coreml")[1].get_session_config_entry(entry)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1025, 10_000])
+def test_more_threads_than_any_processor_has_are_refused(threads):
+    """Before a library starts them."""
+    with pytest.raises(ConfigError, match=rf"threads must be from 1 to 1024, not {threads}"):
+        Classifier.load(ROOT / "models" / "signs.onnx", device="cpu", threads=threads)

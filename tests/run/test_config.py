@@ -182,7 +182,8 @@ def wrong(old, new):
         (wrong("dwell_s = 10", "state = { enter = 0.9 }"), "state = {", 'camera "north": zone "bay": state has no'),
         (WHOLE + "\n[camera.state]\nenter = 0.9\n", "[camera.state]", 'camera "gate": state has no effect, because the'),
         (PLAIN + "\n[camera.track]\nlost_s = 9\n", "[camera.track]", 'camera "a": track has no effect, because nothing'),
-        (PLAIN.replace("model", "threads = 0\nmodel", 1), "threads", "threads must be 1 or more, not 0"),
+        (PLAIN.replace("model", "threads = 0\nmodel", 1), "threads", "threads must be from 1 to 1024, not 0"),
+        (PLAIN.replace("model", "threads = 10000\nmodel", 1), "threads", "threads must be from 1 to 1024, not 10000"),
         (PLAIN.replace("model", "on_mismatch = 'go'\nmodel", 1), "on_mismatch", "on_mismatch must be one of stop, warn"),
     ],
 )  # fmt: skip

@@ -225,6 +225,8 @@ def test_a_key_may_begin_with_a_digit(key):
         "rtsp@//:1/hunter2Secret:127.0.0.1:1",
         "user@//hunter2Secret:cam/1",
         "rtsp:/admin@cam//hunter2Secret",
+        "rtsp:@/admin:hunter2Secret%23%3F/127.0.0.1:1",
+        "rtsp:admin@cam:554/hunter2Secret:x",
         "\udcffrtsp@//hunter2Secret",
     ],
 )
