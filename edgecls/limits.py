@@ -1,4 +1,4 @@
-"""The largest size of a picture, checked before anything is decoded.
+"""The largest size of a picture, checked before anything is decoded, and the most threads.
 
 A small file can expand to gigabytes: a PNG of 32000x32000 pixels takes 1 MB on disk and 6 GB in memory. The headers of pictures
 and videos contain their size, so larger ones are rejected before memory is allocated.
@@ -14,6 +14,8 @@ from edgecls.errors import ConfigError
 if TYPE_CHECKING:
     from edgecls.errors import EdgeclsError
 
+MOST_THREADS = 1024
+"""More threads than any processor has cores. Ten thousand take more than half a minute to start."""
 MAX_PIXELS = 120_000_000
 """The default limit in pixels, above the 108 million of many phones. The environment variable overrides it."""
 VARIABLE = "EDGECLS_MAX_PIXELS"

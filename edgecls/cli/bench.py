@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgecls.cli.messages import data, say, table
+from edgecls.limits import MOST_THREADS
 from edgecls.text.strict_json import dumps
 from edgecls.text.words import counted
 
@@ -25,7 +26,7 @@ def bench(
     cameras: Annotated[int | None, typer.Option(min=1, metavar="N", help="Test exactly this many cameras. Default: find the maximum.")] = None,
     seconds: Annotated[float, typer.Option(min=0.1, metavar="S", help="Duration of each measurement.")] = 5.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, max=1024, metavar="N", help="CPU threads per inference. Default: 1 for small inputs, else all cores.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=MOST_THREADS, metavar="N", help="CPU threads per inference. Default: 1 for small inputs, else all cores.")] = None,
     fast_decode: Annotated[bool, typer.Option("--fast-decode", help="Skip the loop filter of H.264 and HEVC.")] = False,
     keyframes: Annotated[bool, typer.Option("--keyframes", help="Decode only key frames.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecls.cli.messages import data, say, table
+from edgecls.limits import MOST_THREADS
 from edgecls.text.strict_json import dumps
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def evaluate(
     report: Annotated[str | None, typer.Option("--report", metavar="FILE.html", help="Write a page with curves, tables and the most confident mistakes.")] = None,
     roi: Annotated[bool, typer.Option("--roi", help="Crop to the regions of interest in the manifest.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, max=1024, metavar="N", help="CPU threads per inference. Default: 1 for small inputs, else all cores.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=MOST_THREADS, metavar="N", help="CPU threads per inference. Default: 1 for small inputs, else all cores.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first broken picture.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:  # fmt: skip

@@ -15,6 +15,7 @@ from edgecls.cli.hangup import Hangup, reload
 from edgecls.cli.interrupt import Interrupt
 from edgecls.cli.memory import TRIM_EVERY_S, limit_arenas, trim
 from edgecls.cli.messages import clear_status, say, status
+from edgecls.limits import MOST_THREADS
 from edgecls.text.words import counted
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def run(
         help="Where results and events go: video:out.mp4, jsonl:out.jsonl, window, clip:FOLDER, snapshot:FOLDER, explain:FOLDER, csv:F, sqlite:F, mqtt://HOST/PREFIX, webhook:URL, prometheus:PORT; may be repeated.", rich_help_panel="Outputs")] = None,
     explain: Annotated[str | None, typer.Option("--explain", metavar="FOLDER", help="Write a debug video of each camera: what moves, boxes, tracks with their votes, crossings.", rich_help_panel="Outputs")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml. Fails if the device is unavailable. Default: the device in --config, else auto.", rich_help_panel="Device")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, max=1024, metavar="N", help="CPU threads per inference. Default: 1 for small inputs, else all cores.", rich_help_panel="Device")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=MOST_THREADS, metavar="N", help="CPU threads per inference. Default: 1 for small inputs, else all cores.", rich_help_panel="Device")] = None,
     on_mismatch: Annotated[str | None, typer.Option(metavar="WHAT", help="What to do if the model gives other answers on this machine than where it was exported: stop, warn or ignore. Default: as in --config, else stop.", rich_help_panel="Device")] = None,
     decoder: Annotated[str, typer.Option(metavar="NAME", help="auto, opencv or pyav; auto is opencv for camera numbers and devices, else pyav.", rich_help_panel="Reading")] = "auto",
     fast_decode: Annotated[bool, typer.Option("--fast-decode", help="Skip the loop filter of H.264 and HEVC: 20 % faster, slightly blockier.", rich_help_panel="Reading")] = False,

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecls import extras
 from edgecls.errors import ConfigError, DeviceError, MissingExtraError, ModelError
+from edgecls.limits import MOST_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,10 +41,6 @@ SMALL_PICTURE_PIXELS = 96 * 96
 """Up to this input size a single thread is fastest: handing work to a second thread costs more than it saves, and an idle
 thread pool uses most of a core.
 """
-
-
-MOST_THREADS = 1024
-"""More threads than any processor has cores. Ten thousand take more than half a minute to start."""
 
 
 @dataclass(frozen=True, slots=True)

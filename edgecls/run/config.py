@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecls.errors import ConfigError
+from edgecls.limits import MOST_THREADS
 from edgecls.model.golden import OnMismatch  # noqa: TC001 - `settings.build` reads the types of the fields
-from edgecls.model.providers import MOST_THREADS
 from edgecls.run.camera import Camera  # noqa: TC001
 from edgecls.settings import NO_SETTING, build, check_limits, limited, read_toml_with_lines
 from edgecls.settings.build import check_count
