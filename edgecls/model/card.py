@@ -7,26 +7,27 @@ pictures, settings and versions give the same card.
 from __future__ import annotations
 
 import dataclasses
-import unicodedata
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgecls.errors import ModelError
 from edgecls.input_spec import InputSpec
+from edgecls.model.card_fields import building_card, is_printable_line, known, read_fields
 from edgecls.model.confidence import Confidence
-from edgecls.text.strict_json import dumps, loads
+from edgecls.text.strict_json import dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+    from edgecls.model.card_fields import Kinds
 
 MAX_NUMBER = 1e30
 """A larger number on a card is an error."""
 METADATA_KEY = "edgecls"
 DETECTOR_KEY = "edgecls.detector"
 """The entry of the card of a detector, see `edgecls.detect.card`."""
-MOST_CHARACTERS = 8_000_000
-"""The longest card, and the longest text of golden pictures. Those of a model with 1,000 labels have less than 500,000."""
 CARD_VERSION = 1
+FIX = "export the model again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class ModelCard:
             twice = sorted({label for label in self.labels if self.labels.count(label) > 1})
             raise ModelError(f"labels must be unique, the card has {twice[0]!r} twice")
         for label in self.labels:
-            if not label.strip() or any(unicodedata.category(sign) in ("Cc", "Cs") for sign in label):
+            if not is_printable_line(label):
                 raise ModelError(f"a label must be a text on one line, the card has {label!r}")
 
     def to_json(self, *, indent: int | None = None) -> str:
@@ -89,27 +90,16 @@ class ModelCard:
         Raises:
             ModelError: The text is not a card, or its version is newer than this edgecls.
         """
-        try:
-            fields: dict[str, Any] = loads(text, most=MOST_CHARACTERS)
-            version = fields["version"]
-            _check_kinds(fields)
-        except (ValueError, TypeError, KeyError) as error:
-            raise ModelError(f"{where}: its card is damaged ({error}); export the model again") from error
-        if version > CARD_VERSION:
-            raise ModelError(f"{where}: its card has version {version}, this edgecls knows {CARD_VERSION}; update edgecls")
-        try:
+        fields = read_fields(text, where, _KINDS, version=CARD_VERSION, fix=FIX)
+        with building_card(where, FIX):
             return ModelCard(
                 **{
-                    **_known(ModelCard, fields),
+                    **known(ModelCard, fields),
                     "labels": tuple(fields["labels"]),
-                    "input": InputSpec(**_known(InputSpec, fields["input"])),
-                    "confidence": Confidence(**_known(Confidence, fields.get("confidence", {}))),
+                    "input": InputSpec(**known(InputSpec, fields["input"])),
+                    "confidence": Confidence(**known(Confidence, fields.get("confidence", {}))),
                 }
             )
-        except (TypeError, KeyError) as error:
-            raise ModelError(f"{where}: its card is incomplete ({error}); export the model again") from error
-        except ModelError as error:
-            raise ModelError(f"{where}: {error}") from error
 
 
 def family(scheme: str) -> str:
@@ -121,7 +111,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
 
 
-_KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+_KINDS: Kinds = {
     "version": ("a whole number above 0", lambda v: type(v) is int and v > 0),
     "labels": ("a list of texts", lambda v: type(v) is list and all(type(label) is str for label in v)),
     **dict.fromkeys(("scheme", "about", "dataset", "split", "measured_on"), ("a text", lambda v: type(v) is str)),
@@ -134,18 +124,3 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("input.color", "input.fit", "input.interpolation"), ("a text", lambda v: type(v) is str)),
     **dict.fromkeys((f"confidence.{f.name}" for f in dataclasses.fields(Confidence)), ("a number", _is_number)),
 }
-"""The expected type of each field: in words, and as a check. A card may have been edited by hand."""
-
-
-def _check_kinds(fields: Mapping[str, Any]) -> None:
-    """Raise TypeError if a field has the wrong type; missing fields are not checked here."""
-    inner = {f"{table}.{name}": value for table in ("input", "confidence") if isinstance(fields.get(table), dict)
-             for name, value in fields[table].items()}  # fmt: skip
-    for name, value in (*fields.items(), *inner.items()):
-        if name in _KINDS and not _KINDS[name][1](value):
-            raise TypeError(f"{name} must be {_KINDS[name][0]}, found {str(value)[:80]!r}")
-
-
-def _known(cls: type, fields: Mapping[str, Any]) -> dict[str, Any]:
-    names = {f.name for f in dataclasses.fields(cls)}
-    return {name: value for name, value in fields.items() if name in names}

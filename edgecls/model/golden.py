@@ -16,7 +16,8 @@ import numpy as np
 
 from edgecls import image
 from edgecls.errors import ConfigError, EdgeclsError, ModelError
-from edgecls.model.card import MOST_CHARACTERS, family
+from edgecls.model.card import family
+from edgecls.model.card_fields import MOST_CHARACTERS
 from edgecls.text.strict_json import dumps, loads
 
 if TYPE_CHECKING:
