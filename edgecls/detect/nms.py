@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from edgecls.detect.boxes import Boxes
 
 MOST_CANDIDATES = 30_000
-"""Only so many boxes, those with the highest scores, are compared with each other."""
+"""Only this many boxes, those with the highest scores, are compared with each other."""
 
 
 def suppress(boxes: Boxes, overlap: float, most: int) -> Boxes:

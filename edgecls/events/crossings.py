@@ -16,8 +16,8 @@ CLEAR, CLEAR_SHARE = 0.01, 0.15
 """How far from a line an object is clearly on one side: in fractions of the frame, and of its half extent across the line. One
 that jitters on the line crosses nothing."""
 BOTH_EDGES = 0.3
-"""Both edges of an object must move across a line, each by at least this share of what its center moves. A box that grows
-because it merges with another one moves its center, but only one of its edges."""
+"""Both edges of an object must move across a line, each by at least this share of the distance that its center moves. If a box
+grows because it merges with another one, its center moves, but only one of its edges does."""
 INSIDE, OUTSIDE = "inside", "outside"
 FRAMES, SHARE = 3, 0.6
 """An object enters or leaves a zone when 2 of 3 frames agree, so one that jitters on the border enters once."""
@@ -55,8 +55,8 @@ class ObjectWatch:
             moment: The frame.
             point: The point (x, y) that is tested against lines and zones, smoothed, in fractions of the frame.
             size: The width and height of its box, in fractions of the frame.
-            seen: The point as it was seen in this frame, if it was seen by itself. It is where the object is now, while `point`
-                lags behind, so it gives the time of a crossing.
+            seen: The point as measured in this frame, if the object had a box of its own. It gives the time of a crossing,
+                because the smoothed `point` lags behind.
         """
         for line, side in self._lines:
             crossed = side.move(line, moment, point, line.line.reach(size) / 2, seen or point)

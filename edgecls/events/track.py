@@ -75,7 +75,7 @@ class Track:
         return self.votes.get(label, 0.0) / max(1, self.voters[label])
 
     def is_settled(self, frames: int, travel: float) -> bool:
-        """Whether it is certainly an object: seen by itself in so many frames, and so far from where it came from."""
+        """Whether it is certainly an object: seen by itself in `frames` frames, and moved by `travel` times its size."""
         return self.apart >= frames and self.travelled >= travel
 
     def take_path(self) -> list[Step]:
@@ -84,7 +84,7 @@ class Track:
         return path
 
     def expect(self, passed_s: float) -> None:
-        """Predict its box after so many seconds."""
+        """Predict its box `passed_s` seconds later."""
         x, y, width, height = self.place
         self.place = CenterBox(x + self.speed[0] * passed_s, y + self.speed[1] * passed_s, width, height)
 

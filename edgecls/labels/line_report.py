@@ -47,9 +47,9 @@ MOST_OF_BEST = 0.95
 CUT_S = 3.0
 """Objects that are there this soon after the start of a recording may have come before it."""
 MOST_TRIED = 200
-"""With so many objects it is tried whether a run would count them at a better place."""
+"""A better place is tried by counting at most this many objects there, as a run would."""
 MOST_OBJECTS = 5000
-"""Of more objects, so many are chosen at random."""
+"""Of more objects, this many are chosen at random."""
 
 
 @dataclass(frozen=True, slots=True)

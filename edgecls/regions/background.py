@@ -37,14 +37,14 @@ Window: TypeAlias = tuple[slice, slice]
 """Rows and columns of a picture."""
 
 MARGIN, NOISE = 12.0, 4.0
-"""A pixel is foreground if it is outside the background's range by MARGIN levels and NOISE times its usual deviation."""
+"""A pixel is foreground if it is outside the background's range by MARGIN levels plus NOISE times its usual deviation."""
 LARGEST_MARGIN = 60.0
 CLEAR = 12
 """Levels beyond the margin at which a pixel is clearly foreground."""
 UPDATE_S = 0.2
 """The background is updated at most every UPDATE_S seconds."""
 LONGEST_STEP_S = 1.0
-"""After a longer break, as much is learned as in so many seconds."""
+"""A longer break between two updates counts as this many seconds."""
 FOLLOW_S = 15.0
 """Time constant with which the background follows the light."""
 SAMPLES = 15
@@ -52,22 +52,22 @@ SAMPLES = 15
 UNCHANGED = 8
 """A pixel is unchanged while it differs by at most this many levels from when it last changed."""
 STATIC_S = 1.0
-"""Foreground that is unchanged for so long stands still."""
+"""Foreground that has not changed for this long stands still."""
 SETTLED_S = 3.0
-"""Background seen for less than this may show an object that was there at the start."""
+"""A background that was seen for less than this may show an object that was there at the start."""
 EVERYTHING = 0.5
 """If more than this share of the frame is foreground, nothing is learned or reported: see SHOCK_S."""
 JUMP = 0.2
-"""So much more of the frame than in the frame before is no object, but a flash or a damaged frame."""
+"""Foreground that grows by more than this share of the frame within one frame is a flash or a damaged frame, not an object."""
 STILL = 0.7
-"""Where so much of the foreground has not changed within SHOCK_S, it is the light that has."""
+"""If more than this share of the foreground stays the same for SHOCK_S, the light has changed."""
 BLACK, WHITE = 4, 251
 MORE_CLIPPED = 0.3
-"""A frame in which so much more is black or white than in the background is over- or underexposed."""
+"""A frame whose share of black and white pixels exceeds that of the background by this much is over- or underexposed."""
 SHOCK_S = 1.0
-"""If everything has been foreground for so long, the background is learned again."""
+"""If most of the frame has been foreground for this long, the background is learned again."""
 MORE, BY = 1.3, 6.0
-"""One outline has clearly stronger edges than another: so many times, and by so many levels."""
+"""One outline has clearly stronger edges than another if they are MORE times as strong plus BY levels."""
 LARGEST_DEVIATION, LARGEST_START_DEVIATION = 40, 8
 FEWEST_SAMPLES = 3
 BLANK = 2.0
@@ -99,7 +99,7 @@ class Background:
 
         Args:
             warm_up_s: Seconds from which the first background is made.
-            absorb_s: What stands still for so many seconds becomes background.
+            absorb_s: What stands still for this many seconds becomes background.
         """
         self._warm_up_s, self._absorb_s = warm_up_s, absorb_s
         self._samples: list[Picture] = []
@@ -149,7 +149,7 @@ class Background:
         return found
 
     def _is_still(self, picture: Picture, foreground: Picture, time_s: float) -> bool:
-        """Whether much of the frame changed less than SHOCK_S ago, or does not move since: it is the light, and no object."""
+        """Whether a large change is not an object: it is less than SHOCK_S old, or has not moved since."""
         if not self._samples or time_s - self._began_s < SHOCK_S:
             return True
         off = cv2.absdiff(picture, self._samples[0])[foreground > 0]
@@ -172,7 +172,7 @@ class Background:
         return float(cv2.matchTemplate(levels, own, cv2.TM_CCOEFF_NORMED).max()) > ALIKE
 
     def update(self, busy: Picture, foreground: Picture, time_s: float) -> None:
-        """Follow the light where the background is seen, and take in what has stood still.
+        """Follow the light where the background is visible, and make background of what is no object.
 
         Args:
             busy: (H, W) uint8, not 0 where objects are. The rest of the foreground is noise, from which it learns how much

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_IN_16_BITS = 4 * 65_535
-"""So many pixels have fewer components than 16 bits can number: each has a pixel of its own in four."""
+"""A mask with fewer pixels has fewer components than 16 bits can count, because at most one pixel in four starts one."""
 
 
 def components(mask: NDArray[Any]) -> tuple[NDArray[Any], list[list[int]]]:

@@ -21,7 +21,7 @@ FEWEST_PIXELS = 50
 SAME = 3
 """If no medians differ by more levels than this, the exposure is the same."""
 MOST_GAIN, DARK = 4.0, 8.0
-"""A larger or smaller gain is another scene. So many levels are added to both, as dark levels are mostly noise."""
+"""A larger or smaller gain means another scene. DARK is added to both levels first, because dark levels are mostly noise."""
 
 
 def as_exposed(picture: Picture, like: Picture) -> Picture:

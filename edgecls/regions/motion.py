@@ -26,7 +26,7 @@ GAP_ABOVE, GAP_BESIDE = 1 / 40, 1 / 100
 people walking side by side are two objects.
 """
 THINNEST = 2
-"""A narrower box, in pixels of the small picture, is no object but an edge that has moved."""
+"""A narrower box, in pixels of the small picture, is an edge that has moved, not an object."""
 MOST_REGIONS = 1000
 KEPT = 4.0
 """Boxes classified in the previous frame count as this many times larger. Otherwise their tracks would be lost."""
