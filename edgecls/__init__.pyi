@@ -1,5 +1,8 @@
 """The public names of edgecls, each with the module that defines it. `edgecls/__init__.py` reads them here."""
 
+from edgecls.compare.compare_models import compare_models as compare_models
+from edgecls.compare.comparison import ClassChange as ClassChange
+from edgecls.compare.comparison import Comparison as Comparison
 from edgecls.dataset.config import DataConfig as DataConfig
 from edgecls.detect.card import DetectorCard as DetectorCard
 from edgecls.detect.class_map import ClassMap as ClassMap

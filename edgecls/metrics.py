@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+Z_95 = 1.959964
+"""The normal distribution has 95 % of its values within this many standard deviations."""
 
 
 def confusion_matrix(truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
@@ -79,3 +83,43 @@ def calibration_error(scores: NDArray[np.float64], right: NDArray[np.bool_], bin
 def percentile(values: Sequence[float], percent: float) -> float:
     """Return the value below which `percent` of the values lie; NaN if there are none."""
     return float(np.percentile(values, percent)) if len(values) else float("nan")
+
+
+def mcnemar(fixed: int, broken: int) -> float:
+    """Return the two-sided p-value of McNemar's exact test (McNemar 1947, in its binomial form).
+
+    It is the probability that two equally good models differ at least so unevenly. Pictures on which both are right, or both
+    wrong, say nothing about their difference.
+
+    Args:
+        fixed: The pictures that only the second model gets right.
+        broken: The pictures that only the first model gets right.
+    """
+    total, fewer = fixed + broken, min(fixed, broken)
+    logs = [math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) for k in range(fewer + 1)]
+    return min(1.0, 2 * math.fsum(math.exp(log - total * math.log(2)) for log in logs))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values of several tests, adjusted so that none is small by the number of tests alone (Holm 1979)."""
+    adjusted, largest = [1.0] * len(p_values), 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted
+
+
+def paired_difference(fixed: int, broken: int, pictures: int) -> tuple[float, float]:
+    """Return the 95 % interval of the change of accuracy between two models on the same pictures (Agresti and Min 2005).
+
+    Args:
+        fixed: The pictures that only the second model gets right.
+        broken: The pictures that only the first model gets right.
+        pictures: All pictures.
+
+    Returns:
+        The lower and the upper end, -1..1; above 0 the second model is better.
+    """
+    gained, lost = (fixed + 0.5) / (pictures + 2), (broken + 0.5) / (pictures + 2)
+    middle, half = gained - lost, Z_95 * math.sqrt((gained + lost - (gained - lost) ** 2) / (pictures + 2))
+    return max(-1.0, middle - half), min(1.0, middle + half)

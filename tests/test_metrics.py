@@ -60,3 +60,32 @@ def test_percentiles():
     """The median of 1..5 is 3; of nothing it is NaN."""
     assert metrics.percentile([5, 1, 4, 2, 3], 50) == 3
     assert math.isnan(metrics.percentile([], 50))
+
+
+@pytest.mark.parametrize(
+    ("fixed", "broken", "p"), [(0, 0, 1), (5, 5, 1), (0, 5, 2 / 32), (9, 1, 2 * 11 / 1024), (1, 9, 2 * 11 / 1024), (0, 1, 1)]
+)
+def test_mcnemar_is_the_sign_test_of_the_pictures_that_differ(fixed, broken, p):
+    """Two-sided, from the binomial distribution with 1/2: 0 of 5 has 1/32 on each side."""
+    assert metrics.mcnemar(fixed, broken) == pytest.approx(p)
+
+
+def test_mcnemar_of_a_million_pictures_is_a_number():
+    """Sums of probabilities that no float could hold as ratios of factorials."""
+    assert 0 < metrics.mcnemar(500_000, 501_000) < 1
+    assert metrics.mcnemar(500_000, 520_000) < 1e-80
+
+
+def test_holm_multiplies_by_what_is_left():
+    """The smallest of three by 3, the next by 2, the last by 1; never below one before it, never above 1."""
+    assert metrics.holm([0.03, 0.01, 0.04]) == pytest.approx([0.06, 0.03, 0.06])
+    assert metrics.holm([0.9, 0.8]) == [1.0, 1.0]
+    assert metrics.holm([]) == []
+
+
+def test_the_interval_of_a_paired_difference_holds_the_truth():
+    """Of 2,000 pairs of models whose accuracy truly differs by 2 points, measured on 150 pictures, 93 to 97 % contain it."""
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(150, [0.05, 0.03, 0.92], size=2000)
+    inside = [low <= 0.02 <= high for low, high in (metrics.paired_difference(f, b, 150) for f, b, _ in drawn.tolist())]
+    assert 0.93 <= np.mean(inside) <= 0.98

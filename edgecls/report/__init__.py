@@ -6,11 +6,15 @@ classes     confusion matrix, confused pairs, a table with a row per class
 mistakes    the pictures with the most confident wrong labels
 ladder      the forms that an export measured
 timeline    a separate picture: which labels a recording shows when
+comparison  another page: two models on the same pictures
+document    the HTML document around a page, and how it is written
 facts       the facts about model and data
 markup, svg, style     escaped HTML, shapes and axes, the style sheet
 """
 
+from edgecls.report.comparison import write_comparison
+from edgecls.report.document import check_place
 from edgecls.report.facts import of_card, of_evaluation, of_settings
-from edgecls.report.page import Page, Training, check_place, to_html, write
+from edgecls.report.page import Page, Training, to_html, write
 
-__all__ = ["Page", "Training", "check_place", "of_card", "of_evaluation", "of_settings", "to_html", "write"]
+__all__ = ["Page", "Training", "check_place", "of_card", "of_evaluation", "of_settings", "to_html", "write", "write_comparison"]

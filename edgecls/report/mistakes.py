@@ -30,10 +30,11 @@ def mistakes(report: Report, spec: InputSpec) -> Markup:
     first = tag("p", f"{shown}, the most confident first, as the model sees the pictures, with the scores of the true and the "
                 "predicted class. A confident mistake is often a wrong label in the data, or shows which "
                 "pictures are missing.")  # fmt: skip
-    return joined(first, tag("div", *(_mistake(report, i, spec) for i in worst), class_="mistakes"))
+    return joined(first, tag("div", *(mistake(report, i, spec) for i in worst), class_="mistakes"))
 
 
-def _mistake(report: Report, index: int, spec: InputSpec) -> Markup:
+def mistake(report: Report, index: int, spec: InputSpec) -> Markup:
+    """Return one picture as the model sees it, with the scores of the true and the predicted class."""
     item, row = report.items[index], report.probabilities[index]
     truth, taken_for = (report.labels[i] for i in (int(report.truth[index]), int(row.argmax())))
     unknown = () if report.known[index] else (tag("span", "classified as unknown", class_="unknown"),)

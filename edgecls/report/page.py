@@ -1,26 +1,22 @@
-"""One HTML file that shows how good a model is. It loads nothing, needs no script, and can be mailed."""
+"""One HTML file that shows how good a model is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgecls import metrics
-from edgecls._version import __version__
-from edgecls.errors import ConfigError
-from edgecls.files import whole_file
-from edgecls.files.advice import of_no_folder
 from edgecls.report import charts, ladder
 from edgecls.report.classes import confusions, per_class
+from edgecls.report.document import document, write_document
 from edgecls.report.markup import Markup, joined, number, percent, prose, tag
 from edgecls.report.mistakes import mistakes
-from edgecls.report.style import policy, script, style
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from edgecls.evaluate import Report
     from edgecls.input_spec import InputSpec
@@ -80,24 +76,9 @@ class Page:
     ladder: Mapping[str, Any] | None = None
 
 
-def check_place(path: str | Path) -> Path:
-    """Return the path after checking that a report can be written there. Raises ConfigError."""
-    path = Path(path)
-    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
-        raise ConfigError(f"report {path}: expected a file name that ends in .html")
-    if fault := of_no_folder(path.parent):
-        raise ConfigError(f"report {path}: {fault}")
-    return path
-
-
 def write(page: Page, path: str | Path) -> None:
     """Write the page atomically. Raises ConfigError if it cannot be written."""
-    content = to_html(page)
-    try:
-        with whole_file(path) as beside:
-            beside.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"report {error}; or choose another place") from error
+    write_document(to_html(page), path)
 
 
 def to_html(page: Page) -> str:
@@ -115,17 +96,7 @@ def to_html(page: Page) -> str:
     first = tag("header", tag("h1", page.title), tag("p", page.lead, class_="lead"), tag("nav", links, aria_label="Sections"))
     notices = (tag("p", line, class_="note", role="note") for line in (*_notices(report), *page.notices))
     body = joined(first, *notices, _numbers(page), *_sections(sections), rungs, *_sections(after))
-    foot = tag("footer", f"Written by edgecls {__version__}.")
-    sorting = script()
-    head = joined(
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy(sorting)),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", page.title),
-        tag("style", Markup(style())),
-    )
-    main = tag("body", tag("main", body, foot), tag("script", Markup(sorting)))
-    return f"<!DOCTYPE html>\n{tag('html', tag('head', head), main, lang='en')}\n"
+    return document(page.title, body)
 
 
 def _links(sections: Iterable[tuple[str, str, Sequence[str]]]) -> list[Markup]:
