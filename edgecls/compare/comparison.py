@@ -140,7 +140,8 @@ class Comparison:
         better = "better" if self.fixed > self.broken else "worse"
         if self.p < SIGNIFICANT:
             return f"{self.new.name} is {better} than {self.old.name}: {both} (p = {self.p:.2g})"
-        return f"{self.new.name} is not proved {better} than {self.old.name}: {both}; chance may explain that (p = {self.p:.2g})"
+        chance = f"chance may explain that (p = {self.p:.2g})"
+        return f"{self.new.name} is not proved {better} than {self.old.name}: {both}; {chance}"
 
     def failures(self, max_drop: float = 0.5, classes: Sequence[str] = ()) -> tuple[str, ...]:
         """Return what the new model loses beyond a limit, a sentence each.

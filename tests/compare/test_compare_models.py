@@ -102,7 +102,7 @@ def test_models_without_a_common_class_are_refused(model, data):
 def test_a_named_class_without_pictures_is_refused(model, data):
     """The message lists those that there are."""
     found = edgecls.compare_models(model("old.onnx"), model("new.onnx"), data, device="cpu", say=lambda _: None)
-    with pytest.raises(edgecls.ConfigError, match="class 'glare' has no pictures .* expected one of bright, dark, dim"):
+    with pytest.raises(edgecls.ConfigError, match=r"class 'glare' has no pictures .* expected one of bright, dark, dim"):
         found.failures(classes=["glare"])
 
 
