@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,12 +19,14 @@ from edgecls.export.quantize.sensitivity import LAYERS, most_sensitive
 from edgecls.model.classifier import INPUT_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import onnx
     from numpy.typing import NDArray
 
 PASSES_UINT8 = ("Reshape", "Transpose")
+EXACT = 1e-3
+"""How far the level that becomes 0 may be from a whole number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Int8:
         """Quantize the nodes named in `include` (empty: all) that are not named in `exclude`."""
         onnx = extras.load("onnx", extra="export", purpose="Quantizing")
         quantization = extras.load("onnxruntime.quantization", extra="export", purpose="Quantizing")
-        scaled, scale = _scaled_input(model)
+        scaled, scale, zero = _scaled_input(model)
         with tempfile.TemporaryDirectory() as folder:
             source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
             onnx.save(model, source)  # given the model itself, the quantizer would move its weights to a separate file
@@ -86,7 +89,7 @@ class Int8:
             try:
                 overrides, calibration = self._ranges(source, pictures)
                 if scaled:
-                    overrides[scaled[-1]] = self._exact_input(quantization, scale)
+                    overrides[scaled[-1]] = self._exact_input(quantization, scale, zero)
                 quantization.quantize_static(
                     source,
                     target,
@@ -117,10 +120,13 @@ class Int8:
     def _activation_type(self, quantization: Any) -> Any:
         return quantization.QuantType.QUInt8 if self.activations == "uint8" else quantization.QuantType.QInt8
 
-    def _exact_input(self, quantization: Any, scale: float) -> dict[str, Any]:
-        """Return the quantization of a scaled picture with its scaling factor as the scale, so that no level is rounded."""
-        zero = np.array(0, np.uint8) if self.activations == "uint8" else np.array(-128, np.int8)
-        return {"quant_type": self._activation_type(quantization), "scale": np.array(scale, np.float32), "zero_point": zero}
+    def _exact_input(self, quantization: Any, scale: float, zero: int) -> dict[str, Any]:
+        """Return the quantization of a scaled picture with its scaling factor as the scale, so that no level is rounded.
+
+        `zero` is the level that becomes 0.
+        """
+        kind = np.array(zero, np.uint8) if self.activations == "uint8" else np.array(zero - 128, np.int8)
+        return {"quant_type": self._activation_type(quantization), "scale": np.array(scale, np.float32), "zero_point": kind}
 
     def _ranges(self, source: Path, pictures: NDArray[np.uint8]) -> tuple[dict[str, dict[str, Any]], NDArray[np.uint8]]:
         """Return the ranges of tensors to prescribe, and the pictures on which the quantizer measures the other ranges."""
@@ -130,27 +136,57 @@ class Int8:
         return {name: {"rmin": low, "rmax": high} for name, (low, high) in found.items()}, pictures[:BATCH]
 
 
-def _scaled_input(model: onnx.ModelProto) -> tuple[list[str], float]:
-    """Find the scaling at the start of a graph: Cast, Mul by a constant, then any Reshape or Transpose.
+def _scaled_input(model: onnx.ModelProto) -> tuple[list[str], float, int]:
+    """Find the scaling at the start of a graph: Cast, Mul or Div by a constant with at most one Add or Sub of another before or
+    after it, then any Reshape or Transpose.
 
     Returns:
-        The names of the tensors that hold the scaled picture, in order, and the constant. No names and 0.0 if the graph begins
-        in another way or if more is computed before the first layer.
+        The names of the tensors that hold the scaled picture, in order, the factor of a level, and the level that becomes 0. No
+        names if the graph begins in another way, if no level becomes 0, or if more is computed before the first layer.
     """
     onnx = extras.load("onnx", extra="export", purpose="Quantizing")
     constants = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
-    path, factors = [INPUT_NAME], []
+    name, held = INPUT_NAME, list[str]()
+    scale, offset, steps = 1.0, 0.0, Counter[str]()
     while True:
-        readers = [n for n in model.graph.node if path[-1] in n.input]
-        wanted = ("Cast", "Mul")[len(path) - 1 :][:1] or PASSES_UINT8
-        if len(readers) != 1 or readers[0].op_type not in wanted:
+        readers = [n for n in model.graph.node if name in n.input]
+        operator = readers[0].op_type if len(readers) == 1 else ""
+        if operator in _SCALING:
+            value = _scalar(readers[0], name, constants)
+            if value is None or steps[_SCALING[operator]]:
+                break
+            steps[_SCALING[operator]] += 1
+            scale, offset = _APPLIED[operator](scale, offset, value)
+            held = [readers[0].output[0]]
+        elif operator in PASSES_UINT8 and held:
+            held.append(readers[0].output[0])
+        elif operator != "Cast" or name != INPUT_NAME:
             break
-        factors += [constants[name] for name in readers[0].input if readers[0].op_type == "Mul" and name in constants]
-        path.append(readers[0].output[0])
+        name = readers[0].output[0]
     more_follows = {n.name for n in readers} & _before_layers(model)
-    if len(factors) != 1 or factors[0].size != 1 or more_follows:
-        return [], 0.0
-    return path[2:], float(factors[0].reshape(()))
+    zero = -offset / scale if scale else -1.0
+    if not steps["factor"] or more_follows or not 0 <= round(zero) <= 255 or abs(zero - round(zero)) > EXACT:
+        return [], 0.0, 0
+    return held, scale, round(zero)
+
+
+_SCALING = {"Mul": "factor", "Div": "factor", "Add": "offset", "Sub": "offset"}
+_APPLIED: dict[str, Callable[[float, float, float], tuple[float, float]]] = {
+    "Mul": lambda scale, offset, value: (scale * value, offset * value),
+    "Div": lambda scale, offset, value: (scale / value, offset / value),
+    "Add": lambda scale, offset, value: (scale, offset + value),
+    "Sub": lambda scale, offset, value: (scale, offset - value),
+}
+"""The factor and the offset of a picture after an operation with a constant."""
+
+
+def _scalar(node: Any, picture: str, constants: Mapping[str, NDArray[Any]]) -> float | None:
+    """Return the constant that a node combines with the picture; None if it is not a single number, 0, or divided by it."""
+    others = [constants.get(name) for name in node.input if name != picture]
+    first = node.input[0] == picture or node.op_type in ("Mul", "Add")
+    if not first or len(others) != 1 or others[0] is None or others[0].size != 1:
+        return None
+    return float(others[0].reshape(())) or (None if node.op_type in ("Mul", "Div") else 0.0)
 
 
 def _float_nodes(model: onnx.ModelProto) -> list[str]:
@@ -176,13 +212,12 @@ def _before_layers(model: onnx.ModelProto) -> set[str]:
 
 
 def _feed_uint8(graph: Any, scaled: Sequence[str]) -> None:
-    """Let the first layer read the uint8 picture: the picture times s, quantized with scale s, is the picture itself."""
+    """Let the first layer read the uint8 picture: the scaled picture, quantized with that scale, is the picture itself."""
     makers = {name: node for node in graph.node for name in node.output}
     readers = [n for n in graph.node if scaled[-1] in n.input]
     if len(readers) != 1 or readers[0].op_type != "QuantizeLinear":
         return
-    quantize, scaling = readers[0], makers[scaled[0]]
-    casting = next(makers[name] for name in scaling.input if name in makers)
+    quantize = readers[0]
     picture = scaled[-1] if len(scaled) > 1 else INPUT_NAME
     for node in graph.node:
         for i, name in enumerate(node.input):
@@ -190,8 +225,12 @@ def _feed_uint8(graph: Any, scaled: Sequence[str]) -> None:
                 node.input[i] = INPUT_NAME
             elif name == quantize.output[0]:
                 node.input[i] = picture
-    for node in (quantize, scaling, casting):
-        graph.node.remove(node)
+    graph.node.remove(quantize)
+    name = scaled[0]
+    while name != INPUT_NAME:
+        scaling = makers[name]
+        name = next(i for i in scaling.input if i in makers or i == INPUT_NAME)
+        graph.node.remove(scaling)
     del graph.value_info[:]  # it declares the former types
 
 

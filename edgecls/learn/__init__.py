@@ -1,0 +1,1 @@
+"""Learn a classifier from a few pictures: a frozen backbone with ImageNet weights, and a head that is fitted in seconds."""
