@@ -90,6 +90,9 @@ from edgecls.sink import open_sinks as open_sinks
 from edgecls.source import ReadingSettings as ReadingSettings
 from edgecls.source import Source as Source
 from edgecls.source import open_source as open_source
+from edgecls.store.entry import Entry as Entry
+from edgecls.store.entry import Origin as Origin
+from edgecls.store.store import Store as Store
 from edgecls.text.csv_cells import csv_line as csv_line
 from edgecls.text.csv_cells import read_cell as read_cell
 from edgecls.train.config import TrainConfig as TrainConfig

@@ -179,7 +179,7 @@ def evaluate_model(
 
     Args:
         model: The .onnx file.
-        data: Class folders, a CSV manifest or an npz file, whose classes are labels of the model.
+        data: Class folders, a store, a CSV manifest or an npz file, whose classes are labels of the model.
         split: The part to use, "train", "val" or "test"; None takes test if the data has it, else all pictures.
         unknown: A folder of outliers, pictures that belong to no class, to measure the share that comes out as unknown.
         roi: Whether to crop pictures to the region of interest in the manifest.

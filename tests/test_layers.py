@@ -24,7 +24,7 @@ ROWS = [
     {"pretrained", "video"},
     {"frame"},
     {"image"},
-    {"model"},
+    {"model", "store"},
     {"dataset", "regions"},
     {"detect", "health"},
     {"source"},

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def compare(
     old: Annotated[str, typer.Argument(metavar="OLD", help="The .onnx file in use.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="The .onnx file that may replace it.")],
-    pictures: Annotated[str, typer.Argument(metavar="DATA", help="Class folders, a CSV manifest or an npz file, which neither model was trained on.")],
+    pictures: Annotated[str, typer.Argument(metavar="DATA", help="Class folders, a store, a CSV manifest or an npz file, which neither model was trained on.")],
     max_drop: Annotated[float, typer.Option(min=0, metavar="POINTS", help="Maximum loss of top-1 and of macro recall, in percentage points; beyond it the exit code is 1.")] = 0.5,
     classes: Annotated[list[str] | None, typer.Option("--class", metavar="LABEL", help="The recall of this class may not fall by more than --max-drop either. Repeat it for several.")] = None,
     split: Annotated[str | None, typer.Option(help="train, val or test, for data with such parts. Default: test if it exists, else all.")] = None,

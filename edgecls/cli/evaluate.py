@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="The .onnx file.")],
-    pictures: Annotated[str, typer.Argument(metavar="DATA", help="Class folders, a CSV manifest or an npz file.")],
+    pictures: Annotated[str, typer.Argument(metavar="DATA", help="Class folders, a store, a CSV manifest or an npz file.")],
     split: Annotated[str | None, typer.Option(help="train, val or test, for data with such parts. Default: test if it exists, else all.")] = None,
     unknown: Annotated[str | None, typer.Option("--unknown", metavar="FOLDER", help="A folder with pictures of none of the classes; measures the share classified as unknown.")] = None,
     report: Annotated[str | None, typer.Option("--report", metavar="FILE.html", help="Write a page with curves, tables and the most confident mistakes.")] = None,

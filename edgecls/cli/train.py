@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    pictures: Annotated[str | None, typer.Argument(metavar="[DATA]", help="Class folders, a CSV manifest or an npz file.")] = None,
+    pictures: Annotated[str | None, typer.Argument(metavar="[DATA]", help="Class folders, a store, a CSV manifest or an npz file.")] = None,
     out: Annotated[str, typer.Option(help="The folder to write the run to.", rich_help_panel="Run")] = "",
     config: Annotated[str | None, typer.Option(metavar="F.toml", help="Settings from a file, such as the config.toml of a run. Options override it.", rich_help_panel="Run")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out after its last complete epoch.", rich_help_panel="Run")] = False,

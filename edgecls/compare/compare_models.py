@@ -40,7 +40,7 @@ def compare_models(
     Args:
         old: The .onnx file in use.
         new: The .onnx file that may replace it. Its labels and its input may differ.
-        data: Class folders, a CSV manifest or an npz file. Classes that one of the models does not know are left out.
+        data: Class folders, a store, a CSV manifest or an npz file. Classes that one of the models does not know are left out.
         split: The part to use, "train", "val" or "test"; None takes test if the data has it, else all pictures.
         unknown: A folder of pictures that belong to no class, to compare the shares that come out as unknown.
         roi: Whether to crop pictures to the region of interest in the manifest.

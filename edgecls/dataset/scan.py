@@ -4,6 +4,7 @@ DATA.csv, DATA/*.csv, DATA/*/*.csv   manifests, see `edgecls.dataset.manifest`
 DATA/<class>/**/picture              class folders; DATA/train/<class>, DATA/val/<class> and DATA/test/<class> too, see
                                      `edgecls.dataset.folders`
 DATA.npz                             arrays as in MedMNIST, see `edgecls.dataset.npz`
+DATA/store.sqlite                    a store of pictures of cameras, see `edgecls.store`
 
 A CSV file in a folder is a manifest if it has a column of pictures and one of classes. Other CSV files, such as a training log,
 are ignored if there is anything else to read. So is a table with one picture per class next to manifests, such as Kaggle's
@@ -16,7 +17,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecls.dataset import folders, manifest, npz
+from edgecls.dataset import folders, manifest, npz, stores
 from edgecls.dataset.class_names import alike
 from edgecls.dataset.csv_table import Table, read_table
 from edgecls.dataset.groups import grouped
@@ -24,6 +25,7 @@ from edgecls.dataset.items import SPLIT_NAMES, Dataset, Item
 from edgecls.dataset.listing import Skipped, children, csv_files, holds_pictures
 from edgecls.errors import DataError
 from edgecls.files.advice import of_missing
+from edgecls.store import is_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +40,7 @@ def scan(path: str | Path, *, labels: Sequence[str] | None = None, group: str | 
     """List labelled pictures without decoding them.
 
     Args:
-        path: A folder, a CSV manifest or an npz file.
+        path: A folder, a store, a CSV manifest or an npz file.
         labels: New names for the classes, in their order.
         group: A regular expression on the path within the data. Pictures with equal captured groups stay on one side of a
             split. None tries the usual rules of `edgecls.dataset.groups`.
@@ -61,7 +63,7 @@ def scan(path: str | Path, *, labels: Sequence[str] | None = None, group: str | 
     similar = alike(names)
     if labels is not None:
         names = _renamed(names, labels, where)
-    rule, items = grouped(items, group, where)
+    rule, items = (stores.GROUP_RULE, items) if group is None and is_store(where) else grouped(items, group, where)
     return Dataset(str(where), tuple(names), tuple(items), rule, (*skipped.lines(), *filter(None, [similar])))
 
 
@@ -70,6 +72,8 @@ def _read(where: Path, skipped: Skipped, *, roi: bool) -> tuple[list[str], list[
     if "\0" in str(where) or not _exists(where):
         near = of_missing(where)
         raise DataError(f"{where}: no such file or folder; expected class folders, a CSV manifest or an npz file{near}")
+    if is_store(where):
+        return stores.read(where, skipped)
     if where.is_dir():
         return _read_folder(where, skipped, roi=roi)
     suffix = where.suffix.lower()

@@ -40,7 +40,7 @@ def train_model(
     """Train a Keras network on labelled pictures and write a run folder. Ctrl-C keeps the best epoch so far.
 
     Args:
-        data: Class folders, a CSV manifest or an npz file; or the fields of `DataConfig`; None takes those of `config`.
+        data: Class folders, a store, a CSV manifest or an npz file; or fields of `DataConfig`; None takes those of `config`.
         out: The run folder. It is created if needed, or contains the run to resume.
         config: Settings to start from: a `TrainConfig`, or a TOML file such as the config.toml of a run.
         resume: Continue the run in `out` after its last completed epoch, with its config.toml unless `config` is given.

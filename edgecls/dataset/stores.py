@@ -1,0 +1,67 @@
+"""Read the labelled pictures of a store (`edgecls.store`). What belongs together stays on one side of a split."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgecls import image
+from edgecls.dataset.class_names import class_name, ordered
+from edgecls.dataset.items import Item
+from edgecls.errors import DataError
+from edgecls.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from edgecls.dataset.listing import Skipped
+    from edgecls.store import Entry
+
+GONE = "pictures of the store that were deleted by hand, left out"
+UNLABELLED = "pictures of the store without a label, left out"
+UNUSABLE = "pictures of the store marked as unusable, left out"
+GROUP_RULE = "pictures of one event, of one camera and minute, and near copies"
+
+
+def read(root: Path, skipped: Skipped) -> tuple[list[str], list[Item]]:
+    """Return the class names and the items of a store, with their groups. `skipped` collects what was left out.
+
+    Raises:
+        DataError: It cannot be read, no picture has a label, or a label cannot be a class.
+    """
+    with Store(root, create=False) as store:
+        entries = list(store.entries())
+    labelled = []
+    for entry in entries:
+        kind = UNUSABLE if entry.is_unusable else UNLABELLED if not entry.label else GONE if not entry.path.is_file() else ""
+        if kind:
+            skipped.add(kind, entry.path.relative_to(root).as_posix())
+        else:
+            labelled.append(entry)
+    if not labelled:
+        raise DataError(
+            f"{root}: is a store of {len(entries)} pictures, none of which has a label and a file; label some first"
+        )
+    names = ordered({class_name(entry.label, f"{root}, picture {entry.id}") for entry in labelled})
+    ids = {name: i for i, name in enumerate(names)}
+    items = [
+        Item(entry.path.relative_to(root).as_posix(), ids[class_name(entry.label, "")], group, file=entry.path)
+        for entry, group in zip(labelled, _groups(labelled), strict=True)
+    ]
+    return names, items
+
+
+def _groups(entries: Sequence[Entry]) -> list[str]:
+    """Return the group of each picture: that of its event or minute, joined with those of its near copies."""
+    parent: dict[str, str] = {}
+
+    def root_of(group: str) -> str:
+        while parent.setdefault(group, group) != group:
+            group = parent[group]
+        return group
+
+    hashed = [entry for entry in entries if entry.origin.hash is not None]
+    for i, j in image.near_copies([entry.origin.hash or 0 for entry in hashed]):
+        one, other = root_of(hashed[i].group), root_of(hashed[j].group)
+        parent[max(one, other)] = min(one, other)
+    return [root_of(entry.group) for entry in entries]

@@ -1,0 +1,57 @@
+"""Rows of the table of pictures: from an origin, and back to an entry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgecls.store.entry import Entry, Origin
+from edgecls.text.strict_json import in_utf8
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+HASHES = 1 << 64
+"""Hashes have 64 bits. SQLite's integers are signed."""
+COLUMNS = {
+    **{name: name for name in ("camera", "region", "at_s", "time_s", "event", "track", "reason", "model", "prediction")},
+    **{name: name for name in ("score", "embedding", "embedded_by", "hash")},
+    "file": "recording",
+}
+"""The column of each field of an origin."""
+
+
+def columns_of(origin: Origin) -> dict[str, Any]:
+    """Return the columns of an origin by name, as SQLite holds them."""
+    return {column: stored(getattr(origin, field)) for field, column in COLUMNS.items()}
+
+
+def entry_of(row: sqlite3.Row, folder: Path) -> Entry:
+    """Return the entry of a row of a store."""
+    fields = {field: row[column] for field, column in COLUMNS.items()}
+    if fields["embedding"] is not None:
+        fields["embedding"] = np.frombuffer(fields["embedding"], np.float16).astype(np.float32)
+    if fields["hash"] is not None:
+        fields["hash"] %= HASHES
+    return Entry(
+        id=row["id"],
+        path=folder / row["file"],
+        bytes=row["bytes"],
+        size_hw=(row["height"], row["width"]),
+        origin=Origin(**fields),
+        label=row["label"],
+        is_unusable=bool(row["unusable"]),
+        author=row["author"],
+        labelled_at_s=row["labelled_at_s"],
+    )
+
+
+def stored(value: Any) -> Any:
+    """Return a value as SQLite holds it: embeddings as float16, hashes as signed integers, texts without half characters."""
+    if isinstance(value, np.ndarray):
+        return value.astype(np.float16).tobytes()
+    if isinstance(value, int) and not -HASHES // 2 <= value < HASHES // 2:
+        return (value + HASHES // 2) % HASHES - HASHES // 2
+    return in_utf8(value) if isinstance(value, str) else value
