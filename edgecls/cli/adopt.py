@@ -31,7 +31,7 @@ def adopt(
     size_hw: Annotated[str, typer.Option("--size", metavar="N|WxH", help="Input size in pixels, for a network that accepts any size.")] = "",
     output: Annotated[str, typer.Option(help="logits or probabilities, if the last operator is ambiguous.")] = "",
     output_name: Annotated[str, typer.Option(metavar="NAME", help="Which output to use, if there are several.")] = "",
-    fit: Annotated[str, typer.Option(help="stretch, letterbox or center-crop; for detectors stretch, letterbox, letterbox-corner or letterbox-exact.  [default: stretch; for detectors the maker's]")] = "",
+    fit: Annotated[str, typer.Option(help="stretch, letterbox or center-crop; for detectors stretch, stretch-warp, letterbox, letterbox-corner, letterbox-exact or letterbox-warp.  [default: stretch; for detectors the maker's]")] = "",
     interpolation: Annotated[str, typer.Option(help="Interpolation when a picture is shrunk: area or linear.  [default: area; for detectors the maker's]")] = "",
     check: Annotated[str, typer.Option(metavar="DATA", help="Labelled pictures that show which colour order and value range are right.")] = "",
     roi: Annotated[bool, typer.Option("--roi", help="Crop to the regions of interest in the manifest.")] = False,

@@ -8,13 +8,15 @@ from typing import Literal, get_args
 from edgecls.errors import ModelError
 from edgecls.input_spec import Interpolation
 
-DetectorFit = Literal["letterbox", "letterbox-corner", "letterbox-exact", "stretch"]
+DetectorFit = Literal["letterbox", "letterbox-corner", "letterbox-exact", "letterbox-warp", "stretch", "stretch-warp"]
 """How a frame is brought to the size of the input.
 
 letterbox          shrunk by one factor, to whole pixels, in the middle of a gray border (Ultralytics)
 letterbox-corner   the same in the top left corner (YOLOX)
-letterbox-exact    shrunk by one factor, in the middle of a black border, not rounded to pixels (CenterNet)
+letterbox-exact    its longer side becomes the width, in the middle of a black border, not rounded to pixels (CenterNet)
+letterbox-warp     shrunk by one factor, in the middle of a black border, not rounded to pixels (NanoDet)
 stretch            shrunk to the whole input, whatever its aspect ratio (DETR, SSD)
+stretch-warp       the same, but from the corners of pixels, not their middles: shifted by half a pixel (NanoDet-Plus)
 """
 Order = Literal["rgb", "bgr"]
 LARGEST_SIDE = 4096

@@ -1,8 +1,8 @@
 """From a frame to the input of a detector, and its boxes back to the frame.
 
 Each maker rounds in its own way, and the way back must use the same numbers: half a pixel at 640 is two pixels of a frame of
-2,560. The numbers are those of Ultralytics' `LetterBox` and `scale_boxes`, of YOLOX's `preproc`, and of CenterNet's
-`get_affine_transform`.
+2,560. The numbers are those of Ultralytics' `LetterBox` and `scale_boxes`, of YOLOX's `preproc`, of CenterNet's
+`get_affine_transform`, and of NanoDet's `get_resize_matrix`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 BORDER = 114
 """The gray of the border that YOLO and YOLOX are trained with."""
+WARPED = ("letterbox-exact", "letterbox-warp", "stretch-warp")
+"""Fits of makers that warp the frame."""
 
 
 class Placement(NamedTuple):
@@ -55,10 +57,11 @@ class Placement(NamedTuple):
 def place(size_hw: tuple[int, int], spec: DetectorInput) -> Placement:
     """Return where a frame of this height and width lies in the input of a detector."""
     height, width = size_hw
-    if spec.fit == "stretch":
+    if spec.fit in ("stretch", "stretch-warp"):
         return Placement(spec.width / width, spec.height / height, 0.0, 0.0, spec.size_hw)
-    if spec.fit == "letterbox-exact":
-        scale = spec.width / max(height, width)
+    if spec.fit in ("letterbox-exact", "letterbox-warp"):
+        fitting = min(spec.height / height, spec.width / width)
+        scale = fitting if spec.fit == "letterbox-warp" else spec.width / max(height, width)
         left, top = (spec.width - width * scale) / 2, (spec.height - height * scale) / 2
         return Placement(scale, scale, left, top, spec.size_hw)
     scale = min(spec.height / height, spec.width / width)
@@ -76,7 +79,7 @@ def prepare(frame: Frame, spec: DetectorInput) -> tuple[Picture, Placement]:
         (height, width, 3) uint8 in the channel order of `spec`, and where the frame lies in it.
     """
     placement = place(frame.size_hw, spec)
-    if spec.fit == "letterbox-exact":
+    if spec.fit in WARPED:
         return _warped(frame, spec, placement), placement
     height, width = frame.size_hw
     inner = InputSpec(*placement.inner_hw, spec.color, "stretch", spec.interpolation)

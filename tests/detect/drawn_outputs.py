@@ -155,6 +155,16 @@ def nanodet_plus(rng):
     return nanodet(rng, (8, 16, 32, 64))
 
 
+def by_grid(outputs: dict[str, np.ndarray], *, batched: bool = True) -> dict[str, np.ndarray]:
+    """The outputs of `nanodet` as NanoDet before 1.0 gives them: the scores of each grid, then the distances of each."""
+    (one,) = outputs["output"]
+    counts = [(SIZE_HW[0] // stride) * (SIZE_HW[1] // stride) for stride in STRIDES]
+    grids = np.split(one, np.cumsum(counts)[:-1])
+    scores = {f"cls_pred_stride_{stride}": grid[:, :-32] for stride, grid in zip(STRIDES, grids, strict=True)}
+    distances = {f"dis_pred_stride_{stride}": grid[:, -32:] for stride, grid in zip(STRIDES, grids, strict=True)}
+    return {name: part[None] if batched else part for name, part in (scores | distances).items()}
+
+
 def centernet(rng):
     """Heat map after the sigmoid, sizes and offsets."""
     rows, columns = SIZE_HW[0] // 4, SIZE_HW[1] // 4

@@ -67,6 +67,13 @@ def _stretched(rows, size_hw, frame_hw):
     return _moved(rows, frame_hw, lambda x: x * frame_hw[1] / size_hw[1], lambda y: y * frame_hw[0] / size_hw[0])
 
 
+def _centered(rows, size_hw, frame_hw):
+    """Undo a letterbox in the middle that is not rounded (the inverse of NanoDet's `get_resize_matrix`)."""
+    ratio = min(size_hw[0] / frame_hw[0], size_hw[1] / frame_hw[1])
+    back = [lambda v, i=i: (v - size_hw[i] / 2) / ratio + frame_hw[i] / 2 for i in (1, 0)]
+    return _moved(rows, frame_hw, *back)
+
+
 def _scaled(box, size_hw):
     return [side * size_hw[1 - i % 2] for i, side in enumerate(box)]
 
@@ -188,8 +195,12 @@ def torchvision(outputs, size_hw, frame_hw, low):
     return _stretched(rows, size_hw, frame_hw)
 
 
-def nanodet(outputs, size_hw, frame_hw, low, strides=(8, 16, 32), middle=0.5):
+def nanodet(outputs, size_hw, frame_hw, low):
     """NanoDet's `get_bboxes`: the integral of four distributions, from the middle of the cell."""
+    return _centered(_integrals(outputs, size_hw, low, (8, 16, 32), 0.5), size_hw, frame_hw)
+
+
+def _integrals(outputs, size_hw, low, strides, middle):
     rows = []
     candidates = iter(outputs["output"][0].tolist())
     for stride in strides:
@@ -205,12 +216,12 @@ def nanodet(outputs, size_hw, frame_hw, low, strides=(8, 16, 32), middle=0.5):
                 box = [cx - far[0], cy - far[1], cx + far[2], cy + far[3]]
                 box = [min(max(side, 0), size_hw[1 - i % 2]) for i, side in enumerate(box)]
                 rows += [[*box, score, label] for label, score in enumerate(one[:-32]) if score > low]
-    return _stretched(_nms(rows, 0.6, 100), size_hw, frame_hw)
+    return _nms(rows, 0.6, 100)
 
 
 def nanodet_plus(outputs, size_hw, frame_hw, low):
     """NanoDet-Plus measures from the corner of the cell, on four grids."""
-    return nanodet(outputs, size_hw, frame_hw, low, (8, 16, 32, 64), 0.0)
+    return _stretched(_integrals(outputs, size_hw, low, (8, 16, 32, 64), 0.0), size_hw, frame_hw)
 
 
 def centernet(outputs, size_hw, frame_hw, low):

@@ -15,7 +15,7 @@ from edgecls.detect.input import DetectorInput
 from edgecls.detect.letterbox import place
 from edgecls.detect.nms import suppress
 from edgecls.errors import ConfigError, ModelError
-from tests.detect.drawn_outputs import CLASSES, DRAWN, FRAMES_HW, LOW, SIZE_HW, drawn
+from tests.detect.drawn_outputs import CLASSES, DRAWN, FRAMES_HW, LOW, SIZE_HW, by_grid, drawn
 from tests.detect.oracles import ORACLES
 
 BOX_PX, SCORE = 1.0, 1e-3
@@ -63,6 +63,40 @@ def test_boxes_are_those_of_the_makers_packages(name):
     kind, _, size = name.partition(" ")
     height, width = map(int, size.split("x"))
     assert_same(found_by_us(kind, drawn(kind), (height, width)), MAKERS["boxes"][name])
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_nanodet_may_have_two_outputs_for_each_grid(batched):
+    """As before its version 1.0; they are told apart by their numbers, so their order and names do not matter."""
+    outputs = drawn("nanodet")
+    split = dict(reversed(by_grid(outputs, batched=batched).items()))
+    row, roles = recognise(Seen(split, SIZE_HW, CLASSES), "d.onnx")
+    assert row.name == "nanodet"
+    assert row.classes({role: split[name] for role, name in roles.items()}) == CLASSES
+    assert_same(found_by_us("nanodet", split, FRAMES_HW[0]), ORACLES["nanodet"](outputs, SIZE_HW, FRAMES_HW[0], LOW))
+
+
+def test_a_grid_without_its_distances_is_no_nanodet():
+    """Each grid needs both, and as many classes as the others."""
+    split = by_grid(drawn("nanodet"))
+    wrong = [
+        {name: value for name, value in split.items() if name != "dis_pred_stride_16"},
+        {**split, "cls_pred_stride_8": split["cls_pred_stride_8"][..., :-1]},
+        {**split, "more": split["cls_pred_stride_8"]},
+    ]
+    for outputs in wrong:
+        with pytest.raises(ModelError, match="fit no decoder"):
+            recognise(Seen(outputs, SIZE_HW), "d.onnx")
+
+
+def test_labels_of_a_graph_that_takes_the_size_of_the_frame_begin_with_0():
+    """DEIM's exports have no dimension for the picture, so they look like torchvision's, whose first label is 1."""
+    outputs = {name: value[0] for name, value in drawn("rt-detr").items()}
+    row, roles = recognise(Seen(outputs, SIZE_HW, CLASSES, sized=True), "d.onnx")
+    assert row.name == "rt-detr"
+    found = decode(row, {role: outputs[name] for role, name in roles.items()}, SIZE_HW, LOW)
+    assert found.class_ids.tolist() == outputs["labels"][outputs["scores"] > LOW].tolist()
+    assert recognise(Seen(outputs, SIZE_HW, CLASSES), "d.onnx")[0].name == "torchvision"
 
 
 def test_every_kind_is_tested():

@@ -10,7 +10,7 @@ from edgecls.detect.input import DetectorInput
 from edgecls.detect.letterbox import BORDER, place, prepare
 from edgecls.errors import ModelError
 
-FITS = ("letterbox", "letterbox-corner", "letterbox-exact", "stretch")
+FITS = ("letterbox", "letterbox-corner", "letterbox-exact", "letterbox-warp", "stretch", "stretch-warp")
 SIZES_HW = ((1080, 1920), (333, 250), (64, 96), (5, 3), (2000, 31))
 
 
@@ -40,7 +40,9 @@ def test_boxes_end_at_the_edge_of_the_frame():
     ("letterbox", (slice(0, 64), slice(16, 80))),
     ("letterbox-corner", (slice(0, 64), slice(0, 64))),
     ("letterbox-exact", (slice(0, 64), slice(0, 96))),
+    ("letterbox-warp", (slice(0, 64), slice(16, 80))),
     ("stretch", (slice(0, 64), slice(0, 96))),
+    ("stretch-warp", (slice(0, 64), slice(0, 96))),
 ])  # fmt: skip
 def test_a_frame_lies_where_its_placement_says(fit, inside):
     """A square frame of one colour in a wide input: in the middle, in the corner, or all over; the rest is the border."""
@@ -49,8 +51,9 @@ def test_a_frame_lies_where_its_placement_says(fit, inside):
     assert (picture[inside][3:-3, 3:-3] == (200, 20, 10)).all()
     outside = np.ones((64, 96), bool)
     outside[inside] = False
-    assert (picture[outside] == BORDER).all()
-    assert placement.scale_x == (3 if fit in ("letterbox-exact", "stretch") else 2)
+    border = picture[outside & ~np.isin(np.arange(96), [15, 80])] if fit == "letterbox-warp" else picture[outside]
+    assert (border == (0 if fit == "letterbox-warp" else BORDER)).all()
+    assert placement.scale_x == (3 if fit in ("letterbox-exact", "stretch", "stretch-warp") else 2)
 
 
 def test_an_exact_letterbox_is_black_around():
@@ -59,6 +62,14 @@ def test_an_exact_letterbox_is_black_around():
     assert (placement.scale_x, placement.left, placement.top) == (0.5, 0.0, 24.0)
     assert (picture[25:39] == 255).all()
     assert (picture[:23] == 0).all()
+
+
+def test_a_warp_maps_the_corners_of_pixels():
+    """The warp of OpenCV maps the number of a pixel, its resize the middle of it: a pixel and a half of this frame."""
+    ramp = np.broadcast_to(np.arange(128, dtype=np.uint8)[None, :, None], (64, 128, 3)).copy()
+    for fit, first in (("stretch", 1.5), ("stretch-warp", 0)):
+        picture, _ = prepare(frame(ramp), DetectorInput(16, 32, fit=fit))
+        assert picture[8, :, 0] == pytest.approx(np.arange(32) * 4 + first, abs=0.51)
 
 
 def test_the_order_of_the_channels_is_that_of_the_card():
@@ -72,7 +83,7 @@ def test_the_order_of_the_channels_is_that_of_the_card():
 
 
 @pytest.mark.parametrize(("wrong", "message"), [
-    ({"fit": "squeeze"}, "input fit must be one of letterbox, letterbox-corner, letterbox-exact, stretch, not 'squeeze'"),
+    ({"fit": "squeeze"}, "input fit must be one of letterbox, letterbox-corner, .*, stretch, stretch-warp, not 'squeeze'"),
     ({"color": "gray"}, "input color must be one of rgb, bgr, not 'gray'"),
     ({"height": 0}, "input size must be 1 to 4096 pixels a side, not 96x0"),
 ])  # fmt: skip

@@ -38,16 +38,18 @@ def _decode_logits(outputs: Outputs, size_hw: tuple[int, int], low: float) -> Bo
 
 
 def _final(seen: Seen) -> dict[str, str] | None:
+    """Recognise labels, boxes and scores, with a dimension for the picture; or without, if the graph takes the frame's size."""
     names = seen.named("boxes", "scores", "labels")
-    shapes = () if names is None else tuple(seen.outputs[name].ndim for name in names.values())
-    return names if shapes == (3, 2, 2) else None
+    dims = () if names is None else tuple(seen.outputs[name].ndim for name in names.values())
+    return names if dims == (3, 2, 2) or (dims == (2, 1, 1) and seen.sized) else None
 
 
 def _decode_final(outputs: Outputs, size_hw: tuple[int, int], low: float) -> Boxes:
     """Return the boxes of a graph with the maker's own last step, which takes the size of the input for that of the frame."""
     del size_hw
-    kept = outputs["scores"][0] > low
-    return as_boxes(outputs["boxes"][0][kept], outputs["scores"][0][kept], outputs["labels"][0][kept])
+    boxes, scores, labels = (outputs[role].reshape(-1, *end) for role, end in (("boxes", (4,)), ("scores", ()), ("labels", ())))
+    kept = scores > low
+    return as_boxes(boxes[kept], scores[kept], labels[kept])
 
 
 def _ultralytics(seen: Seen) -> dict[str, str] | None:
@@ -87,7 +89,7 @@ def _decode_ultralytics_top(outputs: Outputs, size_hw: tuple[int, int], low: flo
 KINDS = (
     Kind(
         name="rt-detr",
-        about="RT-DETR and D-FINE, exported by their own repositories",
+        about="RT-DETR, D-FINE and DEIM, exported by their own repositories",
         shapes="labels (1, Q), boxes (1, Q, 4), scores (1, Q)",
         roles=_final,
         decode=_decode_final,

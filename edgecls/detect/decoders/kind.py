@@ -37,12 +37,14 @@ class Seen:
         size_hw: Height and width of its input in pixels.
         classes: The number of its classes; 0 if unknown.
         head: The name of its last layer in the metadata of Ultralytics; "" if unknown.
+        sized: Whether it takes the size of the frame too, and scales its boxes itself.
     """
 
     outputs: Mapping[str, NDArray[Any]]
     size_hw: tuple[int, int]
     classes: int = 0
     head: str = ""
+    sized: bool = False
 
     @property
     def only(self) -> NDArray[Any] | None:

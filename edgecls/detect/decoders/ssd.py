@@ -35,7 +35,10 @@ def _decode_tensorflow(outputs: Outputs, size_hw: tuple[int, int], low: float) -
 
 
 def _torchvision(seen: Seen) -> dict[str, str] | None:
-    """Recognise boxes (K, 4), scores (K,) of floats and labels (K,) of whole numbers, in any order and by any name."""
+    """Recognise boxes (K, 4), scores (K,) of floats and labels (K,) of whole numbers, in any order and by any name.
+
+    A graph that takes the size of the frame is not torchvision's: its labels begin with 0.
+    """
     roles: dict[str, str] = {}
     for name, value in seen.outputs.items():
         whole = value.dtype.kind in "iu"
@@ -43,7 +46,7 @@ def _torchvision(seen: Seen) -> dict[str, str] | None:
         if not role or role in roles or (role == "boxes" and value.shape[1] != 4):
             return None
         roles[role] = name
-    return roles if len(roles) == 3 else None
+    return roles if len(roles) == 3 and not seen.sized else None
 
 
 def _decode_torchvision(outputs: Outputs, size_hw: tuple[int, int], low: float) -> Boxes:

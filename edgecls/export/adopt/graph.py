@@ -210,8 +210,9 @@ class Parts:
         last = "levels"
         if not mean.any() and (std == std[0]).all():
             if unit != std[0]:
-                factor = self.constant("unit", np.array(unit / std[0], np.float32))
-                self.before.append(self.node("Mul", [last, factor], "values"))
+                step = float(std[0]) / unit if feed.divides else unit / float(std[0])
+                inputs = [last, self.constant("unit", np.array(step, np.float32))]
+                self.before.append(self.node("Div" if feed.divides else "Mul", inputs, "values"))
                 last = "values"
         else:
             self.before.append(self.node("Sub", [last, self.constant("mean", (mean / unit).astype(np.float32))], "centered"))

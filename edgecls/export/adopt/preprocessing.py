@@ -46,12 +46,15 @@ class Feed:
         values: The scaling, a key of VALUES.
         mean: Replaces the mean of the scaling, in the order of the network's channels; () keeps it.
         std: Replaces its standard deviation in the same way.
+        divides: Levels are divided by 255, as makers do, instead of multiplied by 1/255, which int8 can leave out. The results
+            differ in the last bit, which a graph that is int8 already turns into other scores.
     """
 
     color: str
     values: str
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    divides: bool = False
 
     @property
     def numbers(self) -> tuple[float, NDArray[np.float32], NDArray[np.float32]]:
@@ -63,7 +66,9 @@ class Feed:
     def of(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the scaled values of a batch, (N, height, width, channels) uint8 with the channels in the order of `color`."""
         unit, mean, std = self.numbers
-        fed: NDArray[np.float32] = ((batch.astype(np.float32) * np.float32(unit) - mean) / std).astype(np.float32)
+        levels = batch.astype(np.float32)
+        scaled = levels / np.float32(1 / unit) if self.divides else levels * np.float32(unit)
+        fed: NDArray[np.float32] = ((scaled - mean) / std).astype(np.float32)
         return fed
 
     @property

@@ -173,17 +173,18 @@ def _recognised(source: Source, original: Original, names: Any, kind: str) -> tu
         raise ModelError(
             f"{source.foreign.path}: its output {name} {shape} is that of a classifier; adopt it without `detector`"
         )
-    return recognise(Seen(outputs, source.size_hw, len(names), source.head), source.foreign.path, kind)
+    seen = Seen(outputs, source.size_hw, len(names), source.head, bool(source.size_input))
+    return recognise(seen, source.foreign.path, kind)
 
 
 def _feed(source: Source, kind: Kind, given: Answers, color: str) -> Feed:
     """Return the preprocessing: what was said, what the graph shows, or what the maker does."""
     color = color or kind.color
     if given.values or given.mean or given.std:
-        return Feed(color, given.values or "0..1", given.mean, given.std)
+        return Feed(color, given.values or "0..1", given.mean, given.std, divides=True)
     if source.values:
-        return Feed(color, source.values)
-    return Feed(color, kind.values, kind.mean, kind.std)
+        return Feed(color, source.values, divides=True)
+    return Feed(color, kind.values, kind.mean, kind.std, divides=True)
 
 
 def _names(kind: Kind, outputs: int, names: tuple[str, ...], classes: str, where: str) -> tuple[str, ...]:

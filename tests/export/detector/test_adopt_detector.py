@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 from edgecls import Classifier, ConfigError, Detector, ExportError, ModelError, adopt_detector, adopt_model, image
 from edgecls.detect.decoders.table import KINDS
+from edgecls.export.adopt.preprocessing import Feed
 from edgecls.export.detector import adopt_detector as module
 from tests.detect.drawn_outputs import DRAWN, FRAMES_HW, LOW, SIZE_HW, drawn
 from tests.detect.oracles import ORACLES
@@ -97,6 +98,19 @@ def test_a_second_input_for_the_size_of_the_frame_becomes_that_of_the_input(tmp_
     assert len(boxes) == (found["scores"] > LOW).sum()
     best = found["boxes"][0, found["scores"][0].argmax()]
     assert np.abs(np.clip(best, 0, scale) - boxes[0].box).max() <= 0.5
+
+
+def test_levels_are_divided_by_255_to_the_last_bit(tmp_path):
+    """As makers do. A product with 1/255 differs in the last bit, and a graph that is int8 makes other scores of it."""
+    made = adopted(tmp_path, color_graph(ULTRALYTICS))
+    graph = onnx.load(made.out).graph
+    cast, scaled = graph.node[:2]
+    (divisor,) = (onnx.numpy_helper.to_array(i) for i in graph.initializer if i.name in scaled.input)
+    levels = np.arange(256, dtype=np.float32)
+    assert (cast.op_type, scaled.op_type) == ("Cast", "Div")
+    assert (levels / divisor == levels / np.float32(255)).all()
+    fed = Feed("rgb", "0..1", divides=True).of(np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1))
+    assert (fed.ravel() == levels / np.float32(255)).all()
 
 
 def test_a_heat_map_of_logits_gets_its_sigmoid(tmp_path, names):
