@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from edgecls.errors import ExportError
@@ -62,8 +63,6 @@ def test_the_same_pictures_give_the_same_int8_file():
 
 def test_a_network_without_a_scaled_input_is_quantized_too():
     """The light graph averages before it scales, so there is no scaling to fold; the labels stay the same."""
-    import onnxruntime
-
     pictures = np.random.default_rng(0).integers(0, 256, (64, 1, 1, 1), np.uint8) * np.ones((1, 8, 8, 1), np.uint8)
     model = SCHEMES["int8"](tiny.light_graph(), pictures)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -115,3 +114,89 @@ def test_schemes_by_name():
 def test_int8_is_static(int8):
     """No node computes a scale at run time."""
     assert not [kind for kind in Counter(n.op_type for n in int8.node) if kind.startswith("Dynamic")]
+
+
+def scaled_by(*steps):
+    """The conv graph with other steps between the cast and the first layer: (operator, constant) in order."""
+    model = tiny.conv_graph()
+    nodes = {node.name: node for node in model.graph.node}
+    place = list(model.graph.node).index(nodes["scale"])
+    model.graph.node.remove(nodes["scale"])
+    name = "float"
+    for i, (operator, value) in enumerate(steps):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(value, np.float32), f"c{i}"))
+        model.graph.node.insert(place + i, onnx.helper.make_node(operator, [name, f"c{i}"], [f"x{i}"], f"step{i}"))
+        name = f"x{i}"
+    nodes["to_planes"].input[0] = name
+    return model
+
+
+def probabilities(model, pictures):
+    """What a graph gives for pictures."""
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {"image": pictures})[0]
+
+
+@pytest.mark.parametrize("scheme", ["int8", "int8-s8"])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [("Sub", 127), ("Mul", 1 / 128)],
+        [("Mul", 1 / 128), ("Add", -127 / 128)],
+        [("Add", -127), ("Div", 128)],
+        [("Div", 127.5), ("Sub", 128 / 127.5)],
+    ],
+)
+def test_a_scaling_with_an_offset_is_no_step_of_its_own(scheme, steps):
+    """The level that becomes 0 is the zero point of the picture, so no level is rounded; unsigned, nothing is computed."""
+    pictures = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), np.uint8)
+    model = scaled_by(*steps)
+    quantized = SCHEMES[scheme](model, pictures)
+    assert np.abs(probabilities(quantized, pictures) - probabilities(model, pictures)).max() < 0.1
+    kinds = [node.op_type for node in quantized.graph.node]
+    if scheme == "int8":
+        assert not {"Cast", "Mul", "Div", "Sub"} & set(kinds)
+        (reader,) = [n for n in quantized.graph.node if "image" in n.input]
+        (dequantize,) = [n for n in quantized.graph.node if reader.output[0] in n.input]
+        zero = next(i for i in quantized.graph.initializer if i.name == dequantize.input[2])
+        assert onnx.numpy_helper.to_array(zero) in (127, 128)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [("Sub", 127.5), ("Mul", 1 / 127.5)],  # between two levels
+        [("Mul", 1 / 255), ("Add", 1)],  # no level becomes 0
+        [("Mul", -1 / 255), ("Add", 1)],  # upside down
+        [("Mul", 1 / 255), ("Mul", 2)],
+        [("Mul", 0)],
+    ],
+)
+def test_another_scaling_stays_in_float(steps):
+    """The quantized network still computes it."""
+    pictures = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), np.uint8)
+    model = scaled_by(*steps)
+    quantized = SCHEMES["int8"](model, pictures)
+    assert "Cast" in {node.op_type for node in quantized.graph.node}
+    assert np.abs(probabilities(quantized, pictures) - probabilities(model, pictures)).max() < 0.1
+
+
+def test_depthwise_kernels_have_eight_bits():
+    """Processors without VNNI add their products in 32 bits; those of the other layers must have seven."""
+    model = tiny.conv_graph()
+    nodes = {node.name: node for node in model.graph.node}
+    kernels = np.random.default_rng(0).normal(0, 1, (4, 1, 3, 3)).astype(np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(kernels, "filters"))
+    made = onnx.helper.make_node("Conv", ["seen", "filters"], ["filtered"], "filter", group=4, pads=[1, 1, 1, 1])
+    model.graph.node.insert(list(model.graph.node).index(nodes["to_row"]), made)
+    nodes["to_row"].input[0] = "filtered"
+    pictures = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), np.uint8)
+    for scheme, most in (("int8", 64), ("int8-tensor", 64), ("int8-full", 128)):
+        quantized = SCHEMES[scheme](model, pictures)
+        weights = {
+            i.name: onnx.numpy_helper.to_array(i) for i in quantized.graph.initializer if i.data_type == onnx.TensorProto.INT8
+        }
+        largest = {name: np.abs(values.astype(int)).max() for name, values in weights.items() if values.ndim > 1}
+        assert largest.pop("filters_quantized") > 64
+        assert len(largest) == 3
+        assert max(largest.values()) <= most

@@ -36,14 +36,15 @@ class Int8:
     Call it with a float model and calibration pictures, (N, height, width, channels) uint8, to get the quantized model.
 
     Softmax, the logits before it, and the preprocessing before the first layer stay in float. If the preprocessing is only a
-    scaling, the first layer reads the uint8 picture directly. Dynamic quantization is not offered: it makes convolutions
-    several times slower than float.
+    scaling, with or without an offset, the first layer reads the uint8 picture directly. Dynamic quantization is not offered,
+    because it makes convolutions several times slower than float.
 
     Attributes:
         name: The scheme.
         activations: The type of quantized activations.
         weight_bits: 7 for x86 processors without VNNI. They add pairs of products in 16 bits; weights of 8 bits saturate there
-            and give wrong results, which a machine with VNNI does not show.
+            and give wrong results, which a machine with VNNI does not show. Depthwise kernels always have 8 bits: every
+            processor adds their products in 32 bits, and a network loses most by their eighth bit.
         per_channel: Give each output channel of the weights its own scale.
         ranges: How the range of an activation is chosen: all values seen in calibration ("minmax"), or a range without rare
             values, see `histogram_ranges`.
@@ -69,6 +70,10 @@ class Int8:
         """Quantize only the nodes with these names and leave the others in float."""
         return self._quantize(model, pictures, include=nodes)
 
+    def except_for(self, model: onnx.ModelProto, pictures: NDArray[np.uint8], nodes: Sequence[str]) -> onnx.ModelProto:
+        """Quantize all nodes but those with these names."""
+        return self._quantize(model, pictures, exclude=nodes)
+
     def _quantize(
         self,
         model: onnx.ModelProto,
@@ -90,6 +95,7 @@ class Int8:
                 overrides, calibration = self._ranges(source, pictures)
                 if scaled:
                     overrides[scaled[-1]] = self._exact_input(quantization, scale, zero)
+                overrides |= self._depthwise(quantization, model)
                 quantization.quantize_static(
                     source,
                     target,
@@ -128,6 +134,12 @@ class Int8:
         kind = np.array(zero, np.uint8) if self.activations == "uint8" else np.array(zero - 128, np.int8)
         return {"quant_type": self._activation_type(quantization), "scale": np.array(scale, np.float32), "zero_point": kind}
 
+    def _depthwise(self, quantization: Any, model: onnx.ModelProto) -> dict[str, dict[str, Any]]:
+        """Return the quantization of the depthwise kernels: weights of 8 bits."""
+        eight = {"quant_type": quantization.QuantType.QInt8, "symmetric": True, "reduce_range": False}
+        kernels = _depthwise_kernels(model) if self.weight_bits == 7 else []
+        return {kernel: {**eight, "axis": 0} if self.per_channel else eight for kernel in kernels}
+
     def _ranges(self, source: Path, pictures: NDArray[np.uint8]) -> tuple[dict[str, dict[str, Any]], NDArray[np.uint8]]:
         """Return the ranges of tensors to prescribe, and the pictures on which the quantizer measures the other ranges."""
         if self.ranges == "minmax":
@@ -164,7 +176,7 @@ def _scaled_input(model: onnx.ModelProto) -> tuple[list[str], float, int]:
             break
         name = readers[0].output[0]
     more_follows = {n.name for n in readers} & _before_layers(model)
-    zero = -offset / scale if scale else -1.0
+    zero = -offset / scale if scale > 0 else -1.0
     if not steps["factor"] or more_follows or not 0 <= round(zero) <= 255 or abs(zero - round(zero)) > EXACT:
         return [], 0.0, 0
     return held, scale, round(zero)
@@ -187,6 +199,17 @@ def _scalar(node: Any, picture: str, constants: Mapping[str, NDArray[Any]]) -> f
     if not first or len(others) != 1 or others[0] is None or others[0].size != 1:
         return None
     return float(others[0].reshape(())) or (None if node.op_type in ("Mul", "Div") else 0.0)
+
+
+def _depthwise_kernels(model: onnx.ModelProto) -> list[str]:
+    """Return the names of the constant kernels that filter each channel on its own."""
+    sides = {i.name: list(i.dims) for i in model.graph.initializer}
+    found = []
+    for node in (n for n in model.graph.node if n.op_type == "Conv"):
+        group = next((a.i for a in node.attribute if a.name == "group"), 1)
+        if group > 1 and sides.get(node.input[1], [0, 0])[:2] == [group, 1]:
+            found.append(node.input[1])
+    return found
 
 
 def _float_nodes(model: onnx.ModelProto) -> list[str]:

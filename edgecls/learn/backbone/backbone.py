@@ -9,10 +9,10 @@ import numpy as np
 
 from edgecls import extras
 from edgecls.errors import ConfigError, DataError
-from edgecls.export.quantize import SCHEMES
+from edgecls.export.quantize import Int8
 from edgecls.learn.backbone.cache import kept
 from edgecls.learn.backbone.drawn import drawn_pictures
-from edgecls.learn.backbone.graph import EMBEDDING, at_size, lite_graph
+from edgecls.learn.backbone.graph import AFTER_LAYERS, EMBEDDING, at_size, lite_graph
 from edgecls.model.classifier import INPUT_NAME
 from edgecls.pretrained import LITE, weights_of, weights_sha256
 from edgecls.pretrained.lite import HEAD, LARGEST_SIZE, SMALLEST_SIZE
@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 
 BACKBONES = tuple(LITE)
 DEFAULT = "efficientnet-lite0"
-SCHEME = "int8"
-"""Weights of 7 bits in the products that saturate on processors without VNNI, so a backbone is right everywhere."""
 CALIBRATION = 64, 160
 """The number of drawn pictures for calibration, and their side in pixels."""
-BUILD = 1
+BUILD = 2
 """Increase it whenever the same weights would give another file."""
 BATCH = 16
 
@@ -120,5 +118,5 @@ def built(name: str) -> bytes:
     extras.load("onnx", extra=EXTRA, purpose="Building a backbone")
     count, size = CALIBRATION
     pictures = drawn_pictures(count, size, np.random.default_rng(0))
-    quantized = SCHEMES[SCHEME](lite_graph(LITE[name], weights_of(name)), pictures)
+    quantized = Int8("int8").except_for(lite_graph(LITE[name], weights_of(name)), pictures, AFTER_LAYERS)
     return bytes(quantized.SerializeToString(deterministic=True))

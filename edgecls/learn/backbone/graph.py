@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 EMBEDDING = "embedding"
 """The name of the output."""
+AFTER_LAYERS = ("pool", EMBEDDING)
+"""The nodes that stay in float, so that an embedding is not rounded to 256 steps."""
 IR_VERSION = 8
 SIX = 6.0
 """The limit of ReLU6."""
@@ -54,7 +56,7 @@ def lite_graph(network: Lite, weights: Weights) -> onnx.ModelProto:
         if block.adds:
             x = graph.node("Add", [before, x], f"{block.prefix}add")
     x = graph.convolution(x, "_conv_head", "_bn1")
-    x = graph.node("GlobalAveragePool", [x], "pool")
+    x = graph.node("GlobalAveragePool", [x], AFTER_LAYERS[0])
     graph.node("Flatten", [x], EMBEDDING, axis=1)
     return graph.model(network.name)
 
