@@ -1,5 +1,6 @@
 """The public names of edgecls, each with the module that defines it. `edgecls/__init__.py` reads them here."""
 
+from edgecls.collect.selection import SelectionSettings as SelectionSettings
 from edgecls.compare.compare_models import compare_models as compare_models
 from edgecls.compare.comparison import ClassChange as ClassChange
 from edgecls.compare.comparison import Comparison as Comparison
@@ -78,6 +79,7 @@ from edgecls.regions.regions import whole_frame as whole_frame
 from edgecls.regions.regions import zones as zones
 from edgecls.report.timeline import timeline as timeline
 from edgecls.run.cameras import open_cameras as open_cameras
+from edgecls.run.collecting import Collecting as Collecting
 from edgecls.run.config import read_config as read_config
 from edgecls.run.pipeline import Pipeline as Pipeline
 from edgecls.run.run import Run as Run

@@ -29,7 +29,7 @@ ROWS = [
     {"detect", "health"},
     {"source"},
     {"events"},
-    {"draw", "labels"},
+    {"collect", "draw", "labels"},
     {"sink"},
     {"evaluate", "run"},
     {"bench", "compare"},

@@ -42,7 +42,7 @@ def run(
     motion: Annotated[bool, typer.Option("--motion", help="Classify and track moving objects instead of the whole frame.", rich_help_panel="Where to look")] = False,
     detector: Annotated[str | None, typer.Option("--detector", metavar="D.onnx", help="Find the objects to classify and track with this detector, which edgecls adopt --detector wrote. Without --model it names them too; with it, their label is both, such as vehicle/van.", rich_help_panel="Where to look")] = None,
     sink: Annotated[list[str] | None, typer.Option("--sink", metavar="KIND[:FILE]",
-        help="Where results and events go: video:out.mp4, jsonl:out.jsonl, window, clip:FOLDER, snapshot:FOLDER, explain:FOLDER, csv:F, sqlite:F, mqtt://HOST/PREFIX, webhook:URL, prometheus:PORT; may be repeated.", rich_help_panel="Outputs")] = None,
+        help="Where results and events go: video:out.mp4, jsonl:out.jsonl, window, clip:FOLDER, snapshot:FOLDER, explain:FOLDER, collect:STORE, csv:F, sqlite:F, mqtt://HOST/PREFIX, webhook:URL, prometheus:PORT; may be repeated.", rich_help_panel="Outputs")] = None,
     explain: Annotated[str | None, typer.Option("--explain", metavar="FOLDER", help="Write a debug video of each camera: what moves, boxes, tracks with their votes, crossings.", rich_help_panel="Outputs")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml. Fails if the device is unavailable. Default: the device in --config, else auto.", rich_help_panel="Device")] = None,
     threads: Annotated[int | None, typer.Option(min=1, max=MOST_THREADS, metavar="N", help="CPU threads per inference. Default: 1 for small inputs, else all cores.", rich_help_panel="Device")] = None,

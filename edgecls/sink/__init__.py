@@ -1,6 +1,7 @@
 """Sinks for results and events: files, databases, networks, screens."""
 
 from edgecls.sink.callback import CallbackSink
+from edgecls.sink.collect import CollectSettings, CollectSink
 from edgecls.sink.csv_file import CsvSettings, CsvSink
 from edgecls.sink.delivery.background import Background
 from edgecls.sink.delivery.spool import Spool
@@ -32,6 +33,8 @@ __all__ = [
     "CallbackSink",
     "ClipSettings",
     "ClipSink",
+    "CollectSettings",
+    "CollectSink",
     "CsvSettings",
     "CsvSink",
     "CutSettings",

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from edgecls.sink import csv_file, jsonl, mqtt, prometheus, sqlite, webhook, window
+from edgecls.sink import collect, csv_file, jsonl, mqtt, prometheus, sqlite, webhook, window
+from edgecls.sink.collect import CollectSettings
 from edgecls.sink.csv_file import CsvSettings
 from edgecls.sink.jsonl import JsonlSettings
 from edgecls.sink.mqtt import MqttSettings
@@ -31,6 +32,7 @@ SinkSettings: TypeAlias = (
     | ClipSettings
     | SnapshotSettings
     | ExplainSettings
+    | CollectSettings
     | CsvSettings
     | SqliteSettings
     | MqttSettings
@@ -40,6 +42,7 @@ SinkSettings: TypeAlias = (
 SINKS: dict[str, SinkKind[Any]] = {
     "clip": clip.KIND,
     "explain": explain.KIND,
+    "collect": collect.KIND,
     "jsonl": jsonl.KIND,
     "snapshot": snapshot.KIND,
     "video": video.KIND,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 KINDS = {
     "clip": "clip:.",
     "explain": "explain:why",
+    "collect": "collect:pictures",
     "jsonl": "jsonl:out.jsonl",
     "jsonl stdout": "jsonl:-",
     "snapshot": "snapshot:.",
