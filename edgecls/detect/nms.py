@@ -15,7 +15,7 @@ MOST_CANDIDATES = 30_000
 """Only this many boxes, those with the highest scores, are compared with each other."""
 
 
-def suppress(boxes: Boxes, overlap: float, most: int) -> Boxes:
+def suppress(boxes: Boxes, overlap: float, most: int, *, across: bool = False) -> Boxes:
     """Return the boxes that remain after greedy suppression within each class.
 
     The box with the highest score is kept, those of its class that overlap it by more than `overlap` are dropped, and so on
@@ -25,14 +25,16 @@ def suppress(boxes: Boxes, overlap: float, most: int) -> Boxes:
         boxes: In any order.
         overlap: The largest intersection over union of two boxes of a class, 0 to 1.
         most: The largest number of boxes to keep.
+        across: Compare boxes of different classes too.
 
     Returns:
         The kept boxes, by falling score.
     """
     boxes = boxes.best_first(MOST_CANDIDATES)
     areas = (boxes.corners[:, 2:] - boxes.corners[:, :2]).prod(axis=1)
-    order = np.argsort(boxes.class_ids, kind="stable")  # keeps the scores falling within a class
-    starts = np.flatnonzero(np.diff(boxes.class_ids[order], prepend=-1))
+    groups = np.zeros_like(boxes.class_ids) if across else boxes.class_ids
+    order = np.argsort(groups, kind="stable")  # keeps the scores falling within a class
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     kept = [_kept(boxes.corners, areas, of_class, overlap, most) for of_class in np.split(order, starts[1:])]
     return boxes.take(np.sort(np.concatenate(kept))[:most])
 

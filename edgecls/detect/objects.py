@@ -35,6 +35,10 @@ SAME_PLACE = 0.2
 """A box overlaps that of the same object in the detector's last frame by at least this intersection over union."""
 SAME_OBJECT = 0.7
 """Two boxes with one name, but different classes, that overlap by more than this are of one object."""
+ONE_OBJECT = 0.8
+"""Two boxes with different names that overlap by more than this are of one object, such as a van that is found as a car and as a
+truck. Of a motorcycle and its rider, the overlap is usually less.
+"""
 EARLY_S = 1e-6
 """A frame this little before its time is on time: media times are sums of fractions."""
 
@@ -84,6 +88,7 @@ class Objects:
         settings = self._settings
         found = self._detector.detect(frame, low=min(settings.low, settings.score), wanted=self._wanted)
         found = suppress(found._replace(class_ids=self._ids[found.class_ids]), SAME_OBJECT, len(found.scores))
+        found = suppress(found, ONE_OBJECT, len(found.scores), across=True)
         found = self._inside(found, frame.size_hw)
         found = self._lasting(found)
         frame.left_out = max(0, len(found.scores) - settings.max_regions)

@@ -134,8 +134,19 @@ def test_classes_are_chosen_and_renamed():
     truck = (4, 5, 24, 25, 0.7, "truck")
     _, find = objects([CAR, truck, PERSON], classes=ClassMap({"vehicle": ("car", "truck")}))
     assert names(find(frame(0))) == ["vehicle"]
-    _, find = objects([CAR, truck, PERSON], classes=ClassMap.from_setting(["car", "truck"]))
-    assert names(find(frame(0))) == ["car", "truck"]
+    _, find = objects([CAR, PERSON], classes=ClassMap.from_setting(["car", "truck"]))
+    assert names(find(frame(0))) == ["car"]
+
+
+@pytest.mark.parametrize(("second", "expected"), [
+    ((4, 5, 24, 25, 0.7, "truck"), ["car"]), ((4, 4, 24, 24, 0.95, "truck"), ["truck"]),
+    ((4, 8, 24, 24, 0.7, "person"), ["car", "person"]), ((5, 4, 25, 24, 0.3, "truck"), ["car"]),
+])  # fmt: skip
+def test_an_object_that_is_found_as_two_classes_is_one(second, expected):
+    """A van is often a car and a truck at the same place. The higher score wins. A rider covers less of the motorcycle."""
+    _, find = objects([CAR], [CAR, second], fps=25.0)
+    find(frame(0))
+    assert names(find(frame(1))) == expected
 
 
 def test_only_the_best_boxes_of_a_crowd_are_passed_on():
