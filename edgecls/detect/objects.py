@@ -36,8 +36,8 @@ SAME_PLACE = 0.2
 SAME_OBJECT = 0.7
 """Two boxes with one name, but different classes, that overlap by more than this are of one object."""
 ONE_OBJECT = 0.8
-"""Two boxes with different names that overlap by more than this are of one object, such as a van that is found as a car and as a
-truck. Of a motorcycle and its rider, the overlap is usually less.
+"""Two boxes with different names that overlap by more than this are of one object, such as a van that is found as a car and as
+a truck. A motorcycle and its rider usually overlap less.
 """
 EARLY_S = 1e-6
 """A frame this little before its time is on time: media times are sums of fractions."""

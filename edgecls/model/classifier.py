@@ -86,7 +86,7 @@ class Classifier:
         opened = providers.open_session(model, where, device, threads=threads)
         metadata = opened.session.get_modelmeta().custom_metadata_map
         if DETECTOR_KEY in metadata:
-            raise ModelError(f"{where}: it is a detector, expected a classifier; use it in [camera.detector] of a cameras.toml")
+            raise ModelError(f"{where}: it is a detector, expected a classifier; use it as the `detector` of the run")
         if METADATA_KEY not in metadata:
             raise ModelError(
                 f"{where}: expected an .onnx file with an edgecls card, found none in its metadata "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgecls.detect.boxes import Boxes, as_boxes, from_centers
-from edgecls.detect.decoders.kind import Kind, Outputs, Seen, in_fractions, pairs, sigmoid
+from edgecls.detect.decoders.kind import Kind, Outputs, Seen, has_corners, in_fractions, pairs, sigmoid
 
 QUERIES = 1000
 """No network of this family has more."""
@@ -62,7 +62,8 @@ def _ultralytics(seen: Seen) -> dict[str, str] | None:
 
 def _ultralytics_top(seen: Seen) -> dict[str, str] | None:
     """Recognise (1, Q, 6), which Ultralytics writes since 8.4."""
-    return {"rows": next(iter(seen.outputs))} if in_fractions(seen) and _has_classes(seen) else None
+    fits = in_fractions(seen) and _has_classes(seen) and not has_corners(seen)
+    return {"rows": next(iter(seen.outputs))} if fits else None
 
 
 def _has_classes(seen: Seen) -> bool:

@@ -96,6 +96,8 @@ class Kind:
         suppression: The maker's suppression; None if it is built in or not needed.
         first_class: The number that the outputs give the first class.
         sigmoid: The role of an output of scores that gets a sigmoid if it is not from 0 to 1; "" if none.
+        box_axis: The axis of the only output along which the four numbers of a box come first, in pixels. Converted from
+            TensorFlow Lite they are in fractions of the input, and the graph gets a product. 0 if that cannot be.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Kind:
     suppression: Suppression | None = None
     first_class: int = 0
     sigmoid: str = ""
+    box_axis: int = 0
     extra_classes: tuple[int, ...] = field(default=(0,))
     """How many outputs more than names there may be: 1 if the last one stands for the background."""
 
@@ -122,7 +125,37 @@ def in_fractions(seen: Seen) -> bool:
     if seen.head:
         return seen.head == RT_DETR_HEAD
     one = seen.only
-    return one is not None and 0 < one[..., :4].max() <= LARGEST_FRACTION
+    return one is not None and _are_fractions(one[..., :4])
+
+
+def _are_fractions(boxes: NDArray[Any]) -> bool:
+    return bool(0 < boxes.max(initial=0) <= LARGEST_FRACTION)
+
+
+def has_corners(seen: Seen) -> bool:
+    """Whether the boxes of the only output are corners: of center and size, the size is seldom the larger part in all boxes."""
+    one = seen.only
+    is_known = seen.head == RT_DETR_HEAD
+    return one is not None and not is_known and bool((one[..., 2:4] >= one[..., :2]).all())
+
+
+def to_pixels(candidates: NDArray[Any], axis: int, size_hw: tuple[int, int]) -> NDArray[Any] | None:
+    """Return the factors that bring boxes in fractions of the input to pixels. None if they are in pixels already.
+
+    Args:
+        candidates: An output, the numbers of a candidate along one axis.
+        axis: That axis. The first four numbers are the box.
+        size_hw: Height and width of the input in pixels.
+
+    Returns:
+        The factors of all numbers of a candidate, of the same type, with one entry along the other axes.
+    """
+    rows = np.moveaxis(candidates, axis, -1)
+    if not _are_fractions(rows[..., :4]):
+        return None
+    factors = np.ones(rows.shape[-1], rows.dtype)
+    factors[:4] = [size_hw[1], size_hw[0]] * 2
+    return factors.reshape([-1 if i == axis else 1 for i in range(candidates.ndim)])
 
 
 def cells(size_hw: tuple[int, int], strides: tuple[int, ...]) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecls.detect.boxes import Boxes, as_boxes, from_centers
-from edgecls.detect.decoders.kind import Kind, Seen, Suppression, cells, grid, in_fractions
+from edgecls.detect.decoders.kind import Kind, Seen, Suppression, cells, grid, has_corners, in_fractions
 
 if TYPE_CHECKING:
     from typing import Any
@@ -110,7 +110,7 @@ def _decode_yolox(outputs: Outputs, size_hw: tuple[int, int], low: float) -> Box
 def _rows(seen: Seen) -> dict[str, str] | None:
     one = seen.only
     fits = one is not None and one.shape[2] == 6 and not _is_grid(one.shape[1], seen.size_hw)
-    return {"rows": next(iter(seen.outputs))} if fits and not in_fractions(seen) else None
+    return {"rows": next(iter(seen.outputs))} if fits and (not in_fractions(seen) or has_corners(seen)) else None
 
 
 def _decode_rows(outputs: Outputs, size_hw: tuple[int, int], low: float) -> Boxes:
@@ -136,6 +136,7 @@ KINDS = (
         decode=_decode_raw,
         classes=_classes_after(4, 1),
         suppression=_SUPPRESSION,
+        box_axis=1,
     ),
     Kind(
         name="yolo-nms",
@@ -144,6 +145,7 @@ KINDS = (
         roles=_rows,
         decode=_decode_rows,
         classes=lambda _outputs: 0,
+        box_axis=2,
     ),
     Kind(
         name="yolov5",
@@ -153,6 +155,7 @@ KINDS = (
         decode=_decode_objects,
         classes=_classes_after(5, 2),
         suppression=Suppression(overlap=0.45, most=1000),
+        box_axis=2,
     ),
     Kind(
         name="yolov6",

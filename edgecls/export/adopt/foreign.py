@@ -95,7 +95,7 @@ def open_foreign(path: str | Path, answers: Answers, *, checked: bool) -> Foreig
             f"{path}: it is an edgecls model already, with its card; use it as it is, for example: edgecls run --model {path}"
         )
     if DETECTOR_KEY in metadata:
-        raise ModelError(f"{path}: it is an edgecls detector, not a classifier; use it in [camera.detector] of a cameras.toml")
+        raise ModelError(f"{path}: it is an edgecls detector, not a classifier; use it as the `detector` of a run")
     if "task" in metadata and "names" in metadata:
         return _ultralytics(foreign, metadata)
     _refuse_detectors(foreign)

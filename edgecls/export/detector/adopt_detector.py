@@ -16,7 +16,7 @@ import numpy as np
 from edgecls import extras, image
 from edgecls._version import __version__
 from edgecls.detect.card import DetectorCard
-from edgecls.detect.decoders.kind import Seen, sigmoid
+from edgecls.detect.decoders.kind import Seen, to_pixels
 from edgecls.detect.decoders.table import recognise
 from edgecls.detect.detector import Detector
 from edgecls.detect.golden import ALIKE, GOLDEN_KEY, MOST, SIZE_HW, GoldenBoxes
@@ -26,7 +26,7 @@ from edgecls.export.adopt.foreign import names_in
 from edgecls.export.adopt.preprocessing import Answers, Feed
 from edgecls.export.adopt.probe_images import drawn
 from edgecls.export.build import refuse_same, writable
-from edgecls.export.detector.graph import Original, converted
+from edgecls.export.detector.graph import End, Original, converted
 from edgecls.export.detector.source import Source, open_detector
 from edgecls.files import whole_file
 from edgecls.log import log_progress
@@ -116,8 +116,10 @@ def adopt_detector(  # noqa: PLR0913 - each answers a question that only the use
     for note in (f"{where}: {opened.foreign.kind}", f"kind {found_kind.name}: {found_kind.about}"):
         say(note)
     pictures = drawn((*opened.size_hw, 3))[list(PROBES)]
-    raw = {role: original.outputs(pictures[0], feed)[name] for role, name in roles.items()}
-    logits = found_kind.sigmoid if found_kind.sigmoid and _are_logits(raw[found_kind.sigmoid]) else ""
+    raw = _by_role(original.outputs(pictures[0], feed), roles)
+    end = _end(found_kind, raw, opened.size_hw)
+    if end.factors:
+        say("its boxes are in fractions of the input, so the graph multiplies them by its size")
     card = DetectorCard(
         kind=found_kind.name,
         classes=_names(found_kind, found_kind.classes(raw), names, str(classes), where),
@@ -143,9 +145,9 @@ def adopt_detector(  # noqa: PLR0913 - each answers a question that only the use
         f"taken: {feed}, {spec.width}x{spec.height}, {len(card.classes)} classes; frames are fitted by {spec.fit}, "
         f"{spec.interpolation}"
     )
-    model = converted(opened, feed, roles, logits)
+    model = converted(opened, feed, roles, end)
     made = _opened(_stamp(model, card), str(out))
-    same = min(_share(made, _by_role(original.outputs(picture, feed), roles, logits), picture) for picture in pictures)
+    same = min(_share(made, end.of(_by_role(original.outputs(picture, feed), roles)), picture) for picture in pictures)
     if same < ALIKE:
         raise ExportError(
             f"{where}: the converted detector finds other boxes: {same:.0%} of them are the same, expected {ALIKE:.0%}; "
@@ -209,10 +211,18 @@ def _are_logits(scores: Any) -> bool:
     return bool(scores.min() < 0 or scores.max() > 1)
 
 
-def _by_role(outputs: dict[str, Any], roles: dict[str, str], logits: str) -> dict[str, Any]:
-    """Return the outputs of the file by role, with the sigmoid that the converted graph contains."""
-    found = {role: outputs[name] for role, name in roles.items()}
-    return {role: sigmoid(value) if role == logits else value for role, value in found.items()}
+def _end(kind: Kind, raw: dict[str, Any], size_hw: tuple[int, int]) -> End:
+    """Return what a graph needs behind it, from what it gave for one picture, by role."""
+    logits = kind.sigmoid if kind.sigmoid and _are_logits(raw[kind.sigmoid]) else ""
+    if not kind.box_axis:
+        return End(logits)
+    ((role, candidates),) = raw.items()
+    factors = to_pixels(candidates, kind.box_axis, size_hw)
+    return End(logits, {} if factors is None else {role: factors})
+
+
+def _by_role(outputs: dict[str, Any], roles: dict[str, str]) -> dict[str, Any]:
+    return {role: outputs[name] for role, name in roles.items()}
 
 
 def _share(made: Detector, expected: dict[str, Any], picture: Any) -> float:

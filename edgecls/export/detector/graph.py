@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgecls import extras
+from edgecls.detect.decoders.kind import sigmoid
 from edgecls.errors import ModelError
 from edgecls.export.adopt.graph import PREFIX, Parts, old, set_dims
 from edgecls.export.adopt.ports import Ports
@@ -26,7 +28,33 @@ if TYPE_CHECKING:
 _DTYPES = {"FLOAT": np.float32, "FLOAT16": np.float16, "DOUBLE": np.float64, "UINT8": np.uint8}
 
 
-def converted(source: Source, feed: Feed, roles: Mapping[str, str], sigmoid: str) -> onnx.ModelProto:
+@dataclass(frozen=True, slots=True, eq=False)
+class End:
+    """What is added behind a detector.
+
+    Attributes:
+        sigmoid: The role of an output that gets a sigmoid; "" for none.
+        factors: By role, what an output is multiplied by.
+    """
+
+    sigmoid: str = ""
+    factors: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def of(self, outputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return outputs, by role, after it."""
+        scores = {role: sigmoid(value) for role, value in outputs.items() if role == self.sigmoid}
+        return {
+            role: scores.get(role, value) * self.factors.get(role, np.ones((), value.dtype)) for role, value in outputs.items()
+        }
+
+    def node(self, parts: Parts, name: str, role: str) -> Any:
+        """Return the node that makes the output of a role from one of the graph."""
+        if role in self.factors:
+            return parts.node("Mul", [name, parts.constant(f"{role}_factors", self.factors[role])], role)
+        return parts.node("Sigmoid" if role == self.sigmoid else "Identity", [name], role)
+
+
+def converted(source: Source, feed: Feed, roles: Mapping[str, str], end: End) -> onnx.ModelProto:
     """Return the graph of a detector as edgecls runs it.
 
     The preprocessing is added before it, the size of the frame becomes that of the input, all dimensions become fixed, and
@@ -36,7 +64,7 @@ def converted(source: Source, feed: Feed, roles: Mapping[str, str], sigmoid: str
         source: The opened file.
         feed: The preprocessing.
         roles: The name of the output for each role.
-        sigmoid: The role of an output that gets a sigmoid; "" for none.
+        end: What is added behind it.
 
     Raises:
         ModelError: The operators are too old, or onnx refuses the result.
@@ -62,8 +90,7 @@ def converted(source: Source, feed: Feed, roles: Mapping[str, str], sigmoid: str
         size = np.array([[width, height]], onnx.helper.tensor_dtype_to_np_dtype(kind))
         parts.constant(PREFIX + source.size_input, size)
     for role, name in roles.items():
-        operator = "Sigmoid" if role == sigmoid else "Identity"
-        parts.behind.append(parts.node(operator, [PREFIX + name], role))
+        parts.behind.append(end.node(parts, PREFIX + name, role))
     nodes = [*parts.before, *graph.node, *parts.behind]
     outputs = [_renamed(onnx, graph, PREFIX + name, role) for role, name in roles.items()]
     for name, values in (("node", nodes), ("output", outputs)):

@@ -113,6 +113,21 @@ def test_levels_are_divided_by_255_to_the_last_bit(tmp_path):
     assert (fed.ravel() == levels / np.float32(255)).all()
 
 
+@pytest.mark.parametrize(("kind", "boxes"), [("yolo", np.s_[:, :4]), ("yolo-nms", np.s_[..., :4]), ("yolov5", np.s_[..., :4])])
+def test_boxes_in_fractions_of_the_input_become_pixels(kind, boxes, tmp_path, names):
+    """Ultralytics and YOLOv5 divide boxes by the size of the input in what they export for TensorFlow Lite."""
+    found = drawn(kind)["output0"].copy()
+    sides = np.array([96, 64] * 2, np.float32)
+    found[boxes] /= sides[:, None] if kind == "yolo" else sides
+    made = adopted(tmp_path, constant_graph({"output0": found}, SIZE_HW), classes=names)
+    assert made.card.kind == kind
+    rows = Detector.load(made.out, device="cpu").detect(
+        image.as_frame(painted(FRAMES_HW[0]), "", 0, time_s=0.0, captured_at=0.0), low=LOW
+    )
+    rows = np.concatenate([rows.corners, rows.scores[:, None], rows.class_ids[:, None]], axis=1)
+    assert_same(rows, ORACLES[kind](drawn(kind), SIZE_HW, FRAMES_HW[0], LOW))
+
+
 def test_a_heat_map_of_logits_gets_its_sigmoid(tmp_path, names):
     """CenterNet's graph ends before it, most converters add it."""
     found = drawn("centernet")
@@ -194,7 +209,7 @@ def test_classifiers_and_detectors_are_told_apart(tmp_path):
         adopt_model(made, tmp_path / "other.onnx")
     with pytest.raises(ModelError, match="it is an edgecls detector already"):
         adopt_detector(made, tmp_path / "other.onnx")
-    with pytest.raises(ModelError, match=r"it is a detector, expected a classifier; use it in \[camera\.detector\]"):
+    with pytest.raises(ModelError, match=r"it is a detector, expected a classifier; use it as the `detector` of the run"):
         Classifier.load(made)
 
 
