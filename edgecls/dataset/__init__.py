@@ -12,7 +12,7 @@ from edgecls.dataset.items import Dataset, Item, fingerprint
 from edgecls.dataset.listing import pictures_under
 from edgecls.dataset.pictures import Pictures, decode
 from edgecls.dataset.scan import scan
-from edgecls.dataset.split import Split, split
+from edgecls.dataset.split import Split, merged_groups, split
 from edgecls.dataset.storage import MemoryBudget
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "decode",
     "fingerprint",
     "in_two_classes",
+    "merged_groups",
     "pictures_under",
     "scan",
     "split",

@@ -82,7 +82,7 @@ def split(dataset: Dataset, *, fraction: float = 0.15, seed: int = 0, strict: bo
             f"{dataset.where}: has no training pictures, only those of {' and '.join(sorted({i.split for i in dataset.items}))}"
         )
     _check_pairs(dataset, pool)
-    groups = _groups(dataset, pool)
+    groups = merged_groups(dataset, pool)
     held = _hold_out(pool, groups, fraction, seed)
     train = tuple(item for i, item in enumerate(pool) if i not in held)
     val = tuple(item for i, item in enumerate(pool) if i in held)
@@ -128,8 +128,11 @@ def _check_pairs(dataset: Dataset, pool: Sequence[Item]) -> None:
         )
 
 
-def _groups(dataset: Dataset, pool: Sequence[Item]) -> list[list[int]]:
-    """Return the groups as indices into `pool`, merged by group name and equal content, ordered by their first picture."""
+def merged_groups(dataset: Dataset, pool: Sequence[Item]) -> list[list[int]]:
+    """Return the groups as indices into `pool`, merged by group name and equal content, ordered by their first picture.
+
+    Pictures of one group belong on one side of any split.
+    """
     digest_of = dict(zip(map(id, dataset.items), dataset.hashes, strict=True))
     parent = list(range(len(pool)))
 

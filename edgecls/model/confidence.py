@@ -115,7 +115,7 @@ def fit(probabilities: NDArray[np.float32], class_ids: NDArray[np.int64], *, rej
     """
     if len(probabilities) < MIN_PICTURES_TO_FIT:
         return Confidence()
-    temperature = round(_most_likely_temperature(probabilities, class_ids), 4)
+    temperature = round(likeliest_temperature(probabilities, class_ids), 4)
     below = float(np.quantile(familiarity(probabilities), reject)) if reject else 0.0
     return Confidence(temperature, REJECT_TEMPERATURE, round(below, 6))
 
@@ -137,7 +137,7 @@ def risk_coverage(scores: NDArray[np.floating], right: NDArray[np.bool_], points
     return [(round(n / len(scores), 4), round(float(wrong[n - 1] / n), 5)) for n in counts if n]
 
 
-def _most_likely_temperature(probabilities: NDArray[np.float32], class_ids: NDArray[np.int64]) -> float:
+def likeliest_temperature(probabilities: NDArray[np.float32], class_ids: NDArray[np.int64]) -> float:
     """Return the temperature with the lowest cross-entropy.
 
     The targets are smoothed as if one picture were mislabelled; otherwise the fit for a model without a mistake would make it
