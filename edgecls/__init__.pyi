@@ -69,6 +69,8 @@ from edgecls.labels.stretches import Total as Total
 from edgecls.labels.summary import Crossings as Crossings
 from edgecls.labels.summary import Summary as Summary
 from edgecls.labels.summary import summarize as summarize
+from edgecls.learn.learn_model import Learned as Learned
+from edgecls.learn.learn_model import learn_model as learn_model
 from edgecls.model.card import ModelCard as ModelCard
 from edgecls.model.classifier import Classifier as Classifier
 from edgecls.regions.geometry import Line as Line

@@ -8,12 +8,81 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from numpy.typing import NDArray
 
 Z_95 = 1.959964
 """The normal distribution has 95 % of its values within this many standard deviations."""
+
+STANDARD_ERRORS = 1.959964
+"""The half width of an interval that contains the truth in 95 of 100 cases."""
+LIKE_ONE_PICTURE, TRUST = 1.0, 10
+"""How alike the results of a group are supposed to be, from 0 (independent) to 1 (as one picture), and how many groups it takes
+until what they show counts as much as that."""
+FEW_PICTURES = 500
+"""With fewer pictures, a share without its interval says more than is known: at 95 % and 500 pictures it is 2 points wide to
+either side."""
+
+
+class Interval(NamedTuple):
+    """The lowest and the highest value, 0..1, that a share may well have."""
+
+    low: float
+    high: float
+
+    @property
+    def half(self) -> float:
+        """Half of its width."""
+        return (self.high - self.low) / 2
+
+
+def wilson(share: float, pictures: float) -> Interval:
+    """Return the 95 % interval of a share that was found in a number of independent pictures (Wilson 1927).
+
+    Args:
+        share: 0..1.
+        pictures: Above 0; a fraction if it is an effective number.
+
+    Example:
+        wilson(1.0, 6)  # six of six right: from 0.61 to 1
+    """
+    square = STANDARD_ERRORS**2 / pictures
+    middle = (share + square / 2) / (1 + square)
+    half = STANDARD_ERRORS / (1 + square) * math.sqrt(share * (1 - share) / pictures + square / pictures / 4)
+    return Interval(0.0 if share == 0 else max(0.0, middle - half), 1.0 if share == 1 else min(1.0, middle + half))
+
+
+def effective_pictures(right: NDArray[np.bool_], groups: Sequence[Hashable]) -> float:
+    """Return how many independent pictures say as much as these, of which those of one group may be alike.
+
+    It is the number of pictures divided by the design effect, 1 + (size of a group - 1) x correlation (Kish 1965). The
+    correlation of the results within groups is estimated, and drawn towards LIKE_ONE_PICTURE if there are few groups. Where all
+    results are the same, it cannot be estimated.
+
+    Args:
+        right: Whether each picture is right, (N,), N > 0.
+        groups: The group of each picture.
+    """
+    names = {name: i for i, name in enumerate(dict.fromkeys(groups))}
+    of_picture = np.array([names[name] for name in groups])
+    sizes = np.bincount(of_picture)
+    size = float((sizes**2).sum() / len(right))  # of the group of a picture, on average
+    if size == 1:
+        return float(len(right))
+    residuals = right - right.mean()
+    correlation = LIKE_ONE_PICTURE
+    if len(sizes) > 1 and (residuals != 0).any():
+        between = float((np.bincount(of_picture, weights=residuals) ** 2).sum()) * len(sizes) / (len(sizes) - 1)
+        found = (between / float((residuals**2).sum()) - 1) / (size - 1)
+        seen = len(sizes) * min(1.0, max(0.0, found))
+        correlation = (TRUST * LIKE_ONE_PICTURE + seen) / (TRUST + len(sizes))
+    return len(right) / (1 + (size - 1) * correlation)
+
+
+def interval(right: NDArray[np.bool_], groups: Sequence[Hashable]) -> Interval:
+    """Return the 95 % interval of the share of `right`, given the group of each picture, see `effective_pictures`."""
+    return wilson(float(right.mean()), effective_pictures(right, groups))
 
 
 def confusion_matrix(truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:

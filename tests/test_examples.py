@@ -11,7 +11,7 @@ import pytest
 import edgecls
 from tests import drawn
 
-MAKERS = ("train_model", "export_model", "adopt_model", "evaluate_model")
+MAKERS = ("train_model", "export_model", "adopt_model", "evaluate_model", "learn_model")
 """In this order each finds what those before it have made."""
 
 

@@ -27,6 +27,7 @@ from edgecls.cli import (
     evaluate,
     export,
     info,
+    learn,
     predict,
     replay,
     run,
@@ -139,6 +140,7 @@ def _guarded(command: Callable[P, R]) -> Callable[P, R]:
 
 for _name, _command in (
     ("train", train.train),
+    ("learn", learn.learn),
     ("export", export.export),
     ("adopt", adopt.adopt),
     ("eval", evaluate.evaluate),

@@ -20,17 +20,17 @@ from edgecls import image
 from edgecls.errors import DataError
 from edgecls.files import whole_file
 from edgecls.files.cache import user_cache
-from edgecls.input_spec import InputSpec
 from edgecls.learn import views
 from edgecls.model import providers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from edgecls.dataset import Item
+    from edgecls.input_spec import InputSpec
     from edgecls.learn.backbone import Backbone
 
 FOLDER = "embeddings"
@@ -94,28 +94,25 @@ def embed(
     cache = _Cache(user_cache() / FOLDER, (1 + views.CROPS, backbone.dimensions))
     found = [cache.read(task.key) for task in tasks]
     missing = [i for i, one in enumerate(found) if one is None]
-    broken: dict[int, str] = {}
     notes: list[tuple[str, int]] = []
+    broken: list[str] = []
     with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode") as pool:
         for first in range(0, len(missing), AT_ONCE):
             part = missing[first : first + AT_ONCE]
             decoded = list(pool.map(lambda i: _decode(tasks[i], spec, notes, strict=strict), part))
-            for i, one in zip(part, decoded, strict=True):
-                if isinstance(one, str):
-                    broken[i] = one
-            good = [(i, one) for i, one in zip(part, decoded, strict=True) if not isinstance(one, str)]
-            for (i, one), rows in zip(good, _embedded([one.views for _, one in good], backbone), strict=True):
-                found[i] = _Kept(rows, one.size_hw)
-                cache.write(tasks[i].key, found[i])
+            broken += [one for one in decoded if isinstance(one, str)]
+            for i, kept in _embedded(part, decoded, backbone):
+                cache.write(tasks[i].key, kept)
+                found[i] = kept
     cache.prune()
-    kept = [(task.item, one) for task, one in zip(tasks, found, strict=True) if one is not None]
-    if not kept:
-        raise DataError(f"none of {len(items)} pictures could be read; the first: {next(iter(broken.values()), 'there is none')}")
+    readable = [(task.item, one) for task, one in zip(tasks, found, strict=True) if one is not None]
+    if not readable:
+        raise DataError(f"none of {len(items)} pictures could be read; the first: {broken[0] if broken else 'there is none'}")
     return Embedded(
-        views=np.stack([one.rows for _, one in kept]),
-        items=tuple(item for item, _ in kept),
-        size_hw=np.array([one.size_hw for _, one in kept], np.int64),
-        broken=tuple(broken.values()),
+        views=np.stack([one.rows for _, one in readable]),
+        items=tuple(item for item, _ in readable),
+        size_hw=np.array([one.size_hw for _, one in readable], np.int64),
+        broken=tuple(broken),
         notes=(image.few_bits(sorted(notes)),) if notes else (),
         computed=len(missing) - len(broken),
     )
@@ -144,12 +141,13 @@ def _decode(task: _Task, spec: InputSpec, notes: list[tuple[str, int]], *, stric
     return _Decoded(np.stack([image.fit(view, spec) for view in several]), (picture.shape[0], picture.shape[1]))
 
 
-def _embedded(pictures: Sequence[NDArray[np.uint8]], backbone: Backbone) -> NDArray[np.float32]:
-    """Return (N, views, dimensions) for the views of N pictures."""
-    if not pictures:
-        return np.empty((0, 1 + views.CROPS, backbone.dimensions), np.float32)
-    found = backbone.embed(np.concatenate(pictures))
-    return found.reshape(len(pictures), -1, backbone.dimensions)
+def _embedded(part: Sequence[int], decoded: Sequence[_Decoded | str], backbone: Backbone) -> Iterator[tuple[int, _Kept]]:
+    """Yield the index and the embeddings of each picture that could be decoded."""
+    good = [(i, one) for i, one in zip(part, decoded, strict=True) if not isinstance(one, str)]
+    if good:
+        rows = backbone.embed(np.concatenate([one.views for _, one in good]))
+        rows = rows.reshape(len(good), -1, backbone.dimensions)
+        yield from ((i, _Kept(of, one.size_hw)) for (i, one), of in zip(good, rows, strict=True))
 
 
 class _Cache:

@@ -45,7 +45,9 @@ def folds(class_ids: NDArray[np.int64], groups: Sequence[Sequence[int]], *, seed
     for class_id in sorted(groups_of, key=lambda c: (len(groups_of[c]), c)):
         for g in sorted(groups_of[class_id], key=lambda g: -counts[g].total()):
             if g not in fold_of:
-                load = [(max((one[c] + n) / total[c] for c, n in counts[g].items()), one.total(), i) for i, one in enumerate(held)]
+                load = [
+                    (max((one[c] + n) / total[c] for c, n in counts[g].items()), one.total(), i) for i, one in enumerate(held)
+                ]
                 fold_of[g] = min(load)[-1]
                 held[fold_of[g]] += counts[g]
     found = np.full(len(class_ids), NEVER, np.int64)

@@ -1,7 +1,7 @@
 """The head: a linear classifier on embeddings.
 
-Embeddings are brought to square roots of unit length first. The square root keeps a few strong activations from outweighing all
-others (Arandjelovic and Zisserman 2012), and for unit vectors the inner product is a similarity.
+An embedding is first replaced by the square roots of its shares in its sum: vectors of unit length, whose inner product is a
+similarity, and in which a few strong activations do not outweigh all others (Arandjelovic and Zisserman 2012).
 
 With few pictures, the mean of each class is the best classifier (imprinted weights, Qi et al. 2018). With more, multinomial
 logistic regression is better. Every class counts alike, however many pictures it has.
@@ -60,9 +60,9 @@ class Head:
 
 
 def normalized(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return square roots of embeddings (..., dimensions), which are not negative, at unit length."""
-    roots = np.sqrt(np.maximum(embeddings, 0))
-    found: NDArray[np.float32] = roots / np.maximum(np.linalg.norm(roots, axis=-1, keepdims=True), SMALLEST).astype(np.float32)
+    """Return embeddings (..., dimensions) as square roots of their shares in their sum, which have unit length."""
+    positive = np.maximum(embeddings, 0)
+    found: NDArray[np.float32] = np.sqrt(positive / np.maximum(positive.sum(axis=-1, keepdims=True), np.float32(SMALLEST)))
     return found
 
 

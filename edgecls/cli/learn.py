@@ -1,0 +1,93 @@
+"""`edgecls learn`: a model from a few pictures, in seconds."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgecls.cli.messages import data, say, table
+from edgecls.limits import MOST_THREADS
+from edgecls.text.strict_json import dumps
+from edgecls.text.words import counted
+
+if TYPE_CHECKING:
+    from edgecls.learn.accuracy import Share
+    from edgecls.learn.learn_model import Learned
+
+
+def learn(
+    pictures: Annotated[str, typer.Argument(metavar="DATA", help="Class folders, a CSV manifest or an npz file.")],
+    out: Annotated[str, typer.Option(help="The .onnx file to write.", rich_help_panel="Model")],
+    backbone: Annotated[str, typer.Option(help="efficientnet-lite0, or the slower and better -lite1, -lite2.", rich_help_panel="Model")] = "efficientnet-lite0",
+    size: Annotated[int | None, typer.Option(metavar="N", help="Input size in pixels, from 64. 96 is five times as fast as 224.  [default: that of the backbone, 224]", rich_help_panel="Model")] = None,
+    fit: Annotated[str, typer.Option(help="stretch, letterbox or center-crop.", rich_help_panel="Model")] = "stretch",
+    mirror: Annotated[str, typer.Option(metavar="LABEL,LABEL,...|all", help="Classes whose pictures may be mirrored.  [default: none]", rich_help_panel="Model")] = "",
+    reject: Annotated[float, typer.Option(min=0, max=99, metavar="PERCENT", help="Share of known pictures that may be classified as unknown, so that foreign ones are; 0: never unknown.", rich_help_panel="Model")] = 2.0,
+    labels: Annotated[str, typer.Option(metavar="FILE", help="A file with one label per line, to rename the classes in order.", rich_help_panel="Data")] = "",
+    group: Annotated[str, typer.Option(metavar="REGEX", help="Applied to each path: pictures with the same match of its parentheses are held out together.", rich_help_panel="Data")] = "",
+    roi: Annotated[bool, typer.Option("--roi", help="Crop to the regions of interest in the manifest.", rich_help_panel="Data")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first broken picture, and at a picture that is in two classes.", rich_help_panel="Data")] = False,
+    about: Annotated[str, typer.Option(metavar="TEXT", help="Name and licence of the data, for the card.", rich_help_panel="Data")] = "",
+    report: Annotated[str | None, typer.Option("--report", metavar="FILE.html", help="Write a page with confusion matrix, tables and the most confident mistakes.", rich_help_panel="Output")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.", rich_help_panel="Output")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the folds of the cross-validation.", rich_help_panel="Model")] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, max=MOST_THREADS, metavar="N", help="CPU threads.  [default: all cores]", rich_help_panel="Model")] = None,
+) -> None:  # fmt: skip
+    """Learn a model from a few pictures in seconds: a head on a pretrained backbone, with an honest accuracy."""
+    from edgecls.learn.learn_model import learn_model
+    from edgecls.report import check_place
+
+    place = None if report is None else check_place(report)
+    settings: dict[str, Any] = {"path": pictures, "labels": labels, "group": group, "roi": roi, "strict": strict}
+    done = learn_model(
+        settings, out, backbone=backbone, size=size, fit=fit, mirror=tuple(filter(None, mirror.split(","))),  # type: ignore[arg-type]  # InputSpec checks it
+        reject=reject / 100, about=about, seed=seed, threads=threads, say=say,
+    )  # fmt: skip
+    data(dumps(_record(done)) if as_json else _text(done))
+    for line in done.advice:
+        say(line)
+    if place is not None:
+        from edgecls.learn.report import write_report
+
+        write_report(done, place, pictures)
+        say(f"{place}: written")
+
+
+def _text(done: Learned) -> str:
+    def cells(share: Share) -> list[str]:
+        low, high = ("-", "-") if share.interval is None else (f"{value:.1%}" for value in share.interval)
+        return [str(share.pictures), "-" if share.value is None else f"{share.value:.1%}", low, high]
+
+    rows = [[share.label, *cells(share)] for share in done.accuracy.classes]
+    total = done.accuracy
+    lines = [
+        table(("class", "pictures", "right", "from", "to"), [*rows, ["all", *cells(total.overall)]]),
+        "",
+        f"{done.out}: right in cross-validation {total.overall}, 95 % interval, of {counted(total.overall.scored, 'picture')} in "
+        f"{counted(total.groups, 'group')}",
+    ]
+    return "\n".join(lines)
+
+
+def _record(done: Learned) -> dict[str, Any]:
+    def share(of: Share) -> dict[str, Any]:
+        found = {"pictures": of.pictures, "scored": of.scored, "right": of.value}
+        low, high = (None, None) if of.interval is None else of.interval
+        return {**found, "low": low, "high": high}
+
+    return {
+        "out": str(done.out),
+        **share(done.accuracy.overall),
+        "groups": done.accuracy.groups,
+        "folds": done.accuracy.folds,
+        "classes": [{"label": of.label, **share(of)} for of in done.accuracy.classes],
+        "curve": [dataclasses.asdict(point) for point in done.curve.points],
+        "forecasts": [
+            {"pictures": f.pictures, "right": f.accuracy, "low": f.interval.low, "high": f.interval.high}
+            for f in done.curve.forecasts
+        ],
+        "advice": list(done.advice),
+        "embedded": done.computed,
+    }
