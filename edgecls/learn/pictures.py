@@ -139,7 +139,7 @@ def _small(items: Sequence[Item], size_hw: NDArray[np.int64]) -> str:
         return ""
     named = some([f"{items[i].name}, {size_hw[i][1]}x{size_hw[i][0]}" for i in small], MOST_NAMED)
     return (
-        f"{counted(len(small), 'picture')} of {len(items)} smaller than {SMALL_PX} pixels ({named}), the backbone has learned from "
-        "larger ones: of faces shrunk to 32 pixels, 4 in 100 fewer were right, of landscapes 17; at 16, 12 and 31. Crop from the "
-        "original at full resolution if there is one"
+        f"{counted(len(small), 'picture')} of {len(items)} smaller than {SMALL_PX} pixels ({named}), the backbone has learned "
+        "from larger ones: of faces shrunk to 32 pixels, 4 in 100 fewer were right, of landscapes 17; at 16, 12 and 31. Crop "
+        "from the original at full resolution if there is one"
     )
