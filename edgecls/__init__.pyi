@@ -1,5 +1,8 @@
 """The public names of edgecls, each with the module that defines it. `edgecls/__init__.py` reads them here."""
 
+from edgecls.collect.exchange.formats import Imported as Imported
+from edgecls.collect.exchange.formats import export_pictures as export_pictures
+from edgecls.collect.exchange.formats import import_pictures as import_pictures
 from edgecls.collect.selection import SelectionSettings as SelectionSettings
 from edgecls.compare.compare_models import compare_models as compare_models
 from edgecls.compare.comparison import ClassChange as ClassChange
