@@ -24,6 +24,7 @@ import numpy as np
 from edgecls.image.opencv import cv2
 from edgecls.regions.components import components
 from edgecls.regions.exposure import as_exposed
+from edgecls.regions.lighting import is_lit
 from edgecls.regions.outline import edges_across
 
 if TYPE_CHECKING:
@@ -76,10 +77,6 @@ FEWEST_PIXELS = 8
 """Fewer pixels than this are no evidence."""
 UNLIKE, UNLIKE_BY = 2.5, 3.0
 """A frame that is this many times, and by this many levels, farther from the median than the others is left out."""
-ALIKE = 0.85
-"""With more than this correlation, two areas show the same."""
-PLAIN, SMALLEST_SIDE = 3.0, 3
-"""An area with at most this standard deviation of levels has no texture; one with a shorter side shows too little."""
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
@@ -160,16 +157,11 @@ class Background:
         levels = self.exposed[here]
         return int(np.count_nonzero(mask & ((levels < self._clear_low[here]) | (levels > self._clear_high[here]))))
 
-    def is_lit(self, here: Window) -> bool:
-        """Whether an area of the last picture looks like the background in another light, or shifted by a pixel: their levels
-        correlate. For an area without texture the answer is always False.
-        """
+    def is_lit(self, here: Window, mask: NDArray[np.bool_]) -> bool:
+        """Whether the foreground `mask` in an area of the last picture is no object, but another light on the background."""
         around = _grown(here, 2, self.picture.shape)
-        inner = self.picture[around][1:-1, 1:-1]
-        if min(inner.shape) < SMALLEST_SIDE or float(cv2.meanStdDev(inner)[1][0, 0]) <= PLAIN:
-            return False
-        levels, own = self.exposed[around].astype(np.float32), inner.astype(np.float32)  # of bytes it would take twice as long
-        return float(cv2.matchTemplate(levels, own, cv2.TM_CCOEFF_NORMED).max()) > ALIKE
+        border = [(part.start - out.start, out.stop - part.stop) for part, out in zip(here, around, strict=True)]
+        return is_lit(self.exposed[around], self.picture[around], np.pad(mask, border))
 
     def update(self, busy: Picture, foreground: Picture, time_s: float) -> None:
         """Follow the light where the background is visible, and make background of what is no object.
@@ -270,7 +262,7 @@ class Background:
         self._seen_s[taken] = self._unchanged_s[taken]
 
     def _is_faint(self, here: Window, mask: NDArray[np.bool_]) -> bool:
-        return self.clear_pixels(here, mask) < FEWEST_PIXELS or self.is_lit(here)
+        return self.clear_pixels(here, mask) < FEWEST_PIXELS or self.is_lit(here, mask)
 
     def _is_ghost(self, here: Window, labels: NDArray[Any], label: int, unchanged_s: float) -> bool:
         """Whether static foreground is the place of an object that has left."""

@@ -139,7 +139,7 @@ class Motion:
             left, top, width, height = parts[i]
             here = slice(top, top + height), slice(left, left + width)
             mask = labels[here] == i
-            if self._background.clear_pixels(here, mask) < FEWEST_PIXELS or self._background.is_lit(here):
+            if self._background.clear_pixels(here, mask) < FEWEST_PIXELS or self._background.is_lit(here, mask):
                 continue
             objects[here][mask] = 255
             in_size = width * height <= rule.largest * wide * high
