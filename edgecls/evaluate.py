@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgecls import metrics
-from edgecls.dataset import Dataset, Item, Pictures, decode, in_two_classes, pictures_under, scan
+from edgecls.dataset import Dataset, Item, Pictures, decode, decode_below, in_two_classes, scan
 from edgecls.errors import DataError
 from edgecls.log import log_progress
 from edgecls.model import confidence
@@ -19,6 +18,7 @@ from edgecls.model.confidence import Confidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -236,10 +236,7 @@ def evaluate(classifier: Classifier, dataset: Dataset, *, split: str | None = No
 
 def share_unknown(classifier: Classifier, folder: str | Path, *, strict: bool = False) -> float:
     """Return the share (0..1) of outliers, pictures below a folder that belong to no class, that come out as unknown."""
-    items = [Item(str(file), 0, "", file=file) for file in pictures_under(Path(folder))]
-    if not items:
-        raise DataError(f"{folder}: expected a folder of pictures of no class, found none")
-    pictures = decode(items, classifier.card.input, strict=strict)
+    pictures = decode_below(folder, classifier.card.input, strict=strict)
     return float(classifier.card.confidence.unknown(answers(classifier.probabilities, pictures)).mean())
 
 

@@ -44,6 +44,7 @@ def train(
     mixup: Annotated[float | None, typer.Option(metavar="ALPHA", help="Mixup of pairs of training pictures; 0 is off, 0.2 is common.  [default: 0]", rich_help_panel="Training")] = None,
     strangers: Annotated[float | None, typer.Option(help="Share of training pictures turned into synthetic outliers of no class, so that unknown objects are recognized; 0 is off.  [default: 0]", rich_help_panel="Data")] = None,
     stranger_kinds: Annotated[str | None, typer.Option(metavar="NAME,NAME,...", help="Kinds of outliers: shuffled, part, patchwork, shapes, letters.  [default: all]", rich_help_panel="Data")] = None,
+    stranger_pictures: Annotated[str | None, typer.Option(metavar="FOLDER", help="Pictures of other things, from which half of the outliers are taken.  [default: none]", rich_help_panel="Data")] = None,
     teacher: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="An .onnx file with the same labels and input, for knowledge distillation; may be repeated.", rich_help_panel="Training")] = None,
     teacher_weight: Annotated[float | None, typer.Option(help="Weight of the teachers against the labels, 0 to 1.  [default: 0.7]", rich_help_panel="Training")] = None,
     width: Annotated[float | None, typer.Option(help="edge, residual: factor for the number of kernels in each layer.  [default: 1]", rich_help_panel="Network")] = None,
@@ -100,7 +101,7 @@ def train(
         "patience": patience, "balance": balance, "optimizer": optimizer,
         "schedule": schedule, "rate": rate, "warmup": warmup, "weight_decay": weight_decay, "dropout": dropout, "average": average,
         "precision": precision, "label_smoothing": label_smoothing, "mixup": mixup, "strangers": strangers,
-        "stranger_kinds": _texts(stranger_kinds), "teachers": teacher or None, "teacher_weight": teacher_weight,
+        "stranger_kinds": _texts(stranger_kinds), "stranger_pictures": stranger_pictures, "teachers": teacher or None, "teacher_weight": teacher_weight,
     }  # fmt: skip
     if not pictures:
         held = read_toml(file).get("data", {}) if file else {}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgecls import image
+from edgecls.dataset.items import Item
+from edgecls.dataset.listing import pictures_under
 from edgecls.dataset.storage import MemoryBudget
 from edgecls.errors import DataError
 
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edgecls.dataset.items import Item
     from edgecls.frame import Batch
     from edgecls.input_spec import InputSpec
 
@@ -112,3 +114,11 @@ def decode(items: Sequence[Item], spec: InputSpec, *, strict: bool = False, budg
         broken=tuple(broken),
         notes=(image.few_bits(sorted(noted)),) if noted else (),
     )
+
+
+def decode_below(folder: str | Path, spec: InputSpec, *, strict: bool = False) -> Pictures:
+    """Read every picture below a folder, at any depth, as pictures of no class. All class ids are 0. Raises DataError."""
+    items = [Item(str(file), 0, "", file=file) for file in pictures_under(Path(folder))]
+    if not items:
+        raise DataError(f"{folder}: expected a folder of pictures of no class, found none")
+    return decode(items, spec, strict=strict)

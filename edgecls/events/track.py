@@ -20,6 +20,8 @@ ALPHA, BETA = 0.6, 0.3
 """Gains of the alpha-beta filter: how far a new box corrects the predicted position, and the speed."""
 SIZE_GAIN = 0.3
 """How far a new box corrects the size of a confirmed track: low, because arms, legs and shadows come and go."""
+FAIR_SHARE = 0.25
+"""A track whose label is said by a smaller share of its frames is unknown."""
 
 
 class Step(NamedTuple):
@@ -66,9 +68,13 @@ class Track:
     voters: Counter[str] = field(default_factory=Counter)
 
     def label(self, leaving_out: Sequence[str] = ()) -> str:
-        """Return the label with the most votes, weighted by score. "unknown" wins only if there is no other label."""
-        known = {label: votes for label, votes in self.votes.items() if label not in (UNKNOWN, *leaving_out)}
-        return max(known, key=lambda label: known[label]) if known else UNKNOWN
+        """Return the label with the most votes, weighted by score, if at least FAIR_SHARE of the frames say so; else "unknown".
+
+        Frames that say a label of `leaving_out` do not count.
+        """
+        frames = {label: count for label, count in self.voters.items() if label not in leaving_out}
+        best = max(frames.keys() - {UNKNOWN}, key=lambda label: (self.votes[label], label), default=UNKNOWN)
+        return best if frames.get(best, 0) >= FAIR_SHARE * sum(frames.values()) else UNKNOWN
 
     def score(self, label: str) -> float:
         """Return the mean score (0..1) of the frames with this label."""

@@ -119,6 +119,7 @@ class TrainConfig:
         mixup: The alpha of mixup; 0 switches it off.
         strangers: The share of pictures that are replaced by outliers, which belong to no class.
         stranger_kinds: The kinds of outliers, see `edgecls.train.outliers`.
+        stranger_pictures: A folder of pictures that belong to no class, from which half of the outliers are taken; "" for none.
         teachers: Model files to distill from.
         teacher_weight: The weight of the teachers against the labels, 0..1.
         input: The picture that the model takes.
@@ -151,6 +152,7 @@ class TrainConfig:
     mixup: float = limited(0.0, at_least=0)
     strangers: float = limited(0.0, at_least=0, below=1)
     stranger_kinds: tuple[str, ...] = some_of(STRANGER_KINDS, STRANGER_KINDS)
+    stranger_pictures: str = ""
     teachers: tuple[str, ...] = ()
     teacher_weight: float = limited(0.7, at_least=0, at_most=1)
     input: InputSpec = field(default_factory=InputSpec)

@@ -2,28 +2,39 @@
 
 label smoothing   spread a little of each target over all classes, so that logits stay bounded (Szegedy et al. 2016)
 mixup             blend each picture and its target with another one (Zhang et al. 2018)
-outliers          replace some pictures by ones of no class, whose target is uniform, see `edgecls.train.outliers`
+outliers          replace some pictures by ones of no class, whose target is uniform: made ones, see `edgecls.train.outliers`,
+                  and foreign ones
 teachers          learn from the probabilities of better, mostly larger, models (distillation, Hinton et al. 2015)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
+from edgecls.dataset import decode_below
 from edgecls.errors import ConfigError
 from edgecls.model.classifier import Classifier
 from edgecls.train import outliers
+from edgecls.train.augment import augment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from edgecls.frame import Batch
     from edgecls.input_spec import InputSpec
-    from edgecls.train.config import TrainConfig
+    from edgecls.train.config import Augment, TrainConfig
+
+
+class Foreign(NamedTuple):
+    """Pictures of no class, (N, H, W, C) uint8, and how they are augmented."""
+
+    pictures: Batch
+    changes: Augment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +49,7 @@ class Targets:
     mixup: float = 0.0
     outliers: float = 0.0
     outlier_kinds: tuple[str, ...] = ()
+    foreign: Foreign | None = None
     teachers: tuple[Classifier, ...] = ()
     teacher_weight: float = 0.0
 
@@ -72,6 +84,7 @@ class Targets:
             batch, shares = batch.copy(), shares.copy()
             if len(chosen):
                 batch[chosen] = outliers.make(batch[chosen], self.outlier_kinds, rng)
+                _show_foreign(batch, chosen, self.foreign, rng)
                 shares[chosen] = 1 / self.classes
         return batch, shares.astype(np.float32)
 
@@ -91,7 +104,9 @@ def targets(config: TrainConfig, labels: tuple[str, ...]) -> Targets:
     Raises:
         ConfigError: The labels or the input of a teacher differ from those of the run.
         ModelError: A teacher is not a model.
+        DataError: `config.stranger_pictures` has no picture.
     """
+    folder = config.stranger_pictures
     teachers = tuple(_teacher(path, config.input, labels) for path in config.teachers)
     return Targets(
         classes=len(labels),
@@ -99,9 +114,20 @@ def targets(config: TrainConfig, labels: tuple[str, ...]) -> Targets:
         mixup=config.mixup,
         outliers=config.strangers,
         outlier_kinds=config.stranger_kinds,
+        foreign=Foreign(decode_below(folder, config.input).batch, config.augment) if folder else None,
         teachers=teachers,
         teacher_weight=config.teacher_weight,
     )
+
+
+def _show_foreign(
+    batch: NDArray[np.uint8], chosen: NDArray[np.int64], foreign: Foreign | None, rng: np.random.Generator
+) -> None:
+    """Replace half of the `chosen` pictures of a batch by foreign ones, if there are any."""
+    if foreign is not None:
+        replaced = chosen[rng.uniform(size=len(chosen)) < 0.5]
+        for i, n in zip(replaced.tolist(), rng.integers(0, len(foreign.pictures), len(replaced)).tolist(), strict=True):
+            batch[i] = augment(foreign.pictures[n], foreign.changes, rng)
 
 
 def _teacher(path: str, spec: InputSpec, labels: Sequence[str]) -> Classifier:

@@ -63,6 +63,7 @@ def test_every_option_reaches_the_settings(call, shapes, tmp_path):
         "--augment-contrast", 0.4, "--labels", tmp_path / "labels.txt", "--group", "(.*)", "--val-fraction", 0.3, "--strict",
         "--about", "drawn; free", "--warmup", 0.5, "--precision", "float32", "--label-smoothing", 0.1, "--mixup", 0.2,
         "--strangers", 0.15, "--stranger-kinds", "part,letters", "--teacher-weight", 0.4, "--width", 2, "--normalize",
+        "--stranger-pictures", shapes,
         "--augment-shear", 0.05, "--augment-blur", 0.06, "--augment-noise", 0.08, "--augment-erase", 0.09,
         "--augment-mirror", "a,b=c",
     )  # fmt: skip
@@ -79,7 +80,7 @@ def test_every_option_reaches_the_settings(call, shapes, tmp_path):
         "augment": {"scale": 0.07, "rotation_deg": 6.0, "translation": 0.02, "brightness": 0.3, "contrast": 0.4,
                     "shear": 0.05, "blur": 0.06, "noise": 0.08, "erase": 0.09, "mirror": ["a", "b=c"]},
         "warmup": 0.5, "precision": "float32", "label_smoothing": 0.1, "mixup": 0.2, "strangers": 0.15,
-        "stranger_kinds": ["part", "letters"], "teachers": [], "teacher_weight": 0.4,
+        "stranger_kinds": ["part", "letters"], "stranger_pictures": str(shapes), "teachers": [], "teacher_weight": 0.4,
     }  # fmt: skip
     assert json.loads((tmp_path / "run" / "card.json").read_text())["labels"] == ["a", "b", "c", "d"]
 

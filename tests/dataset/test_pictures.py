@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgecls import image
-from edgecls.dataset import Item, decode, scan
+from edgecls.dataset import Item, decode, decode_below, scan
 from edgecls.errors import DataError
 from edgecls.input_spec import InputSpec
 from tests.drawn import plant
@@ -66,3 +66,15 @@ def test_decoding_is_the_function_that_the_device_runs(shapes):
     found = decode(items, spec)
     for item, picture in zip(items, found.batch, strict=True):
         assert (picture == image.fit(image.load(item.file), spec)).all()
+
+
+def test_pictures_of_no_class_are_read_from_any_depth(tmp_path):
+    """Without folders of classes; a folder without pictures is refused."""
+    plant(tmp_path / "1.png", level=10)
+    plant(tmp_path / "deep" / "er" / "2.png", level=30)
+    found = decode_below(tmp_path, InputSpec(2, 2))
+    assert sorted(found.batch[:, 0, 0, 0].tolist()) == [10, 30]
+    assert found.class_ids.tolist() == [0, 0]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="expected a folder of pictures of no class, found none"):
+        decode_below(tmp_path / "empty", InputSpec(2, 2))

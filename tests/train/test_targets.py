@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from edgecls.dataset import DataConfig
-from edgecls.errors import ConfigError, ModelError
+from edgecls.errors import ConfigError, DataError, ModelError
 from edgecls.input_spec import InputSpec
 from edgecls.model.classifier import Classifier
-from edgecls.train.config import TrainConfig
+from edgecls.train.config import NO_AUGMENT, Augment, TrainConfig
 from edgecls.train.targets import Targets, targets
 from tests import tiny
+from tests.drawn import plant
 
 BATCH = np.random.default_rng(0).integers(0, 256, (200, 8, 8, 1), np.uint8)
 CLASS_IDS = np.random.default_rng(1).integers(0, 3, 200)
@@ -59,6 +60,21 @@ def test_strangers_belong_to_every_class_alike():
     assert (shown[~strange] == BATCH[~strange]).all()
     assert all((one != other).any() for one, other in zip(shown[strange], BATCH[strange], strict=True))
     assert shares[~strange].argmax(axis=1).tolist() == CLASS_IDS[~strange].tolist()
+
+
+def test_foreign_pictures_of_a_folder_belong_to_every_class_alike(tmp_path):
+    """About half of the outliers are from it, augmented as training pictures are. A folder without pictures is refused."""
+    plant(tmp_path / "hens" / "1.png", level=77)
+    foreign = {"strangers": 0.5, "stranger_pictures": str(tmp_path / "hens"), "input": InputSpec(8, 8)}
+    shown, shares = told(targets(TrainConfig(DataConfig("x"), augment=NO_AUGMENT, **foreign), ("a", "b", "c")))
+    taken = (shown == 77).all(axis=(1, 2, 3))
+    assert 25 < taken.sum() < 75
+    assert shares[taken] == pytest.approx(1 / 3)
+    varied, _ = told(targets(TrainConfig(DataConfig("x"), augment=Augment(brightness=0.5), **foreign), ("a", "b", "c")))
+    assert len(set(varied[taken, 0, 0, 0].tolist())) > 10
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match="expected a folder of pictures of no class, found none"):
+        targets(TrainConfig(DataConfig("x"), stranger_pictures=str(tmp_path / "none")), ("a", "b"))
 
 
 def test_teachers_are_heard_by_their_weight():
