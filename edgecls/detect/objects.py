@@ -55,14 +55,17 @@ class Objects:
     """
 
     def __init__(
-        self, detector: Detector, settings: DetectorSettings, *, gate: Regions | None = None, outside: Sequence[Polygon] = ()
-    ) -> None:
+        self, detector: Detector, settings: DetectorSettings, *, gate: Regions | None = None, lost_s: float = 1.0,
+        outside: Sequence[Polygon] = (),
+    ) -> None:  # fmt: skip
         """Start without objects.
 
         Args:
             detector: The loaded detector.
             settings: What counts, and how often to look.
-            gate: Called with every frame; the detector runs only on frames for which it returns regions. None: on all.
+            gate: Called with every frame; the detector rests on frames for which it returns no regions. None: it never does.
+            lost_s: While it rests, it looks twice in this time after objects that were there, so that none that stands still is
+                lost. Seconds.
             outside: Boxes whose center is in one of these areas do not count.
 
         Raises:
@@ -73,17 +76,16 @@ class Objects:
         self._names = names_of(settings, detector)
         self._ids, self._wanted = _ids_of(self._names)
         self._gate = gate
+        self._lost_s = lost_s
         self._outside = outside
-        self._due_s = self._last_s = -np.inf
+        self._due_s = self._last_s = self._looked_s = self._found_s = -np.inf
         self._before: NDArray[np.float32] = np.zeros((0, 4), np.float32)
 
     def __call__(self, frame: Frame) -> list[Region]:
         """Return the objects of a frame, from left to right. Empty between the frames that the detector sees."""
         is_open = self._gate is None or bool(self._gate(frame))
         frame.left_out = 0  # the gate has counted what moves
-        if not is_open:
-            return []
-        if not self._is_due(frame):
+        if not (is_open or self._has_standing(frame.time_s)) or not self._is_due(frame):
             return []
         settings = self._settings
         found = self._detector.detect(frame, low=min(settings.low, settings.score), wanted=self._wanted)
@@ -94,7 +96,13 @@ class Objects:
         frame.left_out = max(0, len(found.scores) - settings.max_regions)
         found = found.best_first(settings.max_regions)
         self._before = found.corners
+        self._looked_s = frame.time_s
+        self._found_s = frame.time_s if len(found.scores) else self._found_s
         return self._regions(found, frame.size_hw)
+
+    def _has_standing(self, now_s: float) -> bool:
+        """Whether it is time to look after objects that were there, while nothing moves."""
+        return now_s - self._found_s <= self._lost_s and now_s - self._looked_s >= self._lost_s / 2 - EARLY_S
 
     def _is_due(self, frame: Frame) -> bool:
         """Whether it is time for the detector. Pictures by themselves are all looked at."""
@@ -103,7 +111,7 @@ class Objects:
             self._before = self._before[:0]
             return True
         if now_s < self._last_s:  # the stream has begun anew
-            self._due_s, self._before = now_s, self._before[:0]
+            self._due_s, self._found_s, self._before = now_s, -np.inf, self._before[:0]
         self._last_s = now_s
         if now_s < self._due_s - EARLY_S:
             return False

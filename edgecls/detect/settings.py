@@ -24,7 +24,8 @@ class DetectorSettings:
         low: An object goes on with boxes of at least this score, where it was before (ByteTrack, Zhang et al. 2022). Such boxes
             are of objects that are partly hidden or blurred. At most `score`; the same: such boxes are dropped.
         classes: The classes that count: a list, or a table of new names such as { vehicle = ["car", "truck"] }. Default: all.
-        gate: "motion" runs the detector only while something moves. Objects that stand still are then not seen.
+        gate: "motion" runs the detector only while something moves; objects that it found and that stand still are then looked
+            at twice in `lost_s`.
         names: Where labels come from: the "classifier" classifies each box, the "detector" has named it already, or "both": the
             name of the detector and the label of the classifier, such as vehicle/van.
         classify: With names = "both", only objects with these names are classified; others keep the name. Default: all.

@@ -106,7 +106,7 @@ class Camera:
         motion = Motion(self.motion or MotionSettings(), outside=self.ignore)
         if self.detector is not None and detector is not None:
             gate = motion if self.detector.gate == "motion" and self.when == "always" else None
-            objects = combine(still, Objects(detector, self.detector, gate=gate, outside=self.ignore))
+            objects = combine(still, Objects(detector, self.detector, gate=gate, lost_s=self.track.lost_s, outside=self.ignore))
             return when_moving(objects, motion, follow=False) if self.when == "motion" else objects
         return when_moving(still, motion, follow=self.follows) if self.when == "motion" else combine(still, motion)
 

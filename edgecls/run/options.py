@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgecls.errors import ConfigError
 from edgecls.events.rules import CountingLine, Zone
+from edgecls.events.tracker import TrackSettings
 from edgecls.health import HealthSettings
 from edgecls.regions.geometry import Line, Polygon
 from edgecls.run.camera import Camera
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from edgecls.detect.settings import DetectorSettings
     from edgecls.regions.motion import MotionSettings
     from edgecls.sink import SinkSettings
+
+
+DETECTOR_SETTLE = 4
+"""A detector looks at few frames, and what it finds is an object: as many frames as confirm a track are enough to report it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ def from_options(
         zones: Parts of the frame to classify, by name: (x, y, width, height) as fractions of the frame, 0 to 1; or zones.
         lines: Lines at which objects are counted, by name: (x1, y1, x2, y2) as fractions of the frame, 0 to 1; or lines.
         motion: Classify and track moving objects. Lines imply this.
-        detector: Find the objects to track with a detector instead.
+        detector: Find the objects to track with a detector instead. They are reported after 4 of its frames.
         reading: How to read every source; None for the defaults.
         health: Watch the pictures for faults.
         sinks: Where results and events go, as specifications such as "jsonl:out.jsonl".
@@ -77,6 +82,7 @@ def from_options(
             line=line,
             motion=motion,
             detector=detector,
+            track=TrackSettings() if detector is None else TrackSettings(settle=DETECTOR_SETTLE),
             reading=reading or ReadingSettings(),
             health=rule,
         )

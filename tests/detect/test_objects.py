@@ -38,10 +38,10 @@ class Scripted:
         return (boxes if wanted is None else boxes.take(np.isin(boxes.class_ids, wanted))).best_first()
 
 
-def objects(*rows, gate=None, outside=(), **settings):
+def objects(*rows, gate=None, outside=(), lost_s=1.0, **settings):
     """The objects of a camera with a scripted detector."""
     detector = Scripted(*rows)
-    return detector, Objects(detector, DetectorSettings("d.onnx", **settings), gate=gate, outside=outside)
+    return detector, Objects(detector, DetectorSettings("d.onnx", **settings), gate=gate, lost_s=lost_s, outside=outside)
 
 
 def names(regions) -> list[str]:
@@ -96,6 +96,21 @@ def test_a_gate_holds_the_detector_back():
     assert asked == list(range(15))
     assert detector.seen == [7, 9, 11]
     assert {one.left_out for one in shots} == {0}
+
+
+def test_an_object_that_stands_still_is_looked_at_while_the_gate_is_closed():
+    """Twice in `lost_s`, so its track goes on; once it is gone for that long, the detector rests until something moves."""
+    moving = [Region("motion", Box(0, 0, 9, 9))]
+    detector, find = objects(
+        [CAR], [CAR], [CAR], [CAR], [], gate=lambda one: moving if one.index == 10 else [], fps=12.5, lost_s=0.8
+    )
+    for i in range(100):
+        find(frame(i))
+    assert detector.seen == [10, 20, 30, 40, 50, 60]
+    detector, find = objects([], gate=lambda one: moving if one.index == 10 else [], fps=12.5)
+    for i in range(100):
+        find(frame(i))
+    assert detector.seen == [10]
 
 
 def test_a_low_score_goes_on_and_begins_nothing():

@@ -300,3 +300,12 @@ def test_options_run_a_detector_without_a_file(world, edgecls):
     lines = [json.loads(line) for line in both.stdout.splitlines()]
     assert [line["label"] for line in lines if line.get("kind") == "crossing"] == ["red/car"]
     assert "--detector" in edgecls("run", "--config", "c.toml", "--detector", "d.onnx").stderr
+
+
+def test_options_report_what_a_detector_finds_after_few_frames(world):
+    """Four of its frames, not eight: at its usual rate those are almost two seconds."""
+    path, source = world / "colors.onnx", world / "red.avi"
+    with Run(detector=path, sources=[source], say=lambda _: None) as run:
+        assert run.config.camera[0].track == TrackSettings(settle=4)
+    with Run(model=world / "kinds.onnx", sources=[source], motion=True, say=lambda _: None) as run:
+        assert run.config.camera[0].track == TrackSettings()
