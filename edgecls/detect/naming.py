@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecls.frame import Prediction
-from edgecls.model.confidence import UNKNOWN, UNKNOWN_ID
+from edgecls.model.confidence import BACKGROUND, UNKNOWN, UNKNOWN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,19 +22,24 @@ def named(detected: Detected, classified: Prediction | None) -> Prediction:
     """Return the label of an object.
 
     With "both", the score is that of the detector times that of the classifier: of a vehicle, and of a van if it is one. An
-    object that the classifier does not know keeps the name of the detector.
+    object that the classifier does not know, or takes for background, keeps the name of the detector.
 
     Args:
         detected: What the detector says.
         classified: What the classifier says; None if it was not asked.
     """
-    if classified is None or (detected.names == "both" and classified.label == UNKNOWN):
+    if classified is None or (detected.names == "both" and classified.label in (UNKNOWN, BACKGROUND)):
         return Prediction(detected.name, detected.score, UNKNOWN_ID, ((detected.name, detected.score),))
     if detected.names == "classifier":
         return classified
-    top = tuple((f"{detected.name}{SEPARATOR}{label}", detected.score * score) for label, score in classified.top)
-    label = f"{detected.name}{SEPARATOR}{classified.label}"
+    top = tuple((joined(detected.name, label), detected.score * score) for label, score in classified.top)
+    label = joined(detected.name, classified.label)
     return Prediction(label, detected.score * classified.score, classified.class_id, top)
+
+
+def joined(name: str, label: str) -> str:
+    """Return the name of a detector and the label of a classifier as one label: vehicle/van; once if they are the same."""
+    return name if name == label else f"{name}{SEPARATOR}{label}"
 
 
 def is_classified(region: Region) -> bool:
@@ -56,4 +61,4 @@ def labels_of(settings: DetectorSettings, names: Iterable[str], labels: Iterable
     if settings.names == "detector":
         return names
     refined = names & set(settings.classify) if settings.classify else names
-    return names | {f"{name}{SEPARATOR}{label}" for name in refined for label in labels}
+    return names | {joined(name, label) for name in refined for label in set(labels) - {BACKGROUND}}

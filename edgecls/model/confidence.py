@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+BACKGROUND = "background"
+"""The class of models for moving objects that is none: light, leaves, an empty road."""
 UNKNOWN = "unknown"
 """The label of a picture that belongs to no class of the model."""
 UNKNOWN_ID = -1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecls.model.confidence import UNKNOWN
+from edgecls.model.confidence import BACKGROUND, UNKNOWN
 from edgecls.source import recognize
 from edgecls.text.words import counted
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from edgecls.run.camera import Camera
     from edgecls.run.config import Config
 
-BACKGROUND = "background"
-"""The class of models for moving objects that is none: light, leaves, an empty road."""
 LONGEST_SETTLE_S = 2.0
 """If an object must be in sight for longer than this to be reported, few are."""
 USUAL_FPS = 25.0

@@ -198,10 +198,22 @@ def test_what_the_classifier_does_not_know_keeps_the_name_of_the_detector():
     assert named(Detected("car", 0.8, "classifier"), unknown).label == UNKNOWN
 
 
+def test_what_the_classifier_takes_for_background_keeps_the_name_of_the_detector():
+    """A detector has found an object, so it is never vehicle/background; and a label that both say stands once."""
+    background, person = (Prediction(label, 0.9, 0, ((label, 0.9), ("van", 0.1))) for label in ("background", "person"))
+    car = named(Detected("car", 0.8, "both"), background)
+    assert (car.label, car.score) == ("car", 0.8)
+    assert named(Detected("car", 0.8, "classifier"), background).label == "background"
+    both = named(Detected("person", 0.5, "both"), person)
+    assert (both.label, both.score) == ("person", pytest.approx(0.45))
+    assert [label for label, _ in both.top] == ["person", "person/van"]
+
+
 def test_the_labels_that_can_occur_are_known():
     """For the rules to be checked against."""
     both = DetectorSettings("d.onnx", names="both", classify=("car",))
     assert labels_of(both, ("car", "dog"), ("van", "bus")) == {"car", "dog", "car/van", "car/bus"}
+    assert labels_of(both, ("car",), ("background", "car", "van")) == {"car", "car/van"}
     assert labels_of(DetectorSettings("d.onnx"), ("car",), ("van",)) == {"van"}
     assert labels_of(DetectorSettings("d.onnx", names="detector"), ("car",), ("van",)) == {"car"}
 
