@@ -1,8 +1,9 @@
 """Find the objects of one camera with a detector, as boxes to classify and track.
 
 A detector takes tens of milliseconds, so it runs at a rate of its own, and the tracker carries its boxes over the frames
-between. A box with a low score is kept only where an object was in the detector's last frame. So an object that is partly
-hidden goes on, and noise begins nothing (the idea of ByteTrack, Zhang et al. 2022; there, the tracker decides it).
+between. A box with a low score is kept only where an object was in the detector's last frame that no better box continues. So
+an object that is partly hidden goes on, and noise begins nothing (the idea of ByteTrack, Zhang et al. 2022; there, the tracker
+decides it).
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
 
 SAME_PLACE = 0.2
 """A box overlaps that of the same object in the detector's last frame by at least this intersection over union."""
-SAME_OBJECT = 0.7
-"""Two boxes with one name, but different classes, that overlap by more than this are of one object."""
+SAME_OBJECT = 0.6
+"""Two boxes with one name that overlap by more than this are of one object. Ultralytics keeps both up to 0.7, so a cyclist is
+often two persons; YOLOX and YOLOv5 only up to 0.45.
+"""
 ONE_OBJECT = 0.8
 """Two boxes with different names that overlap by more than this are of one object, such as a van that is found as a car and as
 a truck. A motorcycle and its rider usually overlap less.
@@ -127,11 +130,16 @@ class Objects:
         return found.take(np.array([not any(area.holds(point) for area in self._outside) for point in points], bool))
 
     def _lasting(self, found: Boxes) -> Boxes:
-        """Return the boxes with a high score, and those with a low one where an object was in the detector's last frame."""
+        """Return the boxes with a high score, and for each object of the detector's last frame that none of them continues, at
+        most one with a low score. A second box of an object would become a second object.
+        """
         is_high = found.scores >= self._settings.score
-        if not len(self._before):
-            return found.take(is_high)
-        return found.take(is_high | (overlaps(found.corners, self._before) >= SAME_PLACE).any(axis=1))
+        high, low = np.flatnonzero(is_high), np.flatnonzero(~is_high)
+        common = overlaps(found.corners, self._before)
+        _, continued = _matched(common[high])
+        open_ends = np.setdiff1d(np.arange(len(self._before)), continued)
+        lasting, _ = _matched(common[np.ix_(low, open_ends)])
+        return found.take(np.sort(np.concatenate([high, low[lasting]])))
 
     def _regions(self, found: Boxes, size_hw: tuple[int, int]) -> list[Region]:
         settings = self._settings
@@ -147,6 +155,17 @@ class Objects:
 
     def _name(self, name_id: int) -> str:
         return self._names[name_id]
+
+
+def _matched(common: NDArray[np.float32]) -> tuple[list[int], list[int]]:
+    """Match rows and columns one to one, greedily by overlap. Returns the matched rows, and their columns."""
+    left, rows, columns = common.copy(), [], []
+    while left.size and left.max() >= SAME_PLACE:
+        row, column = np.unravel_index(int(left.argmax()), left.shape)
+        rows.append(int(row))
+        columns.append(int(column))
+        left[row, :] = left[:, column] = 0
+    return rows, columns
 
 
 def names_of(settings: DetectorSettings, detector: Detector) -> tuple[str, ...]:

@@ -120,6 +120,24 @@ def test_a_low_score_goes_on_and_begins_nothing():
     assert [names(find(frame(i))) for i in range(6)] == [[], ["car"], ["car"], ["car"], [], []]
 
 
+def test_an_object_gets_no_second_box_with_a_low_score():
+    """Beside its box with a high score, or beside a better low one: it would become a second object."""
+    rider, torso, legs = (4, 4, 24, 44, 0.9, "person"), (4, 4, 24, 26, 0.3, "person"), (4, 22, 24, 44, 0.2, "person")
+    _, find = objects([rider], [rider, torso, legs], [torso, legs], [legs, PERSON], fps=25.0)
+    found = [[(region.box, region.detected.name) for region in find(frame(i))] for i in range(4)]
+    assert [len(one) for one in found] == [1, 1, 1, 1]
+    assert found[1][0][0] == Box(4, 4, 24, 44)
+    assert found[2][0][0] in (Box(4, 4, 24, 26), Box(4, 22, 24, 44))
+    assert found[3][0][0] == Box(40, 10, 50, 40)
+
+
+def test_two_boxes_of_one_name_that_nearly_agree_are_one_object():
+    """Ultralytics' suppression keeps both up to an overlap of 0.7."""
+    most = (4, 4, 24, 35, 0.6, "person")
+    _, find = objects([(4, 4, 24, 48, 0.9, "person"), most, (18, 4, 38, 48, 0.5, "person")])
+    assert [region.box.left for region in find(frame(0))] == [4, 18]
+
+
 def test_without_a_lower_score_there_is_one_threshold():
     """`low` as high as `score`."""
     _, find = objects([CAR], [(5, 4, 25, 24, 0.3, "car")], fps=25.0, low=0.4)
