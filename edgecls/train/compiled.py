@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgecls.train import balance
 from edgecls.train.model import architecture, build
-from edgecls.train.schedule import learning_rate
+from edgecls.train.pretrained import HEAD, load_weights
+from edgecls.train.schedule import head_epochs, learning_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,20 +25,44 @@ dozens of epochs, validation would normalize with the statistics of the untraine
 """
 
 
-def compiled(keras: Any, config: TrainConfig, counts: list[int], batches: int) -> Any:
-    """Build and compile the network. `counts` are the training pictures of each class, `batches` the batches per epoch."""
-    row = architecture(config.arch)
+def compiled(keras: Any, config: TrainConfig, counts: list[int], batches: int, *, fresh: bool = True) -> Any:
+    """Build and compile the network for its first epoch.
+
+    Args:
+        keras: The keras module.
+        config: The settings of the run.
+        counts: The training pictures of each class.
+        batches: The batches per epoch.
+        fresh: Whether the run begins, so that a pretrained network needs its weights.
+    """
     with compute_in(keras, config.precision):
         model = build(config, len(counts))
+    if fresh and architecture(config.arch).pretrained is not None:
+        load_weights(keras, model, config)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = _momentum(batches, NORM_BATCHES)
+    return compiled_for(keras, model, config, counts, batches, epoch=0)
+
+
+def compiled_for(keras: Any, model: Any, config: TrainConfig, counts: list[int], batches: int, *, epoch: int) -> Any:
+    """Compile the network for the stage that begins with an epoch, and return it.
+
+    A pretrained network first trains its last layer alone, then all layers but its normalizations: the few pictures of a
+    fine-tuning would spoil their statistics, which come from a million.
+    """
+    row = architecture(config.arch)
+    if row.pretrained is not None:
+        alone = epoch < head_epochs(config)
+        for layer in model.layers:
+            kept = isinstance(layer, keras.layers.BatchNormalization | keras.layers.Normalization)
+            layer.trainable = layer.name == HEAD or not (alone or kept)
     kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD,
             "rmsprop": keras.optimizers.RMSprop}[config.optimizer or row.optimizer]  # fmt: skip
     decay = row.weight_decay if config.weight_decay is None else config.weight_decay
     model.compile(
         optimizer=kind(
-            learning_rate=learning_rate(config, batches),
+            learning_rate=learning_rate(config, batches, epoch),
             weight_decay=decay or (0.0 if kind is keras.optimizers.AdamW else None),  # AdamW takes no None
             use_ema=row.average if config.average is None else config.average,
             ema_momentum=_momentum(batches, EMA_BATCHES),
@@ -45,6 +70,8 @@ def compiled(keras: Any, config: TrainConfig, counts: list[int], batches: int) -
         loss=balance.loss(config.balance, counts),
         metrics=["accuracy", *balance.recalls(len(counts))],
     )
+    model.optimizer.build(model.trainable_variables)  # if built inside the first step, TensorFlow traces that step twice
+    model.optimizer.iterations.assign(epoch * batches)
     return model
 
 

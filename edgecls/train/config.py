@@ -98,6 +98,8 @@ class TrainConfig:
     Attributes:
         data: Where the pictures are and how they are split.
         arch: A name in `edgecls.train.model.ARCHITECTURES`.
+        weights: The file with the first weights of a pretrained network; "" takes those of ImageNet.
+        head_epochs: How many epochs train the last layer of a pretrained network alone, before all are fine-tuned.
         about: Free text for the model card, such as the name and license of the data.
         seed: Seeds the weights, the order of the pictures and the augmentation.
         epochs: Passes over the training pictures.
@@ -132,6 +134,8 @@ class TrainConfig:
 
     data: DataConfig
     arch: str = "classic"
+    weights: str = ""
+    head_epochs: int | None = limited(None, at_least=0)
     about: str = ""
     seed: int = 0
     epochs: int = limited(10, above=0)

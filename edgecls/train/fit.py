@@ -15,13 +15,13 @@ from edgecls.model.card import ModelCard
 from edgecls.text.words import counted
 from edgecls.train import backend, folder, gap, stop_signal
 from edgecls.train.batches import Batches, HeldOut, served
-from edgecls.train.compiled import compiled, compute_in
+from edgecls.train.compiled import compiled, compiled_for, compute_in
 from edgecls.train.divergence import guard
 from edgecls.train.gap import Gap
 from edgecls.train.model import architecture, build
 from edgecls.train.progress import Watcher
 from edgecls.train.report import write_report
-from edgecls.train.schedule import learning_rate
+from edgecls.train.schedule import head_epochs, learning_rate, stages
 from edgecls.train.targets import targets
 
 if TYPE_CHECKING:
@@ -120,19 +120,20 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, budget:
     keras = backend.load(config.seed)
     make_targets = targets(config, dataset.labels)
     batches = Batches(train, dataset.labels, config, make_targets)
-    model = compiled(keras, config, counts, batches.per_epoch)
+    model = compiled(keras, config, counts, batches.per_epoch, fresh=not resume)
     history: list[dict[str, float]] = []
     if resume:
         model = _last(keras, out, model)
-        model.optimizer.learning_rate = learning_rate(config, batches.per_epoch)  # config.epochs may have changed
         history = folder.read_history(out, int(model.optimizer.iterations) // batches.per_epoch)
+        again = max(0, len(history) - 1)  # the last epoch that was trained, in whose stage the model is
+        model.optimizer.learning_rate = learning_rate(config, batches.per_epoch, again)  # config.epochs may have changed
     done = len(history)
     folder.write_config(out, config)
     if not resume:
         folder.write_card(out, card)  # so that a killed run still records which pictures it used
     interrupted, diverged = False, None
     try:
-        interrupted = _train(keras, model, config, batches, HeldOut(val, make_targets), history, out, watcher)
+        interrupted = _train(keras, model, config, batches, HeldOut(val, make_targets), history, out, watcher, counts)
     except TrainError as error:
         diverged = error
     if not history:
@@ -179,7 +180,7 @@ def _last(keras: Any, out: Path, fresh: Any) -> Any:
 
 def _train(
     keras: Any, model: Any, config: TrainConfig, batches: Batches, held_out: HeldOut, history: list[dict[str, float]],
-    out: Path, watcher: Watcher,
+    out: Path, watcher: Watcher, counts: list[int],
 ) -> bool:  # fmt: skip
     """Train the epochs that are missing from `history` and append them. Returns whether the user stopped it early."""
     done = len(history)
@@ -193,27 +194,40 @@ def _train(
         *backend.callbacks(keras, config.seed, batches.per_epoch),
         _keeper(keras, config, out, history, watcher),
     ]
-    model.optimizer.build(model.trainable_variables)  # if built inside the first step, TensorFlow traces that step twice
-    if model.optimizer.use_ema:
-        callbacks.append(keras.callbacks.SwapEMAWeights())  # validate the averaged weights, which best.keras will hold
     watcher.begin(done, config.epochs, batches.per_epoch)
     try:
-        with between, served(batches, held_out, done) as (train_data, val_data):
-            model.fit(
-                train_data,
-                steps_per_epoch=batches.per_epoch,
-                initial_epoch=done,
-                epochs=config.epochs,
-                validation_data=val_data,
-                shuffle=False,  # the batches are shuffled already
-                callbacks=callbacks,
-                verbose=0,
-            )
+        with between:
+            for first, end in stages(config):
+                if len(history) >= end:
+                    continue
+                if len(history) == first > 0:
+                    compiled_for(keras, model, config, counts, batches.per_epoch, epoch=first)
+                _stage(keras, model, batches, held_out, callbacks, len(history), end)
     except KeyboardInterrupt:
         return True
     finally:
         watcher.end()
     return False
+
+
+def _stage(
+    keras: Any, model: Any, batches: Batches, held_out: HeldOut, callbacks: list[Any], first: int, end: int
+) -> None:  # fmt: skip
+    """Train the epochs from `first` to before `end`."""
+    averaging = (
+        [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
+    )  # best.keras will hold the averaged weights
+    with served(batches, held_out, first) as (train_data, val_data):
+        model.fit(
+            train_data,
+            steps_per_epoch=batches.per_epoch,
+            initial_epoch=first,
+            epochs=end,
+            validation_data=val_data,
+            shuffle=False,  # the batches are shuffled already
+            callbacks=[*callbacks, *averaging],
+            verbose=0,
+        )
 
 
 def _keeper(keras: Any, config: TrainConfig, out: Path, history: list[dict[str, float]], watcher: Watcher) -> Any:
@@ -238,7 +252,7 @@ def _keeper(keras: Any, config: TrainConfig, out: Path, history: list[dict[str, 
             folder.save_model(self.model, out / "last.keras")
             watcher.epoch(row, best or config.keep == "last")
             since = 0 if best else len(ranks) - max(range(len(ranks)), key=ranks.__getitem__)
-            if config.patience and since >= config.patience:
+            if config.patience and since >= config.patience and epoch >= head_epochs(config):
                 watcher.say(f"stopped after {since} epochs without improvement; `patience=0` never stops early")
                 self.model.stop_training = True
 
@@ -269,6 +283,8 @@ def _measure(model: Any, labels: tuple[str, ...], pictures: Pictures) -> Report:
 
 def _made_with(keras: Any, config: TrainConfig, epochs: int) -> dict[str, str]:
     made = {"edgecls": __version__, "keras": keras.__version__, "backend": backend.version(keras), "arch": config.arch}
+    if architecture(config.arch).pretrained is not None:
+        made["weights"] = Path(config.weights).name or "ImageNet"
     return {**made, "epochs": str(epochs), "batch": str(config.batch), "seed": str(config.seed)}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecls import extras
 from edgecls.errors import ConfigError
+from edgecls.train.pretrained import HEAD, PRETRAINED, Pretrained, check_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,8 @@ SMALL_SIDE = 40
 class Architecture:
     """A network and the settings that it trains best with.
 
-    `features` builds everything before the last layer: (keras.layers, input tensor, Layers, dropout rate) -> tensor.
+    `features` builds everything between the scaled picture, or the features of `pretrained`, and the last layer:
+    (keras.layers, tensor, Layers, dropout rate) -> tensor.
     """
 
     features: Callable[[Any, Any, Layers, float], Any]
@@ -36,10 +38,13 @@ class Architecture:
     dropout: float
     average: bool
     warmup: float = 0.0
+    pretrained: Pretrained | None = None
 
 
 def build(config: TrainConfig, classes: int) -> Any:
     """Return an uncompiled keras.Model: (N, height, width, channels) uint8 -> (N, classes) float32 probabilities.
+
+    Its weights are random; `edgecls.train.pretrained.load_weights` gives a pretrained network its own.
 
     Raises:
         ConfigError: The architecture is unknown, or its layers shrink the picture to nothing.
@@ -48,20 +53,29 @@ def build(config: TrainConfig, classes: int) -> Any:
     layers = keras.layers
     row = architecture(config.arch)
     dropout = row.dropout if config.dropout is None else config.dropout
+    check_settings(config, row.pretrained)
     pictures = keras.Input(config.input.shape, dtype="uint8", name="image")
     try:
-        x = layers.Rescaling(INPUT_SCALE)(pictures)
-        if config.layers.normalize:
-            x = layers.LayerNormalization((1, 2, 3), epsilon=NORMALIZE_EPSILON, center=False, scale=False, dtype="float32")(x)
-        x = row.features(layers, x, config.layers, dropout)
+        x = _features(keras, row, pictures, config, dropout)
     except ValueError as error:
         raise ConfigError(
             f"arch {config.arch}: kernels {list(config.layers.kernels)} of size {config.layers.kernel_size} shrink "
             f"a picture of {config.input.width}x{config.input.height} to nothing; use fewer or smaller kernels, or a larger "
             f"`size` ({error})"
         ) from error
-    last = layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")
+    last = layers.Dense(classes, activation="softmax", dtype="float32", name=HEAD)
     return keras.Model(pictures, last(x), name=config.arch)
+
+
+def _features(keras: Any, row: Architecture, pictures: Any, config: TrainConfig, dropout: float) -> Any:
+    """Build everything before the last layer."""
+    layers = keras.layers
+    if row.pretrained is not None:
+        return row.features(layers, row.pretrained.features(keras, pictures, config.input), config.layers, dropout)
+    x = layers.Rescaling(INPUT_SCALE)(pictures)
+    if config.layers.normalize:
+        x = layers.LayerNormalization((1, 2, 3), epsilon=NORMALIZE_EPSILON, center=False, scale=False, dtype="float32")(x)
+    return row.features(layers, x, config.layers, dropout)
 
 
 def architecture(name: str) -> Architecture:
@@ -148,6 +162,11 @@ def _linear(layers: Any, x: Any, shape: Layers, dropout: float) -> Any:  # noqa:
     return layers.Flatten()(x)
 
 
+def _dropped(layers: Any, x: Any, shape: Layers, dropout: float) -> Any:  # noqa: ARG001 - it has no other layer
+    """Nothing else behind a pretrained network."""
+    return layers.Dropout(dropout)(x) if dropout else x
+
+
 ARCHITECTURES = {
     "linear": Architecture(
         _linear, optimizer="adam", rate=1e-3, weight_decay=0.0, schedule="constant", dropout=0.0, average=False
@@ -159,4 +178,10 @@ ARCHITECTURES = {
     "residual": Architecture(
         _residual, optimizer="adamw", rate=3e-3, weight_decay=0.02, schedule="cosine", dropout=0.3, average=True, warmup=1.0
     ),
+    **{
+        name: Architecture(
+            _dropped, "adamw", rate=2e-4, weight_decay=0.01, schedule="cosine", dropout=0.2, average=False, pretrained=row
+        )
+        for name, row in PRETRAINED.items()
+    },
 }

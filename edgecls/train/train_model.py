@@ -12,6 +12,7 @@ from edgecls.log import log_progress
 from edgecls.settings import as_table, build, check, merged, read_toml
 from edgecls.train.config import NO_AUGMENT, TrainConfig
 from edgecls.train.fit import fit
+from edgecls.train.model import architecture
 from edgecls.train.progress import Watcher
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ def train_model(
     if data is not None:
         changes["data"] = {"path": str(data)} if isinstance(data, str | Path) else _plain(data)
     table = merged(table, changes)
+    pretrained = architecture(str(table["arch"])).pretrained if "arch" in table else None
+    if pretrained is not None and isinstance(table.get("input", {}), dict):
+        table["input"] = {"width": pretrained.size, "height": pretrained.size, "color": "rgb", **table.get("input", {})}
     data_table = table.get("data", {})
     if isinstance(data_table, dict) and not data_table.get("path"):
         raise ConfigError("data: expected class folders, a CSV manifest or an npz file to train on, found none")

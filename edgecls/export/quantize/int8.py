@@ -14,7 +14,7 @@ import numpy as np
 from edgecls import extras
 from edgecls.errors import ExportError
 from edgecls.export.convert import drop_unused
-from edgecls.export.quantize.ranges import BATCH, histogram_ranges, reader
+from edgecls.export.quantize.ranges import histogram_ranges, in_a_batch, reader
 from edgecls.export.quantize.sensitivity import LAYERS, most_sensitive
 from edgecls.model.classifier import INPUT_NAME
 
@@ -145,7 +145,7 @@ class Int8:
         if self.ranges == "minmax":
             return {}, pictures
         found = histogram_ranges(source, pictures, self.ranges)
-        return {name: {"rmin": low, "rmax": high} for name, (low, high) in found.items()}, pictures[:BATCH]
+        return {name: {"rmin": low, "rmax": high} for name, (low, high) in found.items()}, pictures[: in_a_batch(pictures)]
 
 
 def _scaled_input(model: onnx.ModelProto) -> tuple[list[str], float, int]:

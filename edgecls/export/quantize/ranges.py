@@ -18,14 +18,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-BATCH = 32
+BATCH, BATCH_PIXELS = 32, 32 * 96 * 96
+"""The most pictures of a batch, and their pixels: the activations of a whole batch are in memory at once."""
 PERCENTILE = 99.99
 """The percentage of the values of an activation inside its range; values outside are clipped."""
 
 
 def batches(pictures: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    """Yield the pictures in batches of at most BATCH."""
-    return (pictures[i : i + BATCH] for i in range(0, len(pictures), BATCH))
+    """Yield the pictures in batches."""
+    count = in_a_batch(pictures)
+    return (pictures[i : i + count] for i in range(0, len(pictures), count))
+
+
+def in_a_batch(pictures: NDArray[np.uint8]) -> int:
+    """Return how many of the pictures, (N, height, width, channels), are in a batch."""
+    pixels = int(pictures.shape[1]) * int(pictures.shape[2])
+    return max(1, min(BATCH, BATCH_PIXELS // pixels))
 
 
 def reader(pictures: NDArray[np.uint8]) -> Any:

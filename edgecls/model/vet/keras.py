@@ -167,6 +167,17 @@ def _from_zip(content: bytes, where: str) -> KerasFile:
     return KerasFile(True, config, version or "3", metadata, weights)
 
 
+def check_weights(content: bytes, where: str) -> None:
+    """Validate the bytes of an HDF5 file whose weights Keras will load into a network. Raises ModelError."""
+    try:
+        _check_hdf5(content, where, _limit(content))
+    except EdgeclsError:
+        raise
+    except Exception as error:
+        why = " ".join(str(error).split())[:200]
+        raise ModelError(f"{where}: expected an HDF5 file with weights, but it is damaged ({why})") from error
+
+
 def _kind_of_zip(names: list[str]) -> str:
     if any(name.endswith("data.pkl") for name in names):
         return ", which PyTorch wrote; export it there with: torch.onnx.export(model, picture, 'model.onnx')"
