@@ -104,7 +104,7 @@ def test_layers_that_leave_nothing_are_refused():
 
 def test_an_unknown_architecture_lists_the_known_ones():
     """The error lists the allowed names."""
-    with pytest.raises(ConfigError, match=r"^arch 'resnet' is not known; expected one of linear, classic, edge, residual$"):
+    with pytest.raises(ConfigError, match=r"^arch 'resnet' is not known; expected one of linear, classic, edge, residual, eff"):
         model(3, arch="resnet")
 
 
