@@ -62,6 +62,10 @@ from edgecls.frame import Unfit as Unfit
 from edgecls.health import Health as Health
 from edgecls.health import HealthSettings as HealthSettings
 from edgecls.input_spec import InputSpec as InputSpec
+from edgecls.labelling.session import Group as Group
+from edgecls.labelling.session import Labelling as Labelling
+from edgecls.labelling.suspects import Suspect as Suspect
+from edgecls.labelling.suspects import suspects as suspects
 from edgecls.labels.json_lines import event_line as event_line
 from edgecls.labels.json_lines import to_line as to_line
 from edgecls.labels.line_report import LineReport as LineReport

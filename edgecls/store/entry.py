@@ -22,7 +22,7 @@ class Origin:
     Attributes:
         camera: The name of the camera.
         region: The zone, "motion" or "frame".
-        at_s: When it was taken, in seconds since 1970 (UTC); of a recording, when it was stored.
+        at_s: When it was taken, in seconds since 1970 (UTC).
         time_s: Its media time in its stream or file, in seconds.
         file: The recording that it is from; "" if the camera was live.
         event: The id of the event that it belongs to.

@@ -239,13 +239,13 @@ class Store:
         return 0
 
     def _add(self, data: bytes, ending: str, picture: Picture, origin: Origin) -> int:
-        at_s = time.time() if origin.at_s is None else origin.at_s
-        day = datetime.fromtimestamp(max(0.0, at_s), UTC)
+        now_s = time.time()
+        day = datetime.fromtimestamp(max(0.0, now_s if origin.at_s is None else origin.at_s), UTC)
         camera = re.sub(r"[^\w.-]", "_", origin.camera)[:60] or "picture"
         file = Path(PICTURES, f"{day:%Y-%m-%d}", f"{camera}-{day:%H%M%S}-{uuid.uuid4().hex[:12]}{ending}")
         values = {
             "file": file.as_posix(), "bytes": len(data), "height": picture.shape[0], "width": picture.shape[1],
-            **columns_of(origin), "at_s": at_s, "stored_at_s": time.time(),
+            **columns_of(origin), "stored_at_s": now_s,
             "hash": stored(image.perceptual_hash(picture) if origin.hash is None else origin.hash),
         }  # fmt: skip
         path = self.folder / file

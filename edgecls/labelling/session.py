@@ -1,0 +1,201 @@
+"""Label the pictures of a store group by group. The terminal, the page and programs use the same object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from edgecls.labelling.groups import FEWEST, SURE, Proposals, densest, propose, spread, unfamiliar
+from edgecls.labelling.positions import positions
+from edgecls.learn.backbone import DEFAULT
+from edgecls.log import log_progress
+from edgecls.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from edgecls.log import Say
+    from edgecls.store import Entry
+
+UNSURE_SHARE = 4
+"""A group of pictures of which the head is not sure has at most this part of the pictures of a sure one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Pictures that probably belong together.
+
+    Attributes:
+        entries: The pictures, the most typical first.
+        proposal: The label that they probably have; "" if nothing is known yet.
+        why: Why they are shown now, in words.
+    """
+
+    entries: tuple[Entry, ...]
+    proposal: str
+    why: str
+
+
+class Labelling:
+    """Shows groups of similar pictures without a label, and gives each a label with one stroke.
+
+    Example:
+        with edgecls.Labelling("gate-pictures", author="anna") as labelling:
+            while (group := labelling.next()) is not None:
+                answer = input(f"{len(group.entries)} pictures, {group.proposal or 'no idea'}: ")
+                labelling.label(group, answer or group.proposal)
+    """
+
+    def __init__(
+        self, store: str | Path, *, author: str = "", most: int = 36, backbone: str = DEFAULT, say: Say = log_progress
+    ) -> None:
+        """Open a store, and find out where its pictures lie. The first time this takes some hundredths of a second for each.
+
+        Args:
+            store: The folder of the store.
+            author: Who gives the labels.
+            most: The most pictures of a group.
+            backbone: The network that tells which pictures are alike. Where its package is not installed, thumbnails do.
+            say: Called with a line about missing packages, and about each picture that cannot be read.
+
+        Raises:
+            DataError: It is no store, or cannot be read.
+        """
+        self.store = Store(store, create=False)
+        self._author = author
+        self._most = most
+        entries = [entry for entry in self.store.entries() if not entry.is_unusable]
+        readable, self._positions = positions(self.store, entries, backbone=backbone, say=say)
+        self._index = {entry.id: i for i, entry in enumerate(readable)}
+        self._numbers = np.array([entry.id for entry in readable], np.int64)
+        self._labels = [entry.label for entry in readable]
+        self._aside = np.zeros(len(readable), np.bool_)
+
+    @property
+    def left(self) -> int:
+        """How many pictures have no label yet."""
+        return len(self._open())
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels so far, in alphabetical order."""
+        return tuple(sorted({label for label in self._labels if label}))
+
+    def next(self) -> Group | None:
+        """Return the group to label next, or None if every picture has a label or was skipped.
+
+        Pictures that may be of a class that nobody has named yet come first, then the largest group of which a head learned
+        from the labels so far is sure, then smaller ones of which it is not.
+        """
+        rest = self._open()
+        if not len(rest):
+            return None
+        labels = self.labels
+        if len(labels) < 2:
+            return self._group(rest[densest(self._positions[rest], self._most)], "", "they look alike")
+        known = np.array([i for i, label in enumerate(self._labels) if label], np.int64)
+        strange = rest[unfamiliar(self._positions[known], self._positions[rest])]
+        if len(strange) >= FEWEST:
+            chosen = densest(self._positions[strange], self._most)
+            if len(chosen) >= FEWEST:
+                return self._group(strange[chosen], "", "nothing like them has a label yet")
+        class_ids = np.array([labels.index(self._labels[i]) for i in known.tolist()], np.int64)
+        found = propose(self._positions[known], class_ids, self._positions[rest], len(labels))
+        return self._proposed(rest, found, labels)
+
+    def useful(self, count: int = 36) -> Group | None:
+        """Return the pictures whose labels would teach most: those of which the labels so far say least, and unlike each other.
+
+        Args:
+            count: The most pictures.
+        """
+        rest = self._open()
+        labels = self.labels
+        if not len(rest):
+            return None
+        doubt = np.ones(len(rest), np.float32)
+        if len(labels) >= 2:
+            known = np.array([i for i, label in enumerate(self._labels) if label], np.int64)
+            class_ids = np.array([labels.index(self._labels[i]) for i in known.tolist()], np.int64)
+            doubt = 1 - propose(self._positions[known], class_ids, self._positions[rest], len(labels)).scores
+        chosen = spread(self._positions[rest], doubt, count)
+        return self._group(rest[chosen], "", "their labels would teach most")
+
+    def label(self, group: Group, label: str, *, without: Sequence[int] = ()) -> int:
+        """Give the pictures of a group a label, with one stroke.
+
+        Args:
+            group: What `next` returned.
+            label: The label; a new one is a new class.
+            without: The numbers (`Entry.id`) of pictures that are something else. They come again in another group.
+
+        Returns:
+            The number of the stroke, for `undo`.
+
+        Raises:
+            DataError: The label is not a text on one line, or the disk fails. Then no picture has got it.
+        """
+        numbers = [entry.id for entry in group.entries if entry.id not in set(without)]
+        stroke = self.store.label(numbers, label, author=self._author)
+        for number in numbers:
+            self._labels[self._index[number]] = label
+        return stroke
+
+    def reject(self, group: Group, *, without: Sequence[int] = ()) -> int:
+        """Say that the pictures of a group show nothing to learn from. Returns the number of the stroke, for `undo`."""
+        numbers = [entry.id for entry in group.entries if entry.id not in set(without)]
+        stroke = self.store.reject(numbers, author=self._author)
+        self._aside[[self._index[number] for number in numbers]] = True
+        return stroke
+
+    def skip(self, group: Group) -> None:
+        """Leave the pictures of a group for later: they come again with the next `Labelling`."""
+        self._aside[[self._index[entry.id] for entry in group.entries]] = True
+
+    def undo(self) -> int:
+        """Take back the last stroke of the store. Returns how many pictures have their former label again."""
+        restored = self.store.undo()
+        for entry in self.store.entries():
+            if entry.id in self._index:
+                i = self._index[entry.id]
+                was, self._labels[i] = self._labels[i], entry.label
+                self._aside[i] &= was == entry.label and (entry.is_unusable or not restored)
+        return restored
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        """Return this object, which is already open."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close the store."""
+        self.close()
+
+    def _open(self) -> NDArray[np.int64]:
+        """Return the indices of the pictures without a label that were not skipped."""
+        return np.array([i for i, label in enumerate(self._labels) if not label and not self._aside[i]], np.int64)
+
+    def _proposed(self, rest: NDArray[np.int64], found: Proposals, labels: Sequence[str]) -> Group:
+        """Return the largest group of which the head is sure; without one, a small one of which it is not."""
+        sure = [np.flatnonzero((found.class_ids == c) & (found.scores >= SURE)) for c in range(len(labels))]
+        class_id = max(range(len(labels)), key=lambda c: len(sure[c]))
+        most, why = self._most, "they look like those that have this label"
+        members = sure[class_id]
+        if len(members) < FEWEST:
+            class_id = int(np.bincount(found.class_ids).argmax())
+            members = np.flatnonzero(found.class_ids == class_id)
+            most, why = max(FEWEST, self._most // UNSURE_SHARE), "it is not certain what they are"
+        order = members[np.argsort(-found.scores[members], kind="stable")][:most]
+        return self._group(rest[order], labels[class_id], why)
+
+    def _group(self, indices: NDArray[np.int64], proposal: str, why: str) -> Group:
+        return Group(tuple(self.store.entry(int(number)) for number in self._numbers[indices]), proposal, why)

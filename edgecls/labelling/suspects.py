@@ -1,0 +1,117 @@
+"""Labels that are probably wrong: heads that have not seen a picture contradict its label (Northcutt, Jiang, Chuang 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgecls import image
+from edgecls.errors import DataError
+from edgecls.labelling.positions import positions
+from edgecls.learn.backbone import DEFAULT
+from edgecls.learn.cross_validation import scores
+from edgecls.learn.folds import NEVER, folds
+from edgecls.learn.head import FEW_PICTURES, MEANS, Views, softmax
+from edgecls.log import log_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from edgecls.log import Say
+    from edgecls.store import Entry, Store
+
+STRENGTH = 1e-3
+"""The weight decay of the heads, stronger than is best for new pictures: a head that can remember a wrong label believes it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Suspect:
+    """A labelled picture whose label may be wrong.
+
+    Attributes:
+        entry: The picture.
+        suspicion: How much more probable another label is than its own, -1..1; above 0 the other one is more probable.
+        other: That label.
+        why: The reason in words.
+    """
+
+    entry: Entry
+    suspicion: float
+    other: str
+    why: str
+
+
+def suspects(store: Store, *, backbone: str = DEFAULT, seed: int = 0, say: Say = log_progress) -> list[Suspect]:
+    """Return all labelled pictures, the most suspect first.
+
+    Every picture is scored by a head that has not seen it, nor its near copies, nor other pictures of its event. Near copies
+    with different labels come first: one of the labels is certainly wrong.
+
+    Args:
+        store: The store.
+        backbone: The network that embeds the pictures. Where its package is not installed, thumbnails do.
+        seed: Shuffles the folds.
+        say: Called with a line about missing packages, and about each picture that cannot be read.
+
+    Raises:
+        DataError: There are fewer than two labels, or pictures.
+
+    Example:
+        with edgecls.Store("gate-pictures") as store:
+            for suspect in edgecls.suspects(store)[:20]:
+                print(suspect.entry.path, suspect.entry.label, suspect.other, suspect.why)
+    """
+    entries, found = positions(store, list(store.entries("labelled")), backbone=backbone, say=say)
+    labels = sorted({entry.label for entry in entries})
+    if len(labels) < 2:
+        raise DataError(f"{store.folder}: expected pictures of two labels or more, found {len(labels)}; label some first")
+    class_ids = np.array([labels.index(entry.label) for entry in entries], np.int64)
+    copies = image.near_copies([entry.origin.hash or 0 for entry in entries])
+    probabilities, scored = _probabilities(found, class_ids, _groups(entries, copies), len(labels), seed)
+    own = probabilities[np.arange(len(entries)), class_ids]
+    others = probabilities.copy()
+    others[np.arange(len(entries)), class_ids] = -1
+    best = others.argmax(axis=1)
+    suspicion = np.where(scored, others.max(axis=1) - own, -1.0)
+    other = [labels[i] for i in best.tolist()]
+    why = [f"others like it are {label}" for label in other]
+    for i, j in copies:
+        if class_ids[i] != class_ids[j]:
+            for one, twin in ((i, j), (j, i)):
+                suspicion[one] = 1.0
+                other[one] = entries[twin].label
+                why[one] = f"its near copy, picture {entries[twin].id}, is {entries[twin].label}"
+    order = np.argsort(-suspicion, kind="stable").tolist()
+    return [Suspect(entries[i], float(suspicion[i]), other[i], why[i]) for i in order]
+
+
+def _probabilities(
+    found: NDArray[np.float32], class_ids: NDArray[np.int64], groups: Sequence[Sequence[int]], classes: int, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the probabilities of each picture by a head that has not seen its group, and whether there is one."""
+    views = Views(found[:, None, :], class_ids, classes)
+    fold_of = folds(class_ids, groups, seed=seed)
+    few = int(np.bincount(class_ids, minlength=classes).min()) < FEW_PICTURES
+    logits = scores(views, fold_of, MEANS if few else STRENGTH).logits
+    return softmax(logits), fold_of != NEVER
+
+
+def _groups(entries: Sequence[Entry], copies: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Return the indices of the pictures that belong together: of one event or minute, and near copies."""
+    root = {entry.group: entry.group for entry in entries}
+
+    def of(group: str) -> str:
+        while root[group] != group:
+            group = root[group]
+        return group
+
+    for i, j in copies:
+        root[of(entries[i].group)] = of(entries[j].group)
+    found: dict[str, list[int]] = {}
+    for i, entry in enumerate(entries):
+        found.setdefault(of(entry.group), []).append(i)
+    return list(found.values())

