@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def learn(
-    pictures: Annotated[str, typer.Argument(metavar="DATA", help="Class folders, a CSV manifest or an npz file.")],
+    pictures: Annotated[str, typer.Argument(metavar="DATA", help="Class folders, a store, a CSV manifest or an npz file.")],
     out: Annotated[str, typer.Option(help="The .onnx file to write.", rich_help_panel="Model")],
     backbone: Annotated[str, typer.Option(help="efficientnet-lite0, or the slower and better -lite1, -lite2.", rich_help_panel="Model")] = "efficientnet-lite0",
     size: Annotated[int | None, typer.Option(metavar="N", help="Input size in pixels, from 64. 96 is five times as fast as 224.  [default: that of the backbone, 224]", rich_help_panel="Model")] = None,
