@@ -78,8 +78,8 @@ def learn_model(  # noqa: PLR0913 - each is an option of the command
     all pictures; its accuracy comes from cross-validation by group. The same pictures and settings give the same file.
 
     Args:
-        data: Class folders, a store, a CSV manifest or an npz file; or the fields of `DataConfig`, of which `val_fraction` does not
-            matter. Pictures of a test part are left aside.
+        data: Class folders, a store, a CSV manifest or an npz file; or the fields of `DataConfig`, of which `val_fraction` does
+            not matter. Pictures of a test part are left aside.
         out: The .onnx file to write; its folder exists.
         backbone: A name in `edgecls.learn.backbone.BACKBONES`. Its package must be installed.
         size: The side of the input in pixels, from 64. None takes that of the backbone, such as 224; 96 is five times as fast,
