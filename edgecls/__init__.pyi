@@ -82,8 +82,11 @@ from edgecls.model.card import ModelCard as ModelCard
 from edgecls.model.classifier import Classifier as Classifier
 from edgecls.regions.geometry import Line as Line
 from edgecls.regions.geometry import Polygon as Polygon
+from edgecls.regions.left import LeftObjects as LeftObjects
+from edgecls.regions.left import LeftSettings as LeftSettings
 from edgecls.regions.motion import Motion as Motion
 from edgecls.regions.motion import MotionSettings as MotionSettings
+from edgecls.regions.regions import combine as combine
 from edgecls.regions.regions import whole_frame as whole_frame
 from edgecls.regions.regions import zones as zones
 from edgecls.report.timeline import timeline as timeline

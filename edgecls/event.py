@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["state", "object", "presence", "crossing", "health", "count"]
+Kind = Literal["state", "object", "presence", "crossing", "left", "removed", "health", "count"]
 """What is reported.
 
 state      a region showed a label
 object     something moved, from the first frame that it was followed in to the last
 presence   an object was in a zone
 crossing   an object crossed a line
+left       something was put down, or came to rest, and stayed
+removed    something that belonged to the background is gone
 health     the camera was lost, or its pictures could not be trusted
 count      what crossed a line, or was in a zone, during an interval
 """
@@ -79,7 +81,9 @@ class Event:
     def id(self) -> str:
         """16 hexadecimal digits that depend on what the event is and when it began, not on how it continued."""
         where = self.start.file if self.start.at_s is None else f"{self.start.at_s:.3f}"
-        what = (self.camera, self.kind, self.region, self.direction, str(self.track_id), f"{self.start.frame}@{where}")
+        what = [self.camera, self.kind, self.region, self.direction, str(self.track_id), f"{self.start.frame}@{where}"]
+        if self.kind in ("left", "removed") and self.view is not None:  # several may have begun at once
+            what.append(str(tuple(self.view.box)))
         return hashlib.sha256("\0".join(what).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     @property

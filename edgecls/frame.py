@@ -303,8 +303,8 @@ def _read_only(picture: Picture) -> Picture:
     return view
 
 
-MOTION = "motion"
-"""The name of the regions that move."""
+MOTION, LEFT, REMOVED = "motion", "left object", "removed object"
+"""The names of the regions that move, and of those where something was left behind or is missing."""
 END = "the end of the stream"
 GONE = "it was taken out of the configuration"
 """Why a camera or a file has ended as it should; any other reason is a failure."""

@@ -19,11 +19,12 @@ from edgecls.events.best_view import BestView
 from edgecls.events.counts import Counts
 from edgecls.events.crossings import ObjectWatch
 from edgecls.events.health_events import Faults
+from edgecls.events.left_watch import LeftWatch, Standing
 from edgecls.events.overlay_history import OverlayHistory
-from edgecls.events.rules import Rules
+from edgecls.events.rules import Rules, check_labels
 from edgecls.events.states import Change, StateMachine
 from edgecls.events.tracker import Tracker
-from edgecls.frame import MOTION
+from edgecls.frame import LEFT, MOTION, REMOVED
 from edgecls.settings.per_camera import PerCamera
 
 if TYPE_CHECKING:
@@ -139,22 +140,6 @@ class Events:
         return camera
 
 
-def check_labels(rules: Rules | Mapping[str, Rules], labels: Iterable[str], model: str = "") -> None:
-    """Check that the model can return every label named by the rules.
-
-    Args:
-        rules: The rules for all cameras, or by camera name.
-        labels: All labels of the model.
-        model: The model's name, for the message.
-
-    Raises:
-        ConfigError: A rule names an unknown label. The message suggests the closest known one.
-    """
-    known = frozenset(labels)
-    for camera, one in [("", rules)] if isinstance(rules, Rules) else rules.items():
-        one.check_labels(known, model, camera)
-
-
 class CameraEvents:
     """Detects the events of one camera. Pass it every frame in order, then `close` it."""
 
@@ -171,6 +156,7 @@ class CameraEvents:
         self._reported: set[int] = set()
         self._counts = Counts(rules, self._blank)
         self._faults = Faults(self._blank)
+        self._left = None if rules.left is None else LeftWatch(rules.left, rules.track.ignore, self._blank)
         self._overlay = OverlayHistory(rules, paths)
 
     def overlay(self) -> Overlay:
@@ -200,13 +186,14 @@ class CameraEvents:
         events = [self._of_state(name, change) for name, machine in self._states.items() for change in machine.skip(moment)]
         for track in self._tracker.skip(moment):
             events += self._end(track)
+        events += [] if self._left is None else self._left.skip(moment)
         self._counts.skip(events)
         self._overlay.count(events)
         return events
 
     def _show(self, moment: Moment, size_hw: tuple[int, int], detections: Sequence[Detection]) -> list[Event]:
         seen = {d.region for d in detections}
-        events = [event for d in detections if d.region != MOTION for event in self._state(moment, d)]
+        events = [event for d in detections if d.region not in (MOTION, LEFT, REMOVED) for event in self._state(moment, d)]
         for name, machine in self._states.items():
             if name not in seen:
                 events += [self._of_state(name, change) for change in machine.wait(moment)]
@@ -217,6 +204,9 @@ class CameraEvents:
             events += self._end(track)
         for track in self._tracker.tracks:
             events += self._follow(track, size_hw)
+        if self._left is not None:
+            still = [d for d in detections if d.region in (LEFT, REMOVED)]
+            events += self._left.step(moment, size_hw, still, [self._standing(track) for track in self._reported_tracks()])
         self._overlay.count(events)
         counts = self._counts.step(moment, events, self._inside()) if self._rules.count_every_s else []
         return events + counts
@@ -226,6 +216,7 @@ class CameraEvents:
         events = [self._of_state(name, change) for name, machine in self._states.items() for change in machine.close()]
         for track in self._tracker.close():
             events += self._end(track)
+        events += [] if self._left is None else self._left.close()
         events += self._counts.close(events)
         return events + self._faults.close()
 
@@ -297,13 +288,20 @@ class CameraEvents:
         del self._views[track.id]
         if track.id not in self._reported:
             return []
+        if self._left is not None:
+            self._left.remember(self._standing(track))
         self._reported.discard(track.id)
         return [*events, object_event]
 
+    def _reported_tracks(self) -> list[Track]:
+        return [track for track in self._tracker.tracks if track.id in self._reported]
+
+    def _standing(self, track: Track) -> Standing:
+        label = track.label(self._rules.track.ignore)
+        return Standing(track.id, track.place, label, track.score(label), track.last.time_s)
+
     def _inside(self) -> dict[str, dict[int, str]]:
         """Return the label of each object in each zone, by track id."""
-        labels = {
-            track.id: track.label(self._rules.track.ignore) for track in self._tracker.tracks if track.id in self._reported
-        }
+        labels = {track.id: track.label(self._rules.track.ignore) for track in self._reported_tracks()}
         names = [zone.name for zone in self._rules.object_zones]
         return {name: {n: label for n, label in labels.items() if name in self._objects[n].zones} for name in names}

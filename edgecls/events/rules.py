@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from edgecls.errors import ConfigError
 from edgecls.events.states import StateSettings
 from edgecls.events.tracker import TrackSettings
-from edgecls.frame import MOTION, WHOLE_FRAME
+from edgecls.frame import LEFT, MOTION, REMOVED, WHOLE_FRAME
 from edgecls.model.confidence import UNKNOWN
 from edgecls.regions.geometry import MOST_LINES, MOST_ZONES, Line, Polygon
+from edgecls.regions.left import LeftSettings  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.settings import check, check_limits, limited
 from edgecls.settings.build import check_count
 from edgecls.settings.toml_lines import Where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 NO_COUNTS_OR_SECONDS = "0 (no counts) or more seconds"
@@ -115,6 +116,7 @@ class Rules:
         track: How moving objects are followed.
         count_every_s: The length of a counting interval, in seconds of media time. 0: no counts.
         health: Whether to report camera faults as events.
+        left: Which objects that were left behind or removed are reported. None: none are.
     """
 
     zones: tuple[Zone, ...] = ()
@@ -123,6 +125,7 @@ class Rules:
     track: TrackSettings = field(default_factory=TrackSettings)
     count_every_s: float = limited(0.0, at_least=0, expected=NO_COUNTS_OR_SECONDS)
     health: bool = True
+    left: LeftSettings | None = None
 
     def __post_init__(self) -> None:
         """Validate the number of zones and lines, and that each has its own name.
@@ -158,6 +161,7 @@ class Rules:
         named = {"state.labels": self.state.labels}
         named |= {f"zone[{i}].state.labels": zone.state.labels for i, zone in enumerate(self.zones)}
         named |= {f"line[{i}].labels": line.labels for i, line in enumerate(self.lines)}
+        named |= {} if self.left is None else {"left.labels": self.left.labels}
         return named | ({"track.ignore": self.track.ignore} if self.track.ignore != TrackSettings().ignore else {})
 
     def check_labels(self, known: Iterable[str], model: str, camera: str = "") -> None:
@@ -189,6 +193,22 @@ class Rules:
         return None
 
 
+def check_labels(rules: Rules | Mapping[str, Rules], labels: Iterable[str], model: str = "") -> None:
+    """Check that the model can return every label named by the rules.
+
+    Args:
+        rules: The rules for all cameras, or by camera name.
+        labels: All labels of the model.
+        model: The model's name, for the message.
+
+    Raises:
+        ConfigError: A rule names an unknown label. The message suggests the closest known one.
+    """
+    known = frozenset(labels)
+    for camera, one in [("", rules)] if isinstance(rules, Rules) else rules.items():
+        one.check_labels(known, model, camera)
+
+
 def _listed(labels: list[str]) -> str:
     """Join labels for a message, leaving out the rest of a long list."""
     shown = ", ".join(labels[:MOST_NAMED])
@@ -196,5 +216,6 @@ def _listed(labels: list[str]) -> str:
 
 
 def _check_name(kind: str, name: str) -> None:
-    good = bool(name.strip()) and name not in (WHOLE_FRAME, MOTION)
-    check(f"{kind}: name", name, good, f"a text other than {WHOLE_FRAME!r} and {MOTION!r}, which edgecls uses itself")
+    good = bool(name.strip()) and name not in (WHOLE_FRAME, MOTION, LEFT, REMOVED)
+    used = f"{WHOLE_FRAME!r}, {MOTION!r}, {LEFT!r} and {REMOVED!r}"
+    check(f"{kind}: name", name, good, f"a text other than {used}, which edgecls uses itself")

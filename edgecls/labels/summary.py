@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edgecls.event import Event, Moment
     from edgecls.events.observation import Observation
 
-LASTING = ("state", "object", "presence", "health")
+LASTING = ("state", "object", "presence", "left", "removed", "health")
 """The kinds of events that become stretches."""
 HEALTH = "camera health"
 """The region name for stretches in which the pictures could not be trusted."""

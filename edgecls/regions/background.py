@@ -54,6 +54,8 @@ UNCHANGED = 8
 """A pixel is unchanged while it differs by at most this many levels from when it last changed."""
 STATIC_S = 1.0
 """Foreground that has not changed for this long stands still."""
+LATE_S = 3.0
+"""What stands still becomes background this much later than asked, so that what leaves just then is still one object."""
 SETTLED_S = 3.0
 """A background that was seen for less than this may show an object that was there at the start."""
 EVERYTHING = 0.5
@@ -102,6 +104,8 @@ class Background:
         self._samples: list[Picture] = []
         self._began_s = self._sampled_s = self._updated_s = 0.0
         self._share = self._clipped = 0.0
+        self.learned = 0
+        """How often the background was learned: again if the light was switched or the camera moved."""
         self._is_learning = True
         self.unwatched: Unwatched = "warm-up"
         """Why `foreground` returned None for the last picture; "" if it did not."""
@@ -221,6 +225,7 @@ class Background:
         self._unchanged_s = np.zeros(middle.shape, np.float32)
         self._seen_s = ((off < MARGIN).mean(axis=0) * seen_s / 2).astype(np.float32)
         self._samples, self._updated_s, self._share, self._is_learning = [], time_s, 0.0, False
+        self.learned += 1
         self._set_range()
 
     def _set_range(self) -> None:
@@ -255,7 +260,7 @@ class Background:
             mask = labels[here] == i
             unchanged_s = float(np.median(self._unchanged_s[here][mask]))
             is_noise = not in_object[i] and self._is_faint(here, mask)
-            background[i] = is_noise or unchanged_s >= self._absorb_s or self._is_ghost(here, labels, i, unchanged_s)
+            background[i] = is_noise or unchanged_s >= self._absorb_s + LATE_S or self._is_ghost(here, labels, i, unchanged_s)
         background[0] = False
         taken = background[labels]
         self._mean[taken] = self.exposed[taken]

@@ -22,6 +22,8 @@ ALIKE = 0.85
 """With more than this correlation, two areas show the same."""
 UNEXPLAINED = 0.5
 """If contrast and brightness leave less than this share of the change of the foreground, it is another light."""
+SAME_TEXTURE, FEWEST_PIXELS = 0.75, 30
+"""With more than this correlation, of at least so many pixels, the texture is the same."""
 PLAIN, SMALLEST_SIDE = 3.0, 3
 """An area with at most this standard deviation of levels has no texture; one with a shorter side shows too little."""
 
@@ -45,6 +47,22 @@ def is_lit(levels: Picture, background: Picture, mask: NDArray[np.bool_]) -> boo
         return False
     high, wide = inner.shape
     return _unexplained(shown[down : down + high, right : right + wide][inside], own[inside]) < UNEXPLAINED
+
+
+def is_shaded(levels: Picture, background: Picture, mask: NDArray[np.bool_]) -> bool:
+    """Return whether the foreground alone has the texture of the background, in another light.
+
+    It needs more than a few pixels with texture, and finds a shadow whatever its shape is.
+
+    Args:
+        levels: (H, W) uint8, an area in a frame.
+        background: (H, W) uint8, the same of the background.
+        mask: (H, W) bool, which of its pixels are foreground.
+    """
+    shown, own = levels[mask].astype(np.float32), background[mask].astype(np.float32)
+    if own.size < FEWEST_PIXELS or min(float(own.std()), float(shown.std())) <= PLAIN / 2:
+        return False
+    return float(np.corrcoef(shown, own)[0, 1]) > SAME_TEXTURE and _unexplained(shown, own) < UNEXPLAINED
 
 
 def _unexplained(levels: NDArray[np.float32], own: NDArray[np.float32]) -> float:

@@ -110,6 +110,11 @@ class Motion:
             regions.append(Region(MOTION, box, grown(box, self._rule.around, frame.size_hw) if self._rule.around else None))
         return sorted(regions)
 
+    @property
+    def background(self) -> Background:
+        """The background as of the last frame."""
+        return self._background
+
     def _boxes(self, foreground: Picture) -> tuple[list[list[int]], Picture, int]:
         """Find the boxes of objects in the foreground.
 

@@ -14,6 +14,7 @@ from edgecls.events.states import StateSettings
 from edgecls.events.tracker import TrackSettings
 from edgecls.health.settings import HealthSettings
 from edgecls.regions.geometry import MOST_IGNORED, Polygon
+from edgecls.regions.left import LeftObjects, LeftSettings
 from edgecls.regions.motion import Motion, MotionSettings
 from edgecls.regions.regions import Regions, combine, when_moving, whole_frame, zones
 from edgecls.settings import check, check_limits, limited
@@ -48,6 +49,7 @@ class Camera:
     state: StateSettings = field(default_factory=StateSettings)
     track: TrackSettings = field(default_factory=TrackSettings)
     motion: MotionSettings | None = None
+    left: LeftSettings | None = None
     detector: DetectorSettings | None = None
     health: HealthSettings = field(default_factory=HealthSettings)
     reading: ReadingSettings = field(default_factory=ReadingSettings)
@@ -70,10 +72,10 @@ class Camera:
                 "[camera.motion] or [camera.detector]"
             )
 
-        if self.motion is not None and self.detector is not None and not self._sees_motion:
+        if (self.motion is not None or self.left is not None) and not self._sees_motion:
             raise ConfigError(
-                "motion has no effect, because [camera.detector] finds the objects; to run it only while something moves, set "
-                'gate = "motion" there'
+                f"{'left' if self.motion is None else 'motion'} has no effect, because [camera.detector] finds the objects; "
+                'to run it only while something moves, set gate = "motion" there'
             )
 
     def check_name(self) -> None:
@@ -87,7 +89,7 @@ class Camera:
     @property
     def rules(self) -> Rules:
         """The rules for events."""
-        return Rules(self.zone, self.line, self.state, self.track, self.count_every_s, not self.health.off)
+        return Rules(self.zone, self.line, self.state, self.track, self.count_every_s, not self.health.off, self.left)
 
     def regions(self, detector: Detector | None = None) -> Regions:
         """Return the function that selects the regions of a frame. It learns the background, so call this once per camera.
@@ -104,6 +106,13 @@ class Camera:
         if not (self.follows or self.when == "motion"):
             return still
         motion = Motion(self.motion or MotionSettings(), outside=self.ignore)
+        found = self._found(still, motion, detector)
+        if self.left is None:
+            return found
+        return combine(found, LeftObjects(lambda: motion.background, self.left, outside=self.ignore))
+
+    def _found(self, still: Regions, motion: Motion, detector: Detector | None) -> Regions:
+        """Return the function that finds zones and objects."""
         if self.detector is not None and detector is not None:
             gate = motion if self.detector.gate == "motion" and self.when == "always" else None
             objects = combine(still, Objects(detector, self.detector, gate=gate, lost_s=self.track.lost_s, outside=self.ignore))
@@ -113,7 +122,8 @@ class Camera:
     @property
     def follows(self) -> bool:
         """Whether objects are classified and tracked."""
-        return self.motion is not None or self.detector is not None or bool(self.line) or bool(self.rules.object_zones)
+        is_asked = any(one is not None for one in (self.motion, self.left, self.detector))
+        return is_asked or bool(self.line) or bool(self.rules.object_zones)
 
     @property
     def is_named_by_detector(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgecls.regions.lighting import is_lit
+from edgecls.regions.lighting import is_lit, is_shaded
 
 RNG = np.random.default_rng(0)
 KERB = np.where(np.arange(60)[:, None] < 30, 90.0, 160.0) + RNG.normal(0, 5, (60, 40))
@@ -48,3 +48,12 @@ def test_an_area_without_texture_is_never_lit():
     plain = np.full((40, 40), 120.0)
     mask = np.ones((40, 40), bool)
     assert not is_lit(levels(plain * 0.6), levels(plain), mask)
+
+
+def test_a_shadow_of_any_shape_has_the_texture_of_the_ground():
+    """A diagonal stripe of shade is found by its own pixels, and a plain or another texture is not."""
+    stripe = np.abs(np.arange(60)[:, None] - np.arange(40)[None] - 10) < 6
+    assert is_shaded(levels(np.where(stripe, KERB * 0.6, KERB)), levels(KERB), stripe)
+    assert not is_shaded(levels(np.where(stripe, 40.0, KERB)), levels(KERB), stripe)
+    other = 200 + np.random.default_rng(1).normal(0, 8, KERB.shape)
+    assert not is_shaded(levels(np.where(stripe, other, KERB)), levels(KERB), stripe)
