@@ -54,7 +54,7 @@ UNCHANGED = 8
 """A pixel is unchanged while it differs by at most this many levels from when it last changed."""
 STATIC_S = 1.0
 """Foreground that has not changed for this long stands still."""
-LATE_S = 3.0
+LATE_S = 1.5
 """What stands still becomes background this much later than asked, so that what leaves just then is still one object."""
 SETTLED_S = 3.0
 """A background that was seen for less than this may show an object that was there at the start."""

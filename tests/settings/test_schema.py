@@ -117,6 +117,13 @@ classify = ["car"]
 around = 0.1
 max_regions = 16
 
+[camera.left]
+after_s = 20
+smallest = 0.01
+area = [[0.1, 0.1, 0.2, 0.2]]
+labels = ["car"]
+kinds = ["left"]
+
 [camera.health]
 frozen_s = 20
 black_s = 1
@@ -215,7 +222,8 @@ def test_the_file_with_every_setting_is_complete():
     assert refusal(EVERY_SETTING) == ""
     every = {name for table in tables.values() for name in table["properties"]}
     assert (
-        every - present - {"zone", "line", "reading", "track", "motion", "detector", "health", "cut", "shot", "quota"} == set()
+        every - present - {"zone", "line", "reading", "track", "motion", "left", "detector", "health", "cut", "shot", "quota"}
+        == set()
     )
 
 
