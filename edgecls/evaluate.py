@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from edgecls import metrics
 from edgecls.dataset import Dataset, Item, Pictures, decode, decode_below, in_two_classes, scan
+from edgecls.dataset.matching import match_labels
 from edgecls.errors import DataError
+from edgecls.label_report import LabelReport
 from edgecls.log import log_progress
 from edgecls.model import confidence
 from edgecls.model.confidence import Confidence
@@ -58,19 +60,17 @@ class Report:
     @property
     def confusion(self) -> NDArray[np.int64]:
         """The confusion matrix, (classes, classes) counts with a row per true class. Unknown pictures count by best label."""
-        return metrics.confusion_matrix(self.truth, self.probabilities.argmax(axis=1), len(self.labels))
+        return metrics.confusion_matrix(self.truth, self.decided, len(self.labels))
 
     @property
     def right(self) -> NDArray[np.bool_]:
         """Whether the best label of each picture is right, (N,)."""
-        right: NDArray[np.bool_] = self.probabilities.argmax(axis=1) == self.truth
-        return right
+        return np.asarray(self.decided == self.truth)
 
     @property
     def scores(self) -> NDArray[np.float64]:
         """The probability of the best label of each picture, (N,) in 0..1."""
-        scores: NDArray[np.float64] = self.probabilities.max(axis=1).astype(np.float64)
-        return scores
+        return np.asarray(self.probabilities.max(axis=1), np.float64)
 
     @property
     def calibration_error(self) -> float:
@@ -102,6 +102,20 @@ class Report:
         """Return (coverage, risk) pairs for thresholds on familiarity, by rising coverage, see `confidence.risk_coverage`."""
         temperature = self.confidence.reject_temperature / self.confidence.temperature
         return confidence.risk_coverage(confidence.familiarity(self.probabilities, temperature), self.right, points)
+
+    @property
+    def decided(self) -> NDArray[np.int64]:
+        """The best label of each picture, (N,)."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+    @property
+    def gates(self) -> dict[str, float]:
+        """What the forms of a model are judged by, by name, 0..1."""
+        return {"top-1": self.top1, "macro recall": self.macro_recall}
+
+    def fitted(self, reject: float) -> Confidence:
+        """Return the calibration that fits these pictures best, see `confidence.fit`; the model must be uncalibrated."""
+        return confidence.fit(self.probabilities, self.truth, reject=reject)
 
     def mistakes(self, most: int) -> list[int]:
         """Return the indices of the mistakes with the highest scores, at most `most`, by falling score."""
@@ -159,6 +173,10 @@ class Report:
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
+AnyReport: TypeAlias = Report | LabelReport
+"""The second is that of a model with several labels a picture."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
     """The result of `evaluate_model`: the report on the labelled dataset, the loaded model, and the share (0..1) of outliers
@@ -167,7 +185,7 @@ class Evaluation:
 
     classifier: Classifier
     dataset: Dataset
-    report: Report
+    report: AnyReport
     unknown_share: float | None = None
 
 
@@ -205,7 +223,7 @@ def evaluate_model(
     from edgecls.model.classifier import Classifier
 
     classifier = Classifier.load(model, device=device, threads=threads)
-    dataset = scan(data, roi=roi)
+    dataset = scan(data, roi=roi, multi_label=classifier.card.multi_label)
     for line in dataset.notes:
         say(f"note: {line}")
     if conflict := in_two_classes(dataset, {item: item.file or item.name for item in dataset.items}, strict=strict):
@@ -219,11 +237,8 @@ def evaluate_model(
     return Evaluation(classifier, dataset, report, share)
 
 
-def evaluate(classifier: Classifier, dataset: Dataset, *, split: str | None = None, strict: bool = False) -> Report:
-    """Measure a model on `dataset`, or on its part "train", "val" or "test".
-
-    Without `split`, data that has a test part is measured on that, other data on all of it.
-    """
+def evaluate(classifier: Classifier, dataset: Dataset, *, split: str | None = None, strict: bool = False) -> AnyReport:
+    """Measure a model on the part `split` of a dataset; without it, on the test part, or on all of data that has none."""
     parts = {split} if split else {"test"} if dataset.of_split("test") else {"", "train", "val"}
     items = dataset.of_split(*parts)
     if not items:
@@ -231,7 +246,7 @@ def evaluate(classifier: Classifier, dataset: Dataset, *, split: str | None = No
     class_ids = match_labels(dataset, classifier.card.labels)
     pictures = decode(items, classifier.card.input, strict=strict)
     report = measure(classifier.probabilities, classifier.card.labels, pictures, class_ids)
-    return replace(report, confidence=classifier.card.confidence)
+    return replace(report, confidence=classifier.card.confidence)  # type: ignore[arg-type]  # it goes with the report
 
 
 def share_unknown(classifier: Classifier, folder: str | Path, *, strict: bool = False) -> float:
@@ -245,7 +260,7 @@ def measure(
     labels: tuple[str, ...],
     pictures: Pictures,
     class_ids: Sequence[int],
-) -> Report:
+) -> AnyReport:
     """Evaluate any function that computes probabilities.
 
     Args:
@@ -254,7 +269,8 @@ def measure(
         pictures: The decoded pictures.
         class_ids: The model's class for each class of the dataset.
     """
-    truth = np.asarray(class_ids, np.int64)[pictures.class_ids]
+    truth = pictures.truth(class_ids, len(labels))
+    kind = Report if truth.ndim == 1 else LabelReport
     found = answers(probabilities, pictures)
     times_ms = []
     for i in range(TIMED_RUNS):
@@ -262,7 +278,7 @@ def measure(
         began = time.perf_counter()
         probabilities(one)
         times_ms.append((time.perf_counter() - began) * 1e3)
-    return Report(
+    return kind(
         labels=labels,
         truth=truth,
         probabilities=found,
@@ -287,21 +303,3 @@ def answers(
     step = pictures.at_a_time(BATCH)
     parts = (slice(i, i + step) for i in range(0, len(pictures.batch if chosen is None else chosen), step))
     return np.concatenate([probabilities(pictures.batch[part if chosen is None else chosen[part]]) for part in parts])
-
-
-def match_labels(dataset: Dataset, labels: Sequence[str]) -> list[int]:
-    """Return the model's class for each class of a dataset: by name, or by number if the names are numbers.
-
-    Raises:
-        DataError: The model lacks a class of the dataset.
-    """
-    index = {label: i for i, label in enumerate(labels)}
-    if all(name in index for name in dataset.labels):
-        return [index[name] for name in dataset.labels]
-    if all(name.isdecimal() and int(name) < len(labels) for name in dataset.labels):
-        return [int(name) for name in dataset.labels]
-    unmatched = next(name for name in dataset.labels if name not in index)
-    raise DataError(
-        f"{dataset.where}: class {unmatched!r} is not a label of the model ({', '.join(list(labels)[:5])}, ...); "
-        "rename the classes, or number them in the order of the model's labels"
-    )

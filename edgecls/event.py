@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["state", "object", "presence", "crossing", "left", "removed", "health", "count"]
+Kind = Literal["state", "label", "object", "presence", "crossing", "left", "removed", "health", "count"]
 """What is reported.
 
 state      a region showed a label
+label      a region showed one of several labels: of a model that gives several, each label begins and ends by itself
 object     something moved, from the first frame that it was followed in to the last
 presence   an object was in a zone
 crossing   an object crossed a line
@@ -84,6 +85,8 @@ class Event:
         what = [self.camera, self.kind, self.region, self.direction, str(self.track_id), f"{self.start.frame}@{where}"]
         if self.kind in ("left", "removed") and self.view is not None:  # several may have begun at once
             what.append(str(tuple(self.view.box)))
+        if self.kind == "label":  # others may begin with the same frame
+            what.append(self.label)
         return hashlib.sha256("\0".join(what).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     @property

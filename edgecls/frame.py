@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from edgecls.event import Moment
+from edgecls.prediction import Prediction as Prediction  # noqa: TC001 - others import it from here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -211,23 +212,6 @@ class StateChange:
         """Say it in one line."""
         again = "; trying again until pictures come" if self.state in ("lost", "stalled") else ""
         return f"{self.camera}: {self.state}" + (f" ({self.why})" if self.why else "") + again
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """The prediction for one picture.
-
-    Attributes:
-        label: The best label, or "unknown" for a picture that belongs to no class.
-        score: The probability of the best label, 0..1, even if the picture is unknown.
-        class_id: The index of the best label; -1 for an unknown picture.
-        top: The best labels with their scores, in order.
-    """
-
-    label: str
-    score: float
-    class_id: int
-    top: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)

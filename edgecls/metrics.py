@@ -149,6 +149,23 @@ def calibration_error(scores: NDArray[np.float64], right: NDArray[np.bool_], bin
     return sum(b.pictures * abs(b.right - b.mean_score) for b in found if b.pictures) / max(1, len(scores))
 
 
+def average_precision(scores: NDArray[np.floating], shown: NDArray[np.bool_]) -> float:
+    """Return the average precision of scores: the mean precision at the recall of each shown picture; NaN if none is shown.
+
+    Args:
+        scores: (N,), higher is more certain.
+        shown: (N,), whether each picture shows what the scores are about. Pictures with equal scores are taken together.
+    """
+    total = int(shown.sum())
+    if not total:
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    found, ranked = np.cumsum(shown[order]), scores[order]
+    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+    precisions = found[ends] / (ends + 1)
+    return float((precisions * np.diff(found[ends], prepend=0)).sum() / total)
+
+
 def percentile(values: Sequence[float], percent: float) -> float:
     """Return the value below which `percent` of the values lie; NaN if there are none."""
     return float(np.percentile(values, percent)) if len(values) else float("nan")

@@ -92,3 +92,26 @@ def write_gtsrb(folder: Path, *, classes: int = 2, tracks: int = 3, frames: int 
                 rows.append(f"{path.name};20;20;5;5;15;15;{c}")
         (folder / f"{c:05}" / f"GT-{c:05}.csv").write_text("\n".join(rows) + "\n")
     return folder
+
+
+def several(names: Sequence[str], rng: np.random.Generator, side: int = 48) -> Picture:
+    """One colour picture with each of these shapes in a quarter of its own: (side, side, 3) uint8 blue-green-red."""
+    half = side // 2
+    picture = np.clip(rng.integers(10, 90) + rng.normal(0, 4, (side, side, 3)), 0, 255).astype(np.uint8)
+    for name, quarter in zip(names, rng.permutation(4), strict=False):
+        top, left = half * (quarter // 2), half * (quarter % 2)
+        picture[top : top + half, left : left + half] = cv2.resize(shape(name, rng), (half, half), interpolation=cv2.INTER_AREA)
+    return picture
+
+
+def write_label_table(folder: Path, *, pictures: int, names: Sequence[str] = SHAPES, seed: int = 0) -> Path:
+    """Write pictures that show each shape or not, independently, and labels.csv with a column of 0 and 1 for each shape."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    rows = [",".join(("filename", *names))]
+    for i in range(pictures):
+        marks = (rng.uniform(size=len(names)) < np.linspace(0.5, 0.2, len(names))).astype(int)
+        cv2.imwrite(str(folder / f"{i:04}.png"), several([name for name, mark in zip(names, marks, strict=True) if mark], rng))
+        rows.append(",".join((f"{i:04}.png", *map(str, marks))))
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    return folder

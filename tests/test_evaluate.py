@@ -7,8 +7,9 @@ import pytest
 
 from edgecls import Classifier
 from edgecls.dataset import Dataset, Item, scan
+from edgecls.dataset.matching import match_labels
 from edgecls.errors import DataError
-from edgecls.evaluate import evaluate, match_labels
+from edgecls.evaluate import evaluate
 from tests.drawn import plant
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from edgecls import Classifier, ConfigError
 from edgecls.dataset import DataConfig, decode, scan
-from edgecls.evaluate import match_labels
+from edgecls.dataset.matching import match_labels
 from edgecls.export.adopt import Check, adopt
 from edgecls.export.adopt.preprocessing import Answers
 from tests.conftest import ROOT

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgecls.export.convert import stamp
 from edgecls.input_spec import InputSpec
 from edgecls.model.card import ModelCard
+from edgecls.model.several_labels import SeveralLabels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,3 +142,38 @@ def color_model(**card: Any) -> bytes:
         ir_version=8,
     )
     return stamp(graph, ModelCard(COLOR_LABELS, spec, "fp32", **card))
+
+
+PAINT_LABELS = ("red", "green", "blue")
+
+
+def paint_model(thresholds: tuple[float, ...] = (0.5, 0.5, 0.5), **card: Any) -> bytes:
+    """The bytes of an .onnx file with several labels a picture: red, green and blue, by the mean m (0..1) of its channel.
+
+    The probability is sigmoid(20 (m - 0.5)), so a channel at 255 is shown and one at 0 is not.
+    """
+    spec = InputSpec(height=8, width=8, color="rgb")
+    constants = {
+        "pixels": np.array([1, 2], np.int64),
+        "slope": np.array(20 / 255, np.float32),
+        "offset": np.array(-10, np.float32),
+    }
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float", "pixels"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "slope"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "offset"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["probabilities"]),
+    ]
+    graph = helper.make_model(
+        helper.make_graph(
+            nodes,
+            "paint",
+            [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", *spec.shape])],
+            [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 3])],
+            [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=8,
+    )
+    return stamp(graph, ModelCard(PAINT_LABELS, spec, "fp32", **card).read_as(SeveralLabels(thresholds=thresholds)))

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecls.cli.messages import data, say, table
+from edgecls.label_report import LabelReport
 from edgecls.limits import MOST_THREADS
 from edgecls.text.strict_json import dumps
 
 if TYPE_CHECKING:
-    from edgecls.evaluate import Report
+    from edgecls.evaluate import AnyReport, Report
 
 
 def evaluate(
@@ -43,7 +44,19 @@ def evaluate(
         say(f"{place}: written")
 
 
-def _record(report: Report, device: str, foreign_unknown: float | None) -> dict[str, object]:
+def _record(report: AnyReport, device: str, foreign_unknown: float | None) -> dict[str, object]:
+    return {
+        **(_of_labels(report) if isinstance(report, LabelReport) else _of_classes(report)),
+        **({} if foreign_unknown is None else {"foreign_unknown": round(foreign_unknown, 5)}),
+        "pictures": report.pictures,
+        "broken": len(report.broken),
+        "ms": round(report.ms, 4),
+        "p99_ms": round(report.p99_ms, 4),
+        "device": device,
+    }
+
+
+def _of_classes(report: Report) -> dict[str, object]:
     numbers = report.as_metrics()
     return {
         "top1": numbers.get("top1"),
@@ -52,27 +65,45 @@ def _record(report: Report, device: str, foreign_unknown: float | None) -> dict[
         "calibration_error": numbers.get("calibration_error"),
         "coverage": round(report.coverage, 5),
         "risk": round(report.risk, 5),
-        **({} if foreign_unknown is None else {"foreign_unknown": round(foreign_unknown, 5)}),
-        "pictures": report.pictures,
-        "broken": len(report.broken),
-        "ms": round(report.ms, 4),
-        "p99_ms": round(report.p99_ms, 4),
-        "device": device,
         "classes": [{"label": n, "pictures": c, "recall": r, "precision": p} for n, c, r, p in report.classes()],
         "risk_coverage": report.risk_coverage(),
     }
 
 
-def _text(report: Report, device: str, foreign_unknown: float | None) -> str:
-    def share(value: float | None) -> str:
-        return "-" if value is None else f"{value:.2%}"
+def _of_labels(report: LabelReport) -> dict[str, object]:
+    return {**report.as_metrics(), "labels": [row._asdict() for row in report.classes()]}
 
-    rows = [(label, str(count), share(recall), share(precision)) for label, count, recall, precision in report.classes()]
+
+def _text(report: AnyReport, device: str, foreign_unknown: float | None) -> str:
+    rows, summary = _label_text(report) if isinstance(report, LabelReport) else _class_text(report)
+    summary += f"\n{report.pictures} pictures, {len(report.broken)} broken   {report.ms:.3f} ms per picture on {device} (p99 {report.p99_ms:.3f})"
+    if foreign_unknown is not None:
+        what = "get no label" if isinstance(report, LabelReport) else "are unknown"
+        summary += f"\n{foreign_unknown:.2%} of the pictures of other classes {what}"
+    return f"{rows}\n\n{summary}"
+
+
+def _class_text(report: Report) -> tuple[str, str]:
+    rows = [(label, str(count), _share(recall), _share(precision)) for label, count, recall, precision in report.classes()]
     summary = (
         f"top1 {report.top1:.2%}   macro recall {report.macro_recall:.2%}   calibration error {report.calibration_error:.4f}\n"
-        f"{report.coverage:.2%} got a label, of which {report.risk:.2%} are wrong; the rest is unknown\n"
-        f"{report.pictures} pictures, {len(report.broken)} broken   {report.ms:.3f} ms per picture on {device} (p99 {report.p99_ms:.3f})"
+        f"{report.coverage:.2%} got a label, of which {report.risk:.2%} are wrong; the rest is unknown"
     )
-    if foreign_unknown is not None:
-        summary += f"\n{foreign_unknown:.2%} of the pictures of other classes are unknown"
-    return table(("class", "pictures", "recall", "precision"), rows) + "\n\n" + summary
+    return table(("class", "pictures", "recall", "precision"), rows), summary
+
+
+def _label_text(report: LabelReport) -> tuple[str, str]:
+    header = ("label", "pictures", "of", "threshold", "precision", "recall", "F1", "AP")
+    rows = [
+        (row.label, str(row.pictures), str(row.of), f"{row.threshold:.3f}", *map(_share, (row.precision, row.recall, row.f1, row.average_precision)))
+        for row in report.classes()
+    ]  # fmt: skip
+    summary = (
+        f"macro F1 {report.macro_f1:.2%}   mean AP {report.mean_ap:.2%}   calibration error {report.calibration_error:.4f}\n"
+        f"{report.top1:.2%} of the pictures have all labels right"
+    )
+    return table(header, rows), summary
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2%}"

@@ -12,8 +12,12 @@ from edgecls.cli.messages import data
 from edgecls.text.strict_json import dumps
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edgecls.detect.card import DetectorCard
     from edgecls.model.card import ModelCard
+    from edgecls.model.confidence import Confidence
+    from edgecls.model.several_labels import SeveralLabels
 
 
 def info(
@@ -66,9 +70,18 @@ def _show_classifier(model: str, card: ModelCard, size: int) -> None:
     data(f"input     {expects.width}x{expects.height} {expects.color}, fit {expects.fit}, {expects.interpolation}")
     data(f"labels    {', '.join(card.labels)}")
     data(f"measured  {', '.join(f'{k} {v:g}' for k, v in card.metrics.items()) or '-'} on {card.measured_on or '-'}")
-    read = card.confidence
-    rejects = f"the best probability at temperature {read.reject_temperature:g} is below {read.reject_below:g}"
-    data(f"scores    temperature {read.temperature:g}; unknown {f'if {rejects}' if read.reject_below else 'never'}")
+    data(f"scores    {_scores(card.labels, card.confidence)}")
     data(f"about     {card.about or '-'}")
     data(f"dataset   {card.dataset or '-'}; {card.split or '-'}")
     data(f"made with {', '.join(f'{k} {v}' for k, v in card.made_with.items()) or '-'}")
+
+
+def _scores(labels: Sequence[str], read: Confidence | SeveralLabels) -> str:
+    """Return how the outputs of a model are read."""
+    from edgecls.model.several_labels import SeveralLabels
+
+    if isinstance(read, SeveralLabels):
+        thresholds = ", ".join(f"{label} {threshold:g}" for label, threshold in zip(labels, read.thresholds, strict=True))
+        return f"several labels a picture; temperature {read.temperature:g}; given from a probability of: {thresholds}"
+    rejects = f"the best probability at temperature {read.reject_temperature:g} is below {read.reject_below:g}"
+    return f"temperature {read.temperature:g}; unknown {f'if {rejects}' if read.reject_below else 'never'}"

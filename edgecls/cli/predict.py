@@ -35,7 +35,18 @@ def predict(
             continue
         if as_json:
             best = [[label, round(score, 7)] for label, score in prediction.top[:top]]
-            data(dumps({"file": path, "label": prediction.label, "score": best[0][1], "top": best}))
+            record = {"file": path, "label": prediction.label, "score": best[0][1], "top": best}
+            if prediction.labels is not None:
+                record |= {
+                    "score": round(prediction.score, 7),
+                    "labels": [[label, round(s, 7)] for label, s in prediction.labels],
+                }
+            data(dumps(record))
+        elif prediction.labels is not None:
+            shown = ", ".join(f"{label} {score:.1%}" for label, score in prediction.labels) or prediction.label
+            others = [one for one in prediction.top if one not in prediction.labels][: max(0, top - len(prediction.labels))]
+            more = f"  (not: {', '.join(f'{label} {score:.1%}' for label, score in others)})" if others else ""
+            data(f"{path}: {shown}{more}")
         else:
             data(f"{path}: " + ", ".join(f"{label} {score:.1%}" for label, score in prediction.top[:top]))
     if noted:

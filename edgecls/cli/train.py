@@ -15,6 +15,8 @@ from edgecls.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from edgecls.evaluate import AnyReport
+
 
 def train(
     pictures: Annotated[str | None, typer.Argument(metavar="[DATA]", help="Class folders, a store, a CSV manifest or an npz file.")] = None,
@@ -31,7 +33,7 @@ def train(
     batch: Annotated[int | None, typer.Option(help="[default: 32]", rich_help_panel="Training")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the random generator.  [default: 0]", rich_help_panel="Training")] = None,
     keep: Annotated[str | None, typer.Option(help="Epoch to keep as best.keras: best (on the held-out pictures) or last.  [default: best]", rich_help_panel="Training")] = None,
-    best_by: Annotated[str | None, typer.Option(help="Metric that selects the best epoch: accuracy, macro-recall or worst-recall.  [default: accuracy]", rich_help_panel="Training")] = None,
+    best_by: Annotated[str | None, typer.Option(help="Metric that selects the best epoch: accuracy, macro-recall or worst-recall; with --multi-label mean-ap or macro-f1.  [default: the first]", rich_help_panel="Training")] = None,
     patience: Annotated[int | None, typer.Option(metavar="N", help="Stop after this many epochs without improvement; 0: never.  [default: 0]", rich_help_panel="Training")] = None,
     balance: Annotated[str | None, typer.Option(help="Correction for imbalanced classes: none, weights, sampler, focal or logit-adjust.  [default: none]", rich_help_panel="Data")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam, adamw, sgd or rmsprop.", rich_help_panel="Training")] = None,
@@ -76,6 +78,7 @@ def train(
     roi: Annotated[bool | None, typer.Option("--roi/--no-roi", help="Crop to the regions of interest in the manifest.", rich_help_panel="Data")] = None,
     strict: Annotated[bool | None, typer.Option("--strict/--no-strict", help="Stop at the first broken picture instead of skipping it.", rich_help_panel="Data")] = None,
     memory: Annotated[float | None, typer.Option(metavar="GB", help="Memory for decoded pictures; if it is not enough, they are stored in a file in --out.  [default: half of the RAM]", rich_help_panel="Data")] = None,
+    multi_label: Annotated[bool | None, typer.Option("--multi-label/--no-multi-label", help="A picture may have several labels, or none: DATA is a CSV manifest with a column of 0 and 1 for each label, or one such as car|person.", rich_help_panel="Data")] = None,
     about: Annotated[str | None, typer.Option(metavar="TEXT", help="Name and licence of the data, for the card.", rich_help_panel="Data")] = None,
 ) -> None:  # fmt: skip
     """Train a Keras CNN on labelled pictures.
@@ -92,7 +95,7 @@ def train(
     check("--memory", memory, memory is None or 0 <= memory < float("inf"), "a number of GB, 0 or above")
     file = str(Path(out) / "config.toml") if resume and config is None else config
     changes: dict[str, Any] = {
-        "data": {"path": pictures, "labels": labels, "group": group, "roi": roi, "strict": strict, "val_fraction": val_fraction, "seed": seed},
+        "data": {"path": pictures, "labels": labels, "group": group, "roi": roi, "strict": strict, "val_fraction": val_fraction, "seed": seed, "multi_label": multi_label},
         "input": {**_size(size), "color": color, "fit": fit},
         "layers": {"kernels": _numbers(kernels), "kernel_size": kernel_size, "pool": pool, "pool_window": pool_window,
                    "pool_stride": pool_stride, "pool_bias": pool_bias, "pool_activation": pool_activation, "dense": dense, "width": width, "normalize": normalize},
@@ -121,15 +124,22 @@ def train(
         given.pop("data", None), out, config=config, resume=resume, watcher=_watcher(), memory_gb=memory, **given
     )
     val = report.val
-    data(
-        f"{out}: {report.epochs} epochs; on {val.pictures} held-out pictures: top1 {val.top1:.2%}, macro recall {val.macro_recall:.2%}, "
-        f"worst class {val.worst_recall:.2%} ({val.worst_class})"
-    )
+    data(f"{out}: {report.epochs} epochs; on {val.pictures} held-out pictures: {_numbers_of(val)}")
     say(report.advice)
-    say(f"{Path(out) / 'report.html'}: curves, confusion matrix, most confident mistakes")
+    say(
+        f"{Path(out) / 'report.html'}: curves, {'thresholds' if report.card.multi_label else 'confusion matrix'}, most confident mistakes"
+    )
     if report.interrupted:
         say(f"stopped early; the best epoch so far is kept. To continue: edgecls train --out {out} --resume")
         raise typer.Exit(128 + stopped_by[-1])
+
+
+def _numbers_of(val: AnyReport) -> str:
+    from edgecls.label_report import LabelReport
+
+    if isinstance(val, LabelReport):
+        return f"macro F1 {val.macro_f1:.2%}, mean AP {val.mean_ap:.2%}, all labels right {val.top1:.2%}; worst label {val.worst_class}"
+    return f"top1 {val.top1:.2%}, macro recall {val.macro_recall:.2%}, worst class {val.worst_recall:.2%} ({val.worst_class})"
 
 
 def _watcher() -> Any:
@@ -145,6 +155,11 @@ def _watcher() -> Any:
             self.epochs = epochs
 
         def epoch(self, row: Mapping[str, float], best: bool) -> None:
+            if "val_mean_ap" in row:
+                held_out = f"val mean AP {row['val_mean_ap']:.2%}  macro F1 {row['val_macro_f1']:.2%}"
+                say(f"epoch {row['epoch']:.0f}/{self.epochs}  loss {row['loss']:.4f}  mean AP {row['mean_ap']:.2%}  "
+                    f"val loss {row['val_loss']:.4f}  {held_out}  {row['seconds']:.1f} s{'  best' if best else ''}")  # fmt: skip
+                return
             say(f"epoch {row['epoch']:.0f}/{self.epochs}  loss {row['loss']:.4f}  accuracy {row['accuracy']:.2%}  "
                 f"val loss {row['val_loss']:.4f}  val accuracy {row['val_accuracy']:.2%}  macro recall {row['val_macro_recall']:.2%}  "
                 f"{row['seconds']:.1f} s{'  best' if best else ''}")  # fmt: skip
@@ -172,7 +187,8 @@ def _watcher() -> Any:
             self.bar.start()
 
         def batch(self, number: int, logs: Mapping[str, float]) -> None:
-            numbers = f"loss {logs.get('loss', 0):.4f} accuracy {logs.get('accuracy', 0):.2%}"
+            name, column = ("mean AP", "mean_ap") if "mean_ap" in logs else ("accuracy", "accuracy")
+            numbers = f"loss {logs.get('loss', 0):.4f} {name} {logs.get(column, 0):.2%}"
             self.bar.update(self.task, completed=self.done + number + 1, numbers=numbers)
 
         def epoch(self, row: Mapping[str, float], best: bool) -> None:

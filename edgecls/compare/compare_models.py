@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from edgecls import metrics
 from edgecls.compare.comparison import ClassChange, Comparison, Side
 from edgecls.dataset import decode, scan
-from edgecls.errors import DataError
+from edgecls.errors import ConfigError, DataError
 from edgecls.evaluate import evaluate, share_unknown
 from edgecls.log import log_progress
 from edgecls.model.classifier import Classifier
@@ -55,6 +55,7 @@ def compare_models(
     Raises:
         ModelError: A model cannot be used.
         DeviceError: The device is unavailable.
+        ConfigError: A model gives several labels for a picture.
         DataError: The pictures cannot be used, or the models have no class of them in common.
 
     Example:
@@ -67,9 +68,10 @@ def compare_models(
     """
     models = [Classifier.load(path, device=device, threads=threads) for path in (old, new)]
     names = _names(old, new)
+    _check_one_label(names, models)
     dataset, notes = _shared(scan(data, roi=roi), dict(zip(names, models, strict=True)))
-    reports = [evaluate(model, dataset, split=split, strict=strict) for model in models]
-    reports, items = _same_pictures(reports)
+    found = [cast("Report", evaluate(model, dataset, split=split, strict=strict)) for model in models]
+    reports, items = _same_pictures(found)
     notes += [f"left out: {line}" for line in dict.fromkeys(line for report in reports for line in report.broken)]
     for line in notes:
         say(line)
@@ -77,6 +79,16 @@ def compare_models(
     sides = [Side(*each) for each in zip(names, models, reports, _timed(models, items[0]), shares, strict=True)]
     changes = _changes(reports[0], reports[1], dataset.labels)
     return Comparison(str(data), sides[0], sides[1], changes, tuple(notes))
+
+
+def _check_one_label(names: Sequence[str], models: Sequence[Classifier]) -> None:
+    """Raise ConfigError for a model that gives several labels for a picture."""
+    for name, model in zip(names, models, strict=True):
+        if model.card.multi_label:
+            raise ConfigError(
+                f"{name}: it gives several labels for a picture, and this comparison needs one; measure both models with: "
+                "edgecls eval"
+            )
 
 
 def _names(old: str | Path, new: str | Path) -> tuple[str, str]:

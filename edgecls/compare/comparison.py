@@ -158,7 +158,7 @@ class Comparison:
         if strange:
             known = ", ".join(sorted(by_label)[:MOST_LISTED])
             raise ConfigError(f"class {strange[0]!r} has no pictures that both models know; expected one of {known}")
-        lost = losses(self.new.report, self.old.report, max_drop)
+        lost = losses(self.new.report.gates, self.old.report.gates, max_drop)
         failures = [f"{self.new.name} {lost}"] if lost else []
         for label in dict.fromkeys(classes):
             drop = 100 * (by_label[label].old - by_label[label].new)

@@ -30,6 +30,7 @@ class DataConfig:
         strict: Stop at the first broken picture, and at a picture that is in two parts.
         val_fraction: The share of the pictures to hold out, between 0 and 1.
         seed: Chooses the held-out pictures.
+        multi_label: Whether a picture may have several labels, or none. Takes a manifest, see `dataset.several_labels`.
     """
 
     path: str
@@ -39,6 +40,7 @@ class DataConfig:
     strict: bool = False
     val_fraction: float = limited(0.15, above=0, below=1)
     seed: int = 0
+    multi_label: bool = False
 
     def __post_init__(self) -> None:
         """Validate the range. Raises ConfigError."""
@@ -47,7 +49,7 @@ class DataConfig:
     def scan(self) -> Dataset:
         """List the pictures, see `dataset.scan`. Raises DataError."""
         labels = read_labels(self.labels) if self.labels else None
-        return scan(self.path, labels=labels, group=self.group or None, roi=self.roi)
+        return scan(self.path, labels=labels, group=self.group or None, roi=self.roi, multi_label=self.multi_label)
 
     def split(self, dataset: Dataset) -> Split:
         """Split the pictures, see `dataset.split`. Raises DataError."""

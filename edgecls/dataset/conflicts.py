@@ -1,4 +1,4 @@
-"""Find pictures that are in two classes; one of the two labels must be wrong."""
+"""Find pictures that are in two classes, or have two rows with different labels; one of the two must be wrong."""
 
 from __future__ import annotations
 
@@ -32,13 +32,14 @@ def in_two_classes(dataset: Dataset, keys: Mapping[Item, Hashable], *, strict: b
     if not conflicts:
         return ""
     named = some([_describe(dataset, group) for group in conflicts], MOST_NAMED)
-    line = f"pictures that are in more than one class: {len(conflicts)} ({named})"
+    twice, fix = ("have rows with different labels", "row") if dataset.multi_label else ("are in more than one class", "class")
+    line = f"pictures that {twice}: {len(conflicts)} ({named})"
     if strict:
-        raise DataError(f"{dataset.where}: {line}; keep each in one class")
+        raise DataError(f"{dataset.where}: {line}; keep each in one {fix}")
     return line
 
 
 def _describe(dataset: Dataset, group: Sequence[Item]) -> str:
     first = {item.class_id: item for item in reversed(group)}
-    named = [f"{item.name} as {dataset.labels[class_id]!r}" for class_id, item in sorted(first.items())]
+    named = [f"{item.name} as {dataset.shown(item)!r}" for _, item in sorted(first.items())]
     return " and ".join(named[:2])

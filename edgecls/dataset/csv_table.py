@@ -31,11 +31,15 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A CSV file: its columns, in lower case with `_` for blanks and hyphens, and its rows without blank ones."""
+    """A CSV file: its columns, in lower case with `_` for blanks and hyphens, and its rows without blank ones.
+
+    `written` are the names of the columns as the file writes them.
+    """
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    written: tuple[str, ...] = ()
 
 
 def read_table(path: Path) -> Table:
@@ -46,6 +50,7 @@ def read_table(path: Path) -> Table:
     delimiter = declared[1] if declared else max(DELIMITERS, key=header.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     columns: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
     rows: list[Row] = []
     try:
         if declared:
@@ -56,10 +61,11 @@ def read_table(path: Path) -> Table:
             if columns:
                 rows.append(Row(reader.line_num, _cells(cells, columns, f"{path}:{reader.line_num}")))
             else:
-                columns = tuple(re.sub(r"[\s_-]+", "_", name.strip().lower()) for name in cells)
+                written = tuple(name.strip() for name in cells)
+                columns = tuple(re.sub(r"[\s_-]+", "_", name.lower()) for name in written)
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: not a row of a CSV table ({error}); check its quotes") from error
-    return Table(path, columns, tuple(rows))
+    return Table(path, columns, tuple(rows), written)
 
 
 def _cells(cells: Sequence[str], columns: Sequence[str], where: str) -> dict[str, str]:

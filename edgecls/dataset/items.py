@@ -45,12 +45,14 @@ class Item:
 
     Attributes:
         name: Its path within the dataset.
-        class_id: Its class, an index into the labels of the dataset.
+        class_id: Its class, an index into the labels of the dataset. With several labels: equal for pictures with equal marks.
         group: Pictures of one group stay on one side of a split.
         split: "train", "val" or "test"; "" if the data does not say.
         file: The picture file; None for data from an array.
         pixels: The pixels of data from an array.
         roi: The region of interest to crop, if any.
+        marks: With several labels, one for each label of the dataset: 1 if the picture shows it, 0 if not, -1 if that is
+            unknown. Empty for a picture of one class.
     """
 
     name: str
@@ -60,6 +62,12 @@ class Item:
     file: Path | None = None
     pixels: Picture | None = None  # (H, W) gray or (H, W, 3) red-green-blue
     roi: Roi | None = None
+    marks: tuple[int, ...] = ()
+
+    @property
+    def strata(self) -> tuple[int, ...]:
+        """What a split keeps in proportion, as indices into `Dataset.strata`: its class, or each label that it has or lacks."""
+        return tuple(2 * i + mark for i, mark in enumerate(self.marks) if mark >= 0) if self.marks else (self.class_id,)
 
     def picture(self, note: image.Note | None = None) -> Picture:
         """Read the picture and crop its region of interest.
@@ -117,6 +125,25 @@ class Dataset:
             raise DataError(f"{failed[0]}{more}") from failed[0]
         return tuple(found)
 
+    @property
+    def multi_label(self) -> bool:
+        """Whether a picture may have several labels, or none."""
+        return any(item.marks for item in self.items)
+
+    @property
+    def strata(self) -> tuple[str, ...]:
+        """The names of the strata of a split: the classes, or for each of several labels the pictures without and with it."""
+        if not self.multi_label:
+            return self.labels
+        return tuple(name for label in self.labels for name in (f"without {label}", label))
+
+    def shown(self, item: Item) -> str:
+        """Return what a picture shows: its class, or its labels, with a question mark for those that are unknown."""
+        if not item.marks:
+            return self.labels[item.class_id]
+        named = ((label, mark) for label, mark in zip(self.labels, item.marks, strict=True) if mark)
+        return "|".join(label if mark > 0 else f"{label}?" for label, mark in named)
+
     def of_split(self, *names: str) -> tuple[Item, ...]:
         """Return the items whose split is one of `names`."""
         return tuple(item for item in self.items if item.split in names)
@@ -125,7 +152,7 @@ class Dataset:
 def fingerprint(dataset: Dataset) -> str:
     """Return a short hash of the pictures and their labels, independent of the folder that they are in."""
     lines = sorted(
-        f"{digest}\t{dataset.labels[item.class_id]}\t{item.split}\t{item.roi}"
+        f"{digest}\t{dataset.shown(item)}\t{item.split}\t{item.roi}"
         for item, digest in zip(dataset.items, dataset.hashes, strict=True)
     )
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

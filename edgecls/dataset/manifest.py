@@ -8,6 +8,8 @@ Columns are found by name, in any case. If a table has several columns of a kind
     size    width height                          the size of the picture in which the roi was measured; optional
     split   split, usage, subset, ...             train, val or test; optional; see `SPLIT_COLUMNS`
 
+Where a picture may have several labels, the class is replaced by what `edgecls.dataset.several_labels` reads.
+
 Without a split column, the part is taken from the name of the manifest or of its folder: Train.csv, test_labels.csv,
 val/labels.csv.
 """
@@ -20,6 +22,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edgecls.dataset import several_labels
 from edgecls.dataset.class_names import class_name, ordered
 from edgecls.dataset.items import SPLIT_NAMES, Item, Roi
 from edgecls.dataset.listing import Skipped, pictures_under, some
@@ -27,7 +30,7 @@ from edgecls.dataset.manifest_paths import PictureFinder
 from edgecls.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from edgecls.dataset.csv_table import Row, Table
@@ -38,6 +41,8 @@ FILE_COLUMNS = (
     *("img", "img_path", "img_name"),
 )
 CLASS_COLUMNS = ("classid", "class_id", "class", "label", "labels", "class_name", "label_name", "category", "target")
+LIST_COLUMNS = (*CLASS_COLUMNS, "tags", "classes", "categories", "attributes", "finding_labels", "ground_truth")
+"""The columns that may list several labels."""
 ROI_COLUMNS = (("roi.x1", "roi.y1", "roi.x2", "roi.y2"), ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom"))
 SPLIT_COLUMNS = ("split", "usage")
 """A value in these that is not in SPLIT_NAMES raises an error."""
@@ -52,7 +57,9 @@ FARTHEST_PX = 1e9
 UNLISTED = "pictures that are not in a manifest, left out"
 
 
-def read(tables: Sequence[Table], root: Path, skipped: Skipped, *, roi: bool) -> tuple[list[str], list[Item]]:
+def read(
+    tables: Sequence[Table], root: Path, skipped: Skipped, *, roi: bool, multi_label: bool = False
+) -> tuple[list[str], list[Item]]:
     """Read manifests.
 
     Args:
@@ -60,31 +67,52 @@ def read(tables: Sequence[Table], root: Path, skipped: Skipped, *, roi: bool) ->
         root: The top folder of the data.
         skipped: Collects notes on paths that were resolved by guessing.
         roi: Whether to read the regions of interest.
+        multi_label: Whether a picture may have several labels, see `several_labels`.
 
     Returns:
-        The class names, sorted by number if all are whole numbers, else alphabetically; and the items.
+        The class names, sorted by number if all are whole numbers, else alphabetically; and the items. The labels of a table
+        with a column for each keep the order of the columns.
 
     Raises:
         DataError: No manifest has a row, a value is missing or not valid, or a picture does not exist.
     """
     if not any(table.rows for table in tables):
         raise DataError(f"{tables[0].path}: the manifest has no rows")
+    if multi_label:
+        others = {column for table in tables for column in _of_no_label(table)}
+        labels, marks = several_labels.read(tables, others, LIST_COLUMNS, skipped)
+        items = _items(tables, root, skipped, roi=roi)
+        return labels, _numbered(zip([mark for of_table in marks for mark in of_table], items, strict=True))
+    classes = [_class_of(row, f"{table.path}:{row.line}") for table in tables for row in table.rows]
+    names = ordered(set(classes))
+    ids = {name: i for i, name in enumerate(names)}
+    items = _items(tables, root, skipped, roi=roi)
+    return names, [replace(item, class_id=ids[label]) for label, item in zip(classes, items, strict=True)]
+
+
+def _items(tables: Sequence[Table], root: Path, skipped: Skipped, *, roi: bool) -> list[Item]:
+    """Return the items of all rows, without their classes."""
     parts = _parts(tables, root)
     finder = PictureFinder(root)
-    found: list[tuple[str, Item]] = []
+    items: list[Item] = []
     for table in tables:
         columns = _split_columns(table)
         for row in table.rows:
             where = f"{table.path}:{row.line}"
-            label, part = _class_of(row, where), _split_of(row.first(columns), parts[table.path], where)
+            part = _split_of(row.first(columns), parts[table.path], where)
             file = finder.find(table.path, _filled(row, FILE_COLUMNS, where), part, where)
             name = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()
-            found.append((label, Item(name, 0, "", part, file, roi=_roi(row, where) if roi else None)))
+            items.append(Item(name, 0, "", part, file, roi=_roi(row, where) if roi else None))
     for line in finder.guessed:
         skipped.add(PictureFinder.GUESSED, line)
-    names = ordered({label for label, _ in found})
-    ids = {name: i for i, name in enumerate(names)}
-    return names, [replace(item, class_id=ids[label]) for label, item in found]
+    return items
+
+
+def _numbered(marked: Iterable[tuple[several_labels.Marks, Item]]) -> list[Item]:
+    """Return items with their marks, numbered by the combinations of marks that occur."""
+    marked = list(marked)
+    ids = {marks: i for i, marks in enumerate(sorted({marks for marks, _ in marked}))}
+    return [replace(item, class_id=ids[marks], marks=marks) for marks, item in marked]
 
 
 def unlisted(items: Sequence[Item], root: Path, skipped: Skipped) -> None:
@@ -98,14 +126,22 @@ def unlisted(items: Sequence[Item], root: Path, skipped: Skipped) -> None:
             skipped.add(UNLISTED, file.relative_to(root).as_posix())
 
 
-def lacks(table: Table) -> str:
+def lacks(table: Table, *, multi_label: bool = False) -> str:
     """Return a message that says why a table is not a manifest; "" if it is one."""
-    for wanted, known in WANTED:
+    for wanted, known in WANTED[:1] if multi_label else WANTED:
         if not set(known) & set(table.columns):
             found = some([column[:40] for column in table.columns], MOST_NAMED) or "none"
             usual = " or ".join(known[:4])
-            return f"{table.path}: expected a column with {wanted} ({usual}), found {found}; its first line names the columns"
-    return ""
+            why = f"{table.path}: expected a column with {wanted} ({usual}), found {found}; its first line names the columns"
+            several = known is CLASS_COLUMNS and not several_labels.lacks(table, _of_no_label(table), LIST_COLUMNS)
+            return f"{why}; to learn several labels a picture: edgecls train --multi-label" if several else why
+    return several_labels.lacks(table, _of_no_label(table), LIST_COLUMNS) if multi_label and table.rows else ""
+
+
+def _of_no_label(table: Table) -> set[str]:
+    """Return the columns that are known to hold no label: file, part, region of interest and size."""
+    rois = (column for columns in ROI_COLUMNS if set(columns) <= set(table.columns) for column in columns)
+    return {*FILE_COLUMNS, *_split_columns(table), *rois, "width", "height"}
 
 
 def part_of(words: str) -> str:

@@ -52,6 +52,22 @@ class Pictures:
         """The memory that the pixels take in bytes; 0 if they are on disk."""
         return self.batch.nbytes if isinstance(self.batch, np.ndarray) else 0
 
+    def truth(self, class_ids: Sequence[int], labels: int) -> NDArray[np.int64]:
+        """Return what the pictures show, for a model with this number of labels.
+
+        Args:
+            class_ids: The model's label for each label of the dataset.
+            labels: The number of labels of the model.
+
+        Returns:
+            (N,) class ids; with several labels a picture, (N, labels) marks: 1 shown, 0 not shown, -1 unknown.
+        """
+        if not any(item.marks for item in self.items):
+            return np.asarray(class_ids, np.int64)[self.class_ids]
+        marks = np.full((len(self.items), labels), -1, np.int64)
+        marks[:, list(class_ids)] = [item.marks for item in self.items]
+        return marks
+
     def at_a_time(self, most: int) -> int:
         """Return a batch size, at most `most`, smaller for large pictures: a network needs a hundred times their bytes."""
         return max(1, min(most, AT_ONCE_BYTES // self.batch[0].nbytes))

@@ -36,7 +36,10 @@ CLASS_TABLES = frozenset({"meta", "metadata", "classes", "class_names", "signnam
 """Usual names of tables that describe classes."""
 
 
-def scan(path: str | Path, *, labels: Sequence[str] | None = None, group: str | None = None, roi: bool = False) -> Dataset:
+def scan(
+    path: str | Path, *, labels: Sequence[str] | None = None, group: str | None = None, roi: bool = False,
+    multi_label: bool = False,
+) -> Dataset:  # fmt: skip
     """List labelled pictures without decoding them.
 
     Args:
@@ -45,6 +48,7 @@ def scan(path: str | Path, *, labels: Sequence[str] | None = None, group: str | 
         group: A regular expression on the path within the data. Pictures with equal captured groups stay on one side of a
             split. None tries the usual rules of `edgecls.dataset.groups`.
         roi: Whether to crop pictures to the region of interest in the manifest.
+        multi_label: Whether a picture may have several labels, or none, see `edgecls.dataset.several_labels`.
 
     Raises:
         DataError: The layout is not understood, a class is empty, or there are fewer than two classes.
@@ -55,7 +59,7 @@ def scan(path: str | Path, *, labels: Sequence[str] | None = None, group: str | 
     """
     where = Path(path)
     skipped = Skipped()
-    names, items = _read(where, skipped, roi=roi)
+    names, items = _read(where, skipped, roi=roi, multi_label=multi_label)
     if len(names) < 2:
         raise DataError(
             f"{where}: a classifier needs at least 2 classes, found {len(names)} ({', '.join(names)}){_inside(where)}"
@@ -67,7 +71,7 @@ def scan(path: str | Path, *, labels: Sequence[str] | None = None, group: str | 
     return Dataset(str(where), tuple(names), tuple(items), rule, (*skipped.lines(), *filter(None, [similar])))
 
 
-def _read(where: Path, skipped: Skipped, *, roi: bool) -> tuple[list[str], list[Item]]:
+def _read(where: Path, skipped: Skipped, *, roi: bool, multi_label: bool) -> tuple[list[str], list[Item]]:
     """Return the class names and the items of a folder, a manifest or an npz file."""
     if "\0" in str(where) or not _exists(where):
         near = of_missing(where)
@@ -75,20 +79,22 @@ def _read(where: Path, skipped: Skipped, *, roi: bool) -> tuple[list[str], list[
     if is_store(where):
         return stores.read(where, skipped)
     if where.is_dir():
-        return _read_folder(where, skipped, roi=roi)
+        return _read_folder(where, skipped, roi=roi, multi_label=multi_label)
     suffix = where.suffix.lower()
     if suffix == ".csv":
         table = read_table(where)
-        if why := manifest.lacks(table):
+        if why := manifest.lacks(table, multi_label=multi_label):
             raise DataError(why)
-        return manifest.read([table], where.parent, skipped, roi=roi)
+        return manifest.read([table], where.parent, skipped, roi=roi, multi_label=multi_label)
+    if suffix == ".npz" and multi_label:
+        raise DataError(f"{where}: for several labels a picture, expected a CSV manifest, found .npz")
     if suffix == ".npz" and where.is_file():
         return npz.read(where)
     hint = "; unpack the archive first" if suffix in ARCHIVES else ""
     raise DataError(f"{where}: expected a folder, a .csv or a .npz, found {suffix or 'a file without ending'}{hint}")
 
 
-def _read_folder(root: Path, skipped: Skipped, *, roi: bool) -> tuple[list[str], list[Item]]:
+def _read_folder(root: Path, skipped: Skipped, *, roi: bool, multi_label: bool) -> tuple[list[str], list[Item]]:
     """Read the manifests in a folder, else those in its subfolders, else its class folders."""
     strays: dict[Path, str] = {}
     try:
@@ -96,33 +102,36 @@ def _read_folder(root: Path, skipped: Skipped, *, roi: bool) -> tuple[list[str],
     except OSError as error:
         raise DataError(f"{root}: cannot be opened ({error.strerror})") from error
     inner = children(root, Skipped()).folders
-    own = _manifests([root], strays)
-    tables = own or _manifests(inner, strays)
+    own = _manifests([root], strays, multi_label=multi_label)
+    tables = own or _manifests(inner, strays, multi_label=multi_label)
     if tables and not own and (bare := _without_manifest(inner, tables)):
         strays |= {table.path: f"{table.path}: {bare.name!r} beside it has pictures and no manifest" for table in tables}
         tables = []
-    described = [table for table in tables if _describes_classes(table, tables)]
+    described = [table for table in tables if not multi_label and _describes_classes(table, tables)]
     if len(described) < len(tables) or folders.holds_classes(root):
         strays |= {table.path: "" for table in described}
         tables = [table for table in tables if table not in described]
     for path in strays if tables or folders.holds_classes(root) else ():
         skipped.add(STRAY, path.relative_to(root).as_posix())
     if tables:
-        names, items = manifest.read(tables, root, skipped, roi=roi)
+        names, items = manifest.read(tables, root, skipped, roi=roi, multi_label=multi_label)
         manifest.unlisted(items, root, skipped)
         return names, items
+    if multi_label:
+        none = f"{root}: for several labels a picture, expected a CSV manifest with a column of 0 and 1 for each label, found"
+        raise DataError(next(iter(strays.values()), f"{none} no manifest; class folders give one label for each picture"))
     if strays and not folders.holds_classes(root):
         raise DataError(f"{next(iter(strays.values()))}; there are no class folders with pictures either")
     return folders.read(root, skipped)
 
 
-def _manifests(places: Sequence[Path], strays: dict[Path, str]) -> list[Table]:
+def _manifests(places: Sequence[Path], strays: dict[Path, str], *, multi_label: bool) -> list[Table]:
     """Read the manifests directly in some folders; other CSV files are added to `strays` with the reason."""
     tables: list[Table] = []
     for path in sorted(file for place in places for file in csv_files(place)):
         try:
             table = read_table(path)
-            why = manifest.lacks(table)
+            why = manifest.lacks(table, multi_label=multi_label)
         except DataError as error:
             strays[path] = str(error)
             continue

@@ -50,6 +50,9 @@ class Split:
 def split(dataset: Dataset, *, fraction: float = 0.15, seed: int = 0, strict: bool = False) -> Split:
     """Split a dataset into training and validation pictures, by class and by group.
 
+    With several labels, the pictures with each label and those without it are held out in proportion (iterative
+    stratification, Sechidis et al. 2011, with groups).
+
     Data with its own train and val parts keeps them, except for training pictures that leak into val or test, see
     `edgecls.dataset.leaks`. Pictures of a test part are in neither. The same arguments give the same split.
 
@@ -71,6 +74,7 @@ def split(dataset: Dataset, *, fraction: float = 0.15, seed: int = 0, strict: bo
     if conflict := in_two_classes(dataset, {item: digest_of[item] for item in (*train, *val)}, strict=strict):
         left_out = (*left_out, conflict)
     named = [item for item in train if item.split == "train"]
+    _check_labels(dataset, train)
     if named and val:
         _check_trained(dataset, named)
         left = len(dataset.of_split("train", "val")) - len(named) - len(val)
@@ -93,8 +97,8 @@ def split(dataset: Dataset, *, fraction: float = 0.15, seed: int = 0, strict: bo
 
 
 def _missing(dataset: Dataset, trained: Sequence[Item], val: Sequence[Item]) -> tuple[str, ...]:
-    missing = {item.class_id for item in trained} - {item.class_id for item in val}
-    return tuple(dataset.labels[c] for c in sorted(missing))
+    missing = {stratum for item in trained for stratum in item.strata} - {stratum for item in val for stratum in item.strata}
+    return tuple(dataset.strata[s] for s in sorted(missing))
 
 
 def _warned(dataset: Dataset, sides: Split, why: str) -> Split:
@@ -102,26 +106,39 @@ def _warned(dataset: Dataset, sides: Split, why: str) -> Split:
     warnings = list(sides.warnings)
     if sides.unvalidated:
         warnings.append(f"{len(sides.unvalidated)} class(es) have {why} and are not validated: {some(sides.unvalidated, 5)}")
-    counts = Counter(item.class_id for item in sides.train)
-    few = [f"{dataset.labels[c]} ({n})" for c, n in sorted(counts.items()) if n < FEW_PICTURES]
+    counts = Counter(stratum for item in sides.train for stratum in item.strata)
+    few = [f"{dataset.strata[s]} ({n})" for s, n in sorted(counts.items()) if n < FEW_PICTURES]
     if few:
         warnings.append(f"{len(few)} class(es) have fewer than {FEW_PICTURES} training pictures: {some(few, 5)}; add some")
     return replace(sides, warnings=tuple(warnings))
 
 
+def _check_labels(dataset: Dataset, train: Sequence[Item]) -> None:
+    """Raise DataError if one of several labels is on no training picture, or on every one: nothing can be learned about it."""
+    if not (dataset.multi_label and train):
+        return
+    found = {stratum for item in train for stratum in item.strata}
+    for i, label in enumerate(dataset.labels):
+        for stratum, how in ((2 * i + 1, "on no training picture"), (2 * i, "on every training picture that is marked")):
+            if stratum not in found:
+                raise DataError(
+                    f"{dataset.where}: label {label!r} is {how}, so it cannot be learned; add pictures, or remove it"
+                )
+
+
 def _check_trained(dataset: Dataset, train: Sequence[Item]) -> None:
-    trained = {item.class_id for item in train}
-    missing = [label for c, label in enumerate(dataset.labels) if c not in trained]
+    trained = {stratum for item in train for stratum in item.strata}
+    missing = [name for s, name in enumerate(dataset.strata) if s not in trained]
     if missing:
         raise DataError(f"{dataset.where}: class {missing[0]!r} has no picture in train; {len(missing)} such class(es): add "
                         "pictures or remove them")  # fmt: skip
 
 
 def _check_pairs(dataset: Dataset, pool: Sequence[Item]) -> None:
-    counts = Counter(item.class_id for item in pool)
-    single = [dataset.labels[c] for c in range(len(dataset.labels)) if counts[c] < 2]
+    counts = Counter(stratum for item in pool for stratum in item.strata)
+    single = [name for s, name in enumerate(dataset.strata) if counts[s] < 2]
     if single:
-        found = counted(counts[dataset.labels.index(single[0])], "picture")
+        found = counted(counts[dataset.strata.index(single[0])], "picture")
         raise DataError(
             f"{dataset.where}: class {single[0]!r} has {found}, expected at least "
             f"2 so that one can validate; {len(single)} such class(es): add pictures or remove them"
@@ -154,7 +171,7 @@ def merged_groups(dataset: Dataset, pool: Sequence[Item]) -> list[list[int]]:
 
 def _hold_out(pool: Sequence[Item], groups: Sequence[Sequence[int]], fraction: float, seed: int) -> set[int]:
     """Choose groups, rarest class first, until each class has about its fraction; each class keeps a training group."""
-    counts = [Counter(pool[i].class_id for i in group) for group in groups]
+    counts = [Counter(stratum for i in group for stratum in pool[i].strata) for group in groups]
     total: Counter[int] = sum(counts, Counter())
     left: Counter[int] = Counter(c for count in counts for c in count)  # groups of a class still on the training side
     held: set[int] = set()
@@ -169,6 +186,9 @@ def _hold_out(pool: Sequence[Item], groups: Sequence[Sequence[int]], fraction: f
                 continue
             if held_of[class_id] and held_of[class_id] + counts[g][class_id] / 2 > fraction * total[class_id]:
                 break
+            others = counts[g] if pool[0].marks else ()
+            if held_of[class_id] and any(held_of[c] and held_of[c] + counts[g][c] / 2 > fraction * total[c] for c in others):
+                continue  # a rarer label would be held out too often
             held.add(g)
             held_of += counts[g]
             left -= Counter(dict.fromkeys(counts[g], 1))

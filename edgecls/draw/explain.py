@@ -157,7 +157,7 @@ def _name_frame(plates: Plates, result: Result, size_hw: tuple[int, ...]) -> Non
 def _name_regions(plates: Plates, detections: Iterable[Detection]) -> None:
     """Write what zones and the whole frame show."""
     for one in detections:
-        said = f"{one.prediction.label} {one.prediction.score:.0%}"
+        said = one.prediction.text
         if plates.is_whole(one.box):
             plates.at(said, 0, plates.height, label_color(one.prediction.label, one.prediction.score))
         elif one.region != MOTION:

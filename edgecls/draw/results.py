@@ -184,13 +184,13 @@ def _name_regions(picture: Picture, plates: Plates, shown: Iterable[_Shown], ove
         if one.is_object:
             continue
         region, box = one.detection.region, one.detection.box
-        label, score = one.detection.prediction.label, one.detection.prediction.score
+        text, label = one.detection.prediction.text, ", ".join(one.detection.prediction.names)
         if plates.is_whole(box):
-            plates.at(f"{label} {score:.0%}", 0, 0, one.color)
+            plates.at(text, 0, 0, one.color)
             continue
         area = areas.get(region)
         name = (region, ZONE if area is None else COLORS[area.look])
-        wordings = [(name, (f"{label} {score:.0%}", one.color)), (name, (label, one.color))]
+        wordings = [(name, (text, one.color)), (name, (label, one.color))]
         plates.beside(wordings, box if area is None else _around(picture, area), key=region)
 
 
@@ -214,7 +214,7 @@ def _name_objects(plates: Plates, shown: Iterable[_Shown], overlay: Overlay | No
     for one in untracked:
         box, prediction = one.detection.box, one.detection.prediction
         if not overlaps(box, tracked):
-            wordings = [((text, one.color),) for text in (f"{prediction.label} {prediction.score:.0%}", prediction.label)]
+            wordings = [((text, one.color),) for text in (prediction.text, ", ".join(prediction.names))]
             others = [*tracked, *(other.detection.box for other in untracked if other is not one)]
             plates.beside(wordings, box, others=others, is_minor=overlay is not None)
 

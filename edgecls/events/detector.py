@@ -21,8 +21,8 @@ from edgecls.events.crossings import ObjectWatch
 from edgecls.events.health_events import Faults
 from edgecls.events.left_watch import LeftWatch, Standing
 from edgecls.events.overlay_history import OverlayHistory
+from edgecls.events.region_states import RegionStates
 from edgecls.events.rules import Rules, check_labels
-from edgecls.events.states import Change, StateMachine
 from edgecls.events.tracker import Tracker
 from edgecls.frame import LEFT, MOTION, REMOVED
 from edgecls.settings.per_camera import PerCamera
@@ -150,7 +150,7 @@ class CameraEvents:
         self._blank = Event("state", camera, "", "", 0.0, Moment(0, 0.0), model=model)
         self._rules = rules
         self._tracker = Tracker(rules.track)
-        self._states: dict[str, StateMachine] = {}
+        self._states = RegionStates(rules, self._blank)
         self._objects: dict[int, ObjectWatch] = {}
         self._views: dict[int, BestView] = {}
         self._reported: set[int] = set()
@@ -183,7 +183,7 @@ class CameraEvents:
     def _skip(self, moment: Moment) -> list[Event]:
         """Skip a frame that was not classified: no state changes, no object moves, nothing is counted."""
         self._overlay.show(())
-        events = [self._of_state(name, change) for name, machine in self._states.items() for change in machine.skip(moment)]
+        events = self._states.skip(moment)
         for track in self._tracker.skip(moment):
             events += self._end(track)
         events += [] if self._left is None else self._left.skip(moment)
@@ -193,10 +193,9 @@ class CameraEvents:
 
     def _show(self, moment: Moment, size_hw: tuple[int, int], detections: Sequence[Detection]) -> list[Event]:
         seen = {d.region for d in detections}
-        events = [event for d in detections if d.region not in (MOTION, LEFT, REMOVED) for event in self._state(moment, d)]
-        for name, machine in self._states.items():
-            if name not in seen:
-                events += [self._of_state(name, change) for change in machine.wait(moment)]
+        states = [d for d in detections if d.region not in (MOTION, LEFT, REMOVED)]
+        events = [event for d in states for event in self._states.step(moment, d)]
+        events += self._states.wait(moment, seen)
         ids, over = self._tracker.step(moment, [d for d in detections if d.region == MOTION])
         of_each = iter(ids)
         self._overlay.show([next(of_each) if d.region == MOTION else None for d in detections])
@@ -213,23 +212,12 @@ class CameraEvents:
 
     def close(self) -> list[Event]:
         """Finish. Each open event ends with the last frame that showed it."""
-        events = [self._of_state(name, change) for name, machine in self._states.items() for change in machine.close()]
+        events = self._states.close()
         for track in self._tracker.close():
             events += self._end(track)
         events += [] if self._left is None else self._left.close()
         events += self._counts.close(events)
         return events + self._faults.close()
-
-    def _state(self, moment: Moment, detection: Detection) -> list[Event]:
-        name, prediction = detection.region, detection.prediction
-        machine = self._states.get(name)
-        if machine is None:
-            rule = next((zone.state for zone in self._rules.zones if zone.name == name), self._rules.state)
-            machine = self._states[name] = StateMachine(rule)
-        return [self._of_state(name, change) for change in machine.step(moment, prediction.label, prediction.score)]
-
-    def _of_state(self, region: str, change: Change) -> Event:
-        return replace(self._blank, region=region, label=change.label, score=change.score, start=change.start, end=change.end)
 
     def _follow(self, track: Track, size_hw: tuple[int, int]) -> list[Event]:
         """Process the track's path since the last call. Returns the resulting events."""

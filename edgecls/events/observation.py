@@ -62,7 +62,8 @@ def is_whole_frame(result: Result) -> bool:
 def rounded_prediction(prediction: Prediction) -> Prediction:
     """Return a prediction as a line records it: with rounded scores and an unknown class index (-1)."""
     top = tuple([(label, rounded_score(score)) for label, score in prediction.top])
-    return Prediction(prediction.label, float(rounded_score(prediction.score)), -1, top)
+    labels = None if prediction.labels is None else tuple([(label, rounded_score(score)) for label, score in prediction.labels])
+    return Prediction(prediction.label, float(rounded_score(prediction.score)), -1, top, labels)
 
 
 def rounded_score(score: float) -> float:

@@ -37,7 +37,7 @@ from edgecls.text.strict_json import dumps
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgecls.evaluate import Report
+    from edgecls.evaluate import AnyReport
     from edgecls.export.inputs import Given
     from edgecls.export.ladder_search import Form, Probabilities
     from edgecls.log import Say
@@ -81,7 +81,8 @@ def export_model(  # noqa: PLR0913 - each is an option of the command
         target: The processors that the file is for: "x86" (any), "x86-vnni" or "arm".
         calibration: Where the pictures of the run are now, if they have moved; "" if not.
         test: Labelled pictures to measure for the card; "" uses the held-out ones.
-        max_drop: Maximum loss of top-1 and of macro recall against Keras, in percentage points.
+        max_drop: Maximum loss of top-1 and of macro recall against Keras, in percentage points; with several labels a picture,
+            of macro F1 and of mean AP.
         max_bytes: Maximum size of the file in bytes; None: no limit.
         max_us: Maximum time per picture on one thread of this machine, in microseconds; None: no limit.
         reject: The share (0 to below 1) of known pictures that may be classified as unknown, so that foreign ones are.
@@ -127,7 +128,8 @@ def export_model(  # noqa: PLR0913 - each is an option of the command
         raise GateError(_why_none(out, ladder), ladder)
     chosen = next(form for form in forms if form.name == ladder.chosen)
     ladder, report = _tested(ladder, forms, chosen, given)
-    parity = compare(forms[0].report, chosen.report)
+    raw, read = compare(forms[0].report, chosen.report), compare(forms[0].read, chosen.read)
+    parity = replace(read, largest_difference=raw.largest_difference, mean_difference=raw.mean_difference)
     card = card_of(chosen, given, report)
     card = replace(
         card,
@@ -145,7 +147,7 @@ def export_model(  # noqa: PLR0913 - each is an option of the command
     return ExportReport(out, card, parity, ladder)
 
 
-def _tested(ladder: Ladder, forms: Sequence[Form], chosen: Form, given: Given) -> tuple[Ladder, Report]:
+def _tested(ladder: Ladder, forms: Sequence[Form], chosen: Form, given: Given) -> tuple[Ladder, AnyReport]:
     """Measure Keras, fp32 and the chosen variant on the test pictures. Returns the ladder and the report for the card."""
     if given.tested is None:
         return ladder, chosen.report
@@ -154,9 +156,18 @@ def _tested(ladder: Ladder, forms: Sequence[Form], chosen: Form, given: Given) -
         for form in forms
         if form.name in (KERAS, "fp32", chosen.name)
     }
+    read = {form.name: shown[form.name].read_as(form.confidence) for form in forms if form.name in shown}  # type: ignore[arg-type]
     with_test = [
-        replace(r, test_top1=shown[r.name].top1, test_macro_recall=shown[r.name].macro_recall) if r.name in shown else r
-        for r in ladder.rungs
+        replace(
+            rung,
+            test_top1=report.top1,
+            test_macro_recall=report.macro_recall,
+            test_macro_f1=report.gates.get("macro F1"),
+            test_mean_ap=report.gates.get("mean AP"),
+        )
+        if (report := read.get(rung.name))
+        else rung
+        for rung in ladder.rungs
     ]
     return replace(ladder, rungs=tuple(with_test), tested_on=given.tested.name("test")), shown[chosen.name]
 

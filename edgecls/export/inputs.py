@@ -10,8 +10,8 @@ import numpy as np
 from edgecls import extras
 from edgecls._version import __version__
 from edgecls.dataset import DataConfig, Pictures, decode, fingerprint
+from edgecls.dataset.matching import match_labels
 from edgecls.errors import ConfigError, ExportError, ModelError
-from edgecls.evaluate import match_labels
 from edgecls.export.convert import check_backend
 from edgecls.export.quantize import CALIBRATION_PICTURES
 from edgecls.files.advice import of_missing
@@ -74,7 +74,7 @@ def gather(
     """Load all inputs. `calibration` is the path of the run's pictures if they have moved; "" if not."""
     keras_file, card, data = _read_run(run)
     check_backend()
-    measuring = DataConfig(path=test, roi=data.roi, strict=data.strict)
+    measuring = DataConfig(path=test, roi=data.roi, strict=data.strict, multi_label=data.multi_label)
     tested = tested_pictures(measuring, card.labels, card.input) if test else None
     train, held_out = _pictures(card, replace(data, path=calibration or data.path), say)
     if len(held_out.batch) < confidence.MIN_PICTURES_TO_FIT:
@@ -84,7 +84,7 @@ def gather(
         )
     model = _load_keras(keras_file, card)
     made_with = {**card.made_with, **_versions(), "calibration_pictures": str(len(train)), "target": target}
-    card = replace(card, made_with=made_with, measured_on=f"{len(held_out.batch)} held-out pictures")
+    card = replace(card.uncalibrated, made_with=made_with, measured_on=f"{len(held_out.batch)} held-out pictures")
     return Given(out, model, card, train, held_out, reject, tested)
 
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from edgecls import metrics
 from edgecls.errors import ExportError, ModelError
-from edgecls.evaluate import Report, measure
+from edgecls.evaluate import AnyReport, measure
 from edgecls.export.convert import stamp, to_onnx
 from edgecls.export.parity import check_float, compare
 from edgecls.export.quantize import SCHEMES
 from edgecls.export.quantize.targets import AUTO, FLOATS
-from edgecls.model import confidence, golden
+from edgecls.model import golden
 from edgecls.model.classifier import Classifier
 from edgecls.model.ladder import REFERENCE, Limits, Rung, losses, refusal
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from edgecls.model.card import ModelCard
     from edgecls.model.confidence import Confidence
     from edgecls.model.golden import Golden
+    from edgecls.model.several_labels import SeveralLabels
 
     Probabilities = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -58,10 +59,15 @@ class Form:
 
     name: str
     run: Probabilities
-    report: Report
-    confidence: Confidence
+    report: AnyReport
+    confidence: Confidence | SeveralLabels
     bytes: int
     model: Any = None  # onnx.ModelProto
+
+    @property
+    def read(self) -> AnyReport:
+        """The evaluation after calibration, with the thresholds of the labels if there are several a picture."""
+        return self.report.read_as(self.confidence)  # type: ignore[arg-type]  # each goes with the other
 
 
 def search(
@@ -95,9 +101,9 @@ def search(
             say(f"{name}: cannot be built")
             continue
         forms.append(form)
-        lost = losses(form.report, keras.report, max_drop)
+        lost = losses(form.read.gates, keras.read.gates, max_drop)
         kept = kept or (name not in FLOATS and not lost)
-        say(f"{name}: {lost or f'{form.report.top1:.2%} right'}")
+        say(f"{name}: {lost or ', '.join(f'{what} {share:.2%}' for what, share in form.read.gates.items())}")
     return forms, left_out
 
 
@@ -120,14 +126,13 @@ def _form(name: str, run: Probabilities, given: Given, model: onnx.ModelProto | 
             f"{given.out}: as {name} the network gives no numbers (NaN or infinite) for {broken} of "
             f"{len(report.probabilities)} held-out pictures; train again"
         )
-    fitted = confidence.fit(report.probabilities, given.held_out.class_ids, reject=given.reject)
-    return Form(name, run, report, fitted, 4 * given.model.count_params(), model)
+    return Form(name, run, report, report.fitted(given.reject), 4 * given.model.count_params(), model)
 
 
-def card_of(form: Form, given: Given, report: Report) -> ModelCard:
+def card_of(form: Form, given: Given, report: AnyReport) -> ModelCard:
     """Return the card of a variant with the metrics of a report, after calibration."""
-    read = report.read_as(form.confidence)
-    return replace(given.card, scheme=form.name, confidence=form.confidence, metrics=read.as_metrics())
+    read = report.read_as(form.confidence)  # type: ignore[arg-type]
+    return replace(given.card.read_as(form.confidence), scheme=form.name, metrics=read.as_metrics())
 
 
 def golden_of(form: Form, given: Given, other: Probabilities) -> Golden:
@@ -141,20 +146,22 @@ def rungs(forms: Sequence[Form], scheme: str, limits: Limits, pictures: Batch) -
     found: list[Rung] = []
     for form in forms:
         (us, p99_us), (us_16, p99_us_16) = (of_batch[form.name] for of_batch in times)
-        report = form.report
+        report = form.read
         rung = Rung(
             name=form.name,
             top1=report.top1,
             macro_recall=report.macro_recall,
             worst_recall=report.worst_recall,
             worst_class=report.worst_class,
-            agreement=compare(forms[1].report, report).agreement,
-            calibration_error=report.read_as(form.confidence).calibration_error,
+            agreement=compare(forms[1].read, report).agreement,
+            calibration_error=report.calibration_error,
             bytes=form.bytes,
             us=us,
             p99_us=p99_us,
             us_16=us_16,
             p99_us_16=p99_us_16,
+            macro_f1=report.gates.get("macro F1"),
+            mean_ap=report.gates.get("mean AP"),
         )
         asked_for = form.name != KERAS and scheme in (AUTO, form.name)
         found.append(replace(rung, refused=refusal(rung, (found or [rung])[0], limits) if asked_for else REFERENCE))

@@ -3,7 +3,9 @@
     {"camera": "gate", "frame": 12, "time_s": 0.48, "age_ms": 3.1, "label": "stop", "score": 0.998,
      "top": [["stop", 0.998], ["yield", 0.001], ...]}
 
-`label`, `score` and `top` belong to the first region; without regions they are null and []. A frame of a live source adds
+`label`, `score` and `top` belong to the first region; without regions they are null and []. A model with several labels a
+picture adds "labels", all that are shown with their scores: [["car", 0.91], ["person", 0.72]]; `label` is then the best one, or
+"none". A frame of a live source adds
 "at_s", in seconds since 1970 (UTC); a frame of a recording adds "file", the video or picture. Unless the only region is the
 whole frame, "size" is its width and height in pixels, and "detections" lists each region with its box. For an unfit camera,
 "unfit" names the fault, since when and until when it was seen. Such a frame has no labels, unless "classified" is true:
@@ -228,14 +230,19 @@ def _unfit(record: Mapping[str, Any] | None) -> Unfit | None:
 
 
 def _prediction_json(prediction: Prediction) -> str:
-    top = ", ".join([f"[{_quoted(label)}, {_score_json(score)}]" for label, score in prediction.top])
-    return f'"label": {_quoted(prediction.label)}, "score": {_score_json(prediction.score)}, "top": [{top}]'
+    text = f'"label": {_quoted(prediction.label)}, "score": {_score_json(prediction.score)}, "top": {_ranked(prediction.top)}'
+    return text if prediction.labels is None else f'{text}, "labels": {_ranked(prediction.labels)}'
+
+
+def _ranked(labels: tuple[tuple[str, float], ...]) -> str:
+    return f"[{', '.join([f'[{_quoted(label)}, {_score_json(score)}]' for label, score in labels])}]"
 
 
 def _prediction(record: dict[str, Any]) -> Prediction:
     """Return the prediction in a record. The class index is not recorded."""
     top = tuple([(label, score) for label, score in record["top"]])
-    return Prediction(record["label"], float(record["score"]), -1, top)
+    labels = tuple([(label, score) for label, score in record["labels"]]) if "labels" in record else None
+    return Prediction(record["label"], float(record["score"]), -1, top, labels)
 
 
 def _box_score(detection: Detection) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edgecls.event import Event, Moment
     from edgecls.events.observation import Observation
 
-LASTING = ("state", "object", "presence", "left", "removed", "health")
+LASTING = ("state", "label", "object", "presence", "left", "removed", "health")
 """The kinds of events that become stretches."""
 HEALTH = "camera health"
 """The region name for stretches in which the pictures could not be trusted."""
@@ -202,7 +202,7 @@ class _Camera:
             if event.kind == "crossing":
                 self._crossed[event.region, event.direction, event.label] += 1
             elif event.kind in LASTING:
-                gap_s = self._gap_s if event.kind == "state" else 0.0
+                gap_s = self._gap_s if event.kind in ("state", "label") else 0.0
                 region = HEALTH if event.kind == "health" else event.region
                 self._add(region, Stretch(event.label, event.start, event.end, event.score), gap_s)
 

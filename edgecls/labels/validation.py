@@ -60,10 +60,11 @@ def _check_moment(record: Mapping[str, Any]) -> None:
 def _check_prediction(record: Mapping[str, Any]) -> None:
     _check(record, "label", _is_text, "a text")
     _check(record, "score", _is_score, "a score from 0 to 1")
-    _check(record, "top", lambda v: isinstance(v, list), "a list of labels")
-    for label, score in record["top"]:
-        if not (_is_text(label) and _is_score(score)):
-            raise ValueError(f"top: expected a label and a score from 0 to 1, found {str((label, score))[:80]}")
+    for name in ("top", "labels") if "labels" in record else ("top",):
+        _check(record, name, lambda v: isinstance(v, list), "a list of labels")
+        for label, score in record[name]:
+            if not (_is_text(label) and _is_score(score)):
+                raise ValueError(f"{name}: expected a label and a score from 0 to 1, found {str((label, score))[:80]}")
 
 
 def _check(record: Mapping[str, Any], name: str, good: Callable[[Any], bool], expected: str) -> None:

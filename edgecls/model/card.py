@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from edgecls.errors import ModelError
 from edgecls.input_spec import InputSpec
 from edgecls.model.card_fields import building_card, is_printable_line, known, read_fields
 from edgecls.model.confidence import Confidence
+from edgecls.model.several_labels import SeveralLabels
 from edgecls.text.strict_json import dumps
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ METADATA_KEY = "edgecls"
 DETECTOR_KEY = "edgecls.detector"
 """The entry of the card of a detector, see `edgecls.detect.card`."""
 CARD_VERSION = 1
+SEVERAL_LABELS_VERSION = 2
+"""The version of the card of a model with several labels, which older versions of edgecls must not read as one label."""
+READ_AS = {"softmax": Confidence, "sigmoid": SeveralLabels}
+"""How outputs are read, by the kind of outputs."""
+Outputs = Literal["softmax", "sigmoid"]
 FIX = "export the model again"
 
 
@@ -41,7 +47,9 @@ class ModelCard:
         about: Free text, such as the name and license of the data.
         dataset: The fingerprint of the training data.
         split: How the held-out pictures were chosen, in words.
-        confidence: The calibration of the scores.
+        outputs: "softmax": probabilities of classes, of which a picture has one; "sigmoid": a probability for each label, of
+            which a picture may have several, or none.
+        confidence: How the outputs are read: calibration and thresholds. Its type goes with `outputs`.
         metrics: The results of evaluating this very file, by name.
         measured_on: The pictures behind `metrics`, in words.
         made_with: Versions and settings, by name.
@@ -58,7 +66,8 @@ class ModelCard:
     about: str = ""
     dataset: str = ""
     split: str = ""
-    confidence: Confidence = field(default_factory=Confidence)
+    outputs: Outputs = "softmax"
+    confidence: Confidence | SeveralLabels = field(default_factory=Confidence)
     metrics: Mapping[str, float] = field(default_factory=dict)
     measured_on: str = ""
     made_with: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +83,27 @@ class ModelCard:
         for label in self.labels:
             if not is_printable_line(label):
                 raise ModelError(f"a label must be a text on one line, the card has {label!r}")
+        if type(self.confidence) is not READ_AS.get(self.outputs):
+            raise ModelError(f"outputs {self.outputs!r}: expected {' or '.join(READ_AS)} with the confidence that goes with it")
+        if isinstance(self.confidence, SeveralLabels) and len(self.confidence.thresholds) != len(self.labels):
+            found = len(self.confidence.thresholds)
+            raise ModelError(f"expected a threshold for each of {len(self.labels)} labels, the card has {found}")
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a picture may have several labels, or none."""
+        return self.outputs == "sigmoid"
+
+    @property
+    def uncalibrated(self) -> ModelCard:
+        """The card with the confidence that changes nothing."""
+        return self.read_as(SeveralLabels.even(len(self.labels)) if self.multi_label else Confidence())
+
+    def read_as(self, confidence: Confidence | SeveralLabels) -> ModelCard:
+        """Return the card with another confidence, and the outputs and the version that go with it."""
+        outputs: Outputs = "sigmoid" if isinstance(confidence, SeveralLabels) else "softmax"
+        version = max(self.version, SEVERAL_LABELS_VERSION) if outputs == "sigmoid" else self.version
+        return dataclasses.replace(self, outputs=outputs, confidence=confidence, version=version)
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return the card as JSON with sorted keys."""
@@ -90,14 +120,15 @@ class ModelCard:
         Raises:
             ModelError: The text is not a card, or its version is newer than this edgecls.
         """
-        fields = read_fields(text, where, _KINDS, version=CARD_VERSION, fix=FIX)
+        fields = read_fields(text, where, _KINDS, version=SEVERAL_LABELS_VERSION, fix=FIX)
+        read_as = READ_AS.get(fields.get("outputs", "softmax"), Confidence)
         with building_card(where, FIX):
             return ModelCard(
                 **{
                     **known(ModelCard, fields),
                     "labels": tuple(fields["labels"]),
                     "input": InputSpec(**known(InputSpec, fields["input"])),
-                    "confidence": Confidence(**known(Confidence, fields.get("confidence", {}))),
+                    "confidence": read_as(**_tuples(known(read_as, fields.get("confidence", {})))),
                 }
             )
 
@@ -107,6 +138,11 @@ def family(scheme: str) -> str:
     return scheme.partition("-")[0]
 
 
+def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields with tuples in place of lists."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
 
@@ -114,7 +150,7 @@ def _is_number(value: object) -> bool:
 _KINDS: Kinds = {
     "version": ("a whole number above 0", lambda v: type(v) is int and v > 0),
     "labels": ("a list of texts", lambda v: type(v) is list and all(type(label) is str for label in v)),
-    **dict.fromkeys(("scheme", "about", "dataset", "split", "measured_on"), ("a text", lambda v: type(v) is str)),
+    **dict.fromkeys(("scheme", "about", "dataset", "split", "measured_on", "outputs"), ("a text", lambda v: type(v) is str)),
     "metrics": ("a table of numbers", lambda v: type(v) is dict and all(map(_is_number, v.values()))),
     "made_with": ("a table of texts", lambda v: type(v) is dict and all(type(text) is str for text in v.values())),
     "input": ("a table", lambda v: type(v) is dict),
@@ -123,4 +159,5 @@ _KINDS: Kinds = {
     "input.width": ("a whole number", lambda v: type(v) is int),
     **dict.fromkeys(("input.color", "input.fit", "input.interpolation"), ("a text", lambda v: type(v) is str)),
     **dict.fromkeys((f"confidence.{f.name}" for f in dataclasses.fields(Confidence)), ("a number", _is_number)),
+    "confidence.thresholds": ("a list of numbers", lambda v: type(v) is list and all(map(_is_number, v))),
 }

@@ -11,10 +11,8 @@ import numpy as np
 
 from edgecls import image
 from edgecls.errors import ModelError
-from edgecls.frame import Picture, Prediction
 from edgecls.model import providers, vet
 from edgecls.model.card import DETECTOR_KEY, METADATA_KEY, ModelCard
-from edgecls.model.confidence import UNKNOWN, UNKNOWN_ID
 from edgecls.model.device_buffers import Binding
 from edgecls.model.golden import GOLDEN_KEY, Golden, OnMismatch, check_choice
 
@@ -24,8 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edgecls.frame import Picture, Prediction
+
 INPUT_NAME, OUTPUT_NAME = "image", "probabilities"
-TOP = 5
 
 
 class Classifier:
@@ -129,9 +128,9 @@ class Classifier:
         return self.card.confidence.calibrated(self._run(batch))
 
     def predictions(self, probabilities: NDArray[np.float32]) -> list[Prediction]:
-        """Turn probabilities into predictions with the TOP best labels; ties keep the order of the labels.
+        """Turn probabilities into predictions with the best labels; ties keep the order of the labels.
 
-        A picture that resembles no class gets the label "unknown".
+        A picture that resembles no class gets the label "unknown"; one that shows none of several labels gets "none".
 
         Args:
             probabilities: Calibrated, (N, labels) float32.
@@ -139,14 +138,7 @@ class Classifier:
         Returns:
             One prediction per row.
         """
-        labels = self.card.labels
-        predictions = []
-        for row, unknown in zip(probabilities, self.card.confidence.unknown(probabilities).tolist(), strict=True):
-            best = np.argsort(-row, kind="stable")[:TOP].tolist()
-            top = tuple((labels[i], float(row[i])) for i in best)
-            label, class_id = (UNKNOWN, UNKNOWN_ID) if unknown else (top[0][0], best[0])
-            predictions.append(Prediction(label, top[0][1], class_id, top))
-        return predictions
+        return self.card.confidence.predictions(self.card.labels, probabilities)
 
     def _check_answers(self, golden: Golden, where: str, on_mismatch: OnMismatch) -> None:
         difference = golden.difference(self._run)

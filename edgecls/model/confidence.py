@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecls.errors import ModelError
+from edgecls.prediction import Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +33,8 @@ street scenes).
 """
 MIN_PICTURES_TO_FIT = 100
 """How many pictures it takes to fit a temperature and a threshold."""
+TOP = 5
+"""How many labels a prediction lists."""
 MIN_VIEW_PROBABILITY = 0.01
 """The smallest probability of a label in one of several views, so that no single view can rule it out."""
 _SMALLEST = 1e-30
@@ -68,6 +71,20 @@ class Confidence:
         if self.reject_below == 0:
             return np.zeros(len(calibrated), np.bool_)
         return familiarity(calibrated, self.reject_temperature / self.temperature) < self.reject_below
+
+    def combined(self, probabilities: NDArray[np.float32], views: Sequence[int]) -> NDArray[np.float32]:
+        """Combine several views of the same object into one prediction, see `combine_views`."""
+        return combine_views(probabilities, views)
+
+    def predictions(self, labels: Sequence[str], calibrated: NDArray[np.float32]) -> list[Prediction]:
+        """Turn calibrated probabilities, (N, labels), into predictions with the TOP best labels, or the label "unknown"."""
+        predictions = []
+        for row, unknown in zip(calibrated, self.unknown(calibrated).tolist(), strict=True):
+            best = np.argsort(-row, kind="stable")[:TOP].tolist()
+            top = tuple((labels[i], float(row[i])) for i in best)
+            label, class_id = (UNKNOWN, UNKNOWN_ID) if unknown else (top[0][0], best[0])
+            predictions.append(Prediction(label, top[0][1], class_id, top))
+        return predictions
 
 
 def tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

@@ -8,7 +8,8 @@ version:
     processor     the name of the processor that measured
     timed_here    whether this processor is one of the target, so that its timings count; if not, only the size counts
     chosen        the name of the chosen rung; null if none passed
-    limits        max_drop (points of top-1 and of macro recall), max_bytes, max_us (null: no limit)
+    limits        max_drop (points of top-1 and of macro recall; with several labels a picture, of macro F1 and of mean AP),
+                  max_bytes, max_us (null: no limit)
     measured_on   the pictures that the choice is based on, none of which is in `tested_on`
     tested_on     the pictures behind test_top1 and test_macro_recall; "" if there are none
     rungs         a list in the order of measurement; the first is Keras, the reference for all others:
@@ -21,6 +22,9 @@ version:
         us, p99_us, us_16, p99_us_16          median and 99th percentile in microseconds for one picture and for a batch of 16
         refused                               why it was rejected; "" if it passes
         test_top1, test_macro_recall          0..1; null if not measured
+        macro_f1, mean_ap                     0..1, what a model with several labels a picture is judged by, else null; its
+                                              top1 is the share of pictures all of whose labels are right
+        test_macro_f1, test_mean_ap           0..1; null if not measured
     left_out      a list of {name, why}: the schemes that could not be built
 """
 
@@ -28,10 +32,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 VERSION = 1
 REFERENCE = "reference"
@@ -59,6 +63,17 @@ class Rung:
     refused: str = ""
     test_top1: float | None = None
     test_macro_recall: float | None = None
+    macro_f1: float | None = None
+    mean_ap: float | None = None
+    test_macro_f1: float | None = None
+    test_mean_ap: float | None = None
+
+    @property
+    def gates(self) -> dict[str, float]:
+        """What the variants of a model are judged by, by name, 0..1."""
+        if self.macro_f1 is None or self.mean_ap is None:
+            return {"top-1": self.top1, "macro recall": self.macro_recall}
+        return {"macro F1": self.macro_f1, "mean AP": self.mean_ap}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +81,7 @@ class Limits:
     """The limits that a variant must meet; None is no limit.
 
     Attributes:
-        max_drop: The largest loss of top-1 and of macro recall against Keras, in points (hundredths).
+        max_drop: The largest loss of each of `Rung.gates` against Keras, in points (hundredths).
         max_bytes: The largest file in bytes.
         max_us: The longest median time for one picture in microseconds.
     """
@@ -106,31 +121,24 @@ class Ladder:
         }
 
 
-class Accuracy(Protocol):
-    """What a rung and an evaluation report have in common, 0..1."""
-
-    @property
-    def top1(self) -> float:
-        """The share of pictures whose best label is right."""
-
-    @property
-    def macro_recall(self) -> float:
-        """The mean recall over the classes."""
-
-
-def losses(form: Accuracy, reference: Accuracy, max_drop: float) -> str:
+def losses(form: Mapping[str, float], reference: Mapping[str, float], max_drop: float) -> str:
     """Describe what a variant loses against the reference beyond `max_drop` points (hundredths); "" if nothing.
 
     Both metrics count: top-1 alone would sacrifice a rare class, macro recall alone a frequent one.
+
+    Args:
+        form: The `gates` of the variant, by name, 0..1.
+        reference: Those of the reference.
+        max_drop: The largest loss of each.
     """
-    lost = {"top-1": reference.top1 - form.top1, "macro recall": reference.macro_recall - form.macro_recall}
+    lost = {what: reference[what] - share for what, share in form.items()}
     exceeded = [f"{100 * drop:.2f} points of {what}" for what, drop in lost.items() if 100 * drop > max_drop + 1e-9]
     return f"loses {' and '.join(exceeded)}, at most {max_drop:g}" if exceeded else ""
 
 
 def refusal(rung: Rung, reference: Rung, limits: Limits) -> str:
     """Describe which limits a rung exceeds; "" if none."""
-    why = [losses(rung, reference, limits.max_drop)]
+    why = [losses(rung.gates, reference.gates, limits.max_drop)]
     if limits.max_bytes is not None and rung.bytes > limits.max_bytes:
         why.append(f"has {rung.bytes:,} bytes, at most {limits.max_bytes:,}")
     if limits.max_us is not None and rung.us > limits.max_us:

@@ -11,7 +11,7 @@ from edgecls.report.svg import Scale, axes, dot, legend, line, path, rect, svg, 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from edgecls.evaluate import Report
+    from edgecls.evaluate import AnyReport, Report
     from edgecls.metrics import Bin
 
 LEARNING = {
@@ -22,8 +22,10 @@ LEARNING = {
         ("val", "validation", "val_macro_recall"),
         ("val thin", "worst class", "val_worst_recall"),
     ),
+    "mean average precision": (("train", "training", "mean_ap"), ("val", "validation", "val_mean_ap")),
+    "macro F1 at 0.5": (("train", "training", "macro_f1"), ("val", "validation", "val_macro_f1")),
 }
-"""The charts of a training run: (class, words, column of history.csv) of each line."""
+"""The charts of a training run: (class, words, column of history.csv) of each line. Those without columns are left out."""
 OPERATING_POINTS = (1.0, 0.99, 0.98, 0.95, 0.9, 0.8)
 """The shares of answered pictures in the table of risks."""
 CURVE_POINTS = 200
@@ -32,8 +34,9 @@ FEW = 10
 
 
 def learning(history: Sequence[Mapping[str, float]], best_epoch: int) -> Markup:
-    """Draw loss, accuracy and macro recall over the epochs, for training and validation, with the kept epoch marked."""
-    return tag("div", *(_learning(name, history, best_epoch) for name in LEARNING), class_="charts three")
+    """Draw the loss and the metrics over the epochs, for training and validation, with the kept epoch marked."""
+    names = [name for name, lines in LEARNING.items() if all(column in history[0] for _, _, column in lines)]
+    return tag("div", *(_learning(name, history, best_epoch) for name in names), class_="charts three")
 
 
 def _learning(name: str, history: Sequence[Mapping[str, float]], best_epoch: int) -> Markup:
@@ -59,8 +62,10 @@ def _value(name: str, value: float, digits: int = 1) -> str:
     return number(value, ".3g") if name == "loss" else percent(value, digits)
 
 
-def reliability(report: Report) -> Markup:
-    """Draw the share of right labels by score, in 15 bins, and the number of pictures in each bin."""
+def reliability(report: AnyReport) -> Markup:
+    """Draw the share of right labels by score, in 15 bins, and the number of pictures in each bin; of several labels a
+    picture, the share of labels that are there by their probability.
+    """
     x, y, strip = Scale(0, 1, 70, 498), Scale(0, 1, 300, 24), Scale(0, 1, 400, 346)
     most = max(math.log1p(b.pictures) for b in report.reliability) or 1.0
     parts = [

@@ -127,7 +127,7 @@ def per_class(report: Report) -> Markup:
     confused = {pair.truth: pair for pair in reversed(pairs(report.confusion, report.labels))}
     rows = sorted(report.classes(), key=lambda row: (row[2] is None, row[2] or 0))
     shown = [
-        (label, f"{count:,}", _bar(recall), percent(precision), _taken_for(confused.get(label)))
+        (label, f"{count:,}", bar(recall), percent(precision), _taken_for(confused.get(label)))
         for label, count, recall, precision in rows
     ]
     header = ("class", "pictures", "recall", "precision", "most often taken for")
@@ -135,7 +135,8 @@ def per_class(report: Report) -> Markup:
     return table(header, shown, caption=caption, class_="sortable last-left")
 
 
-def _bar(share: float | None) -> Markup:
+def bar(share: float | None) -> Markup:
+    """Return a share (0..1) in percent with a bar of its length; a dash for None."""
     if share is None:
         return joined(percent(None))
     gauge = tag("span", tag("span", style=f"width:{100 * share:.1f}%"), class_="gauge", aria_hidden="true")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from edgecls.dataset import Dataset
-    from edgecls.evaluate import Report
+    from edgecls.evaluate import AnyReport
     from edgecls.model.card import ModelCard
     from edgecls.model.classifier import Classifier
 
@@ -44,7 +44,7 @@ def of_settings(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
 
 
 def of_evaluation(
-    model: str | Path, classifier: Classifier, dataset: Dataset, report: Report, *, foreign_unknown: float | None = None
+    model: str | Path, classifier: Classifier, dataset: Dataset, report: AnyReport, *, foreign_unknown: float | None = None
 ) -> Page:
     """Return the page about a model file and its evaluation on labelled pictures, with the ladder beside the file, if any.
 
@@ -52,7 +52,9 @@ def of_evaluation(
         ConfigError: The ladder cannot be read.
     """
     card, seen, name = classifier.card, _fingerprint(dataset), Path(model).name
-    known = {key: percent(card.metrics[key], 2) for key in ("top1", "macro_recall") if key in card.metrics}
+    known = {
+        key: percent(card.metrics[key], 2) for key in ("top1", "macro_recall", "macro_f1", "mean_ap") if key in card.metrics
+    }
     on_card = ", ".join(f"{key} {value}" for key, value in known.items())
     notice = "These are the pictures of the training run: the model has seen them, so the numbers are too good."
     return Page(

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     Rung = Mapping[str, Any]
 
 COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "macro_f1": ("macro F1", lambda v: percent(v, 2)),
+    "mean_ap": ("mean AP", lambda v: percent(v, 2)),
     "top1": ("top-1", lambda v: percent(v, 2)),
     "macro_recall": ("macro recall", lambda v: percent(v, 2)),
     "worst_recall": ("worst class", percent),
@@ -43,6 +45,8 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "p99_us_16": ("p99", number),
     "test_top1": ("test top-1", lambda v: percent(v, 2)),
     "test_macro_recall": ("test macro recall", lambda v: percent(v, 2)),
+    "test_macro_f1": ("test macro F1", lambda v: percent(v, 2)),
+    "test_mean_ap": ("test mean AP", lambda v: percent(v, 2)),
 }
 """Heading and format of each column, by the field of a rung. A column without values is left out, a missing value is a dash."""
 LARGEST = 1e15
@@ -139,8 +143,12 @@ def _name(rung: Rung, chosen: str | None) -> Markup:
 
 
 def _chart(ladder: Ladder, rules: str = "") -> Markup:
-    """Draw accuracy against time. The reference, which does not run on a device, only gives the line of the allowed loss."""
-    rungs = [r for r in ladder["rungs"] if _finite(r, "us") and _finite(r, "top1")]
+    """Draw accuracy against time. The reference, which does not run on a device, only gives the line of the allowed loss.
+
+    Of models with several labels a picture, macro F1 takes the place of top-1.
+    """
+    shown = "macro_f1" if any(_finite(r, "macro_f1") for r in ladder["rungs"]) else "top1"
+    rungs = [{**r, "top1": r[shown]} for r in ladder["rungs"] if _finite(r, "us") and _finite(r, shown)]
     points = [r for r in rungs if r.get("refused") != REFERENCE]
     if len(points) < 2 and not rules:  # the table is enough
         return Markup()
@@ -149,7 +157,7 @@ def _chart(ladder: Ladder, rules: str = "") -> Markup:
     low, high = (pick([*(r["top1"] for r in points), *floor]) for pick in (min, max))
     margin = max((high - low) * 0.15, 0.001)
     x, y = Scale(0, max(r["us"] for r in points) * 1.15 or 1.0, 98, 700), Scale(low - margin, high + margin, 290, 34)
-    parts = [axes(x, y, ("microseconds for one picture, median", "top-1"), (number, lambda v: percent(v, 2)))]
+    parts = [axes(x, y, ("microseconds for one picture, median", COLUMNS[shown][0]), (number, lambda v: percent(v, 2)))]
     for level in floor:
         parts += [line((x.start, y(level)), (x.end, y(level)), "best"),
                   text(x.end, y(level) - 4, f"{limit:g} points lost", anchor="end", class_="tick")]  # fmt: skip

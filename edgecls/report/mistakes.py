@@ -40,10 +40,11 @@ def mistake(report: Report, index: int, spec: InputSpec) -> Markup:
     unknown = () if report.known[index] else (tag("span", "classified as unknown", class_="unknown"),)
     own, best = (tag("span", f"\u00a0{score:.3f}") for score in (row[report.truth[index]], row.max()))
     words = (tag("b", truth), own, " taken for ", tag("b", taken_for, class_="taken"), best, *unknown, tag("code", item.name))
-    return tag("figure", _picture(item, spec, f"{truth}, taken for {taken_for}"), tag("figcaption", *words))
+    return tag("figure", shown_picture(item, spec, f"{truth}, taken for {taken_for}"), tag("figcaption", *words))
 
 
-def _picture(item: Item, spec: InputSpec, alt: str) -> Markup:
+def shown_picture(item: Item, spec: InputSpec, alt: str) -> Markup:
+    """Return a picture as the model sees it, read again, or why it cannot be read any more."""
     scale = min(1.0, LARGEST_PX / max(spec.height, spec.width))
     small = replace(spec, height=max(1, round(spec.height * scale)), width=max(1, round(spec.width * scale)))
     try:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecls import metrics
-from edgecls.report import charts, ladder
+from edgecls.label_report import LabelReport
+from edgecls.report import charts, labels, ladder
 from edgecls.report.classes import confusions, per_class
 from edgecls.report.document import document, write_document
 from edgecls.report.markup import Markup, joined, number, percent, prose, tag
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from edgecls.evaluate import Report
+    from edgecls.evaluate import AnyReport, Report
     from edgecls.input_spec import InputSpec
 
 MOST_BROKEN = 200
@@ -31,9 +32,10 @@ class Training:
     """The course of a training run.
 
     Attributes:
-        history: A row per epoch, see `edgecls.train.folder.HISTORY`.
+        history: A row per epoch, see `edgecls.train.heads.Head.history`.
         best_epoch: The epoch whose weights are kept.
-        accuracy: Top-1 of the kept model on training pictures without augmentation, 0..1.
+        accuracy: Top-1 of the kept model on training pictures without augmentation, 0..1; of several labels a picture, the
+            share of pictures all of whose labels are right.
         pictures: The number of these pictures.
         gap: A sentence about the difference between training and validation accuracy.
     """
@@ -65,7 +67,7 @@ class Page:
 
     title: str
     lead: str
-    report: Report
+    report: AnyReport
     spec: InputSpec
     notices: Sequence[str] = ()
     facts: Sequence[tuple[str, str]] = ()
@@ -85,18 +87,32 @@ def to_html(page: Page) -> str:
     """Return the page as HTML."""
     report, training = page.report, page.training
     link, rungs = ladder.link_and_section(page.ladder)
-    sections = [
-        ("learning", "Learning", _learning(training) if training else ()),
-        ("classes", "Classes", (confusions(report), tag("h3", "Each class"), per_class(report))),
-        ("confidence", "Confidence", _confidence(page)),
-        ("mistakes", "Worst mistakes", (mistakes(report, page.spec),)),
-    ]
+    own = _of_labels(report, page.spec) if isinstance(report, LabelReport) else _of_classes(report, page)
+    sections = [("learning", "Learning", _learning(training) if training else ()), *own]
     after = [("broken", "Left out", _broken(report.broken)), ("about", "Model and data", _about(page))]
     links = joined(*_links(sections), link, *_links(after))
     first = tag("header", tag("h1", page.title), tag("p", page.lead, class_="lead"), tag("nav", links, aria_label="Sections"))
     notices = (tag("p", line, class_="note", role="note") for line in (*_notices(report), *page.notices))
-    body = joined(first, *notices, _numbers(page), *_sections(sections), rungs, *_sections(after))
+    accuracy = None if training is None else training.accuracy
+    numbers = labels.numbers(report, accuracy) if isinstance(report, LabelReport) else _numbers(report, page)
+    body = joined(first, *notices, _boxes(page, numbers), *_sections(sections), rungs, *_sections(after))
     return document(page.title, body)
+
+
+def _of_classes(report: Report, page: Page) -> list[tuple[str, str, Sequence[Markup]]]:
+    return [
+        ("classes", "Classes", (confusions(report), tag("h3", "Each class"), per_class(report))),
+        ("confidence", "Confidence", _confidence(report, page)),
+        ("mistakes", "Worst mistakes", (mistakes(report, page.spec),)),
+    ]
+
+
+def _of_labels(report: LabelReport, spec: InputSpec) -> list[tuple[str, str, Sequence[Markup]]]:
+    return [
+        ("classes", "Labels", (labels.per_label(report),)),
+        ("confidence", "Confidence", labels.confidence(report)),
+        ("mistakes", "Worst mistakes", (labels.mistakes(report, spec),)),
+    ]
 
 
 def _links(sections: Iterable[tuple[str, str, Sequence[str]]]) -> list[Markup]:
@@ -107,13 +123,13 @@ def _sections(sections: Iterable[tuple[str, str, Sequence[str]]]) -> list[Markup
     return [tag("section", tag("h2", title), *content, id=name) for name, title, content in sections if content]
 
 
-def _notices(report: Report) -> list[str]:
+def _notices(report: AnyReport) -> list[str]:
     found = []
     lost = int(np.isnan(report.probabilities).any(axis=1).sum())
     if lost:
         found.append(f"{lost:,} of {report.pictures:,} pictures have no score (NaN): the model has diverged, and no number "
                      "here is meaningful. Train it again with a smaller learning rate.")  # fmt: skip
-    missing = [label for label, count, *_ in report.classes() if not count]
+    missing = [row[0] for row in report.classes() if not row[1]]
     if missing:
         more = f" and {len(missing) - MOST_NAMED_CLASSES} more" if len(missing) > MOST_NAMED_CLASSES else ""
         found.append(
@@ -122,19 +138,27 @@ def _notices(report: Report) -> list[str]:
     return found
 
 
-def _numbers(page: Page) -> Markup:
-    report, training = page.report, page.training
+def _numbers(report: Report, page: Page) -> list[tuple[str, str, str]]:
+    training = page.training
     recalls = metrics.recalls(report.confusion)
     worst_count = int(report.confusion.sum(axis=1)[int(np.nanargmin(recalls))])
     trained = f"on its training pictures {percent(training.accuracy, 2)}" if training else ""
     given = "the threshold is fitted at the export" if training else "all are given a label"
     given = f"{percent(report.risk, 2)} of them wrong; the rest is unknown" if report.confidence.reject_below else given
-    rows = [
+    return [
         ("Top-1", percent(report.top1, 2), trained or f"{int(report.right.sum()):,} of {report.pictures:,} right"),
         ("Macro recall", percent(report.macro_recall, 2), "every class counts alike"),
         ("Worst class", percent(report.worst_recall), f"{report.worst_class} ({worst_count:,} pictures)"),
         ("Calibration error", number(report.calibration_error, ".4f"), "0: scores are true as frequencies"),
         ("Given a label", percent(report.coverage), given),
+    ]
+
+
+def _boxes(page: Page, numbers: Sequence[tuple[str, str, str]]) -> Markup:
+    """Return the boxes with the most important numbers, and how many pictures and how much time they took."""
+    report = page.report
+    rows = [
+        *numbers,
         (
             "Pictures",
             f"{report.pictures:,}",
@@ -167,8 +191,8 @@ def _learning(training: Training) -> tuple[Markup, ...]:
     )
 
 
-def _confidence(page: Page) -> tuple[Markup, ...]:
-    report, held = page.report, page.report.confidence
+def _confidence(report: Report, page: Page) -> tuple[Markup, ...]:
+    held = report.confidence
     if held.reject_below:
         words = (f"Temperature {held.temperature:g}. A picture is unknown if its familiarity, which is how far its best label "
                  f"stands out at temperature {held.reject_temperature:g}, is below {held.reject_below:g}.")  # fmt: skip

@@ -75,8 +75,12 @@ class Detectors:
         self._loaded = {key: detector for key, detector in self._loaded.items() if key in self._used.values()}
 
     def check_labels(self, config: Config, classifier: Classifier | None) -> None:
-        """Raise ConfigError if the settings of a camera name a class or a label that neither its detector nor the model has."""
+        """Raise ConfigError if the settings of a camera name a class or a label that neither its detector nor the model has, or
+        need one label for each object of a model that gives several.
+        """
         labels = labels_in(classifier)
+        if classifier is not None and classifier.card.multi_label:
+            _check_several_labels(config)
         known: dict[str, set[str]] = {}
         for camera in config.camera:
             detector = self.of(config, camera)
@@ -112,6 +116,18 @@ def check_detectors(config: Config, say: Say) -> tuple[Detectors | None, list[st
             setting = "device" if isinstance(error, DeviceError) else f"camera[{i}].detector.model"
             errors.append(str(config.where.error(setting, f": {error}")))
     return (None if errors else detectors), errors
+
+
+def _check_several_labels(config: Config) -> None:
+    """Raise ConfigError if a camera follows objects that a model with several labels a picture would have to name."""
+    for i, camera in enumerate(config.camera):
+        if camera.follows and (camera.detector is None or camera.detector.names != "detector"):
+            setting = next((name for name in ("line", "motion", "left", "detector") if getattr(camera, name)), "zone")
+            raise config.where.error(
+                f"camera[{i}].{setting}",
+                f": {config.model} gives several labels for a picture, and an object that is followed needs one; watch zones "
+                'with look = "state", or name the objects by a detector (names = "detector")',
+            )
 
 
 def _located(config: Config, camera: Camera, error: ConfigError) -> ConfigError:

@@ -18,7 +18,6 @@ from edgecls import image
 from edgecls.detect.naming import is_classified, named
 from edgecls.errors import ConfigError
 from edgecls.frame import Detection, Frame, Region, Result, Timing
-from edgecls.model.confidence import combine_views
 from edgecls.model.providers import LARGEST_BATCH
 from edgecls.regions.regions import Regions, whole_frame
 
@@ -123,7 +122,7 @@ class Pipeline:
             return []
         batches = [np.stack(inputs[start : start + LARGEST_BATCH]) for start in range(0, len(inputs), LARGEST_BATCH)]
         probabilities = np.concatenate([self._model.probabilities(batch) for batch in batches])
-        return self._model.predictions(combine_views(probabilities, views))
+        return self._model.predictions(self._model.card.confidence.combined(probabilities, views))
 
 
 def _detection(region: Region, predictions: Iterator[Prediction]) -> Detection:

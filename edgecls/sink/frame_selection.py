@@ -57,5 +57,5 @@ class FrameSelection:
 
 def _content(result: Result) -> tuple[object, ...]:
     """Return what counts as a change: the labels of the regions and faults of the picture, but not scores or boxes."""
-    labels = sorted((detection.region, detection.prediction.label) for detection in result.detections)
+    labels = sorted((detection.region, *sorted(detection.prediction.names)) for detection in result.detections)
     return (result.unfit.fault if result.unfit else "", *labels)

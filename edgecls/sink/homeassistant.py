@@ -1,8 +1,9 @@
 """MQTT discovery messages, with which Home Assistant adds cameras automatically.
 
 A camera is a device with sensors for its connection and for problems, an entity for its events, and sensors for each region:
-the label of a state, the crossings of a line in each direction, and the counts of a zone. Events and regions are available
-while both edgecls and the camera are online. The fields are documented at
+the label of a state, whether it shows each of several labels, the crossings of a line in each direction, and the counts of a
+zone. Events and regions are available while both edgecls and the camera are online.
+The fields are documented at
 https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery and on the pages of the entity types.
 """
 
@@ -79,6 +80,12 @@ def of_region(camera: str, region: str, kind: str, topics: Mapping[str, str]) ->
         "occupancy": {"name": f"{region} average occupancy", "value_template": "{{ value_json.occupancy }}", **MEASUREMENT},
     }[kind]
     return _entity("sensor", {**shown, **_of_topic(topics)}, camera, topics["status"], f"{kind}/{region}")
+
+
+def of_label(camera: str, region: str, label: str, topics: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the entity that is on while a region shows one of several labels."""
+    shown = {"name": f"{region} {label}", "value_template": "{{ 'ON' if value_json.shown else 'OFF' }}", **_of_topic(topics)}
+    return _entity("binary_sensor", shown, camera, topics["status"], f"shown/{region}", label)
 
 
 def of_direction(camera: str, line: str, direction: str, topics: Mapping[str, str]) -> dict[str, dict[str, Any]]:

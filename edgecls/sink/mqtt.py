@@ -6,6 +6,8 @@
     PREFIX/CAMERA/health              the fault of the camera: fault (null: none), since, event             retained
     PREFIX/CAMERA/event               each event when it begins and when it has ended, as JSON
     PREFIX/CAMERA/REGION/state        the label of a region: label (null: none), score, since, event        retained
+    PREFIX/CAMERA/REGION/LABEL/shown  whether a region shows one of several labels: shown, score, since,
+                                      event                                                                 retained
     PREFIX/CAMERA/ZONE/count          the last interval of a zone: counts, occupancy, since, event          retained
     PREFIX/CAMERA/LINE/SIDE/count     crossings of a line to one side: counts of the last interval, total
                                       and totals of the run, since, event                                   retained
@@ -173,6 +175,8 @@ class MqttSink(Sink):
         """Return the label or the counts of the region after this event, and its configuration the first time."""
         if event.kind == "state":
             return self._state(event)
+        if event.kind == "label":
+            return self._label(event)
         if event.kind == "count" and event.end is not None:
             return self._crossings(event) if event.direction else self._zone(event)
         return []
@@ -184,6 +188,14 @@ class MqttSink(Sink):
         label, score = (event.label, round(event.score, 7)) if event.end is None else (None, None)
         entity = homeassistant.of_region(event.camera, event.region, "state", self._topics(event.camera, topic))
         return [*self._configured(entity), Message(topic, as_line({"label": label, "score": score, **_origin(event)}))]
+
+    def _label(self, event: Event) -> list[Message]:
+        """Return whether a region shows one of several labels after this event."""
+        topic = self._topic(event.camera, event.region, event.label, "shown")
+        shown = event.end is None
+        entity = homeassistant.of_label(event.camera, event.region, event.label, self._topics(event.camera, topic))
+        content = {"shown": shown, "score": round(event.score, 7) if shown else None, **_origin(event)}
+        return [*self._configured(entity), Message(topic, as_line(content))]
 
     def _zone(self, event: Event) -> list[Message]:
         topic = self._topic(event.camera, event.region, "count")

@@ -108,7 +108,8 @@ class PrometheusSink(Sink):
         self._fit.labels(camera).observe(timing.fit_ms / 1e3)
         self._infer.labels(camera).observe(timing.infer_ms / 1e3)
         for found in result.detections:
-            self._detections.labels(camera, in_utf8(found.region), in_utf8(found.prediction.label)).inc()
+            for label in found.prediction.names:
+                self._detections.labels(camera, in_utf8(found.region), in_utf8(label)).inc()
 
     def write_event(self, event: Event) -> None:
         """Count an event once, when it begins. A lost camera is unfit until its next frame."""

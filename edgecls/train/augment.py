@@ -74,21 +74,28 @@ def mirrored_classes(labels: Sequence[str], entries: Sequence[str]) -> NDArray[n
 
 
 def mirrored(
-    batch: NDArray[np.uint8], class_ids: NDArray[np.int64], mirror: NDArray[np.int64], rng: np.random.Generator
+    batch: NDArray[np.uint8], truth: NDArray[np.int64], mirror: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Mirror each picture that may be mirrored with a probability of one half.
 
     Args:
         batch: (N, H, W, C) uint8.
-        class_ids: (N,) int64.
+        truth: (N,) int64 class ids; with several labels a picture, (N, labels) marks. A picture that has, or may have, a label
+            that must not be mirrored stays as it is.
         mirror: What `mirrored_classes` returns.
         rng: Chooses the pictures.
 
     Returns:
-        Copies of the batch and of its class ids.
+        Copies of the batch and of its truth.
     """
-    flipped = (mirror[class_ids] >= 0) & (rng.uniform(size=len(batch)) < 0.5)
-    return np.where(flipped[:, None, None, None], batch[:, :, ::-1], batch), np.where(flipped, mirror[class_ids], class_ids)
+    if truth.ndim == 1:
+        allowed, swapped = mirror[truth] >= 0, mirror[truth]
+    else:
+        allowed = ~((truth != 0) & (mirror < 0)).any(axis=1)
+        swapped = truth[:, np.where(mirror < 0, np.arange(len(mirror)), mirror)]
+    flipped = allowed & (rng.uniform(size=len(batch)) < 0.5)
+    of_truth = flipped.reshape(-1, *(1,) * (truth.ndim - 1))
+    return np.where(flipped[:, None, None, None], batch[:, :, ::-1], batch), np.where(of_truth, swapped, truth)
 
 
 def _moved(picture: Picture, config: Augment, rng: np.random.Generator) -> Picture:

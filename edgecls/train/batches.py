@@ -17,6 +17,7 @@ from edgecls.train import backend
 from edgecls.train.augment import augment, mirrored, mirrored_classes
 from edgecls.train.balance import balanced_order
 from edgecls.train.config import NO_AUGMENT
+from edgecls.train.label_loss import rarest
 from edgecls.train.prefetch import Prefetcher, depth_for
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from edgecls.dataset import Pictures
     from edgecls.train.config import TrainConfig
     from edgecls.train.prefetch import Numbered
-    from edgecls.train.targets import Numbers, Targets
+    from edgecls.train.targets import AnyTargets, Numbers
 
 MOST_VALIDATED = 256
 """The largest batch of held-out pictures; large pictures come in smaller batches."""
@@ -36,7 +37,7 @@ MOST_VALIDATED = 256
 class Batches:
     """All batches of a run by number: `batches[n]` is batch n % per_epoch of epoch n // per_epoch."""
 
-    def __init__(self, pictures: Pictures, labels: Sequence[str], config: TrainConfig, targets: Targets) -> None:
+    def __init__(self, pictures: Pictures, labels: Sequence[str], config: TrainConfig, targets: AnyTargets) -> None:
         """Use the decoded pictures without copying them.
 
         Raises:
@@ -45,6 +46,7 @@ class Batches:
         self.per_epoch = -(-len(pictures.batch) // config.batch)
         self.batch_bytes = config.batch * pictures.batch[0].nbytes
         self._pictures = pictures
+        self._truth = pictures.truth(range(len(labels)), len(labels))
         self._batch = config.batch
         self._config = config.augment
         self._changes = replace(config.augment, mirror=()) != NO_AUGMENT
@@ -58,19 +60,19 @@ class Batches:
         """Return batch `number` of the run, from 0. Thread-safe."""
         epoch, within = divmod(number, self.per_epoch)
         chosen = self._order_of(epoch)[within * self._batch : (within + 1) * self._batch]
-        batch, class_ids = self._pictures.batch[chosen], self._pictures.class_ids[chosen]
+        batch, truth = self._pictures.batch[chosen], self._truth[chosen]
         rng = np.random.default_rng((self._seed, 1, number))
         if self._config.mirror:
-            batch, class_ids = mirrored(batch, class_ids, self._mirror, rng)
+            batch, truth = mirrored(batch, truth, self._mirror, rng)
         if self._changes:
             batch = np.stack([augment(picture, self._config, rng) for picture in batch])
-        return self._targets(batch, class_ids, rng)
+        return self._targets(batch, truth, rng)
 
     def _order_of(self, epoch: int) -> NDArray[np.int64]:
         order = self._order
         if order[0] != epoch:
             rng = np.random.default_rng((self._seed, 0, epoch))
-            class_ids = self._pictures.class_ids
+            class_ids = self._truth if self._truth.ndim == 1 else rarest(self._truth)
             picks = balanced_order(class_ids, rng) if self._balanced else rng.permutation(len(class_ids))
             order = self._order = (epoch, picks)
         return order[1]
@@ -79,9 +81,10 @@ class Batches:
 class HeldOut:
     """The held-out pictures in their original order, as numbered batches."""
 
-    def __init__(self, pictures: Pictures, targets: Targets) -> None:
+    def __init__(self, pictures: Pictures, labels: Sequence[str], targets: AnyTargets) -> None:
         """Use the decoded pictures without copying them."""
         self._pictures = pictures
+        self._truth = pictures.truth(range(len(labels)), len(labels))
         self._targets = targets
         self._batch = pictures.at_a_time(MOST_VALIDATED)
 
@@ -92,7 +95,7 @@ class HeldOut:
     def __getitem__(self, number: int) -> Numbers:
         """Return batch `number`, from 0. Thread-safe."""
         part = slice(number * self._batch, (number + 1) * self._batch)
-        return self._pictures.batch[part], self._targets.of_held_out(self._pictures.class_ids[part])
+        return self._pictures.batch[part], self._targets.of_held_out(self._truth[part])
 
 
 class _Source:

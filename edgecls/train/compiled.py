@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from edgecls.train import balance
+from edgecls.train.heads import head_of
 from edgecls.train.model import architecture, build
 from edgecls.train.pretrained import HEAD, load_weights
 from edgecls.train.schedule import head_epochs, learning_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from edgecls.train.config import TrainConfig
 
@@ -25,13 +28,13 @@ dozens of epochs, validation would normalize with the statistics of the untraine
 """
 
 
-def compiled(keras: Any, config: TrainConfig, counts: list[int], batches: int, *, fresh: bool = True) -> Any:
+def compiled(keras: Any, config: TrainConfig, counts: NDArray[np.int64], batches: int, *, fresh: bool = True) -> Any:
     """Build and compile the network for its first epoch.
 
     Args:
         keras: The keras module.
         config: The settings of the run.
-        counts: The training pictures of each class.
+        counts: The training pictures of each class, or those without and with each label.
         batches: The batches per epoch.
         fresh: Whether the run begins, so that a pretrained network needs its weights.
     """
@@ -45,13 +48,13 @@ def compiled(keras: Any, config: TrainConfig, counts: list[int], batches: int, *
     return compiled_for(keras, model, config, counts, batches, epoch=0)
 
 
-def compiled_for(keras: Any, model: Any, config: TrainConfig, counts: list[int], batches: int, *, epoch: int) -> Any:
+def compiled_for(keras: Any, model: Any, config: TrainConfig, counts: NDArray[np.int64], batches: int, *, epoch: int) -> Any:
     """Compile the network for the stage that begins with an epoch, and return it.
 
     A pretrained network first trains its last layer alone, then all layers but its normalizations: the few pictures of a
     fine-tuning would spoil their statistics, which come from a million.
     """
-    row = architecture(config.arch)
+    row, head = architecture(config.arch), head_of(config)
     if row.pretrained is not None:
         alone = epoch < head_epochs(config)
         for layer in model.layers:
@@ -67,8 +70,8 @@ def compiled_for(keras: Any, model: Any, config: TrainConfig, counts: list[int],
             use_ema=row.average if config.average is None else config.average,
             ema_momentum=_momentum(batches, EMA_BATCHES),
         ),
-        loss=balance.loss(config.balance, counts),
-        metrics=["accuracy", *balance.recalls(len(counts))],
+        loss=head.loss(config.balance, counts),
+        metrics=head.metrics(len(counts)),
     )
     model.optimizer.build(model.trainable_variables)  # if built inside the first step, TensorFlow traces that step twice
     model.optimizer.iterations.assign(epoch * batches)

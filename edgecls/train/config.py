@@ -15,7 +15,9 @@ Pool = Literal["max", "average"]
 Activation = Literal["none", "relu", "tanh", "sigmoid"]
 Optimizer = Literal["", "adam", "adamw", "sgd", "rmsprop"]
 Keep = Literal["best", "last"]
-BestBy = Literal["accuracy", "macro-recall", "worst-recall"]
+BestBy = Literal["", "accuracy", "macro-recall", "worst-recall", "mean-ap", "macro-f1"]
+OF_CLASSES, OF_LABELS = ("accuracy", "macro-recall", "worst-recall"), ("mean-ap", "macro-f1")
+"""What may choose the best epoch, with one class and with several labels a picture. The first is the default."""
 Balance = Literal["none", "weights", "sampler", "focal", "logit-adjust"]
 Schedule = Literal["", "constant", "cosine"]
 Precision = Literal["float32", "bfloat16"]
@@ -106,7 +108,8 @@ class TrainConfig:
         batch: Pictures per batch.
         keep: The epoch whose weights are kept: the "best" on the held-out pictures, or the "last". With a learning rate that
             falls to zero and few held-out groups, the last is the safer choice.
-        best_by: The metric that decides which epoch is best.
+        best_by: The metric that decides which epoch is best: "accuracy", "macro-recall" or "worst-recall"; with several labels
+            a picture "mean-ap" or "macro-f1". "" takes the first one.
         patience: Stop after this many epochs without improvement; 0 never stops early.
         balance: How rare classes are helped, see `edgecls.train.balance`.
         optimizer: The Keras optimizer.
@@ -141,7 +144,7 @@ class TrainConfig:
     epochs: int = limited(10, above=0)
     batch: int = limited(32, above=0)
     keep: Keep = "best"
-    best_by: BestBy = "accuracy"
+    best_by: BestBy = ""
     patience: int = limited(0, at_least=0)
     balance: Balance = "none"
     optimizer: Optimizer = ""
@@ -166,6 +169,11 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Validate the settings. Raises ConfigError."""
         check_limits(self)
+        metrics = OF_LABELS if self.data.multi_label else OF_CLASSES
+        if not self.best_by:
+            object.__setattr__(self, "best_by", metrics[0])  # so that config.toml says what was used
+        kind = "several labels a picture" if self.data.multi_label else "one class a picture"
+        check("best_by", self.best_by, self.best_by in metrics, f"{', '.join(metrics)}, with {kind}")
         check("warmup", self.warmup, self.warmup is None or self.warmup < self.epochs, "from 0 to below the epochs")
 
     def to_toml(self) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from edgecls._version import __version__
 from edgecls.dataset import MemoryBudget, Pictures, decode, fingerprint
 from edgecls.errors import TrainError
-from edgecls.evaluate import Report, measure
+from edgecls.evaluate import measure
+from edgecls.label_report import LabelReport
 from edgecls.model.card import ModelCard
 from edgecls.text.words import counted
 from edgecls.train import backend, folder, gap, stop_signal
@@ -18,16 +19,20 @@ from edgecls.train.batches import Batches, HeldOut, served
 from edgecls.train.compiled import compiled, compiled_for, compute_in
 from edgecls.train.divergence import guard
 from edgecls.train.gap import Gap
+from edgecls.train.heads import head_of
 from edgecls.train.model import architecture, build
 from edgecls.train.progress import Watcher
 from edgecls.train.report import write_report
 from edgecls.train.schedule import head_epochs, learning_rate, stages
-from edgecls.train.targets import targets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from edgecls.dataset import Item
+    from edgecls.evaluate import AnyReport
     from edgecls.train.config import TrainConfig
 
 
@@ -47,7 +52,7 @@ class TrainReport:
 
     out: Path
     card: ModelCard
-    val: Report
+    val: AnyReport
     gap: Gap
     advice: str
     epochs: int
@@ -100,7 +105,8 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, budget:
     for line in dataset.notes:  # first, because the split may reject the data
         watcher.say(f"note: {line}")
     sides = config.data.split(dataset)
-    watcher.say(f"{config.data.path}: {len(dataset.labels)} classes; {sides.rule}")
+    head = head_of(config)
+    watcher.say(f"{config.data.path}: {len(dataset.labels)} {head.called}; {sides.rule}")
     for line in sides.warnings:
         watcher.say(f"warning: {line}")
     card = ModelCard(
@@ -111,20 +117,21 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, budget:
         dataset=fingerprint(dataset),
         split=sides.rule,
     )
+    card = card.read_as(head.confidence(len(dataset.labels)))
     began = folder.read_card(out) if resume else None
     if began:
         folder.check_same_pictures(out, began, card, config.data.path)
     train = _decode(sides.train, config, watcher, budget)
-    counts = train.counts(dataset.labels, config.data.path)
+    counts = head.counts(train, dataset.labels, config.data.path)
     val = _decode(sides.val, config, watcher, budget.less(train.memory_bytes))
     keras = backend.load(config.seed)
-    make_targets = targets(config, dataset.labels)
+    make_targets = head.targets(config, dataset.labels)
     batches = Batches(train, dataset.labels, config, make_targets)
     model = compiled(keras, config, counts, batches.per_epoch, fresh=not resume)
     history: list[dict[str, float]] = []
     if resume:
         model = _last(keras, out, model)
-        history = folder.read_history(out, int(model.optimizer.iterations) // batches.per_epoch)
+        history = folder.read_history(out, int(model.optimizer.iterations) // batches.per_epoch, head.history)
         again = max(0, len(history) - 1)  # the last epoch that was trained, in whose stage the model is
         model.optimizer.learning_rate = learning_rate(config, batches.per_epoch, again)  # config.epochs may have changed
     done = len(history)
@@ -133,7 +140,8 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, budget:
         folder.write_card(out, card)  # so that a killed run still records which pictures it used
     interrupted, diverged = False, None
     try:
-        interrupted = _train(keras, model, config, batches, HeldOut(val, make_targets), history, out, watcher, counts)
+        held_out = HeldOut(val, dataset.labels, make_targets)
+        interrupted = _train(keras, model, config, batches, held_out, history, out, watcher, counts)
     except TrainError as error:
         diverged = error
     if not history:
@@ -144,7 +152,8 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, budget:
         made_with = dict(began.made_with)  # no new epoch: the versions of the old card apply, perhaps of another backend
     card = replace(card, made_with=made_with)
     report = _measure(best, dataset.labels, val)
-    train_gap = Gap(*gap.measure(best.predict_on_batch, train, config.seed), report.top1, report.pictures)
+    card = card.read_as(report.confidence)
+    train_gap = Gap(*gap.measure(best.predict_on_batch, train, report, config.seed), report.top1, report.pictures)
     card = _finish(out, card, config, report, history, train_gap=train_gap, left_out=train.broken)
     if diverged:
         raise diverged
@@ -180,7 +189,7 @@ def _last(keras: Any, out: Path, fresh: Any) -> Any:
 
 def _train(
     keras: Any, model: Any, config: TrainConfig, batches: Batches, held_out: HeldOut, history: list[dict[str, float]],
-    out: Path, watcher: Watcher, counts: list[int],
+    out: Path, watcher: Watcher, counts: NDArray[np.int64],
 ) -> bool:  # fmt: skip
     """Train the epochs that are missing from `history` and append them. Returns whether the user stopped it early."""
     done = len(history)
@@ -241,7 +250,7 @@ def _keeper(keras: Any, config: TrainConfig, out: Path, history: list[dict[str, 
             watcher.batch(batch, logs or {})
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            numbers = {name: float((logs or {})[name]) for name in folder.HISTORY[1:-1]}
+            numbers = {name: float((logs or {})[name]) for name in head_of(config).history[1:-1]}
             row = {"epoch": epoch + 1, **numbers, "seconds": round(time.perf_counter() - self.began, 2)}
             ranks = [folder.rank(old, config.best_by) for old in history]
             best = all(folder.rank(row, config.best_by) > old for old in ranks)
@@ -277,8 +286,10 @@ def _save_best(keras: Any, model: Any, config: TrainConfig, path: Path) -> None:
         model.set_weights(trained)
 
 
-def _measure(model: Any, labels: tuple[str, ...], pictures: Pictures) -> Report:
-    return measure(model.predict_on_batch, labels, pictures, range(len(labels)))
+def _measure(model: Any, labels: tuple[str, ...], pictures: Pictures) -> AnyReport:
+    """Evaluate a model; of several labels a picture, with the thresholds that fit best."""
+    report = measure(model.predict_on_batch, labels, pictures, range(len(labels)))
+    return report.read_as(report.fitted()) if isinstance(report, LabelReport) else report
 
 
 def _made_with(keras: Any, config: TrainConfig, epochs: int) -> dict[str, str]:
@@ -289,7 +300,7 @@ def _made_with(keras: Any, config: TrainConfig, epochs: int) -> dict[str, str]:
 
 
 def _finish(
-    out: Path, card: ModelCard, config: TrainConfig, val: Report, history: list[dict[str, float]], *, train_gap: Gap,
+    out: Path, card: ModelCard, config: TrainConfig, val: AnyReport, history: list[dict[str, float]], *, train_gap: Gap,
     left_out: tuple[str, ...],
 ) -> ModelCard:  # fmt: skip
     card = replace(card, metrics=val.as_metrics(), measured_on=f"the {val.pictures} held-out pictures")

@@ -24,24 +24,19 @@ from edgecls.model import vet
 from edgecls.model.card import ModelCard
 from edgecls.model.vet.keras import TRAINED_WITH, open_keras
 from edgecls.settings import as_table, build, read_toml
-from edgecls.train import balance, schedule
+from edgecls.train import balance, label_loss, schedule
 from edgecls.train.config import TrainConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from edgecls.dataset.csv_table import Row
-    from edgecls.train.config import BestBy
 
 MAX_VALUE = 1e30
 """A larger loss or time in history.csv means that the file is damaged."""
 SLACK = 1e-5
 """Recalls and accuracies are float32 means, which may exceed 1 by rounding."""
-HISTORY = (
-    *("epoch", "loss", "accuracy", "macro_recall"),
-    *("val_loss", "val_accuracy", "val_macro_recall", "val_worst_recall", "seconds"),
-)
 
 
 @contextlib.contextmanager
@@ -130,6 +125,7 @@ def save_model(model: Any, path: Path) -> None:
 def load_model(keras: Any, path: Path) -> Any:
     """Read a Keras model. Raises ConfigError if the file is damaged."""
     balance.know_kinds()
+    label_loss.know_kinds()
     schedule.know_schedule()
     try:
         open_keras(vet.read(path), path.name, own=TRAINED_WITH, compiled=True)
@@ -138,16 +134,16 @@ def load_model(keras: Any, path: Path) -> Any:
         raise ConfigError(f"{path}: Keras cannot read it ({error}); train again into another `out`") from error
 
 
-def write_history(out: Path, history: Iterable[Mapping[str, float]]) -> None:
+def write_history(out: Path, history: Sequence[Mapping[str, float]]) -> None:
     """Write history.csv."""
     with whole_file(out / "history.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, HISTORY)
+        writer = csv.DictWriter(file, list(history[0]))
         writer.writeheader()
         writer.writerows(history)
 
 
-def read_history(out: Path, epochs: int) -> list[dict[str, float]]:
-    """Read the first `epochs` rows of history.csv. Raises ConfigError if rows are missing or values are impossible."""
+def read_history(out: Path, epochs: int, columns: Sequence[str]) -> list[dict[str, float]]:
+    """Read these columns of the first `epochs` rows of history.csv. Raises ConfigError if rows are missing or impossible."""
     path = out / "history.csv"
     try:
         rows = read_table(path).rows
@@ -155,14 +151,14 @@ def read_history(out: Path, epochs: int) -> list[dict[str, float]]:
         raise ConfigError(f"{error}; so the run in {out} cannot be resumed") from error
     if len(rows) < epochs:
         raise ConfigError(f"{path}: has {len(rows)} of {epochs} epochs, so the run cannot be resumed")
-    return [_epoch(row, number, f"{path}:{row.line}") for number, row in enumerate(rows[:epochs], 1)]
+    return [_epoch(row, columns, number, f"{path}:{row.line}") for number, row in enumerate(rows[:epochs], 1)]
 
 
-def _epoch(row: Row, number: int, where: str) -> dict[str, float]:
+def _epoch(row: Row, columns: Sequence[str], number: int, where: str) -> dict[str, float]:
     """Return the values of a row after checking them."""
     found: dict[str, float] = {}
-    for name in HISTORY:
-        least, most = (0.0, 1.0 + SLACK) if "accuracy" in name or "recall" in name else (-MAX_VALUE, MAX_VALUE)
+    for name in columns:
+        least, most = (-MAX_VALUE, MAX_VALUE) if name in ("epoch", "loss", "val_loss", "seconds") else (0.0, 1.0 + SLACK)
         try:
             found[name] = float(row.cells.get(name, ""))
         except ValueError:
@@ -174,7 +170,7 @@ def _epoch(row: Row, number: int, where: str) -> dict[str, float]:
     return {**found, "epoch": number}
 
 
-def rank(row: Mapping[str, float], best_by: BestBy) -> tuple[float, float]:
+def rank(row: Mapping[str, float], best_by: str) -> tuple[float, float]:
     """Return a sort key for epochs: the higher `best_by` on the held-out pictures is better, then the lower loss."""
     return row[f"val_{best_by.replace('-', '_')}"], -row["val_loss"]
 

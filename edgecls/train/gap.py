@@ -7,7 +7,7 @@ weights still change. So the kept model is evaluated on unchanged training pictu
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecls.dataset import Pictures
+    from edgecls.evaluate import AnyReport
     from edgecls.train.config import TrainConfig
 
 SAMPLE = 4096
@@ -69,12 +70,17 @@ class Gap:
 
 
 def measure(
-    probabilities: Callable[[NDArray[np.uint8]], NDArray[np.float32]], pictures: Pictures, seed: int
+    probabilities: Callable[[NDArray[np.uint8]], NDArray[np.float32]], pictures: Pictures, report: AnyReport, seed: int
 ) -> tuple[float, int]:
-    """Return the accuracy (0..1) on unchanged training pictures and their number: all of them, or a sample of SAMPLE."""
+    """Return the accuracy (0..1) on unchanged training pictures and their number: all of them, or a sample of SAMPLE.
+
+    With several labels a picture, a picture is right if all its labels are. `report` is that on the held-out pictures, which
+    has the thresholds.
+    """
+    truth = pictures.truth(range(len(report.labels)), len(report.labels))
     chosen = np.sort(np.random.default_rng(seed).permutation(len(pictures.class_ids))[:SAMPLE])
-    right = answers(probabilities, pictures, chosen).argmax(axis=1) == pictures.class_ids[chosen]
-    return float(right.mean()), len(chosen)
+    sample = replace(report, truth=truth[chosen], probabilities=answers(probabilities, pictures, chosen), items=())
+    return sample.top1, len(chosen)
 
 
 def _against_overfitting(config: TrainConfig) -> str:

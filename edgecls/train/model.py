@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecls import extras
 from edgecls.errors import ConfigError
+from edgecls.train.heads import head_of
 from edgecls.train.pretrained import HEAD, PRETRAINED, Pretrained, check_settings
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def build(config: TrainConfig, classes: int) -> Any:
             f"a picture of {config.input.width}x{config.input.height} to nothing; use fewer or smaller kernels, or a larger "
             f"`size` ({error})"
         ) from error
-    last = layers.Dense(classes, activation="softmax", dtype="float32", name=HEAD)
+    last = layers.Dense(classes, activation=head_of(config).activation, dtype="float32", name=HEAD)
     return keras.Model(pictures, last(x), name=config.arch)
 
 

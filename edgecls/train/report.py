@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from edgecls.evaluate import Report
+    from edgecls.evaluate import AnyReport
     from edgecls.model.card import ModelCard
     from edgecls.train.config import TrainConfig
     from edgecls.train.gap import Gap
@@ -23,7 +23,7 @@ CHOSEN_BY = (
 
 
 def write_report(
-    out: Path, card: ModelCard, config: TrainConfig, val: Report, history: Sequence[Mapping[str, float]], *, gap: Gap
+    out: Path, card: ModelCard, config: TrainConfig, val: AnyReport, history: Sequence[Mapping[str, float]], *, gap: Gap
 ) -> None:
     """Write report.html.
 

@@ -42,7 +42,7 @@ def test_unknown_fields_are_ignored():
         ("[]", r"^m\.onnx: its card is damaged"),
         ('{"version": "x"}', r"^m\.onnx: its card is damaged"),
         (changed(version=None), r"^m\.onnx: its card is damaged"),
-        (changed(version=2), r"^m\.onnx: its card has version 2, this edgecls knows 1; update edgecls$"),
+        (changed(version=3), r"^m\.onnx: its card has version 3, this edgecls knows 2; update edgecls$"),
         (changed(labels=None), r"^m\.onnx: its card is incomplete .*labels.*export the model again$"),
         (changed(scheme=None), r"^m\.onnx: its card is incomplete .*scheme"),
         ('{"version": 1e999}', r"^m\.onnx: its card is damaged \(1e999 is beyond the range"),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecls.dataset import Pictures
-    from edgecls.evaluate import Report
+    from edgecls.evaluate import AnyReport
     from edgecls.model.card import ModelCard
 
 
@@ -67,7 +67,7 @@ class Judge:
     """
 
     in_float: Classifier
-    before: Report | None
+    before: AnyReport | None
     checked: Pictures | None
     unlabelled: NDArray[np.uint8]
 
@@ -103,7 +103,7 @@ class Form:
     card: ModelCard
     classifier: Classifier
     same: float = 1.0
-    report: Report | None = None
+    report: AnyReport | None = None
     refused: str = ""
 
 

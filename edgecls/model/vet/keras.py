@@ -49,7 +49,7 @@ OWN_MODULES = frozenset({
     "mixed_precision", "models", "ops", "optimizers", "quantizers", "random", "regularizers",
 })  # fmt: skip
 """The submodules of Keras whose classes are allowed. Others have functions that download or write files."""
-TRAINED_WITH = ("edgecls.train.balance", "edgecls.train.schedule")
+TRAINED_WITH = ("edgecls.train.balance", "edgecls.train.label_loss", "edgecls.train.schedule")
 """The modules with the classes that a training run of edgecls stores in its files."""
 
 

@@ -38,7 +38,7 @@ _PART = re.compile(r"\..+-(\d{8}T\d{6}\.\d{3}Z|\d{6,}\.\d{3}s)-.+\.part\.(mp4|mk
 SIDECAR_BYTES = 4096
 EVENT_TIME_STEP_S = 0.001
 """The times of events are rounded to milliseconds."""
-SEEN: tuple[Kind, ...] = ("state", "object", "presence", "crossing", "left", "removed", "health")
+SEEN: tuple[Kind, ...] = ("state", "label", "object", "presence", "crossing", "left", "removed", "health")
 """The kinds of events that pictures can show: all except counts."""
 
 

@@ -216,7 +216,7 @@ def _box_of(event: Event, result: Result) -> Box | None:
         return scaled(event.view.box, event.view.size_hw, result.frame.size_hw)
     found = [d for d in result.detections if d.region == event.region]
     if len(found) > 1:
-        found = [d for d in found if d.prediction.label == event.label]
+        found = [d for d in found if event.label in d.prediction.names]
     return found[0].box if len(found) == 1 else None
 
 
