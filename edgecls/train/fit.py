@@ -21,6 +21,7 @@ from edgecls.train.divergence import guard
 from edgecls.train.gap import Gap
 from edgecls.train.heads import head_of
 from edgecls.train.model import architecture, build
+from edgecls.train.pretrained import check_settings
 from edgecls.train.progress import Watcher
 from edgecls.train.report import write_report
 from edgecls.train.schedule import head_epochs, learning_rate, stages
@@ -94,7 +95,7 @@ def fit(
     """
     watcher = watcher or Watcher()
     out = Path(out)
-    architecture(config.arch)
+    check_settings(config, architecture(config.arch).pretrained)
     with folder.prepared(out, config, resume=resume):
         budget = MemoryBudget(folder=str(out)) if memory_bytes is None else MemoryBudget(memory_bytes, str(out))
         return _fit(config, out, resume, watcher, budget)

@@ -71,7 +71,8 @@ def test_every_option_reaches_the_settings(call, shapes, tmp_path):
     assert tomllib.loads((tmp_path / "run" / "config.toml").read_text()) == {
         "data": {"path": str(shapes), "labels": str(tmp_path / "labels.txt"), "group": "(.*)", "roi": False,
                  "strict": True, "val_fraction": 0.3, "seed": 3},
-        "arch": "classic", "about": "drawn; free", "seed": 3, "epochs": 1, "batch": 8, "optimizer": "sgd", "schedule": "cosine",
+        "arch": "classic", "weights": "", "about": "drawn; free", "seed": 3,
+        "epochs": 1, "batch": 8, "optimizer": "sgd", "schedule": "cosine",
         "rate": 0.02, "weight_decay": 0.001, "dropout": 0.1, "average": True, "keep": "last",
         "best_by": "worst-recall", "patience": 4, "balance": "focal",
         "input": {"width": 24, "height": 16, "color": "rgb", "fit": "letterbox", "interpolation": "area"},
@@ -83,6 +84,15 @@ def test_every_option_reaches_the_settings(call, shapes, tmp_path):
         "stranger_kinds": ["part", "letters"], "stranger_pictures": str(shapes), "teachers": [], "teacher_weight": 0.4,
     }  # fmt: skip
     assert json.loads((tmp_path / "run" / "card.json").read_text())["labels"] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(("option", "value"), [("--weights", "net.keras"), ("--head-epochs", 2)])
+def test_a_network_from_scratch_takes_no_weights(call, shapes, tmp_path, option, value):
+    """The message names the option, and the networks that it is for; no folder is left behind."""
+    done = call("train", shapes, "--out", tmp_path / "run", option, value)
+    assert done.exit_code == 1
+    assert f"error: arch classic: is trained from scratch; omit {option}, or choose efficientnet-lite0" in done.output
+    assert not (tmp_path / "run").exists()
 
 
 def test_no_augment_switches_all_kinds_off_and_one_may_stay(call, shapes, tmp_path):
