@@ -70,7 +70,7 @@ def test_every_option_reaches_the_settings(call, shapes, tmp_path):
     assert done.exit_code == 0, done.output
     assert tomllib.loads((tmp_path / "run" / "config.toml").read_text()) == {
         "data": {"path": str(shapes), "labels": str(tmp_path / "labels.txt"), "group": "(.*)", "roi": False,
-                 "strict": True, "val_fraction": 0.3, "seed": 3},
+                 "strict": True, "multi_label": False, "val_fraction": 0.3, "seed": 3},
         "arch": "classic", "weights": "", "about": "drawn; free", "seed": 3,
         "epochs": 1, "batch": 8, "optimizer": "sgd", "schedule": "cosine",
         "rate": 0.02, "weight_decay": 0.001, "dropout": 0.1, "average": True, "keep": "last",
