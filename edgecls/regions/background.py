@@ -77,6 +77,8 @@ BLANK = 2.0
 """A frame whose levels have at most this standard deviation shows nothing."""
 FEWEST_PIXELS = 8
 """Fewer pixels than this are no evidence."""
+LATE_SHARE = 0.1
+"""If the first samples are left out for more than this share of the time, it begins anew after them."""
 UNLIKE, UNLIKE_BY = 2.5, 3.0
 """A frame that is this many times, and by this many levels, farther from the median than the others is left out."""
 _SQUARE = np.ones((3, 3), np.uint8)
@@ -102,6 +104,7 @@ class Background:
         """
         self._warm_up_s, self._absorb_s = warm_up_s, absorb_s
         self._samples: list[Picture] = []
+        self._sample_times: list[float] = []
         self._began_s = self._sampled_s = self._updated_s = 0.0
         self._share = self._clipped = 0.0
         self.learned = 0
@@ -206,15 +209,22 @@ class Background:
             return
         if not self._samples:
             self._began_s = time_s
+            self._sample_times = []
         if len(self._samples) < FEWEST_SAMPLES or time_s - self._sampled_s >= enough_s / SAMPLES:
             self._samples.append(picture)
             self._sampled_s = time_s
+            self._sample_times.append(time_s)
         if time_s - self._began_s >= enough_s and len(self._samples) >= FEWEST_SAMPLES:
-            self._learn(time_s, enough_s)
+            is_alike = _alike(np.stack(self._samples))
+            first = int(np.argmax(is_alike))
+            if self._sample_times[first] - self._began_s > LATE_SHARE * enough_s:  # another view came first
+                self._samples, self._sample_times = self._samples[first:], self._sample_times[first:]
+                self._began_s = self._sample_times[0]
+                return
+            self._learn(np.stack(self._samples)[is_alike], time_s, enough_s)
 
-    def _learn(self, time_s: float, seen_s: float) -> None:
-        """Make a background of the samples, as if the last one had just been shown."""
-        samples = _alike(np.stack(self._samples))
+    def _learn(self, samples: NDArray[np.uint8], time_s: float, seen_s: float) -> None:
+        """Make a background of samples, as if the last one had just been shown."""
         middle = np.median(samples, axis=0).astype(np.uint8)
         samples = np.stack([as_exposed(sample, middle) for sample in samples])
         self.picture = np.median(samples, axis=0).astype(np.uint8)
@@ -280,11 +290,11 @@ class Background:
         return unchanged_s > seen_s and (seen_s < SETTLED_S or now <= MORE * before + BY)
 
 
-def _alike(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Leave out samples unlike the others: black, white or flashed frames."""
+def _alike(samples: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which samples are like the others: not black, white, flashed or of another view."""
     middle = np.median(samples, axis=0)
     off = np.array([np.abs(sample - middle).mean() for sample in samples])
-    return samples[off <= max(UNLIKE * float(np.median(off)), float(np.median(off)) + UNLIKE_BY)]
+    return off <= max(UNLIKE * float(np.median(off)), float(np.median(off)) + UNLIKE_BY)
 
 
 def _clipped(picture: Picture) -> float:

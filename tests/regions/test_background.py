@@ -208,3 +208,12 @@ def test_any_frames_in_any_order_have_an_answer(size_hw):
                 assert set(np.unique(found).tolist()) <= {0, 255}
                 background.update(found, found, time_s)
     assert np.isfinite(background.picture).all()
+
+
+def test_a_clip_that_begins_with_another_view_is_learned_from_where_its_own_begins():
+    """Half a second of it, then the warm-up as usual."""
+    background = Background(warm_up_s=2.0, absorb_s=60.0)
+    pictures = [picture.astype(np.uint8) for picture in [OTHER] * 5 + [GROUND] * 30]
+    seen = [background.foreground(picture, i / 10) is not None for i, picture in enumerate(pictures)]
+    assert seen.index(True) == pytest.approx(26, abs=1)
+    assert np.abs(background.picture.astype(int) - GROUND).mean() < 3
