@@ -144,7 +144,8 @@ def _white_on(device: str) -> float:
     opened = providers.open_session(_SMALLEST_MODEL, "the smallest model", device)
     white, memory = np.full((1, 2, 2, 1), 255, np.uint8), providers.PROVIDERS[device].memory
     if memory:
-        return float(Binding(opened.session, memory, largest=1).run(white)[0, 0])
+        output = opened.session.get_outputs()[0].name
+        return float(Binding(opened.session, memory, [output], largest=1).run(white)[0][0, 0])
     return float(opened.session.run(None, {"image": white})[0][0, 0])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgecls import metrics
 from edgecls.dataset import Dataset, Item, Pictures, decode, decode_below, in_two_classes, scan
+from edgecls.dataset.answering import answers
 from edgecls.dataset.matching import match_labels
 from edgecls.errors import DataError
 from edgecls.label_report import LabelReport
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecls.log import Say
+    from edgecls.model.answers import Answers
     from edgecls.model.classifier import Classifier
+    from edgecls.model.novelty import NoveltyLimit
 
-BATCH = 64
 TIMED_RUNS = 200
 
 
@@ -42,7 +44,9 @@ class Report:
         ms: Median time of an inference of one picture in milliseconds.
         p99_ms: 99th percentile of the same.
         broken: One line for each picture that could not be read.
-        confidence: Decides which pictures are unknown.
+        confidence: Decides by the scores which pictures are unknown.
+        novelty: How far each picture lies from the known ones, (N,) float32; None if the model does not compute it.
+        novelty_limit: Decides by it which pictures are unknown; None if nothing does.
         items: The N pictures, which can be read again.
         notes: Lines about pictures that were read in an unexpected way.
     """
@@ -54,6 +58,8 @@ class Report:
     p99_ms: float
     broken: tuple[str, ...]
     confidence: Confidence = field(default_factory=Confidence)
+    novelty: NDArray[np.float32] | None = None
+    novelty_limit: NoveltyLimit | None = None
     items: tuple[Item, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -85,7 +91,15 @@ class Report:
     @property
     def known(self) -> NDArray[np.bool_]:
         """Whether each picture gets a label instead of "unknown", (N,)."""
-        return ~self.confidence.unknown(self.probabilities)
+        known = ~self.confidence.unknown(self.probabilities)
+        if self.novelty is None or self.novelty_limit is None:
+            return known
+        return known & ~self.novelty_limit.exceeded(self.novelty)
+
+    @property
+    def rejects(self) -> bool:
+        """Whether a picture can come out as unknown."""
+        return self.confidence.reject_below > 0 or self.novelty_limit is not None
 
     @property
     def coverage(self) -> float:
@@ -123,9 +137,10 @@ class Report:
         order = np.argsort(-self.scores[wrong], kind="stable")
         return [int(i) for i in wrong[order[:most]]]
 
-    def read_as(self, confidence: Confidence) -> Report:
-        """Return this report of an uncalibrated model with `confidence` applied."""
-        return replace(self, probabilities=confidence.calibrated(self.probabilities), confidence=confidence)
+    def read_as(self, confidence: Confidence, novelty_limit: NoveltyLimit | None = None) -> Report:
+        """Return this report of an uncalibrated model with `confidence` and `novelty_limit` applied."""
+        calibrated = confidence.calibrated(self.probabilities)
+        return replace(self, probabilities=calibrated, confidence=confidence, novelty_limit=novelty_limit)
 
     @property
     def pictures(self) -> int:
@@ -167,7 +182,7 @@ class Report:
             "macro_recall": round(self.macro_recall, 5),
             "worst_recall": round(self.worst_recall, 5),
             "calibration_error": round(self.calibration_error, 5),
-            **({"coverage": round(self.coverage, 5), "risk": round(self.risk, 5)} if self.confidence.reject_below else {}),
+            **({"coverage": round(self.coverage, 5), "risk": round(self.risk, 5)} if self.rejects else {}),
             "pictures": self.pictures,
         }
         return {name: value for name, value in found.items() if math.isfinite(value)}
@@ -179,9 +194,7 @@ AnyReport: TypeAlias = Report | LabelReport
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """The result of `evaluate_model`: the report on the labelled dataset, the loaded model, and the share (0..1) of outliers
-    that come out as unknown; None if there were no outliers.
-    """
+    """The result of `evaluate_model`: report, loaded model, and the share (0..1) of outliers that are unknown, if any."""
 
     classifier: Classifier
     dataset: Dataset
@@ -245,61 +258,47 @@ def evaluate(classifier: Classifier, dataset: Dataset, *, split: str | None = No
         raise DataError(f"{dataset.where}: has no pictures of the split {split!r}")
     class_ids = match_labels(dataset, classifier.card.labels)
     pictures = decode(items, classifier.card.input, strict=strict)
-    report = measure(classifier.probabilities, classifier.card.labels, pictures, class_ids)
-    return replace(report, confidence=classifier.card.confidence)  # type: ignore[arg-type]  # it goes with the report
+    report = measure(classifier.answers, classifier.card.labels, pictures, class_ids)
+    read = replace(report, confidence=classifier.card.confidence)  # type: ignore[arg-type]  # it goes with the report
+    return replace(read, novelty_limit=classifier.card.novelty) if isinstance(read, Report) else read
 
 
 def share_unknown(classifier: Classifier, folder: str | Path, *, strict: bool = False) -> float:
     """Return the share (0..1) of outliers, pictures below a folder that belong to no class, that come out as unknown."""
     pictures = decode_below(folder, classifier.card.input, strict=strict)
-    return float(classifier.card.confidence.unknown(answers(classifier.probabilities, pictures)).mean())
+    return float(classifier.card.unknown(answers(classifier.answers, pictures)).mean())
 
 
 def measure(
-    probabilities: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    run: Callable[[NDArray[np.uint8]], Answers | NDArray[np.float32]],
     labels: tuple[str, ...],
     pictures: Pictures,
     class_ids: Sequence[int],
 ) -> AnyReport:
-    """Evaluate any function that computes probabilities.
+    """Evaluate any function that computes answers.
 
     Args:
-        probabilities: (N, height, width, channels) uint8 -> (N, classes) float32.
+        run: (N, height, width, channels) uint8 -> answers, or only probabilities, (N, classes) float32.
         labels: The labels of the model.
         pictures: The decoded pictures.
         class_ids: The model's class for each class of the dataset.
     """
     truth = pictures.truth(class_ids, len(labels))
-    kind = Report if truth.ndim == 1 else LabelReport
-    found = answers(probabilities, pictures)
+    found = answers(run, pictures)
     times_ms = []
     for i in range(TIMED_RUNS):
         one = pictures.batch[i % len(pictures.batch)][None]
         began = time.perf_counter()
-        probabilities(one)
+        run(one)
         times_ms.append((time.perf_counter() - began) * 1e3)
-    return kind(
+    report = (Report if truth.ndim == 1 else LabelReport)(
         labels=labels,
         truth=truth,
-        probabilities=found,
+        probabilities=found.probabilities,
         ms=metrics.percentile(times_ms, 50),
         p99_ms=metrics.percentile(times_ms, 99),
         broken=pictures.broken,
         notes=pictures.notes,
         items=pictures.items,
     )
-
-
-def answers(
-    probabilities: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-    pictures: Pictures,
-    chosen: NDArray[np.int64] | None = None,
-) -> NDArray[np.float32]:
-    """Compute the probabilities of all pictures, or of those at the indices `chosen`, in batches that fit into memory.
-
-    Returns:
-        (N, classes) float32.
-    """
-    step = pictures.at_a_time(BATCH)
-    parts = (slice(i, i + step) for i in range(0, len(pictures.batch if chosen is None else chosen), step))
-    return np.concatenate([probabilities(pictures.batch[part if chosen is None else chosen[part]]) for part in parts])
+    return replace(report, novelty=found.novelty) if isinstance(report, Report) else report

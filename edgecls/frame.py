@@ -86,27 +86,10 @@ class Frame:
     """
 
     __slots__ = (
-        "_bgr",
-        "_luma",
-        "_make_bgr",
-        "_make_plane",
-        "_make_shrunk",
-        "_plane",
-        "at_s",
-        "camera",
-        "captured_at",
-        "file",
-        "foreground",
-        "index",
-        "left_out",
-        "limited",
-        "overviews",
-        "packets",
-        "single",
-        "size_hw",
-        "time_s",
-        "unwatched",
-    )
+        "_bgr", "_luma", "_make_bgr", "_make_plane", "_make_shrunk", "_plane", "at_s", "camera",
+        "captured_at", "file", "foreground", "index", "left_out", "limited", "overviews", "packets",
+        "single", "size_hw", "time_s", "unwatched",
+    )  # fmt: skip
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 NONE = "none"
 """The label of a picture that shows none of several labels."""
@@ -21,6 +22,9 @@ class Prediction:
         top: The best labels with their scores, in order. Of several labels, all that are not negligible.
         labels: All labels that the picture shows, with their scores, the best first, if the model gives several for a
             picture; None if it gives one.
+        novelty: How far the picture lies from the known ones; above the limit on the model's card, mostly 1, it is unknown.
+            None if the model does not compute it.
+        unknown_by: Why it is unknown: "score", as no label stands out, or "novelty"; "" if it is not.
     """
 
     label: str
@@ -28,6 +32,8 @@ class Prediction:
     class_id: int
     top: tuple[tuple[str, float], ...]
     labels: tuple[tuple[str, float], ...] | None = None
+    novelty: float | None = None
+    unknown_by: Literal["", "score", "novelty"] = ""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecls import Event
+    from edgecls.model.answers import Answers
 
 FPS = 25
 BLOCKED_S = 30.0
@@ -50,17 +51,17 @@ class Timed:
         self.spent_s = 0.0
         self._classifier = classifier
 
-    def probabilities(self, batch: NDArray) -> NDArray:
+    def answers(self, batch: NDArray) -> Answers:
         """Call the classifier and add its CPU time."""
         began = time.thread_time()
         try:
-            return self._classifier.probabilities(batch)
+            return self._classifier.answers(batch)
         finally:
             self.spent_s += time.thread_time() - began
 
-    def predictions(self, probabilities: NDArray) -> list[Prediction]:
+    def predictions(self, answers: Answers) -> list[Prediction]:
         """Call the classifier."""
-        return self._classifier.predictions(probabilities)
+        return self._classifier.predictions(answers)
 
 
 def event_cores(model: Path, clip: Path) -> float:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from edgecls.export.adopt import Adopted
+    from edgecls.export.known_model import WithKnown
 
 _DETECTORS = "Detectors"
 
@@ -38,6 +39,9 @@ def adopt(
     force: Annotated[bool, typer.Option("--force", help="Use the given options even if the check finds better ones.")] = False,
     scheme: Annotated[str, typer.Option(help="fp32, fp16, int8 or another scheme of edgecls export; auto: the fastest that passes.")] = "fp32",
     calibration: Annotated[str, typer.Option(metavar="DATA", help="Labelled pictures to calibrate int8 with.")] = "",
+    known: Annotated[str, typer.Option(metavar="DATA", help="Labelled pictures of its classes, to tell others by: see docs/export.md. FILE may be an edgecls model.")] = "",
+    group: Annotated[str, typer.Option(metavar="REGEX", help="With --known: its first group in a picture's path names pictures that belong together.")] = "",
+    reject: Annotated[float, typer.Option(min=0.1, max=99, metavar="PERCENT", help="With --known: share of known pictures that may be classified as unknown.")] = 2.0,
     max_drop: Annotated[float, typer.Option(min=0, metavar="POINTS", help="Accuracy in percentage points that the scheme may lose on the check pictures; without those, the percentage of calibration pictures that may change their label.")] = 0.5,
     about: Annotated[str, typer.Option(metavar="TEXT", help="Name and licence of the data, for the card.")] = "",
     detector: Annotated[bool, typer.Option("--detector", help="The file is a detector, which finds objects; see --classes and --kind.", rich_help_panel=_DETECTORS)] = False,
@@ -48,10 +52,11 @@ def adopt(
 ) -> None:  # fmt: skip
     """Turn a classifier or a detector from elsewhere into an edgecls model. Asks for the option if the file does not contain a value."""
     from edgecls.export.adopt.adopt_model import adopt_model
+    from edgecls.export.known_model import add_known, is_edgecls
 
     only_classifiers = {
         "labels": labels, "layout": layout, "output": output, "output-name": output_name, "check": check, "roi": roi,
-        "force": force, "scheme": scheme != "fp32", "calibration": calibration,
+        "force": force, "scheme": scheme != "fp32", "calibration": calibration, "known": known,
     }  # fmt: skip
     _refuse_options(
         {"classes": classes, "kind": kind, "overlap": overlap is not None} if not detector else only_classifiers, detector
@@ -70,6 +75,10 @@ def adopt(
             f"{found.same:.0%} of its best boxes are those of {file}")  # fmt: skip
         return
 
+    if known and is_edgecls(file):
+        _say_known(add_known(file, out, known, reject=reject / 100, group=group, roi=roi), as_json)
+        return
+
     tried: list[Any] = []
 
     def show(readings: Any) -> None:
@@ -83,12 +92,24 @@ def adopt(
         check=check, roi=roi, force=force, scheme=scheme, calibration=calibration, max_drop=max_drop, about=about, say=say,
         tried=show,
     )  # fmt: skip
+    if known:
+        made = dataclasses.replace(made, card=add_known(out, out, known, reject=reject / 100, group=group, roi=roi).card)
     if as_json:
         data(dumps(_record(made, tried)))
     measured = f"; accuracy {made.card.metrics['top1']:.2%} on {made.card.measured_on}" if made.card.metrics else ""
     kept = f", the same label on {made.agreement:.2%}" if made.card.scheme != "fp32" else ""
     say(f"{made.out}: written, {made.card.scheme}, {len(made.card.labels)} labels{measured}; in float its probabilities differ from "
         f"{file} by at most {made.largest_difference:.2g}{kept}")  # fmt: skip
+
+
+def _say_known(made: WithKnown, as_json: bool) -> None:
+    """Print what a model with a novelty keeps."""
+    if as_json:
+        data(dumps({"out": str(made.out), "pictures": made.pictures, **dataclasses.asdict(made.card)}))
+    kept = made.card.novelty.kept if made.card.novelty else 0.0
+    say(
+        f"{made.out}: written, {made.bytes:,} bytes; {kept:.1%} of {made.pictures} known pictures stay below the limit of novelty"
+    )
 
 
 def _refuse_options(others: Mapping[str, object], detector: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -26,6 +26,7 @@ def export(
     max_bytes: Annotated[int | None, typer.Option(min=1, metavar="N", help="Maximum size of the file in bytes.")] = None,
     max_us: Annotated[float | None, typer.Option(min=0, metavar="US", help="Maximum time per picture on this machine in microseconds, on one thread.")] = None,
     reject: Annotated[float, typer.Option(min=0, max=99, metavar="PERCENT", help="Share of known pictures that may be classified as unknown, so that foreign ones are; 0: never unknown.")] = 2.0,
+    novelty: Annotated[Literal["on", "off"], typer.Option(help="Whether the model also measures how far a picture lies from the known ones.")] = "on",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:  # fmt: skip
     """Export a trained model to one file and verify that it gives the same results."""
@@ -34,7 +35,7 @@ def export(
     try:
         report = export_model(
             run, out, scheme=scheme, target=target, calibration=calibration, test=test, max_drop=max_drop, max_bytes=max_bytes,
-            max_us=max_us, reject=reject / 100, say=say,
+            max_us=max_us, reject=reject / 100, novelty=novelty == "on", say=say,
         )  # fmt: skip
     except GateError as error:
         data(dumps({"out": None, "ladder": error.ladder.as_record()}) if as_json else _text(error.ladder))

@@ -71,6 +71,11 @@ def _show_classifier(model: str, card: ModelCard, size: int) -> None:
     data(f"labels    {', '.join(card.labels)}")
     data(f"measured  {', '.join(f'{k} {v:g}' for k, v in card.metrics.items()) or '-'} on {card.measured_on or '-'}")
     data(f"scores    {_scores(card.labels, card.confidence)}")
+    if card.novelty is not None:
+        limit = card.novelty
+        data(
+            f"novelty   {limit.method}; unknown if above {limit.limit:g}, where {limit.kept:.1%} of the known pictures are kept"
+        )
     data(f"about     {card.about or '-'}")
     data(f"dataset   {card.dataset or '-'}; {card.split or '-'}")
     data(f"made with {', '.join(f'{k} {v}' for k, v in card.made_with.items()) or '-'}")

@@ -41,6 +41,10 @@ def predict(
                     "score": round(prediction.score, 7),
                     "labels": [[label, round(s, 7)] for label, s in prediction.labels],
                 }
+            if prediction.novelty is not None:
+                record |= {"novelty": round(prediction.novelty, 4)}
+            if prediction.unknown_by:
+                record |= {"unknown_by": prediction.unknown_by}
             data(dumps(record))
         elif prediction.labels is not None:
             shown = ", ".join(f"{label} {score:.1%}" for label, score in prediction.labels) or prediction.label

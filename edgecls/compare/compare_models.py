@@ -141,7 +141,13 @@ def _same_pictures(reports: Sequence[Report]) -> tuple[list[Report], tuple[Item,
     items = tuple(item for item in reports[0].items if item in places[1])
     chosen = [[place[item] for item in items] for place in places]
     kept = [
-        replace(report, truth=report.truth[rows], probabilities=report.probabilities[rows], items=items)
+        replace(
+            report,
+            truth=report.truth[rows],
+            probabilities=report.probabilities[rows],
+            novelty=None if report.novelty is None else report.novelty[rows],
+            items=items,
+        )
         for report, rows in zip(reports, chosen, strict=True)
     ]
     return kept, items

@@ -29,13 +29,16 @@ from edgecls.files import whole_file
 from edgecls.files.advice import of_no_folder
 from edgecls.log import log_progress
 from edgecls.model import cpu
+from edgecls.model.answers import Answers
 from edgecls.model.classifier import INPUT_NAME
 from edgecls.model.ladder import REFERENCE, Ladder, Limits, choose
 from edgecls.report.ladder import drawing, put_into
 from edgecls.text.strict_json import dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from edgecls.evaluate import AnyReport
     from edgecls.export.inputs import Given
@@ -65,7 +68,7 @@ class ExportReport:
 def export_model(  # noqa: PLR0913 - each is an option of the command
     run: str | Path, out: str | Path, *, scheme: str = AUTO, target: str = DEFAULT, calibration: str | Path = "",
     test: str | Path = "", max_drop: float = 0.5, max_bytes: int | None = None, max_us: float | None = None,
-    reject: float = 0.02, say: Say = log_progress,
+    reject: float = 0.02, novelty: bool = True, say: Say = log_progress,
 ) -> ExportReport:  # fmt: skip
     """Export a training run to one .onnx file, after checking that the file still computes what the trained model does.
 
@@ -86,6 +89,7 @@ def export_model(  # noqa: PLR0913 - each is an option of the command
         max_bytes: Maximum size of the file in bytes; None: no limit.
         max_us: Maximum time per picture on one thread of this machine, in microseconds; None: no limit.
         reject: The share (0 to below 1) of known pictures that may be classified as unknown, so that foreign ones are.
+        novelty: Whether the graph also computes how far a picture lies from the training pictures, by which it is unknown too.
         say: Called with each line of progress and each warning. Default: the logger "edgecls".
 
     Returns:
@@ -111,7 +115,7 @@ def export_model(  # noqa: PLR0913 - each is an option of the command
     out = writable(Path(out))
     for source in (Path(run), Path(run) / "best.keras"):
         refuse_same(out, source)
-    given = gather(Path(run), out, calibration=calibration, test=test, reject=reject, target=target, say=say)
+    given = gather(Path(run), out, calibration=calibration, test=test, reject=reject, novelty=novelty, target=target, say=say)
     forms, left_out = search(scheme, allowed, given, max_drop=max_drop, say=say)
     measured, timed = rungs(forms, scheme, limits, given.held_out.batch), timed_here(target, here)
     ladder = Ladder(
@@ -136,7 +140,7 @@ def export_model(  # noqa: PLR0913 - each is an option of the command
         metrics={**card.metrics, "parity_largest_difference": round(parity.largest_difference, 6)},
         measured_on=ladder.tested_on or ladder.measured_on,
     )
-    content = stamp(chosen.model, card, golden_of(chosen, given, plainly(chosen.model.SerializeToString())))
+    content = stamp(chosen.model, card, golden_of(chosen, given, plain_answers(chosen.model.SerializeToString())))
     if max_bytes is not None and len(content) > max_bytes:  # the final card is longer than the one that was measured with
         raise GateError(f"{out}: {chosen.name} has {len(content):,} bytes with its card, at most {max_bytes:,}; nothing was "
                         "written. Increase `max_bytes`", ladder)  # fmt: skip
@@ -152,7 +156,7 @@ def _tested(ladder: Ladder, forms: Sequence[Form], chosen: Form, given: Given) -
     if given.tested is None:
         return ladder, chosen.report
     shown = {
-        form.name: measure(form.run, given.card.labels, given.tested.pictures, given.tested.class_ids)
+        form.name: measure(form.answers or form.run, given.card.labels, given.tested.pictures, given.tested.class_ids)
         for form in forms
         if form.name in (KERAS, "fp32", chosen.name)
     }
@@ -208,13 +212,19 @@ def _show(run: Path, ladder: Ladder, say: Say) -> None:
 
 
 def plainly(content: bytes) -> Probabilities:
+    """Return a function that computes the probabilities of a model file like `plain_answers`."""
+    answers = plain_answers(content)
+    return lambda batch: answers(batch).probabilities
+
+
+def plain_answers(content: bytes) -> Callable[[NDArray[np.uint8]], Answers]:
     """Return a function that runs a model file node by node, without the fused kernels of ONNX Runtime's optimizer."""
     ort = extras.load("onnxruntime", extra="export", purpose="Exporting")
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    return lambda batch: np.asarray(session.run(None, {INPUT_NAME: batch})[0])
+    return lambda batch: Answers(*(np.asarray(output) for output in session.run(None, {INPUT_NAME: batch})[:2]))
 
 
 def _check_numbers(reject: float, limits: Limits, target: str, here: Processor) -> None:

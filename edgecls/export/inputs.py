@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from edgecls.input_spec import InputSpec
 
 
+MOST_FITTED, FITTED_BYTES = 5000, 100_000_000
+"""The most training pictures to fit a novelty to, and their bytes."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tested:
     """Labelled test pictures, the model's class for each of their classes, and the fingerprint of their data."""
@@ -54,6 +59,7 @@ class Given:
         model: The keras.Model.
         card: Its card so far.
         train: Calibration pictures, (N, height, width, channels) uint8.
+        fitting: Training pictures to fit the novelty to; None to leave it out.
         held_out: The pictures that the choice is based on.
         reject: The share of them that may come out as unknown, 0..1.
         tested: Test pictures, if any.
@@ -63,29 +69,33 @@ class Given:
     model: Any
     card: ModelCard
     train: NDArray[np.uint8]
+    fitting: Pictures | None
     held_out: Pictures
     reject: float
     tested: Tested | None
 
 
 def gather(
-    run: Path, out: Path, *, calibration: str, test: str, reject: float, target: str, say: Callable[[str], None]
+    run: Path, out: Path, *, calibration: str, test: str, reject: float, novelty: bool, target: str, say: Callable[[str], None]
 ) -> Given:
-    """Load all inputs. `calibration` is the path of the run's pictures if they have moved; "" if not."""
+    """Load all inputs. `calibration` is the path of the run's pictures if they have moved; "" if not. With `novelty`, training
+    pictures are loaded to fit it to.
+    """
     keras_file, card, data = _read_run(run)
     check_backend()
     measuring = DataConfig(path=test, roi=data.roi, strict=data.strict, multi_label=data.multi_label)
     tested = tested_pictures(measuring, card.labels, card.input) if test else None
-    train, held_out = _pictures(card, replace(data, path=calibration or data.path), say)
+    fitting, held_out = _pictures(card, replace(data, path=calibration or data.path), say)
     if len(held_out.batch) < confidence.MIN_PICTURES_TO_FIT:
         say(
             f"warning: {len(held_out.batch)} held-out pictures are too few to calibrate the scores; they stay unchanged, and "
-            "no picture comes out as unknown"
+            "no picture comes out as unknown by its scores"
         )
+    train = fitting.batch[:CALIBRATION_PICTURES]
     model = _load_keras(keras_file, card)
     made_with = {**card.made_with, **_versions(), "calibration_pictures": str(len(train)), "target": target}
     card = replace(card.uncalibrated, made_with=made_with, measured_on=f"{len(held_out.batch)} held-out pictures")
-    return Given(out, model, card, train, held_out, reject, tested)
+    return Given(out, model, card, train, fitting if novelty and not card.multi_label else None, held_out, reject, tested)
 
 
 def _read_run(run: Path) -> tuple[Path, ModelCard, DataConfig]:
@@ -128,8 +138,8 @@ def _check_form(model: Any, card: ModelCard, file: Path) -> None:
         )
 
 
-def _pictures(card: ModelCard, data: DataConfig, say: Callable[[str], None]) -> tuple[NDArray[np.uint8], Pictures]:
-    """Return calibration pictures, (N, height, width, channels) uint8, and all held-out pictures.
+def _pictures(card: ModelCard, data: DataConfig, say: Callable[[str], None]) -> tuple[Pictures, Pictures]:
+    """Return a sample of the training pictures, of which the first are for calibration, and all held-out pictures.
 
     Raises:
         ExportError: The classes of the data are not those of the run.
@@ -144,14 +154,24 @@ def _pictures(card: ModelCard, data: DataConfig, say: Callable[[str], None]) -> 
     if fingerprint(dataset) != card.dataset:
         say(f"warning: {data.path} is not what the run was trained on ({fingerprint(dataset)}, the card says {card.dataset})")
     parts = data.split(dataset)
-    train = calibration_pictures(parts.train, card.input, data.seed)
-    return train, decode(parts.val, card.input, strict=data.strict)
+    fitting = sample(parts.train, card.input, data.seed, most=fitting_count(card.input))
+    return fitting, decode(parts.val, card.input, strict=data.strict)
 
 
 def calibration_pictures(items: Sequence[Item], spec: InputSpec, seed: int) -> NDArray[np.uint8]:
     """Return a random sample of `items` to calibrate the ranges of activations with, (N, height, width, channels) uint8."""
-    chosen = np.random.default_rng(seed).permutation(len(items))[:CALIBRATION_PICTURES]
-    return decode([items[i] for i in chosen.tolist()], spec).batch[:]
+    return sample(items, spec, seed, most=CALIBRATION_PICTURES).batch[:]
+
+
+def sample(items: Sequence[Item], spec: InputSpec, seed: int, *, most: int) -> Pictures:
+    """Return at most `most` random items, decoded; the first of a larger sample are those of a smaller one."""
+    chosen = np.random.default_rng(seed).permutation(len(items))[:most]
+    return decode([items[i] for i in chosen.tolist()], spec)
+
+
+def fitting_count(spec: InputSpec) -> int:
+    """Return how many training pictures to fit a novelty to: MOST_FITTED, or fewer large ones."""
+    return max(CALIBRATION_PICTURES, min(MOST_FITTED, FITTED_BYTES // math.prod(spec.shape)))
 
 
 def tested_pictures(data: DataConfig, labels: Sequence[str], spec: InputSpec) -> Tested:

@@ -10,8 +10,9 @@ import numpy as np
 
 from edgecls import metrics
 from edgecls.errors import ExportError, ModelError
-from edgecls.evaluate import AnyReport, measure
+from edgecls.evaluate import AnyReport, Report, measure
 from edgecls.export.convert import stamp, to_onnx
+from edgecls.export.known import KnownPictures, with_novelty
 from edgecls.export.parity import check_float, compare
 from edgecls.export.quantize import SCHEMES
 from edgecls.export.quantize.targets import AUTO, FLOATS
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from edgecls.export.inputs import Given
     from edgecls.export.quantize.targets import Target
     from edgecls.frame import Batch
+    from edgecls.model.answers import Answers
     from edgecls.model.card import ModelCard
     from edgecls.model.confidence import Confidence
     from edgecls.model.golden import Golden
+    from edgecls.model.novelty import NoveltyLimit
     from edgecls.model.several_labels import SeveralLabels
 
     Probabilities = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -55,6 +58,8 @@ class Form:
         confidence: The calibration fitted to it.
         bytes: The size of the file; for Keras, of the float32 weights.
         model: The ONNX model; None for Keras.
+        novelty: What the card says of the novelty that the model computes; None if it does not.
+        answers: Computes uncalibrated answers of a uint8 batch; None for Keras.
     """
 
     name: str
@@ -63,6 +68,8 @@ class Form:
     confidence: Confidence | SeveralLabels
     bytes: int
     model: Any = None  # onnx.ModelProto
+    novelty: NoveltyLimit | None = None
+    answers: Callable[[NDArray[np.uint8]], Answers] | None = None
 
     @property
     def read(self) -> AnyReport:
@@ -84,7 +91,7 @@ def search(
         ExportError: The fp32 model does not compute the same as Keras.
     """
     graph = to_onnx(given.model, given.card.input)
-    keras = _form(KERAS, lambda batch: np.asarray(given.model.predict_on_batch(batch)), given)
+    keras = _form(KERAS, lambda batch: np.asarray(given.model.predict_on_batch(batch)), given, given.reject)
     fp32 = made("fp32", graph, given)
     check_float(compare(keras.report, fp32.report), str(given.out))
     forms, left_out = [keras, fp32], []
@@ -109,15 +116,19 @@ def search(
 
 def made(scheme: str, graph: onnx.ModelProto, given: Given) -> Form:
     """Build one variant from the float graph and evaluate it. Raises ExportError or ModelError if it cannot be built or run."""
-    model = SCHEMES[scheme](graph, given.train)
-    content = stamp(model, replace(given.card, scheme=scheme))
-    run = Classifier.from_bytes(content, f"{given.out} ({scheme})", device="cpu", threads=1).probabilities
-    form = _form(scheme, run, given, model)
-    whole = stamp(model, card_of(form, given, form.report), golden_of(form, given, run))
+    model, novelty, reject = SCHEMES[scheme](graph, given.train), None, given.reject
+    if given.fitting is not None:
+        fitted = with_novelty(model, KnownPictures(given.fitting, given.held_out, given.reject))
+        model, novelty, reject = fitted or (model, None, given.reject)
+    content = stamp(model, replace(given.card, scheme=scheme, novelty=novelty))
+    classifier = Classifier.from_bytes(content, f"{given.out} ({scheme})", device="cpu", threads=1)
+    form = _form(scheme, classifier.answers, given, reject)
+    form = replace(form, run=classifier.probabilities, model=model, novelty=novelty, answers=classifier.answers)
+    whole = stamp(model, card_of(form, given, form.report), golden_of(form, given, classifier.answers))
     return replace(form, bytes=len(whole))
 
 
-def _form(name: str, run: Probabilities, given: Given, model: onnx.ModelProto | None = None) -> Form:
+def _form(name: str, run: Callable[[NDArray[np.uint8]], Any], given: Given, reject: float) -> Form:
     """Evaluate a variant and fit its calibration. Raises ExportError if a probability is not finite."""
     report = measure(run, given.card.labels, given.held_out, range(len(given.card.labels)))
     broken = int((~np.isfinite(report.probabilities)).any(axis=1).sum())
@@ -126,18 +137,20 @@ def _form(name: str, run: Probabilities, given: Given, model: onnx.ModelProto | 
             f"{given.out}: as {name} the network gives no numbers (NaN or infinite) for {broken} of "
             f"{len(report.probabilities)} held-out pictures; train again"
         )
-    return Form(name, run, report, report.fitted(given.reject), 4 * given.model.count_params(), model)
+    return Form(name, run, report, report.fitted(reject), 4 * given.model.count_params())
 
 
 def card_of(form: Form, given: Given, report: AnyReport) -> ModelCard:
     """Return the card of a variant with the metrics of a report, after calibration."""
     read = report.read_as(form.confidence)  # type: ignore[arg-type]
-    return replace(given.card.read_as(form.confidence), scheme=form.name, metrics=read.as_metrics())
+    read = replace(read, novelty_limit=form.novelty) if isinstance(read, Report) else read
+    return replace(given.card.read_as(form.confidence), scheme=form.name, novelty=form.novelty, metrics=read.as_metrics())
 
 
-def golden_of(form: Form, given: Given, other: Probabilities) -> Golden:
+def golden_of(form: Form, given: Given, other: Callable[[NDArray[np.uint8]], Answers]) -> Golden:
     """Return the golden pictures of a variant; `other` is another correct computation of it."""
-    return golden.make(given.held_out.batch, given.held_out.class_ids, form.run, other, scheme=form.name)
+    run = form.answers or form.run
+    return golden.make(given.held_out.batch, given.held_out.class_ids, run, other, scheme=form.name)
 
 
 def rungs(forms: Sequence[Form], scheme: str, limits: Limits, pictures: Batch) -> tuple[Rung, ...]:

@@ -11,6 +11,8 @@ from edgecls.model.classifier import OUTPUT_NAME
 from edgecls.model.novelty import NOVELTY_NAME, SUM_EPSILON
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import onnx
     from numpy.typing import NDArray
 
@@ -30,7 +32,7 @@ _PASSED = (
     "QuantizeLinear",
 )
 """Operators between the last layer and the output."""
-_AXES_AS_INPUT = {"ReduceSum": 13, "ReduceMin": 18}
+_AXES_AS_INPUT = {"ReduceSum": 13, "ReduceMin": 18, "ReduceMean": 18}
 """The opset since which the axes are an input instead of an attribute."""
 
 
@@ -45,15 +47,13 @@ def add_novelty(model: onnx.ModelProto, embedding: str, novelty: Novelty) -> onn
     onnx = extras.load("onnx", extra="export", purpose="Exporting")
     made = type(model)()
     made.CopyFrom(model)
-    opset = next(entry.version for entry in made.opset_import if entry.domain in ("", "ai.onnx"))
-    adding = _Adding(onnx, made.graph, opset)
-    features = adding.node("Cast", [embedding], to=onnx.TensorProto.FLOAT)
-    positive = adding.node("Relu", [features])
-    total = adding.node("Add", [adding.reduced("ReduceSum", positive), adding.constant(np.float32(SUM_EPSILON))])
+    adding = Adding(made, NOVELTY_NAME)
+    positive = adding.node("Relu", [adding.cast_to_float(embedding)])
+    total = adding.node("Add", [adding.reduced("ReduceSum", positive, keep=True), adding.constant(np.float32(SUM_EPSILON))])
     unit = adding.node("Sqrt", [adding.node("Div", [positive, total])])
     slopes, directions = adding.in_float16(novelty.slopes), adding.in_float16(novelty.directions)
     nearest = adding.node("Gemm", [unit, slopes, adding.constant(novelty.offsets)], transB=1)
-    distance = adding.reduced("ReduceMin", nearest)
+    distance = adding.reduced("ReduceMin", nearest, keep=True)
     if len(novelty.directions):
         along = adding.node("Gemm", [unit, directions], transB=1)
         squares = adding.node("Gemm", [adding.node("Mul", [along, along]), adding.constant(novelty.weights[:, None])])
@@ -85,35 +85,43 @@ def _is_constant(node: Any, makers: dict[str, Any], constants: set[str]) -> bool
     return all(name in constants or _is_constant(makers.get(name), makers, constants) for name in node.input if name)
 
 
-class _Adding:
-    """Appends nodes and constants to a graph."""
+class Adding:
+    """Appends nodes and constants to a graph, whose names begin with `prefix`."""
 
-    def __init__(self, onnx: Any, graph: Any, opset: int) -> None:
-        self._onnx = onnx
-        self._graph = graph
-        self._opset = opset
+    def __init__(self, model: onnx.ModelProto, prefix: str) -> None:
+        """Append to this model."""
+        self._onnx = extras.load("onnx", extra="export", purpose="Exporting")
+        self._graph = model.graph
+        self._opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+        self._prefix = prefix
         self._count = 0
 
-    def node(self, operator: str, inputs: list[str], *, output: str = "", **attributes: Any) -> str:
+    def node(self, operator: str, inputs: Sequence[str], *, output: str = "", **attributes: Any) -> str:
+        """Append a node. Returns the name of its output, which is new if none is given."""
         output = output or self._name()
-        self._graph.node.append(self._onnx.helper.make_node(operator, inputs, [output], name=output, **attributes))
+        self._graph.node.append(self._onnx.helper.make_node(operator, list(inputs), [output], name=output, **attributes))
         return output
 
     def constant(self, values: NDArray[Any] | np.generic) -> str:
+        """Append a constant. Returns its name."""
         name = self._name()
         self._graph.initializer.append(self._onnx.numpy_helper.from_array(np.asarray(values), name))
         return name
 
     def in_float16(self, values: NDArray[np.float32]) -> str:
-        """Add a constant of half the bytes. ONNX Runtime converts it to float32 once, when it loads the model."""
-        return self.node("Cast", [self.constant(values.astype(np.float16))], to=self._onnx.TensorProto.FLOAT)
+        """Append a float32 constant in half the bytes. ONNX Runtime converts it once, when it loads the model."""
+        return self.cast_to_float(self.constant(values.astype(np.float16)))
 
-    def reduced(self, operator: str, name: str) -> str:
-        """Reduce (N, D) to (N, 1)."""
+    def cast_to_float(self, name: str) -> str:
+        """Convert to float32, which costs nothing if it is."""
+        return self.node("Cast", [name], to=self._onnx.TensorProto.FLOAT)
+
+    def reduced(self, operator: str, name: str, *, axes: Sequence[int] = (1,), keep: bool = False) -> str:
+        """Reduce axes to one number, and leave them out unless `keep`."""
         if self._opset >= _AXES_AS_INPUT[operator]:
-            return self.node(operator, [name, self.constant(np.array([1], np.int64))], keepdims=1)
-        return self.node(operator, [name], keepdims=1, axes=[1])
+            return self.node(operator, [name, self.constant(np.array(axes, np.int64))], keepdims=int(keep))
+        return self.node(operator, [name], keepdims=int(keep), axes=list(axes))
 
     def _name(self) -> str:
         self._count += 1
-        return f"{NOVELTY_NAME}/{self._count}"
+        return f"{self._prefix}/{self._count}"

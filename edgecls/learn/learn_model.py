@@ -14,13 +14,14 @@ from edgecls._version import __version__
 from edgecls.dataset import DataConfig, Dataset, decode, fingerprint
 from edgecls.errors import ConfigError, ExportError
 from edgecls.evaluate import Report
-from edgecls.export.build import plainly, refuse_same, writable
+from edgecls.export.build import plain_answers, refuse_same, writable
 from edgecls.export.convert import stamp
+from edgecls.export.novelty import add_novelty
 from edgecls.files import whole_file
 from edgecls.input_spec import Fit, InputSpec
 from edgecls.learn.accuracy import Accuracy, accuracy
 from edgecls.learn.advice import advice
-from edgecls.learn.backbone import DEFAULT, Backbone, open_backbone
+from edgecls.learn.backbone import DEFAULT, EMBEDDING, Backbone, open_backbone
 from edgecls.learn.cross_validation import Scored, cross_validated
 from edgecls.learn.curve import Curve, curve
 from edgecls.learn.head import MEANS, Head
@@ -30,6 +31,7 @@ from edgecls.log import log_progress
 from edgecls.model import confidence, golden
 from edgecls.model.card import ModelCard
 from edgecls.model.classifier import Classifier
+from edgecls.model.novelty import NoveltyLimit, fit_novelty
 from edgecls.settings import build
 from edgecls.text.words import counted
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecls.log import Say
+    from edgecls.model.novelty import Novelty
 
 LARGEST_DIFFERENCE = 2e-3
 """Between a probability of the file and of the head in numpy, which round differently."""
@@ -122,7 +125,8 @@ def learn_model(  # noqa: PLR0913 - each is an option of the command
     head = known.views.fit(np.arange(len(known.items)), scored.strength)
     found = accuracy(scored, known.group_of, dataset.labels)
     ahead = curve(known.views, scored, known.group_of, seed=seed)
-    report = _report(dataset, known, scored, reject)
+    novelty = _novelty(known, reject, seed)
+    report = _report(dataset, known, scored, 0.0 if novelty else reject)
     card = ModelCard(
         labels=dataset.labels,
         input=spec,
@@ -131,11 +135,13 @@ def learn_model(  # noqa: PLR0913 - each is an option of the command
         dataset=fingerprint(dataset),
         split=f"none: cross-validation in {found.folds} folds by group ({dataset.group_rule}), seed {seed}",
         confidence=report.confidence,
+        novelty=NoveltyLimit(kept=round(1 - reject, 4)) if novelty else None,
         metrics=_metrics(report, found),
         measured_on=f"cross-validation of {counted(found.overall.scored, 'picture')} in {counted(found.groups, 'group')}",
         made_with=_made_with(network, head, known, seed),
     )
-    content = _whole(with_head(network, head), card, known, head, str(out))
+    model = with_head(network, head)
+    content = _whole(add_novelty(model, EMBEDDING, novelty) if novelty else model, card, known, head, str(out))
     with whole_file(out) as beside:
         beside.write_bytes(content)
     return Learned(out, card, found, ahead, advice(found, ahead, scored, known.group_of), report, known.computed)
@@ -147,6 +153,14 @@ def _data_config(data: str | Path | DataConfig | Mapping[str, Any]) -> DataConfi
     table = dict(data) if isinstance(data, Mapping) else {"path": str(data)}
     config: DataConfig = build(DataConfig, table, "data")
     return config
+
+
+def _novelty(known: Known, reject: float, seed: int) -> Novelty | None:
+    """Fit the novelty of embeddings, so that pictures of no class are unknown; None if `reject` is 0 or there is one group."""
+    if reject == 0 or len(known.groups) < 2:
+        return None
+    shares = np.square(known.views.embeddings[:, 0])  # the embeddings before their square roots, up to a factor
+    return fit_novelty(shares, known.views.class_ids, known.group_of, np.random.default_rng(seed), kept=1 - reject)
 
 
 def _report(dataset: Dataset, known: Known, scored: Scored, reject: float) -> Report:
@@ -198,15 +212,16 @@ def _whole(model: onnx.ModelProto, card: ModelCard, known: Known, head: Head, wh
     firsts = np.unique(known.views.class_ids, return_index=True)[1][:MOST_COMPARED]
     pictures = decode([known.items[i] for i in firsts.tolist()], card.input)
     plain = replace(card, confidence=confidence.Confidence())
-    run = Classifier.from_bytes(stamp(model, plain), where, device="cpu", threads=1).probabilities
+    loaded = Classifier.from_bytes(stamp(model, plain), where, device="cpu", threads=1)
     expected: NDArray[np.float32] = head.probabilities(known.views.embeddings[firsts, 0])
-    difference = float(np.abs(run(pictures.batch[:]) - expected).max())
+    difference = float(np.abs(loaded.probabilities(pictures.batch[:]) - expected).max())
     if not difference <= LARGEST_DIFFERENCE:
         raise ExportError(
             f"{where}: the file computes something else than the head (a probability differs by {difference:.2g}, at most "
             f"{LARGEST_DIFFERENCE:g}); nothing was written. Empty the cache of embeddings and learn again"
         )
-    kept = golden.make(pictures.batch, pictures.class_ids, run, plainly(model.SerializeToString()), scheme=card.scheme)
+    again = plain_answers(model.SerializeToString())
+    kept = golden.make(pictures.batch, pictures.class_ids, loaded.answers, again, scheme=card.scheme)
     content = stamp(model, card, kept)
     Classifier.from_bytes(content, where, device="cpu", threads=1)  # as every user of the file will
     return content

@@ -14,12 +14,17 @@ from edgecls.errors import ModelError
 from edgecls.input_spec import InputSpec
 from edgecls.model.card_fields import building_card, is_printable_line, known, read_fields
 from edgecls.model.confidence import Confidence
+from edgecls.model.novelty import NoveltyLimit
 from edgecls.model.several_labels import SeveralLabels
 from edgecls.text.strict_json import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edgecls.model.answers import Answers
     from edgecls.model.card_fields import Kinds
 
 MAX_NUMBER = 1e30
@@ -50,6 +55,7 @@ class ModelCard:
         outputs: "softmax": probabilities of classes, of which a picture has one; "sigmoid": a probability for each label, of
             which a picture may have several, or none.
         confidence: How the outputs are read: calibration and thresholds. Its type goes with `outputs`.
+        novelty: From which novelty on a picture is unknown; None if the graph does not compute it.
         metrics: The results of evaluating this very file, by name.
         measured_on: The pictures behind `metrics`, in words.
         made_with: Versions and settings, by name.
@@ -68,6 +74,7 @@ class ModelCard:
     split: str = ""
     outputs: Outputs = "softmax"
     confidence: Confidence | SeveralLabels = field(default_factory=Confidence)
+    novelty: NoveltyLimit | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     measured_on: str = ""
     made_with: Mapping[str, str] = field(default_factory=dict)
@@ -75,7 +82,7 @@ class ModelCard:
 
     def __post_init__(self) -> None:
         """Check that labels are distinct and printable. Raises ModelError."""
-        if len(self.labels) < 2:
+        if len(self.labels) < (2 if self.novelty is None else 1):
             raise ModelError(f"a classifier needs at least 2 labels, the card has {len(self.labels)}")
         if len(set(self.labels)) != len(self.labels):
             twice = sorted({label for label in self.labels if self.labels.count(label) > 1})
@@ -105,6 +112,11 @@ class ModelCard:
         version = max(self.version, SEVERAL_LABELS_VERSION) if outputs == "sigmoid" else self.version
         return dataclasses.replace(self, outputs=outputs, confidence=confidence, version=version)
 
+    def unknown(self, answers: Answers) -> NDArray[np.bool_]:
+        """Return whether each picture is of no class, (N,), given calibrated answers: no label stands out, or it is too new."""
+        unsure = self.confidence.unknown(answers.probabilities)
+        return unsure if answers.novelty is None or self.novelty is None else unsure | self.novelty.exceeded(answers.novelty)
+
     def to_json(self, *, indent: int | None = None) -> str:
         """Return the card as JSON with sorted keys."""
         return dumps(dataclasses.asdict(self), sort_keys=True, indent=indent)
@@ -129,6 +141,7 @@ class ModelCard:
                     "labels": tuple(fields["labels"]),
                     "input": InputSpec(**known(InputSpec, fields["input"])),
                     "confidence": read_as(**_tuples(known(read_as, fields.get("confidence", {})))),
+                    "novelty": NoveltyLimit(**known(NoveltyLimit, novelty)) if (novelty := fields.get("novelty")) else None,
                 }
             )
 
@@ -155,6 +168,9 @@ _KINDS: Kinds = {
     "made_with": ("a table of texts", lambda v: type(v) is dict and all(type(text) is str for text in v.values())),
     "input": ("a table", lambda v: type(v) is dict),
     "confidence": ("a table", lambda v: type(v) is dict),
+    "novelty": ("a table or null", lambda v: v is None or type(v) is dict),
+    "novelty.method": ("a text", lambda v: type(v) is str),
+    **dict.fromkeys(("novelty.limit", "novelty.kept"), ("a number", _is_number)),
     "input.height": ("a whole number", lambda v: type(v) is int),
     "input.width": ("a whole number", lambda v: type(v) is int),
     **dict.fromkeys(("input.color", "input.fit", "input.interpolation"), ("a text", lambda v: type(v) is str)),

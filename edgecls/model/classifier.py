@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import threading
 import warnings
-from typing import TYPE_CHECKING, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgecls import image
 from edgecls.errors import ModelError
 from edgecls.model import providers, vet
+from edgecls.model.answers import Answers, as_answers
 from edgecls.model.card import DETECTOR_KEY, METADATA_KEY, ModelCard
+from edgecls.model.confidence import UNKNOWN, UNKNOWN_ID
 from edgecls.model.device_buffers import Binding
 from edgecls.model.golden import GOLDEN_KEY, Golden, OnMismatch, check_choice
+from edgecls.model.novelty import NOVELTY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +55,9 @@ class Classifier:
         self._session = opened.session
         provider = providers.PROVIDERS[opened.device]
         largest = providers.LARGEST_BOUND_BATCH
-        self._binding = Binding(opened.session, provider.memory, largest=largest) if provider.memory else None
+        self._outputs = [OUTPUT_NAME] if card.novelty is None else [OUTPUT_NAME, NOVELTY_NAME]
+        memory = provider.memory
+        self._binding = Binding(opened.session, memory, self._outputs, largest=largest) if memory else None
         self._lock = threading.Lock() if provider.serial else contextlib.nullcontext()
 
     @classmethod
@@ -114,7 +120,7 @@ class Classifier:
         """Classify several pictures in one run of the model; their sizes may differ. See `classify`."""
         if not pictures:
             return []
-        return self.predictions(self.probabilities(np.stack([image.fit(p, self.card.input) for p in pictures])))
+        return self.predictions(self.answers(np.stack([image.fit(p, self.card.input) for p in pictures])))
 
     def probabilities(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the model on prepared pictures.
@@ -125,44 +131,65 @@ class Classifier:
         Returns:
             Calibrated probabilities, (N, labels) float32.
         """
-        return self.card.confidence.calibrated(self._run(batch))
+        return self.answers(batch).probabilities
 
-    def predictions(self, probabilities: NDArray[np.float32]) -> list[Prediction]:
-        """Turn probabilities into predictions with the best labels; ties keep the order of the labels.
+    def answers(self, batch: NDArray[np.uint8]) -> Answers:
+        """Run the model on prepared pictures, like `probabilities`. Returns these, and the novelty if the model computes it."""
+        found = self._run(batch)
+        return found._replace(probabilities=self.card.confidence.calibrated(found.probabilities))
+
+    def predictions(self, answers: Answers | NDArray[np.float32]) -> list[Prediction]:
+        """Turn answers into predictions with the best labels; ties keep the order of the labels.
 
         A picture that resembles no class gets the label "unknown"; one that shows none of several labels gets "none".
 
         Args:
-            probabilities: Calibrated, (N, labels) float32.
+            answers: Of N pictures, calibrated; or only their probabilities, (N, labels) float32.
 
         Returns:
-            One prediction per row.
+            One prediction per picture.
         """
-        return self.card.confidence.predictions(self.card.labels, probabilities)
+        answers = as_answers(answers)
+        found = self.card.confidence.predictions(self.card.labels, answers.probabilities)
+        if answers.novelty is None or self.card.novelty is None:
+            return found
+        new = self.card.novelty.exceeded(answers.novelty).tolist()
+        return [_placed(*each) for each in zip(found, answers.novelty.tolist(), new, strict=True)]
 
     def _check_answers(self, golden: Golden, where: str, on_mismatch: OnMismatch) -> None:
-        difference = golden.difference(self._run)
-        if difference <= golden.bound:
+        found = self._run(golden.pictures)
+        difference, novelty_difference = golden.differences(found)
+        if difference <= golden.bound and novelty_difference <= golden.novelty_bound:
             return
+        of_novelty = difference <= golden.bound
+        difference, bound = (novelty_difference, golden.novelty_bound) if of_novelty else (difference, golden.bound)
+        what = "the novelty of one" if of_novelty else "a probability"
         made_with = self.card.made_with.get("onnxruntime", "an unknown version")
         text = (
-            f"{where}: gives other answers here than where it was exported: a probability of its golden pictures differs by "
-            f"{difference:.3g} (at most {golden.bound:.3g}), on {self.device} with ONNX Runtime {providers.version()} "
+            f"{where}: gives other answers here than where it was exported: {what} of its golden pictures differs by "
+            f"{difference:.3g} (at most {bound:.3g}), on {self.device} with ONNX Runtime {providers.version()} "
             f"(exported with {made_with}); use another `device` or that version, or export the model as fp32"
         )
         if on_mismatch == "stop":
             raise ModelError(text)
         warnings.warn(text, RuntimeWarning, stacklevel=4)
 
-    def _run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _run(self, batch: NDArray[np.uint8]) -> Answers:
         if self._binding is not None:
-            return self._binding.run(batch)
+            return Answers(*self._binding.run(batch))
         with self._lock:
             try:
-                return cast("NDArray[np.float32]", self._session.run([OUTPUT_NAME], {INPUT_NAME: batch})[0])
+                return Answers(*self._session.run(self._outputs, {INPUT_NAME: batch}))
             except Exception as error:  # ONNX Runtime has no common base class of its errors
                 why = " ".join(str(error).split())[:300]
                 raise ModelError(f"the model failed on a batch of {len(batch)} pictures ({why}); export it again") from error
+
+
+def _placed(prediction: Prediction, novelty: float, new: bool) -> Prediction:
+    """Return a prediction with its novelty; unknown if that is `new`."""
+    if not new or prediction.unknown_by:
+        return replace(prediction, novelty=novelty)
+    return replace(prediction, label=UNKNOWN, class_id=UNKNOWN_ID, novelty=novelty, unknown_by="novelty")
 
 
 def _check_graph(opened: providers.Opened, card: ModelCard, where: str) -> None:
@@ -178,4 +205,9 @@ def _check_graph(opened: providers.Opened, card: ModelCard, where: str) -> None:
         raise ModelError(
             f"{where}: the card has {len(card.labels)} labels, the graph gives "
             f"{', '.join(f'{n} {s}' for n, s in outputs.items())}; export the model again with its labels"
+        )
+    if card.novelty is not None and len(outputs.get(NOVELTY_NAME, [])) != 1:
+        raise ModelError(
+            f"{where}: the card promises an output {NOVELTY_NAME!r} of one number per picture, the graph gives "
+            f"{', '.join(f'{n} {s}' for n, s in outputs.items())}; export the model again"
         )

@@ -10,7 +10,7 @@ Everything is computed from probabilities: softmax(logits / T) is p^(1/T), norma
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -83,7 +83,8 @@ class Confidence:
             best = np.argsort(-row, kind="stable")[:TOP].tolist()
             top = tuple((labels[i], float(row[i])) for i in best)
             label, class_id = (UNKNOWN, UNKNOWN_ID) if unknown else (top[0][0], best[0])
-            predictions.append(Prediction(label, top[0][1], class_id, top))
+            why: Literal["", "score"] = "score" if unknown else ""
+            predictions.append(Prediction(label, top[0][1], class_id, top, unknown_by=why))
         return predictions
 
 

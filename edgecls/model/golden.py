@@ -10,23 +10,25 @@ from __future__ import annotations
 import base64
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from edgecls import image
 from edgecls.errors import ConfigError, EdgeclsError, ModelError
+from edgecls.model.answers import as_answers
 from edgecls.model.card import family
 from edgecls.model.card_fields import MOST_CHARACTERS
 from edgecls.text.strict_json import dumps, loads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from edgecls.frame import Batch
     from edgecls.input_spec import InputSpec
+    from edgecls.model.answers import Answers
 
 GOLDEN_KEY = "edgecls.model.golden"
 MAX_PICTURES = 8
@@ -36,6 +38,8 @@ SMALLEST_BOUNDS = {"fp32": 1e-3, "fp16": 1e-2, "int8": 0.02}
 """By number format, the difference that is mere rounding on a correct machine. In fp16, a processor without float16 accumulates
 in float32, and a GPU does not. In int8, another kernel may round a sum to the neighbouring level; saturation differs by tenths.
 """
+SMALLEST_NOVELTY_BOUNDS = {"fp32": 0.01, "fp16": 0.05, "int8": 0.2}
+"""The same for a novelty, of which 1 is the limit."""
 MARGIN = 2.0
 """A correct machine may differ by this many times the difference between two correct computations at export."""
 
@@ -50,18 +54,25 @@ class Golden:
         pictures: (N, height, width, channels) uint8.
         probabilities: What the graph gave for them at export, (N, labels) float32.
         bound: The largest acceptable difference of a probability.
+        novelty: Their novelty at export, (N,) float32; None if the graph does not compute it.
+        novelty_bound: The largest acceptable difference of a novelty.
     """
 
     pictures: NDArray[np.uint8]
     probabilities: NDArray[np.float32]
     bound: float
+    novelty: NDArray[np.float32] | None = None
+    novelty_bound: float = 0.0
 
     def difference(self, run: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> float:
         """Return the largest difference of a probability when `run` computes them now; infinity if a result is NaN."""
-        found = run(self.pictures)
-        if found.shape != self.probabilities.shape or not np.isfinite(found).all():
-            return float("inf")
-        return float(np.abs(found - self.probabilities).max())
+        return _apart(run(self.pictures), self.probabilities)
+
+    def differences(self, answers: Answers) -> tuple[float, float]:
+        """Return the largest difference of a probability, and that of a novelty, if it is recorded and computed."""
+        checked = self.novelty is not None and answers.novelty is not None
+        novelty = _apart(answers.novelty, self.novelty) if checked else 0.0
+        return _apart(answers.probabilities, self.probabilities), novelty
 
     def to_json(self) -> str:
         """Return the golden pictures as JSON, with PNG in base64."""
@@ -70,6 +81,8 @@ class Golden:
             "probabilities": [[round(float(p), 6) for p in row] for row in self.probabilities],
             "bound": self.bound,
         }
+        if self.novelty is not None:
+            record |= {"novelty": [round(float(n), 5) for n in self.novelty], "novelty_bound": self.novelty_bound}
         return dumps(record)
 
     @staticmethod
@@ -94,9 +107,26 @@ class Golden:
             bound = float(record["bound"])
             if not (np.isfinite(probabilities).all() and 0 <= bound < np.inf):
                 raise ValueError(f"expected probabilities and a bound for them, found a bound of {bound:g}")
-            return Golden(pictures, probabilities, bound)
+            return Golden(pictures, probabilities, bound, *_novelty_in(record, len(pictures)))
         except (ValueError, TypeError, KeyError, OverflowError, EdgeclsError) as error:
             raise ModelError(f"{where}: its golden pictures are damaged ({error}); export the model again") from error
+
+
+def _novelty_in(record: Mapping[str, Any], count: int) -> tuple[NDArray[np.float32] | None, float]:
+    """Return the novelty of golden pictures and its bound. Raises ValueError if they are not numbers."""
+    if "novelty" not in record:
+        return None, 0.0
+    novelty, bound = np.asarray(record["novelty"], np.float32).reshape(count), float(record["novelty_bound"])
+    if not (np.isfinite(novelty).all() and 0 <= bound < np.inf):
+        raise ValueError(f"expected novelties and a bound for them, found a bound of {bound:g}")
+    return novelty, bound
+
+
+def _apart(found: NDArray[np.float32] | None, expected: NDArray[np.float32] | None) -> float:
+    """Return the largest difference; infinity if a number is NaN, missing or of too many."""
+    if found is None or expected is None or found.shape != expected.shape or not np.isfinite(found).all():
+        return float("inf")
+    return float(np.abs(found - expected).max())
 
 
 def _check_sizes(encoded: Sequence[bytes], spec: InputSpec) -> None:
@@ -116,19 +146,20 @@ def _check_sizes(encoded: Sequence[bytes], spec: InputSpec) -> None:
 def make(
     pictures: Batch,
     class_ids: NDArray[np.int64],
-    run: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-    other: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    run: Callable[[NDArray[np.uint8]], Answers | NDArray[np.float32]],
+    other: Callable[[NDArray[np.uint8]], Answers | NDArray[np.float32]],
     *,
     scheme: str,
 ) -> Golden:
     """Choose golden pictures, one each of as many classes as fit, and record their results.
 
-    The bound is MARGIN times the difference between two correct computations, but at least that of SMALLEST_BOUNDS.
+    The bounds are MARGIN times the difference between two correct computations, but at least those of SMALLEST_BOUNDS and
+    SMALLEST_NOVELTY_BOUNDS.
 
     Args:
         pictures: To choose from, (N, height, width, channels) uint8.
         class_ids: Their classes, (N,) int64.
-        run: The exported graph: pictures -> (N, labels) probabilities.
+        run: The exported graph: pictures -> answers, or only probabilities, (N, labels).
         other: Another correct computation of the same.
         scheme: The scheme of the export.
     """
@@ -140,11 +171,16 @@ def make(
             break
         chosen.append(i)
     golden = pictures[chosen]
-    found = run(golden)
-    difference = max(
-        float(np.abs(run(pictures[:256]) - other(pictures[:256])).max()), float(np.abs(found - other(golden)).max())
+    found, again = as_answers(run(golden)), as_answers(other(golden))
+    one, two = (as_answers(compute(pictures[:256])) for compute in (run, other))
+    apart = max(_apart(one.probabilities, two.probabilities), _apart(found.probabilities, again.probabilities))
+    bound = round(max(SMALLEST_BOUNDS[family(scheme)], MARGIN * apart), 6)
+    if found.novelty is None or again.novelty is None:
+        return Golden(golden, found.probabilities, bound)
+    apart = MARGIN * _apart(found.novelty, again.novelty)
+    return Golden(
+        golden, found.probabilities, bound, found.novelty, round(max(SMALLEST_NOVELTY_BOUNDS[family(scheme)], apart), 6)
     )
-    return Golden(golden, found, round(max(SMALLEST_BOUNDS[family(scheme)], MARGIN * difference), 6))
 
 
 def check_choice(on_mismatch: str) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecls.errors import DataError
+from edgecls.errors import DataError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +40,31 @@ LEAST_VARIANCE = 1e-3
 LEAST_LIMIT = 0.1
 """The least limit per feature. Known pictures have a distance of 1 per feature, and less if they vary less than expected."""
 _SMALLEST = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class NoveltyLimit:
+    """What the card says of the novelty that the graph computes.
+
+    Attributes:
+        method: How it is computed.
+        limit: A picture with a larger novelty is unknown. Novelty is in units of the fitted limit, so this is 1 unless it was
+            changed afterwards; above 0.
+        kept: The share of known pictures whose novelty was at most 1 in the fit, 0..1.
+    """
+
+    method: str = "mahalanobis"
+    limit: float = 1.0
+    kept: float = KEPT
+
+    def __post_init__(self) -> None:
+        """Validate the ranges. Raises ModelError."""
+        if not (0 < self.limit < math.inf and 0 <= self.kept <= 1):
+            raise ModelError(f"novelty: expected a limit above 0 and a kept of 0 to 1, found {self.limit} and {self.kept}")
+
+    def exceeded(self, novelty: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Return whether pictures are unknown, (N,), given their novelty, (N,); what is no number is."""
+        return ~(novelty <= self.limit)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

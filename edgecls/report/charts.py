@@ -116,8 +116,7 @@ def _count(b: Bin, x: Scale, strip: Scale, height: float) -> Markup:
 def risk_coverage(report: Report) -> Markup:
     """Draw the share of wrong answers against the share of answered pictures, with the threshold of the model marked."""
     points = report.risk_coverage(CURVE_POINTS)
-    rejects = report.confidence.reject_below > 0
-    marked = (report.coverage, report.risk) if rejects else points[-1]
+    marked = (report.coverage, report.risk) if report.rejects else points[-1]
     highest = max([risk for _, risk in points] + [0 if math.isnan(marked[1]) else marked[1]])
     x, y = Scale(0, 1, 70, 498), Scale(0, highest * 1.12 or 0.01, 364, 24)
     label = f"{percent(marked[0])} answered, {percent(marked[1], 2)} of them wrong"

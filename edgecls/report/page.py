@@ -144,7 +144,7 @@ def _numbers(report: Report, page: Page) -> list[tuple[str, str, str]]:
     worst_count = int(report.confusion.sum(axis=1)[int(np.nanargmin(recalls))])
     trained = f"on its training pictures {percent(training.accuracy, 2)}" if training else ""
     given = "the threshold is fitted at the export" if training else "all are given a label"
-    given = f"{percent(report.risk, 2)} of them wrong; the rest is unknown" if report.confidence.reject_below else given
+    given = f"{percent(report.risk, 2)} of them wrong; the rest is unknown" if report.rejects else given
     return [
         ("Top-1", percent(report.top1, 2), trained or f"{int(report.right.sum()):,} of {report.pictures:,} right"),
         ("Macro recall", percent(report.macro_recall, 2), "every class counts alike"),
@@ -199,7 +199,9 @@ def _confidence(report: Report, page: Page) -> tuple[Markup, ...]:
     elif page.training:
         words = "These are the network's own scores. The temperature and the threshold for unknown are fitted at the export."
     else:
-        words = f"Temperature {held.temperature:g}. No picture is unknown to this model."
+        words = f"Temperature {held.temperature:g}. No picture is unknown to this model by its scores."
+    if report.novelty_limit is not None:
+        words += f" A picture whose novelty is above {report.novelty_limit.limit:g} is unknown, whatever its scores."
     pair = tag("div", charts.reliability(report), charts.risk_coverage(report), class_="charts two")
     fewer = f"A bar is the share of right labels of the pictures with such a score; it is faint for fewer than {charts.FEW}."
     return tag("p", words, class_="soft"), pair, tag("p", fewer, class_="soft"), charts.operating_points(report)

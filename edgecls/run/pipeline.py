@@ -18,6 +18,7 @@ from edgecls import image
 from edgecls.detect.naming import is_classified, named
 from edgecls.errors import ConfigError
 from edgecls.frame import Detection, Frame, Region, Result, Timing
+from edgecls.model.answers import combined, joined
 from edgecls.model.providers import LARGEST_BATCH
 from edgecls.regions.regions import Regions, whole_frame
 
@@ -121,8 +122,8 @@ class Pipeline:
         if not inputs:
             return []
         batches = [np.stack(inputs[start : start + LARGEST_BATCH]) for start in range(0, len(inputs), LARGEST_BATCH)]
-        probabilities = np.concatenate([self._model.probabilities(batch) for batch in batches])
-        return self._model.predictions(self._model.card.confidence.combined(probabilities, views))
+        answers = joined([self._model.answers(batch) for batch in batches])
+        return self._model.predictions(combined(answers, views, self._model.card.confidence.combined))
 
 
 def _detection(region: Region, predictions: Iterator[Prediction]) -> Detection:

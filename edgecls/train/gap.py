@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecls.evaluate import answers
+from edgecls.dataset.answering import answers
 from edgecls.train.config import NO_AUGMENT
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def measure(
     """
     truth = pictures.truth(range(len(report.labels)), len(report.labels))
     chosen = np.sort(np.random.default_rng(seed).permutation(len(pictures.class_ids))[:SAMPLE])
-    sample = replace(report, truth=truth[chosen], probabilities=answers(probabilities, pictures, chosen), items=())
+    found = answers(probabilities, pictures, chosen).probabilities
+    sample = replace(report, truth=truth[chosen], probabilities=found, items=())
     return sample.top1, len(chosen)
 
 

@@ -29,7 +29,7 @@ from tests.runs import config
 
 TOO_FEW = (
     "warning: 32 held-out pictures are too few to calibrate the scores; they stay unchanged, "
-    "and no picture comes out as unknown"
+    "and no picture comes out as unknown by its scores"
 )
 
 
@@ -145,7 +145,7 @@ def test_scores_are_fitted_to_the_held_out_pictures(trained, shapes, tmp_path, m
     again = measure(classifier.probabilities, card.labels, held_out, range(4))
     assert card.metrics["calibration_error"] == round(again.calibration_error, 5)
     assert card.metrics["coverage"] == pytest.approx(28 / 32, abs=1 / 32)
-    predictions = classifier.predictions(classifier.probabilities(held_out.batch))
+    predictions = classifier.predictions(classifier.answers(held_out.batch))
     unknown = [prediction for prediction in predictions if prediction.label == UNKNOWN]
     assert len(unknown) == pytest.approx(4, abs=1)
     assert {prediction.class_id for prediction in unknown} == {UNKNOWN_ID}
@@ -368,3 +368,17 @@ def test_broken_pictures_among_the_held_out_ones_are_left_out(trained, shapes, t
         (tmp_path / "data" / name / "003.png").write_text("text")
     report = export_model(trained.out, tmp_path / "m.onnx", scheme="fp32", calibration=str(tmp_path / "data"))
     assert report.card.metrics["pictures"] <= 32
+
+
+def test_an_export_measures_novelty(trained, shapes, tmp_path):
+    """The file has a second output, fitted to the training pictures, and its golden pictures check it; it can be left out."""
+    report = export_model(trained.out, tmp_path / "m.onnx", scheme="int8", max_drop=100)
+    classifier = Classifier.load(report.out, device="cpu")
+    held_out = decode(scan(shapes).items, classifier.card.input)
+    assert classifier.card.novelty == report.card.novelty
+    assert report.card.novelty.kept == 0.98
+    assert (classifier.answers(held_out.batch[:]).novelty <= 1).mean() > 0.9
+    assert b'"novelty_bound"' in report.out.read_bytes()
+    without = export_model(trained.out, tmp_path / "n.onnx", scheme="fp32", novelty=False, max_drop=100)
+    assert without.card.novelty is None
+    assert Classifier.load(without.out, device="cpu").answers(held_out.batch[:2]).novelty is None

@@ -49,6 +49,22 @@ def test_the_file_is_a_model_like_any_other(backbone, shapes, tmp_path):
     assert card.made_with["backbone"] == "stand-in"
 
 
+def test_what_was_not_learned_is_unknown(backbone, shapes, tmp_path):
+    """Its own pictures keep their labels, noise is unknown by its novelty, and golden pictures check it."""
+    learned, _ = learn(shapes, tmp_path / "m.onnx")
+    classifier = edgecls.Classifier.load(learned.out, device="cpu")
+    noise = np.random.default_rng(0).integers(0, 256, (20, 40, 40, 3)).astype(np.uint8)
+    assert (classifier.card.novelty.kept, classifier.card.confidence.reject_below) == (0.98, 0)
+    assert edgecls.evaluate_model(learned.out, shapes, device="cpu").report.coverage > 0.95
+    assert {p.unknown_by for p in classifier.classify_batch(list(noise))} == {"novelty"}
+    assert b'"novelty_bound"' in learned.out.read_bytes()
+
+
+def test_nothing_is_unknown_where_nothing_may_be_rejected(backbone, shapes, tmp_path):
+    """`reject` of 0 leaves the second output out."""
+    assert learn(shapes, tmp_path / "m.onnx", reject=0.0)[0].card.novelty is None
+
+
 def test_the_same_pictures_give_the_same_file(backbone, shapes, tmp_path):
     """Byte by byte, whether embeddings come from the cache or not."""
     first, _ = learn(shapes, tmp_path / "a.onnx")

@@ -37,7 +37,7 @@ class Stumbling:
         self.card = classifier.card
         self.predictions = classifier.predictions
 
-    def probabilities(self, batch):
+    def answers(self, batch):
         raise RuntimeError("the accelerator is gone")
 
 
