@@ -29,8 +29,13 @@ FEWEST_TO_CHOOSE = 10
 FEWEST_SHOWN = 5
 NEGLIGIBLE = 0.01
 """A prediction lists at least FEWEST_SHOWN labels, and all with at least this score."""
-LOWEST, HIGHEST = 0.01, 0.99
+TOLERATED = 0.5
+"""How many pictures worse than the best a threshold may be, so that it does not fit the chance of few pictures."""
+MARGIN = 0.25
+"""A threshold keeps this share of the gap between two probabilities from each of them."""
+LOWEST, HIGHEST = 0.005, 0.995
 """The range of thresholds. Beyond it, a single picture decides."""
+_SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ class SeveralLabels:
 
 
 def fit(probabilities: NDArray[np.float32], marks: NDArray[np.int64]) -> SeveralLabels:
-    """Fit the temperature with the highest likelihood, and the threshold of each label with the highest F1.
+    """Fit the temperature with the highest likelihood, and a threshold with a high F1 for each label.
 
     Args:
         probabilities: The model's own, (N, labels) float32.
@@ -126,19 +131,29 @@ def fit(probabilities: NDArray[np.float32], marks: NDArray[np.int64]) -> Several
 
 
 def _best_threshold(probabilities: NDArray[np.float32], shown: NDArray[np.bool_]) -> float:
-    """Return the threshold with the highest F1: midway, in logits, between the two probabilities that it separates."""
+    """Return a threshold with a high F1: of those that are at most half a picture worse than the best, the one nearest, in
+    logits, to half of the best F1, which is where it lies for true probabilities (Lipton et al. 2014).
+
+    The very best threshold of a few pictures fits their chance; that rule of true probabilities corrects it where it can.
+    """
     if min(shown.sum(), (~shown).sum()) < FEWEST_TO_CHOOSE:
         return EVEN
     order = np.argsort(-probabilities, kind="stable")
-    ranked = probabilities[order].astype(np.float64)
-    found = np.cumsum(shown[order])
-    f1 = 2 * found / (np.arange(1, len(ranked) + 1) + shown.sum())
-    ends = np.append(ranked[1:] < ranked[:-1], True)  # equal probabilities cannot be separated
-    best = int(np.argmax(np.where(ends, f1, -1)))
-    above, below = ranked[best], ranked[best + 1] if best + 1 < len(ranked) else 0.0
-    logits = [np.log(p / (1 - p)) for p in np.clip([above, below], 1e-6, 1 - 1e-6)]
-    middle = 1 / (1 + np.exp(-np.mean(logits)))
-    return round(float(np.clip(middle, LOWEST, HIGHEST)), 4)
+    ranked = np.clip(probabilities[order].astype(np.float64), _SMALLEST, 1 - _SMALLEST)
+    f1 = 2 * np.cumsum(shown[order]) / (np.arange(1, len(ranked) + 1) + shown.sum())
+    below = np.append(ranked[1:], _SMALLEST)
+    ends = ranked > below  # equal probabilities cannot be separated
+    good = ends & (f1 >= f1[ends].max() - TOLERATED / shown.sum())
+    high, low = _logits(ranked[good]), _logits(below[good])
+    wanted = float(_logits(np.clip(f1[ends].max() / 2, LOWEST, HIGHEST)))
+    margin = (high - low) * MARGIN
+    found = np.clip(wanted, low + margin, high - margin)
+    nearest = float(found[np.abs(found - wanted).argmin()])
+    return round(float(np.clip(1 / (1 + np.exp(-nearest)), LOWEST, HIGHEST)), 6)
+
+
+def _logits(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    return np.asarray(np.log(probabilities / (1 - probabilities)), np.float64)
 
 
 def _pairs(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
