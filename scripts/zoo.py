@@ -1,9 +1,10 @@
 """Train, export and measure the models of `scripts/recipes`: python scripts/zoo.py DATA [NAME...].
 
 A recipe contains the settings of a training run and a table [zoo]: the application, the test pictures (`test`: a share of the
-groups, which training never sees, or data with a test part), folders of pictures of other classes (`unknown`), whether the
-model is shipped in models/, and its `limits`, for models/README.md. Test pictures are used only for the final measurement. A
-linear classifier on the same pixels is the baseline. All figures go to models/zoo.json, the source of the table.
+groups, which training never sees, or data with a test part), folders of pictures of other classes (`unknown`), whether it also
+trains on the pictures that `scripts/street_pictures.py` makes (`made`), whether the model is shipped in models/, and its
+`limits`, for models/README.md. Test pictures are used only for the final measurement. A linear classifier on the same pixels is
+the baseline. All figures go to models/zoo.json, the source of the table.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecls import extras
-from edgecls.dataset import DataConfig, scan, split
+from edgecls.dataset import DataConfig, pictures_under, scan, split
 from edgecls.errors import ConfigError, EdgeclsError
 from edgecls.evaluate import Report, evaluate, share_unknown
 from edgecls.export.build import export_model as export
@@ -26,6 +28,7 @@ from edgecls.files import whole_file
 from edgecls.model.classifier import Classifier
 from edgecls.settings import build, read_toml
 from edgecls.train.config import NO_AUGMENT, TrainConfig
+from scripts import street_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +43,9 @@ LINEAR_EPOCHS = 40
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One model of the zoo. `test` is the share of the groups to test with (0 to 1), or data with a test part."""
+    """One model of the zoo. `test` is the share of the groups to test with (0 to 1), or data with a test part. `data` is the
+    folder with all data; `made` tells whether the model also trains on made pictures.
+    """
 
     name: str
     config: TrainConfig
@@ -48,6 +53,8 @@ class Recipe:
     test: float | str
     unknown: tuple[str, ...]
     ship: bool
+    data: Path
+    made: bool = False
 
     @property
     def out(self) -> Path:
@@ -92,7 +99,8 @@ def read(name: str, data: Path) -> Recipe:
     table["data"]["path"] = str(data / table["data"]["path"])
     config: TrainConfig = build(TrainConfig, table, str(path))
     test = zoo["test"] if isinstance(zoo["test"], float) else str(data / zoo["test"])
-    return Recipe(name, config, zoo["application"], test, tuple(str(data / folder) for folder in zoo["unknown"]), zoo["ship"])
+    unknown = tuple(str(data / folder) for folder in zoo["unknown"])
+    return Recipe(name, config, zoo["application"], test, unknown, zoo["ship"], data, zoo.get("made", False))
 
 
 def make(recipe: Recipe) -> dict[str, Any]:
@@ -104,7 +112,7 @@ def make(recipe: Recipe) -> dict[str, Any]:
         test = str(folder / "data.csv")
         hold_out(config.data, recipe.test, Path(test))
         config = replace(config, data=replace(config.data, path=test))
-    train(config, folder / "run")
+    train(with_made(config, recipe.data, folder) if recipe.made else config, folder / "run")
     report = export(folder / "run", recipe.out, test=test, say=print)
     classifier = Classifier.load(recipe.out, device="cpu", threads=1)
     tested = scan(test, group=config.data.group or None)
@@ -138,6 +146,32 @@ def hold_out(data: DataConfig, share: float, manifest: Path) -> None:
         rows.writerow(("file", "class", "split"))
         for side, items in (("", sides.train), ("test", sides.val)):
             rows.writerows((item.file.resolve(), dataset.labels[item.class_id], side) for item in items if item.file)
+
+
+def with_made(config: TrainConfig, data: Path, folder: Path) -> TrainConfig:
+    """Make further training pictures from the training side of the manifest `config.data.path`, and pictures of no class.
+
+    The validation pictures stay photographs. `scripts/street_pictures.py` tells what is made.
+    """
+    labels = (dataset := config.data.scan()).labels
+    sides = config.data.split(dataset)
+    pictures, manifest = folder / "made", folder / "with-made.csv"
+    if not pictures.exists():  # whole or not at all, so that a second call can continue
+        shutil.rmtree(beside := folder / "made.part", ignore_errors=True)
+        street_pictures.make(data, [(item.file, labels[item.class_id]) for item in sides.train if item.file], beside)
+        beside.rename(pictures)
+    with whole_file(manifest) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(("file", "class", "split"))
+        for side, items in (("train", sides.train), ("val", sides.val), ("test", dataset.of_split("test"))):
+            rows.writerows((item.file.resolve(), labels[item.class_id], side) for item in items if item.file)
+        for label in labels:
+            rows.writerows((path.resolve(), label, "train") for path in pictures_under(pictures / label))
+    stranger = pictures / street_pictures.STRANGER
+    group = f"{config.data.group}|/made/(.*)" if config.data.group else ""
+    return replace(
+        config, data=replace(config.data, path=str(manifest), group=group), stranger_pictures=str(stranger.resolve())
+    )
 
 
 def train(config: TrainConfig, run: Path) -> None:
