@@ -18,6 +18,7 @@ from edgecls.train import backend, folder, gap, stop_signal
 from edgecls.train.batches import Batches, HeldOut, served
 from edgecls.train.compiled import compiled, compiled_for, compute_in
 from edgecls.train.divergence import guard
+from edgecls.train.few_pictures import say_if_few
 from edgecls.train.gap import Gap
 from edgecls.train.heads import head_of
 from edgecls.train.model import architecture, build
@@ -124,6 +125,7 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, budget:
         folder.check_same_pictures(out, began, card, config.data.path)
     train = _decode(sides.train, config, watcher, budget)
     counts = head.counts(train, dataset.labels, config.data.path)
+    say_if_few(counts, config, watcher.say)
     val = _decode(sides.val, config, watcher, budget.less(train.memory_bytes))
     keras = backend.load(config.seed)
     make_targets = head.targets(config, dataset.labels)
