@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgecls.learn.accuracy import SHARED_TRAINING
 from edgecls.report import Page, of_card, write
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def write_report(learned: Learned, place: Path, data: str) -> None:
         report=learned.report,
         spec=learned.card.input,
         notices=learned.advice,
+        worth=1 / SHARED_TRAINING,
         facts=[
             ("Data", data),
             ("Measured on", f"{learned.card.measured_on}: each picture by a head that has not seen its group"),

@@ -62,6 +62,7 @@ class Page:
         training: The course of the training run, if there was one.
         foreign_unknown: The share of pictures of no class that are classified as unknown, 0..1; None: not measured.
         device: The device that the times were measured on.
+        worth: How many independent pictures each one of the report is worth, for intervals.
         ladder: The ladder of the export, see `edgecls.report.ladder`.
     """
 
@@ -75,6 +76,7 @@ class Page:
     training: Training | None = None
     foreign_unknown: float | None = None
     device: str = ""
+    worth: float = 1.0
     ladder: Mapping[str, Any] | None = None
 
 
@@ -101,7 +103,7 @@ def to_html(page: Page) -> str:
 
 def _of_classes(report: Report, page: Page) -> list[tuple[str, str, Sequence[Markup]]]:
     return [
-        ("classes", "Classes", (confusions(report), tag("h3", "Each class"), per_class(report))),
+        ("classes", "Classes", (confusions(report), tag("h3", "Each class"), per_class(report, worth=page.worth))),
         ("confidence", "Confidence", _confidence(report, page)),
         ("mistakes", "Worst mistakes", (mistakes(report, page.spec),)),
     ]

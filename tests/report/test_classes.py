@@ -53,5 +53,6 @@ def test_the_worst_class_comes_first_and_one_without_pictures_last():
     text = Reader(per_class(found)).text
     rows = text.split("most often taken for ")[1]
     assert rows == (
-        "dim 2 50.0 % 50.0 % dark (1) dark 3 66.7 % 66.7 % dim (1) bright 1 100.0 % 100.0 % glaring 0 \u2013 \u2013"
+        "dim 2 50.0 % 9.5 to 90.5 % 50.0 % dark (1) dark 3 66.7 % 20.8 to 93.9 % 66.7 % dim (1) "
+        "bright 1 100.0 % 20.7 to 100.0 % 100.0 % glaring 0 \u2013 \u2013"
     )
