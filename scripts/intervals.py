@@ -1,9 +1,9 @@
 """Check that 95 % intervals contain the truth in 95 of 100 cases: python scripts/intervals.py [--problems 200] [--seed 0].
 
 Each problem is a small data set of drawn embeddings: 2 to 8 classes, nearly the same or far apart, some larger than others,
-with 3 to 30 groups each, of one picture or of several that are alike. A head is learned as `edgecls learn` does, and its accuracy on
-thousands of new pictures of new groups is the truth. Problems that are solved without a mistake are drawn again: every interval
-contains their truth.
+each of 3 to 30 groups, which are one picture or several that are alike. A head is learned as `edgecls learn` does, and its
+accuracy on thousands of new pictures of new groups is the truth. Problems that are solved without a mistake are drawn again,
+because every interval contains their truth.
 
 Prints a line for each way to make the interval: the share that contains the truth, how often the truth was below and above, and
 the mean width.

@@ -59,17 +59,21 @@ class Scored:
 def cross_validated(views: Views, groups: Sequence[Sequence[int]], *, seed: int) -> Scored:
     """Return the scores for the best strength.
 
-    Class means are the only choice if a class has fewer than FEW_PICTURES pictures; otherwise the strength with the lowest
-    cross-entropy is chosen, in which every class counts alike, at the best temperature for it.
+    Class means are the only choice if most classes have fewer than FEW_PICTURES pictures; otherwise the strength with the
+    lowest cross-entropy is chosen, in which every class counts alike, at the best temperature for it. Of a single class nothing
+    is scored.
 
     Args:
         views: The embeddings.
         groups: The indices of the pictures in each group.
         seed: Shuffles the groups.
     """
+    if views.classes == 1:  # there is nothing to be wrong about
+        nothing = np.zeros((len(views.class_ids), 1), np.float32)
+        return Scored(MEANS, 1.0, nothing, np.full(len(nothing), NEVER, np.int64), views.class_ids)
     fold_of = folds(views.class_ids, groups, seed=seed)
-    few = int(np.bincount(views.class_ids, minlength=views.classes).min()) < FEW_PICTURES
-    found = [scores(views, fold_of, strength) for strength in ((MEANS,) if few else (MEANS, *STRENGTHS))]
+    few = float(np.median(np.bincount(views.class_ids, minlength=views.classes))) < FEW_PICTURES
+    found = [scores(views, fold_of, strength) for strength in ((MEANS,) if few else STRENGTHS)]
     return min(found, key=_cross_entropy)
 
 
