@@ -25,7 +25,7 @@ import numpy as np
 
 from edgecls import extras
 from edgecls.dataset import DataConfig, Dataset, Item, Pictures, decode, split
-from edgecls.evaluate import answers
+from edgecls.dataset.answering import answers
 from edgecls.learn.backbone import open_backbone
 from edgecls.learn.learn_model import Learned, learn_model
 from edgecls.model.classifier import Classifier
@@ -93,7 +93,7 @@ def measure(name: str, given: argparse.Namespace) -> None:
                     spec = learned.card.input
                     pictures = decode(tests, spec)
                 run = Classifier.load(learned.out, device="cpu", threads=1).probabilities
-                right = answers(run, pictures).argmax(axis=1) == pictures.class_ids
+                right = answers(run, pictures).probabilities.argmax(axis=1) == pictures.class_ids
                 note(found, learned, right, pictures)
                 if given.peers:
                     for peer, top1 in peers(drawn, pictures, learned):

@@ -89,3 +89,36 @@ def test_the_interval_of_a_paired_difference_holds_the_truth():
     drawn = rng.multinomial(150, [0.05, 0.03, 0.92], size=2000)
     inside = [low <= 0.02 <= high for low, high in (metrics.paired_difference(f, b, 150) for f, b, _ in drawn.tolist())]
     assert 0.93 <= np.mean(inside) <= 0.98
+
+
+@pytest.mark.parametrize(
+    ("share", "pictures", "low", "high"),
+    [(1.0, 6, 0.6097, 1.0), (0.0, 6, 0.0, 0.3903), (0.5, 10, 0.2366, 0.7634), (0.9, 100, 0.8256, 0.9448)],
+)
+def test_wilson_is_that_of_the_tables(share, pictures, low, high):
+    """Published values."""
+    found = metrics.wilson(share, pictures)
+    assert found == pytest.approx((low, high), abs=1e-4)
+
+
+def test_pictures_by_themselves_count_fully():
+    """Each is a group."""
+    assert metrics.effective_pictures(np.array([True, False, True]), ["a", "b", "c"]) == 3
+
+
+def test_a_group_that_is_right_or_wrong_as_a_whole_is_one_picture():
+    """40 groups of 5, of which half are right."""
+    right = np.repeat(np.arange(40) % 2 == 0, 5)
+    assert metrics.effective_pictures(right, np.repeat(np.arange(40), 5).tolist()) == pytest.approx(40, rel=0.01)
+
+
+def test_groups_that_do_not_matter_count_nearly_fully():
+    """In many groups whose pictures are right by chance, most of the 2,000 count."""
+    right = np.random.default_rng(0).random(2000) < 0.8
+    found = metrics.effective_pictures(right, np.repeat(np.arange(400), 5).tolist())
+    assert found > 1500
+
+
+def test_if_all_are_right_groups_count_as_one_picture_each():
+    """How alike they are cannot be seen."""
+    assert metrics.effective_pictures(np.ones(20, bool), np.repeat(np.arange(4), 5).tolist()) == 4

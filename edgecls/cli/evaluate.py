@@ -57,9 +57,13 @@ def _record(report: AnyReport, device: str, foreign_unknown: float | None) -> di
 
 
 def _of_classes(report: Report) -> dict[str, object]:
-    numbers = report.as_metrics()
+    from edgecls.report import interval_of
+
+    numbers, interval = report.as_metrics(), interval_of(report)
     return {
         "top1": numbers.get("top1"),
+        "top1_low": interval and round(interval.low, 5),
+        "top1_high": interval and round(interval.high, 5),
         "macro_recall": numbers.get("macro_recall"),
         "worst_recall": numbers.get("worst_recall"),
         "calibration_error": numbers.get("calibration_error"),
@@ -84,9 +88,12 @@ def _text(report: AnyReport, device: str, foreign_unknown: float | None) -> str:
 
 
 def _class_text(report: Report) -> tuple[str, str]:
+    from edgecls.report import certainty
+
+    sure = certainty(report)
     rows = [(label, str(count), _share(recall), _share(precision)) for label, count, recall, precision in report.classes()]
     summary = (
-        f"top1 {report.top1:.2%}   macro recall {report.macro_recall:.2%}   calibration error {report.calibration_error:.4f}\n"
+        f"top1 {report.top1:.2%}{f' ({sure})' if sure else ''}   macro recall {report.macro_recall:.2%}   calibration error {report.calibration_error:.4f}\n"
         f"{report.coverage:.2%} got a label, of which {report.risk:.2%} are wrong; the rest is unknown"
     )
     return table(("class", "pictures", "recall", "precision"), rows), summary

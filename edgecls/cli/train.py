@@ -136,10 +136,12 @@ def train(
 
 def _numbers_of(val: AnyReport) -> str:
     from edgecls.label_report import LabelReport
+    from edgecls.report import certainty
 
     if isinstance(val, LabelReport):
         return f"macro F1 {val.macro_f1:.2%}, mean AP {val.mean_ap:.2%}, all labels right {val.top1:.2%}; worst label {val.worst_class}"
-    return f"top1 {val.top1:.2%}, macro recall {val.macro_recall:.2%}, worst class {val.worst_recall:.2%} ({val.worst_class})"
+    sure = certainty(val)
+    return f"top1 {val.top1:.2%}{f' ({sure})' if sure else ''}, macro recall {val.macro_recall:.2%}, worst class {val.worst_recall:.2%} ({val.worst_class})"
 
 
 def _watcher() -> Any:

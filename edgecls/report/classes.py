@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from edgecls.metrics import FEW_PICTURES
+from edgecls.report.certainty import interval_of, range_of
 from edgecls.report.markup import Markup, joined, percent, table, tag
 from edgecls.report.svg import rect, shortened, svg, text
 
@@ -122,15 +124,26 @@ def _cell(place: tuple[float, float], cell: float, count: int, total: int, right
     )
 
 
-def per_class(report: Report) -> Markup:
-    """A row for each class, the one with the smallest recall first, those without pictures last."""
+def per_class(report: Report, *, worth: float = 1.0) -> Markup:
+    """A row for each class, the one with the smallest recall first, those without pictures last. If the pictures are few, each
+    recall has its interval; for `worth` see `interval_of`.
+    """
+    few = report.pictures < FEW_PICTURES
+    ranges = {name: range_of(interval_of(report, i, worth=worth)) for i, name in enumerate(report.labels) if few}
     confused = {pair.truth: pair for pair in reversed(pairs(report.confusion, report.labels))}
     rows = sorted(report.classes(), key=lambda row: (row[2] is None, row[2] or 0))
     shown = [
-        (label, f"{count:,}", bar(recall), percent(precision), _taken_for(confused.get(label)))
+        (
+            label,
+            f"{count:,}",
+            bar(recall),
+            *([ranges[label]] if few else ()),
+            percent(precision),
+            _taken_for(confused.get(label)),
+        )
         for label, count, recall, precision in rows
     ]
-    header = ("class", "pictures", "recall", "precision", "most often taken for")
+    header = ("class", "pictures", "recall", *(["95 % interval"] if few else ()), "precision", "most often taken for")
     caption = "Recall: the share of the class that is found. Precision: the share of the label's answers that is right."
     return table(header, shown, caption=caption, class_="sortable last-left")
 

@@ -10,6 +10,7 @@ import numpy as np
 from edgecls import metrics
 from edgecls.label_report import LabelReport
 from edgecls.report import charts, labels, ladder
+from edgecls.report.certainty import certainty
 from edgecls.report.classes import confusions, per_class
 from edgecls.report.document import document, write_document
 from edgecls.report.markup import Markup, joined, number, percent, prose, tag
@@ -147,8 +148,9 @@ def _numbers(report: Report, page: Page) -> list[tuple[str, str, str]]:
     trained = f"on its training pictures {percent(training.accuracy, 2)}" if training else ""
     given = "the threshold is fitted at the export" if training else "all are given a label"
     given = f"{percent(report.risk, 2)} of them wrong; the rest is unknown" if report.rejects else given
+    right = trained or f"{int(report.right.sum()):,} of {report.pictures:,} right"
     return [
-        ("Top-1", percent(report.top1, 2), trained or f"{int(report.right.sum()):,} of {report.pictures:,} right"),
+        ("Top-1", percent(report.top1, 2), "; ".join(filter(None, (right, certainty(report, worth=page.worth))))),
         ("Macro recall", percent(report.macro_recall, 2), "every class counts alike"),
         ("Worst class", percent(report.worst_recall), f"{report.worst_class} ({worst_count:,} pictures)"),
         ("Calibration error", number(report.calibration_error, ".4f"), "0: scores are true as frequencies"),

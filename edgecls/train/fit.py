@@ -165,10 +165,8 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, budget:
 
 def _decode(items: Sequence[Item], config: TrainConfig, watcher: Watcher, budget: MemoryBudget) -> Pictures:
     pictures = decode(items, config.input, strict=config.data.strict, budget=budget)
-    for line in pictures.broken:
-        watcher.say(f"left out: {line}")
-    for line in pictures.notes:
-        watcher.say(f"note: {line}")
+    for line in (*(f"left out: {one}" for one in pictures.broken), *(f"note: {one}" for one in pictures.notes)):
+        watcher.say(line)
     if not pictures.memory_bytes:
         watcher.say(f"{len(pictures.items)} pictures do not fit into memory; they are kept in a file in {budget.folder}")
     if pictures.broken:

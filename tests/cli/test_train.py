@@ -37,12 +37,13 @@ def test_folders_to_a_run(edgecls, shapes, tmp_path):
     assert len(done.stdout.splitlines()) == 1
     said = done.stderr.splitlines()
     assert said[0].startswith(f"{shapes}: 4 classes; 100 train, 20 val in 120 groups (each picture by itself)")
-    assert [line.split()[:2] for line in said[1:3]] == [["epoch", "1/2"], ["epoch", "2/2"]]
-    assert re.match(r"Training accuracy [\d.]+ %, validation [\d.]+ %: gap -?[\d.]+ points: ", said[3])
-    assert said[4:] == ["run/report.html: curves, confusion matrix, most confident mistakes"]
+    assert said[1].startswith("note: 25 training pictures a class are few")
+    assert [line.split()[:2] for line in said[2:4]] == [["epoch", "1/2"], ["epoch", "2/2"]]
+    assert re.match(r"Training accuracy [\d.]+ %, validation [\d.]+ %: gap -?[\d.]+ points: ", said[4])
+    assert said[5:] == ["run/report.html: curves, confusion matrix, most confident mistakes"]
     fields = {"augment_rotation": "augment.rotation_deg", "augment_translation": "augment.translation"}
-    names = (option.replace("-", "_") for option in re.findall(r"--([a-z-]+)", said[3]))
-    with_names = re.sub(r"--[a-z-]+", "{}", said[3].replace("--arch ", "--arch=")).format(*(fields.get(n, n) for n in names))
+    names = (option.replace("-", "_") for option in re.findall(r"--([a-z-]+)", said[4]))
+    with_names = re.sub(r"--[a-z-]+", "{}", said[4].replace("--arch ", "--arch=")).format(*(fields.get(n, n) for n in names))
     page = Reader((tmp_path / "run" / "report.html").read_text(encoding="utf-8")).text.replace(" ,", ",")
     assert with_names in page  # a page knows no options
     assert (tmp_path / "run" / "best.keras").is_file()
