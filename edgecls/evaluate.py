@@ -236,7 +236,8 @@ def evaluate_model(
     from edgecls.model.classifier import Classifier
 
     classifier = Classifier.load(model, device=device, threads=threads)
-    dataset = scan(data, roi=roi, multi_label=classifier.card.multi_label)
+    fewest = min(2, len(classifier.card.labels))
+    dataset = scan(data, roi=roi, multi_label=classifier.card.multi_label, fewest_classes=fewest)
     for line in dataset.notes:
         say(f"note: {line}")
     if conflict := in_two_classes(dataset, {item: item.file or item.name for item in dataset.items}, strict=strict):

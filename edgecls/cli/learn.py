@@ -48,7 +48,9 @@ def learn(
     data(dumps(_record(done)) if as_json else _text(done))
     for line in done.advice:
         say(line)
-    if place is not None:
+    if place is not None and not done.accuracy.overall.scored:
+        say(f"{place}: not written, because no picture could be held out to report on")
+    elif place is not None:
         from edgecls.learn.report import write_report
 
         write_report(done, place, pictures)
@@ -62,11 +64,16 @@ def _text(done: Learned) -> str:
 
     rows = [[share.label, *cells(share)] for share in done.accuracy.classes]
     total = done.accuracy
+    measured = (
+        f"right in cross-validation {total.overall}, 95 % interval, of {counted(total.overall.scored, 'picture')} in "
+        f"{counted(total.groups, 'group')}"
+        if total.overall.scored
+        else f"written; nothing is known about its accuracy from {counted(total.overall.pictures, 'picture')}"
+    )
     lines = [
         table(("class", "pictures", "right", "from", "to"), [*rows, ["all", *cells(total.overall)]]),
         "",
-        f"{done.out}: right in cross-validation {total.overall}, 95 % interval, of {counted(total.overall.scored, 'picture')} in "
-        f"{counted(total.groups, 'group')}",
+        f"{done.out}: {measured}",
     ]
     return "\n".join(lines)
 

@@ -46,10 +46,17 @@ class DataConfig:
         """Validate the range. Raises ConfigError."""
         check_limits(self)
 
-    def scan(self) -> Dataset:
+    def scan(self, *, fewest_classes: int = 2) -> Dataset:
         """List the pictures, see `dataset.scan`. Raises DataError."""
         labels = read_labels(self.labels) if self.labels else None
-        return scan(self.path, labels=labels, group=self.group or None, roi=self.roi, multi_label=self.multi_label)
+        return scan(
+            self.path,
+            labels=labels,
+            group=self.group or None,
+            roi=self.roi,
+            multi_label=self.multi_label,
+            fewest_classes=fewest_classes,
+        )
 
     def split(self, dataset: Dataset) -> Split:
         """Split the pictures, see `dataset.split`. Raises DataError."""

@@ -38,7 +38,7 @@ CLASS_TABLES = frozenset({"meta", "metadata", "classes", "class_names", "signnam
 
 def scan(
     path: str | Path, *, labels: Sequence[str] | None = None, group: str | None = None, roi: bool = False,
-    multi_label: bool = False,
+    multi_label: bool = False, fewest_classes: int = 2,
 ) -> Dataset:  # fmt: skip
     """List labelled pictures without decoding them.
 
@@ -49,9 +49,10 @@ def scan(
             split. None tries the usual rules of `edgecls.dataset.groups`.
         roi: Whether to crop pictures to the region of interest in the manifest.
         multi_label: Whether a picture may have several labels, or none, see `edgecls.dataset.several_labels`.
+        fewest_classes: With fewer classes, the data is rejected.
 
     Raises:
-        DataError: The layout is not understood, a class is empty, or there are fewer than two classes.
+        DataError: The layout is not understood, a class is empty, or there are too few classes.
 
     Example:
         dataset = scan("data/signs")
@@ -60,9 +61,10 @@ def scan(
     where = Path(path)
     skipped = Skipped()
     names, items = _read(where, skipped, roi=roi, multi_label=multi_label)
-    if len(names) < 2:
+    if len(names) < fewest_classes:
         raise DataError(
-            f"{where}: a classifier needs at least 2 classes, found {len(names)} ({', '.join(names)}){_inside(where)}"
+            f"{where}: a classifier needs at least {fewest_classes} classes, "
+            f"found {len(names)} ({', '.join(names)}){_inside(where)}"
         )
     similar = alike(names)
     if labels is not None:

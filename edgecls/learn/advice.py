@@ -40,6 +40,10 @@ def advice(found: Accuracy, ahead: Curve, scored: Scored, group_of: NDArray[np.i
         group_of: The group of each picture, (N,).
     """
     labels = [share.label for share in found.classes]
+    if len(labels) == 1:
+        return (
+            f"{labels[0]} is the only class: whatever is unlike its {counted(found.overall.pictures, 'picture')} is unknown.",
+        )
     return (*_unknown(found), *_alike(scored, group_of, labels), *_enough(found, ahead), *_worst(found))
 
 

@@ -24,6 +24,7 @@ from edgecls.learn.advice import advice
 from edgecls.learn.backbone import DEFAULT, EMBEDDING, Backbone, open_backbone
 from edgecls.learn.cross_validation import Scored, cross_validated
 from edgecls.learn.curve import Curve, curve
+from edgecls.learn.foreign import novelty_of
 from edgecls.learn.head import MEANS, Head
 from edgecls.learn.model_file import with_head
 from edgecls.learn.pictures import Known, known_pictures
@@ -31,7 +32,7 @@ from edgecls.log import log_progress
 from edgecls.model import confidence, golden
 from edgecls.model.card import ModelCard
 from edgecls.model.classifier import Classifier
-from edgecls.model.novelty import NoveltyLimit, fit_novelty
+from edgecls.model.novelty import NoveltyLimit
 from edgecls.settings import build
 from edgecls.text.words import counted
 
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecls.log import Say
-    from edgecls.model.novelty import Novelty
 
 LARGEST_DIFFERENCE = 2e-3
 """Between a probability of the file and of the head in numpy, which round differently."""
@@ -89,7 +89,8 @@ def learn_model(  # noqa: PLR0913 - each is an option of the command
             and as accurate for objects that fill the picture.
         fit: How pictures of another aspect ratio are fitted: "stretch", "letterbox" or "center-crop".
         mirror: The labels whose pictures may be flipped left to right, or "all".
-        reject: The share (0 to below 1) of known pictures that may be classified as unknown, so that foreign ones are.
+        reject: The share (0 to below 1) of known pictures that may be classified as unknown, so that foreign ones are. Below 20
+            pictures of several classes, none is.
         about: Free text for the card, such as the name and license of the data.
         seed: Shuffles the groups before they are spread over the folds.
         threads: CPU threads for the backbone; None takes all cores.
@@ -117,7 +118,7 @@ def learn_model(  # noqa: PLR0913 - each is an option of the command
     refuse_same(out, Path(config.path))
     network = open_backbone(backbone, size=size, threads=threads)
     spec = InputSpec(network.size, network.size, "rgb", fit)
-    dataset = config.scan()
+    dataset = config.scan(fewest_classes=1)
     for line in dataset.notes:
         say(f"note: {line}")
     known = known_pictures(dataset, spec, network, mirror=mirror, strict=config.strict, say=say)
@@ -125,8 +126,8 @@ def learn_model(  # noqa: PLR0913 - each is an option of the command
     head = known.views.fit(np.arange(len(known.items)), scored.strength)
     found = accuracy(scored, known.group_of, dataset.labels)
     ahead = curve(known.views, scored, known.group_of, seed=seed)
-    novelty = _novelty(known, reject, seed)
-    report = _report(dataset, known, scored, 0.0 if novelty else reject)
+    novelty = novelty_of(known, reject=reject, seed=seed)
+    report = _report(dataset, known, scored, reject if novelty is None else 0.0)
     card = ModelCard(
         labels=dataset.labels,
         input=spec,
@@ -135,13 +136,17 @@ def learn_model(  # noqa: PLR0913 - each is an option of the command
         dataset=fingerprint(dataset),
         split=f"none: cross-validation in {found.folds} folds by group ({dataset.group_rule}), seed {seed}",
         confidence=report.confidence,
-        novelty=NoveltyLimit(kept=round(1 - reject, 4)) if novelty else None,
+        novelty=None if novelty is None else NoveltyLimit(kept=round(1 - reject, 4)),
         metrics=_metrics(report, found),
-        measured_on=f"cross-validation of {counted(found.overall.scored, 'picture')} in {counted(found.groups, 'group')}",
+        measured_on=f"cross-validation of {counted(found.overall.scored, 'picture')} in {counted(found.groups, 'group')}"
+        if found.overall.scored
+        else "",
         made_with=_made_with(network, head, known, seed),
     )
     model = with_head(network, head)
-    content = _whole(add_novelty(model, EMBEDDING, novelty) if novelty else model, card, known, head, str(out))
+    if novelty is not None:
+        model = add_novelty(model, EMBEDDING, novelty)
+    content = _whole(model, card, known, head, str(out))
     with whole_file(out) as beside:
         beside.write_bytes(content)
     return Learned(out, card, found, ahead, advice(found, ahead, scored, known.group_of), report, known.computed)
@@ -153,14 +158,6 @@ def _data_config(data: str | Path | DataConfig | Mapping[str, Any]) -> DataConfi
     table = dict(data) if isinstance(data, Mapping) else {"path": str(data)}
     config: DataConfig = build(DataConfig, table, "data")
     return config
-
-
-def _novelty(known: Known, reject: float, seed: int) -> Novelty | None:
-    """Fit the novelty of embeddings, so that pictures of no class are unknown; None if `reject` is 0 or there is one group."""
-    if reject == 0 or len(known.groups) < 2:
-        return None
-    shares = np.square(known.views.embeddings[:, 0])  # the embeddings before their square roots, up to a factor
-    return fit_novelty(shares, known.views.class_ids, known.group_of, np.random.default_rng(seed), kept=1 - reject)
 
 
 def _report(dataset: Dataset, known: Known, scored: Scored, reject: float) -> Report:
@@ -212,16 +209,15 @@ def _whole(model: onnx.ModelProto, card: ModelCard, known: Known, head: Head, wh
     firsts = np.unique(known.views.class_ids, return_index=True)[1][:MOST_COMPARED]
     pictures = decode([known.items[i] for i in firsts.tolist()], card.input)
     plain = replace(card, confidence=confidence.Confidence())
-    loaded = Classifier.from_bytes(stamp(model, plain), where, device="cpu", threads=1)
+    run = Classifier.from_bytes(stamp(model, plain), where, device="cpu", threads=1).answers
     expected: NDArray[np.float32] = head.probabilities(known.views.embeddings[firsts, 0])
-    difference = float(np.abs(loaded.probabilities(pictures.batch[:]) - expected).max())
+    difference = float(np.abs(run(pictures.batch[:]).probabilities - expected).max())
     if not difference <= LARGEST_DIFFERENCE:
         raise ExportError(
             f"{where}: the file computes something else than the head (a probability differs by {difference:.2g}, at most "
             f"{LARGEST_DIFFERENCE:g}); nothing was written. Empty the cache of embeddings and learn again"
         )
-    again = plain_answers(model.SerializeToString())
-    kept = golden.make(pictures.batch, pictures.class_ids, loaded.answers, again, scheme=card.scheme)
+    kept = golden.make(pictures.batch, pictures.class_ids, run, plain_answers(model.SerializeToString()), scheme=card.scheme)
     content = stamp(model, card, kept)
     Classifier.from_bytes(content, where, device="cpu", threads=1)  # as every user of the file will
     return content

@@ -185,6 +185,32 @@ def test_few_pictures_give_little_advice(backbone, tmp_path):
     assert advice.startswith("6 pictures cannot say more exactly how good the model is.")
 
 
+def test_pictures_of_no_class_are_unknown(backbone, shapes, tmp_path):
+    """By a distance in the graph; known ones keep their labels. With `reject=0` nothing is unknown."""
+    learned, _ = learn(shapes, tmp_path / "m.onnx")
+    foreign = np.full((40, 40, 3), (255, 0, 0), np.uint8)
+    model = edgecls.Classifier.load(learned.out, device="cpu")
+    assert learned.card.novelty.kept == 0.98
+    assert model.classify(foreign).label == "unknown"
+    assert edgecls.evaluate_model(learned.out, shapes, device="cpu").report.coverage > 0.9
+    plain, _ = learn(shapes, tmp_path / "plain.onnx", reject=0)
+    assert plain.card.novelty is None
+
+
+def test_a_single_class_knows_what_does_not_belong_to_it(backbone, tmp_path):
+    """Its accuracy is unknown; other pictures are."""
+    data = drawn.write_class_folders(tmp_path / "data", pictures=30, names=["disc"])
+    learned, _ = learn(data, tmp_path / "m.onnx")
+    assert learned.card.labels == ("disc",)
+    assert learned.accuracy.overall.value is None
+    assert learned.advice == ("disc is the only class: whatever is unlike its 30 pictures is unknown.",)
+    model = edgecls.Classifier.load(learned.out, device="cpu")
+    assert model.classify(np.full((40, 40, 3), (255, 0, 0), np.uint8)).label == "unknown"
+    assert edgecls.evaluate_model(learned.out, data, device="cpu").report.coverage > 0.9
+    with pytest.raises(ConfigError, match="a single class can only tell what is unknown"):
+        learn(data, tmp_path / "m.onnx", reject=0)
+
+
 def test_mirrored_classes_must_stay_themselves(backbone, shapes, tmp_path):
     """Two classes that swap are rejected, and so are unknown ones."""
     with pytest.raises(ConfigError, match="'disc' becomes another class"):
