@@ -53,6 +53,13 @@ part_s = 60
 quota = {most_gb = 20, keep_free_gb = 5}
 
 [[sink]]
+kind = "collect"
+path = "pictures"
+margin = 0.3
+choice = {per_day = 50, random = 0.1, doubtful = 0.6, unlike = 10, apart_s = 30}
+quota = {most_gb = 2}
+
+[[sink]]
 kind = "window"
 
 [[sink]]
@@ -222,7 +229,9 @@ def test_the_file_with_every_setting_is_complete():
     assert refusal(EVERY_SETTING) == ""
     every = {name for table in tables.values() for name in table["properties"]}
     assert (
-        every - present - {"zone", "line", "reading", "track", "motion", "left", "detector", "health", "cut", "shot", "quota"}
+        every
+        - present
+        - {"zone", "line", "reading", "track", "motion", "left", "detector", "health", "cut", "shot", "quota", "choice"}
         == set()
     )
 
@@ -321,6 +330,7 @@ def test_the_schema_describes_settings():
     assert SCHEMA["$defs"]["ClipSettings"]["required"] == ["kind", "path"]
 
 
+RECORDED = ("JsonlSettings", "ClipSettings", "SnapshotSettings", "CollectSettings")
 REQUIRED: dict[str, dict[str, Any]] = {
     "Config": {"model": "m.onnx", "camera": [{"name": "gate", "source": 0}]},
     "Camera": {"name": "gate", "source": 0},
@@ -330,7 +340,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "WebhookSettings": {"to": "https://host/path"},
     "DetectorSettings": {"model": "d.onnx"},
     "TrainConfig": {"data": {"path": "x"}},
-} | {name: {"path": "x"} for name in ("JsonlSettings", "ClipSettings", "SnapshotSettings", "SqliteSettings", "DataConfig")}
+} | {name: {"path": "x"} for name in (*RECORDED, "SqliteSettings", "DataConfig")}
 """The other settings that each table needs, besides the one that a test changes."""
 
 
