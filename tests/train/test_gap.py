@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from typer.main import get_command
 
+from edgecls import evaluate
 from edgecls.cli import app, messages
 from edgecls.dataset import DataConfig, Pictures
 from edgecls.train import gap
@@ -96,7 +97,8 @@ def test_the_gap_is_measured_on_unchanged_training_pictures(monkeypatch):
         above = (batch.reshape(-1) > 100).astype(np.float32)
         return np.stack([1 - above, above], axis=1)
 
-    assert measure(bright, pictures, seed=0) == (0.75, 4)
+    report = evaluate.measure(bright, ("dark", "bright"), pictures, range(2))
+    assert measure(bright, pictures, report, seed=0) == (0.75, 4)
     monkeypatch.setattr(gap, "SAMPLE", 2)
-    assert measure(bright, pictures, seed=1) == measure(bright, pictures, seed=1)
-    assert measure(bright, pictures, seed=1)[1] == 2
+    assert measure(bright, pictures, report, seed=1) == measure(bright, pictures, report, seed=1)
+    assert measure(bright, pictures, report, seed=1)[1] == 2
