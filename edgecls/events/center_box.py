@@ -78,6 +78,14 @@ def off_sides(place: CenterBox, seen: CenterBox, of: Sequence[CenterBox]) -> tup
     return off[0], off[1]
 
 
+def off_visible(place: CenterBox, seen: CenterBox) -> float:
+    """Return the error along x of a predicted box of which only a part is to be seen, by the side that is closer to its place.
+
+    What passes behind a pole loses first its front and then its back: the side that is to be seen moves on as predicted.
+    """
+    return min((sign * (seen.reach(0, sign) - place.reach(0, sign)) for sign in (-1, 1)), key=abs)
+
+
 def off_inside(place: CenterBox, seen: CenterBox) -> tuple[float, float]:
     """Return the error along x and y of a predicted box that is only known to lie inside `seen`: how far it sticks out."""
     off = [sum(sign * min(0.0, seen.reach(axis, sign) - place.reach(axis, sign)) for sign in (-1, 1)) for axis in (0, 1)]

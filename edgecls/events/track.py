@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from edgecls.events.center_box import CenterBox, union
+from edgecls.events.center_box import CenterBox, off_visible, union
 from edgecls.model.confidence import UNKNOWN
 
 if TYPE_CHECKING:
@@ -22,6 +22,19 @@ SIZE_GAIN = 0.3
 """How far a new box corrects the size of a confirmed track: low, because arms, legs and shadows come and go."""
 FAIR_SHARE = 0.25
 """A track whose label is said by a smaller share of its frames is unknown."""
+
+PARTLY = 0.7
+"""Of an object that is seen narrower than this share of its width, a part is hidden, for example behind a pole."""
+CLOSE = 0.25
+"""Its visible side is at most this many widths away from where it was predicted."""
+PASSING = 0.6
+"""Only what moves this many widths a second passes behind something. What slows down and shrinks turns or is absorbed."""
+WIDTH_GAIN = 0.1
+"""How far a box corrects the usual width, which must not follow what disappears slowly."""
+HIDDEN_S = 1.0
+"""After being narrower for so many seconds, an object has become narrower."""
+KNOWN_FRAMES = 8
+"""The width of an object is known after so many frames."""
 
 
 class Step(NamedTuple):
@@ -48,6 +61,7 @@ class Track:
         origin: Its box in the first frame.
         travelled: How far it has been from there, as a share of its size.
         speed: Along x and y, in pixels per second.
+        width: Its usual width when nothing is hidden, in pixels.
         path: Its steps since the last `take_path`.
         votes: The sum of the scores of each label.
         voters: The number of frames with each label.
@@ -63,6 +77,7 @@ class Track:
     origin: CenterBox | None = None
     travelled: float = 0.0
     speed: tuple[float, float] = (0.0, 0.0)
+    width: float = 0.0
     path: list[Step] = field(default_factory=list)
     votes: dict[str, float] = field(default_factory=dict)
     voters: Counter[str] = field(default_factory=Counter)
@@ -95,17 +110,37 @@ class Track:
         self.place = CenterBox(x + self.speed[0] * passed_s, y + self.speed[1] * passed_s, width, height)
 
     def correct(self, moment: Moment, seen: Sequence[CenterBox], label: str) -> None:
-        """Correct the predicted box by the observed one, whose parts are `seen`, and record its label."""
+        """Correct the predicted box by the observed one, whose parts are `seen`, and record its label.
+
+        While it passes behind something, it is corrected by its visible side and keeps its width.
+        """
         box, expected = union(seen), self.place
-        self.shift(moment, (box.x - expected.x, box.y - expected.y))
-        if len(seen) == 1:
-            self.whole = moment
         gain = SIZE_GAIN if self.id else ALPHA
-        self.place = self.place._replace(
-            width=expected.width + gain * (box.width - expected.width),
-            height=expected.height + gain * (box.height - expected.height),
-        )
+        height = expected.height + gain * (box.height - expected.height)
+        if self._is_passing(moment, box):
+            expected = expected._replace(width=self.width)
+            self.shift(moment, (off_visible(expected, box), box.y - expected.y))
+            self.place = self.place._replace(width=self.width, height=height)
+        else:
+            self.shift(moment, (box.x - expected.x, box.y - expected.y))
+            self.place = self.place._replace(width=expected.width + gain * (box.width - expected.width), height=height)
+            is_new = self.seen < KNOWN_FRAMES or moment.time_s - self.whole.time_s > HIDDEN_S
+            self.width += (1.0 if is_new else WIDTH_GAIN) * (box.width - self.width)
+            if len(seen) == 1:
+                self.whole = moment
         self.show(moment, box, label)
+
+    def _is_passing(self, moment: Moment, box: CenterBox) -> bool:
+        """Whether the observed box shows only a part of it, because it passes behind something."""
+        width = self.width
+        return (
+            self.id > 0
+            and self.seen >= KNOWN_FRAMES
+            and moment.time_s - self.whole.time_s <= HIDDEN_S
+            and abs(self.speed[0]) >= PASSING * width
+            and box.width < PARTLY * width
+            and abs(off_visible(self.place._replace(width=width), box)) <= CLOSE * width
+        )
 
     def shift(self, moment: Moment, off: tuple[float, float]) -> None:
         """Correct the predicted position and the speed by a share of the error `off`. The first step sets the speed directly,

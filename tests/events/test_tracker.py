@@ -62,6 +62,34 @@ def test_a_fast_object_is_found_where_it_is_predicted():
     assert ids[-1] == [1]
 
 
+def visible(x, width, pillar):
+    """Return the boxes of what is to be seen of an object centered at x, in front of which stands a pillar (left, right)."""
+    left, right = x - width / 2, x + width / 2
+    parts = [(left, min(right, pillar[0])), (max(left, pillar[1]), right)] if right > pillar[0] and left < pillar[1] else []
+    return [seen((a + b) / 2, 50, width=b - a) for a, b in parts or [(left, right)] if b - a >= 3]
+
+
+@pytest.mark.parametrize("pillar_px", [10, 25, 40, 60])
+@pytest.mark.parametrize("speed", [4, 8, 12, -8])
+def test_one_that_passes_behind_a_pillar_is_the_same(pillar_px, speed):
+    """Its front is hidden first, then its back: it stays one track, is never thought to be slower, and keeps its width."""
+    start = 40 if speed > 0 else 400
+    xs = [start + speed * i for i in range(90)]
+    frames = [visible(x, 50, (220 - pillar_px / 2, 220 + pillar_px / 2)) for x in xs]
+    _, tracks = follow(frames, fps=25)
+    (track,) = (track for track in tracks if track.is_settled(USUAL.settle, USUAL.travel))
+    steps = [step for step in track.take_path() if step.moment.frame > 12]
+    assert max(abs(step.place.x - xs[step.moment.frame]) for step in steps) < 12
+    assert all(abs(step.place.width - 50) < 12 for step in steps)
+
+
+def test_one_that_has_become_narrower_is_believed_after_a_second():
+    """A car that turns away is not thought to be hidden forever."""
+    frames = [[seen(20 + 8 * i, 50, width=60 if i < 30 else 30)] for i in range(90)]
+    _, (track,) = follow(frames, fps=25)
+    assert track.take_path()[-1].place.width == pytest.approx(30, abs=2)
+
+
 def test_one_that_is_hidden_for_less_than_a_second_is_the_same():
     """It reappears where its speed has brought it; after longer, it is a new track."""
     for hidden, tracks in ((6, 1), (15, 2)):
