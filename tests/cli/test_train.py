@@ -161,7 +161,7 @@ def test_memory_says_what_pictures_may_take(call, shapes, tmp_path):
     for name, options in (("disk", ("--memory", 0)), ("memory", ("--memory", 0.5))):
         done = call("train", shapes, "--out", tmp_path / name, *SMALL, *options)
         assert done.exit_code == 0, done.output
-        usual = ("epoch", "Training accuracy", str(shapes), str(tmp_path / name / "report.html"))
+        usual = ("epoch", "Training accuracy", "note: 25 training pictures", str(shapes), str(tmp_path / name / "report.html"))
         said.append([line for line in done.stderr.splitlines() if not line.startswith(usual)])
     assert said[0] == [
         f"{n} pictures do not fit into memory; they are kept in a file in {tmp_path / 'disk'}" for n in (100, 20)

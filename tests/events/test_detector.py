@@ -278,7 +278,8 @@ def test_an_event_is_a_line_of_json():
         (lambda: replace(DOWN, left="in"), "line \"stop line\": left and right are both 'in'; expected two names"),
         (
             lambda: replace(BAY, name="motion"),
-            "zone: name must be a text other than 'frame' and 'motion', which edgecls uses itself, not 'motion'",
+            "zone: name must be a text other than 'frame', 'motion', 'left object' and 'removed object', which edgecls uses "
+            "itself, not 'motion'",
         ),
         (lambda: replace(BAY, dwell_s=-1.0), 'zone "bay": dwell_s must be 0 or more seconds, not -1.0'),
         (lambda: Rules(count_every_s=-1.0), "count_every_s must be 0 (no counts) or more seconds, not -1.0"),

@@ -31,7 +31,7 @@ def test_options_show_their_values_and_defaults():
     run, train = reference.table("options: run"), reference.table("options: train")
     assert "| `--every N` | 1 |" in run
     assert "| `--quiet, -q` |  |" in run
-    assert "| `--size N\\|WxH` | 32 |" in train
+    assert "| `--size N\\|WxH` | 32; pretrained networks: theirs |" in train
     assert "| `--average, --no-average` |" in train
     assert "[default" not in train
 

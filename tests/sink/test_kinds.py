@@ -11,12 +11,14 @@ from typing import get_args
 
 import pytest
 
+from edgecls.collect import SelectionSettings
 from edgecls.errors import ConfigError
 from edgecls.run.config import Config
 from edgecls.settings import build
 from edgecls.sink import (
     SINKS,
     ClipSettings,
+    CollectSettings,
     CsvSettings,
     CutSettings,
     ExplainSettings,
@@ -51,6 +53,7 @@ TEXTS = [
     ),
     ("snapshot:shots?shows=frame,crop&quality=80", SnapshotSettings("shots", shot=ShotSettings(("frame", "crop"), 80))),
     ("explain:why", ExplainSettings("why")),
+    ("collect:pictures?per_day=50", CollectSettings("pictures", choice=SelectionSettings(per_day=50))),
     ("csv:events.csv", CsvSettings("events.csv")),
     ("sqlite:events.db?keep_days=30", SqliteSettings("events.db", keep_days=30.0)),
     ("mqtts://me:secret@host/a?discovery=x", MqttSettings("mqtts://me:secret@host/a?discovery=x")),
@@ -92,7 +95,7 @@ def test_each_kind_is_one_module_and_a_row():
         ("clip:clips?pre=3", "sink 'clip:clips?pre=3': unknown setting pre; did you mean pre_s? known are pre_s, post_s"),
         ("clip:clips?pre_s=soon", "sink 'clip:clips?pre_s=soon': cut.pre_s must be a number, not 'soon'"),
         ("clip:clips?pre_s=-1", "sink 'clip:clips?pre_s=-1': cut.pre_s must be 0 or more seconds, not -1.0"),
-        ("clip:clips?kinds=crosing", "cut.kinds[0] must be one of state, object, presence, crossing, health"),
+        ("clip:clips?kinds=crosing", "cut.kinds[0] must be one of state, label, object, presence, crossing, left, removed"),
         ("clip:?pre_s=3", "expected a folder after the colon, such as clip:clips"),
         ("snapshot:s?quality=80.5", "shot.quality must be a whole number, not '80.5'"),
         ("snapshot:s?most_gb=0", "most_gb must be more than 0, not 0.0"),

@@ -41,7 +41,7 @@ class BreaksDown(keras.optimizers.schedules.LearningRateSchedule):
 
 def test_the_whole_epochs_before_it_are_kept(shapes, tmp_path, monkeypatch):
     """If epoch 3 diverges, card, history and best.keras are those of two epochs, and the error is still raised."""
-    monkeypatch.setattr(compiled, "learning_rate", lambda _config, _batches: BreaksDown())
+    monkeypatch.setattr(compiled, "learning_rate", lambda *_: BreaksDown())
     monkeypatch.setattr(folder, "TRAINED_WITH", (*folder.TRAINED_WITH, __name__))
     with pytest.raises(TrainError, match=r"of epoch 3; .* \(epoch 2 and the best so far are kept\)"):
         fit(config(shapes, optimizer="sgd", epochs=5), tmp_path / "run")

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,7 @@ def write(entries: Sequence[Entry], out: Path) -> None:
         shutil.copyfile(entry.path, file)
         labels[file.stem] = classes.index(entry.label)
     with whole_file(out / LABELS) as beside:
-        beside.write_text(json.dumps({"classes": classes, "labels": labels}, ensure_ascii=False), encoding="utf-8")
+        beside.write_text(strict_json.dumps({"classes": classes, "labels": labels}), encoding="utf-8")
 
 
 def read(root: Path) -> Iterator[tuple[Path, str]]:

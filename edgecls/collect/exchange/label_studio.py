@@ -12,7 +12,6 @@ A task carries the number of its picture in the store (`data.edgecls`), so that 
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -53,7 +52,7 @@ def write(entries: Sequence[Entry], out: Path) -> None:
         shutil.copyfile(entry.path, out / name)
         tasks.append(_task(entry, name))
     with whole_file(out / TASKS) as beside:
-        beside.write_text(json.dumps(tasks, indent=1, ensure_ascii=False), encoding="utf-8")
+        beside.write_text(strict_json.dumps(tasks, indent=1), encoding="utf-8")
 
 
 def read(path: Path) -> Iterator[Task]:
