@@ -301,7 +301,9 @@ def _check_class(name: str, module: object, where: str) -> None:
 
 
 def _is_own(module: str) -> bool:
-    """Return whether a module is keras or one of OWN_MODULES: "keras", "keras.layers", "keras.src.ops.numpy"."""
-    module = module.removeprefix("tf_")
-    first, *rest = module.removeprefix("keras.src").removeprefix("keras").lstrip(".").split(".")
-    return module == "keras" or (module.startswith("keras.") and (first in OWN_MODULES or (not first and not rest)))
+    """Return whether a module is keras, one of OWN_MODULES ("keras.src.ops.numpy"), or an optimizer of a backend
+    ("keras.src.backend.torch.optimizers.torch_adam").
+    """
+    top, *parts = module.removeprefix("tf_").replace("keras.src", "keras", 1).split(".")
+    parts = parts[2:3] if parts[:1] == ["backend"] and parts[2:3] == ["optimizers"] else parts
+    return top == "keras" and (not parts or parts[0] in OWN_MODULES)
