@@ -11,6 +11,7 @@ Boxes come from motion, not from an object detector, so they merge and split (Mc
   and when they share a box it joins it.
 - Tracks without a box of their own that are predicted inside another track's box share it. They move on as predicted, and
   each side of the box corrects the track that reaches farthest to that side.
+- A box that suddenly becomes narrower shows a part of an object that passes behind something. Its visible side corrects it.
 - A box that suddenly becomes much larger than its track also shows something else. The track moves on as predicted inside it.
 
 None of this is done with the boxes of a detector: each shows one object, even in front of another.
