@@ -14,7 +14,7 @@ Boxes come from motion, not from an object detector, so they merge and split (Mc
 - A box that suddenly becomes narrower shows a part of an object that passes behind something. Its visible side corrects it.
 - A box that suddenly becomes much larger than its track also shows something else. The track moves on as predicted inside it.
 
-None of this is done with the boxes of a detector: each shows one object, even in front of another.
+With the boxes of a detector, none of this is done except for narrower boxes: each shows one object, even in front of another.
 """
 
 from __future__ import annotations
