@@ -22,6 +22,7 @@ def predict(
     """Classify pictures. Exits with 1 if any of them cannot be read."""
     from edgecls import image
     from edgecls.model.classifier import Classifier
+    from edgecls.model.confidence import UNKNOWN
 
     classifier = Classifier.load(model, device=device)
     broken = 0
@@ -52,7 +53,8 @@ def predict(
             more = f"  (not: {', '.join(f'{label} {score:.1%}' for label, score in others)})" if others else ""
             data(f"{path}: {shown}{more}")
         else:
-            data(f"{path}: " + ", ".join(f"{label} {score:.1%}" for label, score in prediction.top[:top]))
+            nearest = ", ".join(f"{label} {score:.1%}" for label, score in prediction.top[:top])
+            data(f"{path}: unknown (nearest: {nearest})" if prediction.label == UNKNOWN else f"{path}: {nearest}")
     if noted:
         say(f"note: {image.few_bits(noted)}")
     if broken:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edgecls.cli import app
+from edgecls.model.confidence import Confidence
 from tests import tiny
 from tests.drawn import plant
 
@@ -25,6 +26,15 @@ def test_a_line_for_each_picture(light_model, tmp_path):
     first, second = done.stdout.splitlines()
     assert first == f"{black}: dark 100.0%, dim 0.0%"
     assert second.startswith(f"{white}: bright 100.0%, dim")
+
+
+def test_a_picture_of_no_class_is_unknown_in_words_too(tmp_path):
+    """Level 64 lies between dark and dim: the nearest labels are not given as if they were its own."""
+    confidence = Confidence(temperature=1.0, reject_temperature=1.0, reject_below=0.9)
+    (tmp_path / "careful.onnx").write_bytes(tiny.light_model(confidence=confidence))
+    gray = plant(tmp_path / "gray.png", level=64)
+    done = call(tmp_path / "careful.onnx", gray, "--top", 1)
+    assert done.stdout.startswith(f"{gray}: unknown (nearest: d")
 
 
 def test_json_is_one_object_a_picture(light_model, tmp_path):
