@@ -139,6 +139,7 @@ class Track:
             and moment.time_s - self.whole.time_s <= HIDDEN_S
             and abs(self.speed[0]) >= PASSING * width
             and box.width < PARTLY * width
+            and box.height > PARTLY * self.place.height  # what is smaller in both directions breaks up, or is absorbed
             and abs(off_visible(self.place._replace(width=width), box)) <= CLOSE * width
         )
 
