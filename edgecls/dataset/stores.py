@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecls import image
 from edgecls.dataset.class_names import class_name, ordered
 from edgecls.dataset.items import Item
 from edgecls.errors import DataError
-from edgecls.store import Store
+from edgecls.store import Store, copies_among, merged_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from edgecls.dataset.listing import Skipped
-    from edgecls.store import Entry
 
 GONE = "pictures of the store that were deleted by hand, left out"
 UNLABELLED = "pictures of the store without a label, left out"
@@ -46,22 +43,6 @@ def read(root: Path, skipped: Skipped) -> tuple[list[str], list[Item]]:
     ids = {name: i for i, name in enumerate(names)}
     items = [
         Item(entry.path.relative_to(root).as_posix(), ids[class_name(entry.label, "")], group, file=entry.path)
-        for entry, group in zip(labelled, _groups(labelled), strict=True)
+        for entry, group in zip(labelled, merged_groups(labelled, copies_among(labelled)), strict=True)
     ]
     return names, items
-
-
-def _groups(entries: Sequence[Entry]) -> list[str]:
-    """Return the group of each picture: that of its event or minute, joined with those of its near copies."""
-    parent: dict[str, str] = {}
-
-    def root_of(group: str) -> str:
-        while parent.setdefault(group, group) != group:
-            group = parent[group]
-        return group
-
-    hashed = [entry for entry in entries if entry.origin.hash is not None]
-    for i, j in image.near_copies([entry.origin.hash or 0 for entry in hashed]):
-        one, other = root_of(hashed[i].group), root_of(hashed[j].group)
-        parent[max(one, other)] = min(one, other)
-    return [root_of(entry.group) for entry in entries]

@@ -99,15 +99,12 @@ class Labelling:
         labels = self.labels
         if len(labels) < 2:
             return self._group(rest[densest(self._positions[rest], self._most)], "", "they look alike")
-        known = np.array([i for i, label in enumerate(self._labels) if label], np.int64)
-        strange = rest[unfamiliar(self._positions[known], self._positions[rest])]
+        strange = rest[unfamiliar(self._positions[self._known()], self._positions[rest])]
         if len(strange) >= FEWEST:
             chosen = densest(self._positions[strange], self._most)
             if len(chosen) >= FEWEST:
                 return self._group(strange[chosen], "", "nothing like them has a label yet")
-        class_ids = np.array([labels.index(self._labels[i]) for i in known.tolist()], np.int64)
-        found = propose(self._positions[known], class_ids, self._positions[rest], len(labels))
-        return self._proposed(rest, found, labels)
+        return self._proposed(rest, self._proposals(rest), labels)
 
     def useful(self, count: int = 36) -> Group | None:
         """Return the pictures whose labels would teach most: those of which the labels so far say least, and unlike each other.
@@ -121,9 +118,7 @@ class Labelling:
             return None
         doubt = np.ones(len(rest), np.float32)
         if len(labels) >= 2:
-            known = np.array([i for i, label in enumerate(self._labels) if label], np.int64)
-            class_ids = np.array([labels.index(self._labels[i]) for i in known.tolist()], np.int64)
-            doubt = 1 - propose(self._positions[known], class_ids, self._positions[rest], len(labels)).scores
+            doubt = 1 - self._proposals(rest).scores
         chosen = spread(self._positions[rest], doubt, count)
         return self._group(rest[chosen], "", "their labels would teach most")
 
@@ -183,6 +178,16 @@ class Labelling:
     def _open(self) -> NDArray[np.int64]:
         """Return the indices of the pictures without a label that were not skipped."""
         return np.array([i for i, label in enumerate(self._labels) if not label and not self._aside[i]], np.int64)
+
+    def _known(self) -> NDArray[np.int64]:
+        """Return the indices of the pictures with a label."""
+        return np.array([i for i, label in enumerate(self._labels) if label], np.int64)
+
+    def _proposals(self, rest: NDArray[np.int64]) -> Proposals:
+        """Return what the labels so far, two or more, say of the pictures at the indices `rest`."""
+        known, labels = self._known(), self.labels
+        class_ids = np.array([labels.index(self._labels[i]) for i in known.tolist()], np.int64)
+        return propose(self._positions[known], class_ids, self._positions[rest], len(labels))
 
     def _proposed(self, rest: NDArray[np.int64], found: Proposals, labels: Sequence[str]) -> Group:
         """Return the largest group of which the head is sure; without one, a small one of which it is not."""

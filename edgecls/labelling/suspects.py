@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecls import image
 from edgecls.errors import DataError
 from edgecls.labelling.positions import positions
 from edgecls.learn.backbone import DEFAULT
@@ -15,6 +14,7 @@ from edgecls.learn.cross_validation import scores
 from edgecls.learn.folds import NEVER, folds
 from edgecls.learn.head import FEW_PICTURES, MEANS, Views, softmax
 from edgecls.log import log_progress
+from edgecls.store import copies_among, merged_groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +70,8 @@ def suspects(store: Store, *, backbone: str = DEFAULT, seed: int = 0, say: Say =
     if len(labels) < 2:
         raise DataError(f"{store.folder}: expected pictures of two labels or more, found {len(labels)}; label some first")
     class_ids = np.array([labels.index(entry.label) for entry in entries], np.int64)
-    copies = image.near_copies([entry.origin.hash or 0 for entry in entries])
-    probabilities, scored = _probabilities(found, class_ids, _groups(entries, copies), len(labels), seed)
+    copies = copies_among(entries)
+    probabilities, scored = _probabilities(found, class_ids, _members(merged_groups(entries, copies)), len(labels), seed)
     own = probabilities[np.arange(len(entries)), class_ids]
     others = probabilities.copy()
     others[np.arange(len(entries)), class_ids] = -1
@@ -100,18 +100,9 @@ def _probabilities(
     return softmax(logits), fold_of != NEVER
 
 
-def _groups(entries: Sequence[Entry], copies: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Return the indices of the pictures that belong together: of one event or minute, and near copies."""
-    root = {entry.group: entry.group for entry in entries}
-
-    def of(group: str) -> str:
-        while root[group] != group:
-            group = root[group]
-        return group
-
-    for i, j in copies:
-        root[of(entries[i].group)] = of(entries[j].group)
+def _members(groups: Sequence[str]) -> list[list[int]]:
+    """Return the indices of the pictures of each group."""
     found: dict[str, list[int]] = {}
-    for i, entry in enumerate(entries):
-        found.setdefault(of(entry.group), []).append(i)
+    for i, group in enumerate(groups):
+        found.setdefault(group, []).append(i)
     return list(found.values())
