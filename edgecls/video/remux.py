@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from edgecls.video import nal
 from edgecls.video.ffmpeg import growing
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Template:
         self._size_hw = size_hw
         self._headers = headers
         self.codec: str = stream.codec_context.name
+        self.has_lengths = nal.has_lengths(headers or bytes(stream.codec_context.extradata or b""))
         self.kind, self.suffix = ("mp4", ".mp4") if self.codec in IN_MP4 else ("matroska", ".mkv")
 
     def add_to(self, container: Any) -> Any:
