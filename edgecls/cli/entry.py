@@ -34,6 +34,7 @@ from edgecls.cli import (
     run,
     summary,
     train,
+    web,
 )
 from edgecls.cli.help import GroupedCommand
 from edgecls.cli.messages import data, say
@@ -148,6 +149,7 @@ for _name, _command in (
     ("compare", compare.compare),
     ("predict", predict.predict),
     ("run", run.run),
+    ("web", web.web),
     ("collect", collect.collect),
     ("label", label.label),
     ("replay", replay.replay),

@@ -99,7 +99,7 @@ def run(
                 _from_options, sources, overrides, zones=zone or (), lines=line or (), motion=motion, detector=detector,
                 reading=reading, health=health,
             )  # fmt: skip
-        code = _run(read, hangup)
+        code = run_config(read, hangup)
     raise typer.Exit(code)
 
 
@@ -171,8 +171,9 @@ def has_stdout(outs: Sequence[SinkSettings]) -> bool:
     return any(isinstance(out, JsonlSettings) and out.path == "-" for out in outs)
 
 
-def _run(read: Callable[[], Config], hangup: Hangup | None) -> int:
+def run_config(read: Callable[[], Config], hangup: Hangup | None) -> int:
     """Run a configuration, and read it again at SIGHUP if there is a `hangup`. Returns the exit code."""
+    from edgecls.cli.page import served
     from edgecls.run.run import Run
 
     config = read()
@@ -182,6 +183,8 @@ def _run(read: Callable[[], Config], hangup: Hangup | None) -> int:
         if opened is None:
             return interrupt.exit_code
         run = stack.enter_context(opened)
+        if run.config.web is not None:
+            stack.enter_context(served(run, run.config.web))
         if hangup is not None:
             stack.enter_context(hangup.serving(partial(reload, run, read)))
         _loop(run, interrupt)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edgecls.errors import EdgeclsError
 from edgecls.log import Say, log_warning
 from edgecls.run.config import sink_setting
+from edgecls.run.web import KEEP_S
 from edgecls.sink import SINKS, check_sinks, keep_s
 from edgecls.source import check_there, open_each, open_named
 
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 
 
 class Demand(NamedTuple):
-    """Requirements of sinks and model that apply to every camera.
+    """Requirements of sinks, page and model that apply to every camera.
 
-    `keep_s` is the number of seconds of packets to keep for clips. `needed_hw` is the (height, width) that the model needs of a
-    whole frame; None if something needs full resolution.
+    `keep_s` is the number of seconds of packets to keep for clips, `page_s` for live pictures, which can do without.
+    `needed_hw` is the (height, width) that the model needs of a whole frame; None if something needs full resolution.
     """
 
     keep_s: float = 0.0
+    page_s: float = 0.0
     needed_hw: tuple[int, int] | None = None
 
 
@@ -35,7 +37,8 @@ def demand_of(config: Config, classifier: Classifier | None = None) -> Demand:
     """Return what the sinks of a configuration, and the model if it is given, require of every camera."""
     is_drawn = any(SINKS[out.kind].draws for out in config.outputs)
     spec = None if classifier is None or is_drawn else classifier.card.input
-    return Demand(keep_s(config.outputs), None if spec is None else (spec.height, spec.width))
+    page_s = 0.0 if config.web is None else KEEP_S
+    return Demand(keep_s(config.outputs), page_s, None if spec is None else (spec.height, spec.width))
 
 
 def open_cameras(config: Config, *, classifier: Classifier | None = None, say: Say = log_warning) -> Merged:
@@ -89,5 +92,6 @@ def places(cameras: Iterable[Camera], demand: Demand) -> dict[str, tuple[int | s
 def read_as(camera: Camera, demand: Demand) -> tuple[int | str, ReadingSettings]:
     """Return the source of a camera and how to read it."""
     is_whole = not (camera.zone or camera.follows or camera.when == "motion")
-    reading = replace(camera.reading, keep_s=max(camera.reading.keep_s, demand.keep_s))
+    page_s = 0.0 if camera.reading.decoder == "opencv" else demand.page_s  # OpenCV has no packets
+    reading = replace(camera.reading, keep_s=max(camera.reading.keep_s, demand.keep_s, page_s))
     return camera.source, replace(reading, needed_hw=reading.needed_hw or demand.needed_hw) if is_whole else reading

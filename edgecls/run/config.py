@@ -31,6 +31,7 @@ from edgecls.errors import ConfigError
 from edgecls.limits import MOST_THREADS
 from edgecls.model.golden import OnMismatch  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.run.camera import Camera  # noqa: TC001
+from edgecls.run.web import WebSettings  # noqa: TC001
 from edgecls.settings import NO_SETTING, build, check_limits, limited, read_toml_with_lines
 from edgecls.settings.build import check_count
 from edgecls.settings.toml_lines import Where
@@ -53,7 +54,7 @@ class Config:
     `sinks` are specifications as on the command line; each `sink` is a table of settings. `device` is "auto" or a device,
     without which the run stops. `threads` is the number of CPU threads per inference (default: 1 for small inputs, else all
     cores). `on_mismatch` says what to do if the model gives other answers on this machine than where it was exported. With
-    `quiet` nothing is written to stdout.
+    `quiet` nothing is written to stdout. With the table `web`, `edgecls run` serves a page of the run.
 
     `model` may be left out if every camera has a detector with names = "detector" and no zone with a state.
 
@@ -68,6 +69,7 @@ class Config:
     threads: int | None = limited(None, at_least=1, at_most=MOST_THREADS)
     on_mismatch: OnMismatch = "stop"
     quiet: bool = False
+    web: WebSettings | None = None
     where: Where = field(default_factory=Where, compare=False, repr=False, metadata=NO_SETTING)
 
     @property

@@ -1,0 +1,75 @@
+"""`edgecls web`: a page with live pictures and what is found in them."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from getpass import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgecls.cli.hangup import Hangup
+from edgecls.cli.memory import limit_arenas
+from edgecls.cli.messages import say
+from edgecls.cli.run import run_config
+
+if TYPE_CHECKING:
+    from edgecls.run.config import Config
+
+SET_PASSWORD = "set-password"  # noqa: S105 - the name of an action
+PASSWORDS = "web-passwords.json"
+
+
+def web(
+    action: Annotated[str | None, typer.Argument(metavar=f"[{SET_PASSWORD}]", help=f"{SET_PASSWORD}: set the password of a user in the file --passwords, and end.", show_default=False)] = None,
+    config: Annotated[str | None, typer.Option("--config", metavar="CAMERAS.toml", help="A file with cameras, zones, lines, rules and sinks.")] = None,
+    listen: Annotated[str | None, typer.Option("--listen", metavar="[HOST:]PORT", help="Where to listen. Other addresses than this machine's own need a login. Default: [web] in --config, else 127.0.0.1:8765.")] = None,
+    passwords: Annotated[str | None, typer.Option("--passwords", metavar="FILE", help=f"The file of passwords. Default: [web] in --config; of {SET_PASSWORD}, {PASSWORDS}.")] = None,
+    host: Annotated[list[str] | None, typer.Option("--host", metavar="NAME", help="A further name under which browsers reach the page; may be repeated.")] = None,
+    user: Annotated[str, typer.Option("--user", metavar="NAME", help=f"Of {SET_PASSWORD}: the name to log in with.")] = "admin",
+) -> None:  # fmt: skip
+    """Run cameras as edgecls run --config does, and serve a page with live pictures, cameras and events."""
+    if action == SET_PASSWORD:
+        _set_password(Path(passwords or PASSWORDS), user)
+        return
+    if action is not None:
+        raise typer.BadParameter(f"expected nothing or {SET_PASSWORD}, not {action!r}")
+    if config is None:
+        raise typer.BadParameter("expected --config, such as --config cameras.toml")
+    limit_arenas()
+
+    def read() -> Config:
+        from edgecls.run.config import read_config
+        from edgecls.run.web import WebSettings
+
+        found = read_config(config)
+        web = found.web or WebSettings()
+        settings = replace(
+            web,
+            listen=web.listen if listen is None else listen,
+            passwords=passwords or web.passwords,
+            hosts=tuple(host or web.hosts),
+        )
+        return replace(found, web=settings)
+
+    with ExitStack() as stack:
+        hangup = stack.enter_context(Hangup())
+        code = run_config(read, hangup)
+    raise typer.Exit(code)
+
+
+def _set_password(path: Path, user: str) -> None:
+    """Ask for a password twice, or read it once where stdin is no terminal, and write it."""
+    from edgecls.web.passwords import set_password
+
+    if sys.stdin.isatty():
+        password = getpass(f"Password of {user}: ")
+        if getpass("Again: ") != password:
+            raise typer.BadParameter("the two passwords differ")
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    set_password(path, user, password)
+    say(f"{path}: the password of {user} is set")

@@ -1,0 +1,143 @@
+"""The routes of the page and its API.
+
+GET  /                  the page
+GET  /page/NAME         its files
+GET  /login             the form;  POST logs in;  POST /logout logs out
+GET  /api/cameras       the cameras and their states
+GET  /api/events        the latest events, newest first: ?camera=&kind=&label=&region=&limit=
+WS   /api/live          live pictures and what is found in them, see `edgecls.web.viewer`
+GET  /healthz           200 while the run delivers results
+"""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from edgecls.text.strict_json import dumps
+from edgecls.web.guard import COOKIE, Guard, cookie
+from edgecls.web.records import events_record, now_record
+from edgecls.web.sessions import SESSION_S
+from edgecls.web.viewer import Viewers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from starlette.requests import Request
+
+    from edgecls.web.sessions import Sessions
+    from edgecls.web.view_sink import ViewSink
+
+FILES = resources.files("edgecls.web") / "page"
+TYPES = {
+    ".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}  # fmt: skip
+MOST_EVENTS = 1000
+FILTERS = ("camera", "kind", "label", "region")
+LOGIN_ERROR = "<!--error-->"
+
+
+def make_app(view: ViewSink, *, hosts: Collection[str], sessions: Sessions | None, is_secure: bool) -> Starlette:
+    """Return the application.
+
+    Args:
+        view: What to show.
+        hosts: The names under which the page is served.
+        sessions: Who has logged in; None if nobody needs to.
+        is_secure: Whether it is served by https, so that cookies are never sent otherwise.
+    """
+    routes = _Routes(view, sessions, is_secure=is_secure)
+    return Starlette(
+        routes=[
+            Route("/", routes.page),
+            Route("/page/{name}", routes.file),
+            Route("/login", routes.login_page),
+            Route("/login", routes.log_in, methods=["POST"]),
+            Route("/logout", routes.log_out, methods=["POST"]),
+            Route("/api/cameras", routes.cameras),
+            Route("/api/events", routes.events),
+            Route("/healthz", routes.health),
+            WebSocketRoute("/api/live", routes.viewers.serve),
+        ],
+        middleware=[Middleware(Guard, hosts=hosts, sessions=sessions)],
+    )
+
+
+class _Routes:
+    def __init__(self, view: ViewSink, sessions: Sessions | None, *, is_secure: bool) -> None:
+        self._view = view
+        self._sessions = sessions
+        self._is_secure = is_secure
+        self.viewers = Viewers(view)
+        self._files = {file.name: file.read_bytes() for file in FILES.iterdir() if file.name[file.name.rfind(".") :] in TYPES}
+
+    async def page(self, _request: Request) -> Response:
+        body = self._files["index.html"]
+        return HTMLResponse(body if self._sessions else body.replace(b'<form id="logout"', b'<form id="logout" hidden', 1))
+
+    async def file(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in self._files:
+            return PlainTextResponse("There is no such file.\n", 404)
+        headers = {"Cache-Control": "no-cache"}
+        return Response(self._files[name], media_type=TYPES[name[name.rfind(".") :]], headers=headers)
+
+    async def login_page(self, _request: Request) -> Response:
+        return RedirectResponse("/", 303) if self._sessions is None else HTMLResponse(self._files["login.html"])
+
+    async def log_in(self, request: Request) -> Response:
+        if self._sessions is None:
+            return RedirectResponse("/", 303)
+        form = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=8)
+        user, password = (form.get(name, [""])[0] for name in ("user", "password"))
+        address = request.client.host if request.client else ""
+        try:
+            session = await asyncio.to_thread(self._sessions.log_in, user, password, address)
+        except PermissionError as error:
+            message = f'<p class="error" role="alert">{error}</p>'.encode()
+            return HTMLResponse(self._files["login.html"].replace(LOGIN_ERROR.encode(), message), 401)
+        answer = RedirectResponse("/", 303)
+        answer.set_cookie(
+            COOKIE, session, max_age=int(SESSION_S), httponly=True, samesite="strict", secure=self._is_secure, path="/"
+        )
+        return answer
+
+    async def log_out(self, request: Request) -> Response:
+        if self._sessions is not None:
+            self._sessions.log_out(cookie(request.headers))
+        answer = RedirectResponse("/login", 303)
+        answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict", secure=self._is_secure)
+        return answer
+
+    async def cameras(self, _request: Request) -> Response:
+        views = list(self._view.cameras.values())
+        record = now_record(views, skipped=self._view.skipped(), events=self._view.event_count, reasons=self.viewers.reasons())
+        return _json(record)
+
+    async def events(self, request: Request) -> Response:
+        query = request.query_params
+        try:
+            limit = int(query.get("limit", "100"))
+        except ValueError:
+            limit = 0
+        if not 1 <= limit <= MOST_EVENTS:
+            return PlainTextResponse(f"limit must be 1 to {MOST_EVENTS}\n", 400)
+        wanted = {name: query[name] for name in FILTERS if query.get(name)}
+        found = [e for e in list(self._view.events) if all(getattr(e, name) == value for name, value in wanted.items())]
+        return _json(events_record(found)[:limit])
+
+    async def health(self, _request: Request) -> Response:
+        lost = [view.name for view in list(self._view.cameras.values()) if view.state in ("lost", "stalled")]
+        return _json({"status": "lost" if lost else "ok", "cameras": len(lost)}, status=503 if lost else 200)
+
+
+def _json(value: Any, *, status: int = 200) -> Response:
+    return Response(dumps(value).encode(), status, media_type="application/json")

@@ -1,0 +1,33 @@
+// The page: which view is shown, and what all views share.
+import { Connection } from "./connection.js";
+import { EventsView } from "./events.js";
+import { CameraView, WallView } from "./live.js";
+
+const main = document.getElementById("main");
+const notice = document.getElementById("connection");
+const connection = new Connection();
+let view = null;
+
+connection.addEventListener("state", ({ detail }) => {
+  notice.hidden = detail.text === "";
+  notice.textContent = detail.text;
+});
+
+function show() {
+  const [, page, name] = (location.hash || "#/").match(/^#\/([^/]*)\/?(.*)$/) ?? [null, "", ""];
+  view?.close();
+  main.replaceChildren();
+  if (page === "camera") view = new CameraView(main, connection, decodeURIComponent(name));
+  else if (page === "events") view = new EventsView(main, connection);
+  else view = new WallView(main, connection);
+  for (const link of document.querySelectorAll("nav a")) {
+    const isHere = link.dataset.page === (page === "events" ? "events" : "live");
+    if (isHere) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.title = page === "camera" ? `${decodeURIComponent(name)} · edgecls` : page === "events" ? "Events · edgecls" : "edgecls";
+}
+
+window.addEventListener("hashchange", () => { show(); main.focus(); });
+document.addEventListener("visibilitychange", () => connection.update());
+show();

@@ -1,0 +1,73 @@
+// The one WebSocket of the page. It opens again by itself, and says what the page looks at.
+const FIRST_WAIT_MS = 500, LONGEST_WAIT_MS = 5000;
+
+export class Connection extends EventTarget {
+  constructor() {
+    super();
+    this.tiles = new Map(); // camera -> what shows it
+    this.channels = new Map(); // number -> camera
+    this.cameras = [];
+    this.events = 0;
+    this.wait = FIRST_WAIT_MS;
+    this.open();
+  }
+
+  open() {
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    this.socket = new WebSocket(`${scheme}//${location.host}/api/live`);
+    this.socket.binaryType = "arraybuffer";
+    this.socket.onopen = () => { this.wait = FIRST_WAIT_MS; this.say(""); this.watched = null; this.update(); };
+    this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.text(JSON.parse(data)) : this.binary(data));
+    this.socket.onclose = async ({ reason }) => {
+      this.say(reason || "No connection to the run. Trying again.");
+      if (!reason && (await this.needsLogin())) { location.href = "/login"; return; }
+      setTimeout(() => this.open(), this.wait);
+      this.wait = Math.min(2 * this.wait, LONGEST_WAIT_MS);
+    };
+  }
+
+  async needsLogin() {
+    try { return (await fetch("/api/cameras")).status === 401; } catch { return false; }
+  }
+
+  say(text) { this.dispatchEvent(new CustomEvent("state", { detail: { text } })); }
+
+  // Tells which cameras are on the screen; nothing is sent for the others.
+  update() {
+    const names = document.hidden ? [] : [...this.tiles].filter(([, tile]) => tile.isSeen).map(([name]) => name);
+    const wanted = JSON.stringify({ watch: names });
+    if (this.socket.readyState === WebSocket.OPEN && wanted !== this.watched) {
+      this.watched = wanted;
+      this.socket.send(wanted);
+    }
+  }
+
+  add(camera, tile) { this.tiles.set(camera, tile); this.update(); }
+  remove(camera) { this.tiles.delete(camera); this.update(); }
+
+  text(message) {
+    if (message.kind === "cameras") {
+      this.cameras = message.cameras;
+      const hasEvents = message.events !== this.events;
+      this.events = message.events;
+      this.dispatchEvent(new CustomEvent("cameras"));
+      if (hasEvents) this.dispatchEvent(new CustomEvent("events"));
+      return;
+    }
+    const tile = this.tiles.get(message.camera);
+    if (message.kind === "stream") {
+      this.channels.set(message.channel, message.camera);
+      tile?.player.begin(message.mime);
+    } else if (message.kind === "pictures") this.channels.set(message.channel, message.camera);
+    else if (message.kind === "scene") tile?.overlay.scene(message);
+    else if (message.kind === "overlay") tile?.found(message);
+  }
+
+  binary(data) {
+    const header = new DataView(data);
+    const kind = header.getUint8(0);
+    const tile = this.tiles.get(this.channels.get(header.getUint16(1)));
+    if (kind === 2) tile?.player.picture(data.slice(11), header.getFloat64(3));
+    else tile?.player.append(data.slice(3));
+  }
+}

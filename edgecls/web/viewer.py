@@ -1,0 +1,148 @@
+"""The WebSocket of a viewer: all cameras that the page shows, over one connection.
+
+The page says what it looks at, which tiles are on the screen, and again whenever that changes:
+
+    {"watch": ["gate", "yard"]}
+
+It gets texts of JSON and binary data:
+
+    {"kind": "cameras", ...}   once a second: the state of every camera, and the number of events so far
+    {"kind": "stream", "camera": "gate", "channel": 1, "mime": ...}   a stream begins; its binary data follow (`web.channel`)
+    {"kind": "pictures", "camera": "gate", "channel": 1}   single pictures follow instead
+    {"kind": "scene", "camera": "gate", "areas": [...], "lines": [...]}   when it changes
+    {"kind": "overlay", "camera": "gate", "time": 12.48, "boxes": [...]}   for each classified frame
+
+A viewer who reads slowly misses pictures: it goes on at the last key frame. The run never waits for a viewer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from edgecls.text.strict_json import dumps, loads
+from edgecls.web.channel import Channel
+from edgecls.web.records import now_record
+
+if TYPE_CHECKING:
+    from edgecls.web.view_sink import ViewSink
+
+STATUS_EVERY_S = 1.0
+MOST_VIEWERS = 64
+TRY_AGAIN_LATER = 1013
+"""The code with which one viewer too many is refused (RFC 6455's registry)."""
+UNSUPPORTED = 1003
+
+
+class Viewers:
+    """Everybody who looks at the page, and one channel for each camera that somebody looks at."""
+
+    def __init__(self, view: ViewSink) -> None:
+        """Begin without viewers."""
+        self._view = view
+        self._channels: dict[str, Channel] = {}
+        self._count = 0
+
+    def reasons(self) -> dict[str, str]:
+        """Return why cameras are not shown as video, by name."""
+        return {name: channel.reason for name, channel in self._channels.items() if channel.reason}
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Serve one viewer until the connection ends."""
+        await socket.accept()
+        if self._count >= MOST_VIEWERS:
+            await socket.close(TRY_AGAIN_LATER, f"there are {MOST_VIEWERS} viewers already")
+            return
+        self._count += 1
+        viewer = _Viewer(self, socket)
+        try:
+            tasks = [asyncio.create_task(part()) for part in (viewer.listen, viewer.send, viewer.report)]
+            _, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            self._count -= 1
+            viewer.watch([])
+            with contextlib.suppress(Exception):
+                await socket.close()
+
+    def channel(self, camera: str) -> Channel | None:
+        """Return the channel of a camera, or None if there is no such camera."""
+        view = self._view.cameras.get(camera)
+        if view is None:
+            return None
+        channel = self._channels.get(camera)
+        if channel is None or channel.view is not view:
+            channel = self._channels[camera] = Channel(view, len(self._channels))
+        return channel
+
+    def status(self) -> dict[str, Any]:
+        """Return the states of all cameras."""
+        views = list(self._view.cameras.values())
+        return now_record(views, skipped=self._view.skipped(), events=self._view.event_count, reasons=self.reasons())
+
+
+class _Viewer:
+    """One connection."""
+
+    def __init__(self, viewers: Viewers, socket: WebSocket) -> None:
+        self._viewers = viewers
+        self._socket = socket
+        self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()  # two tasks send
+        self._watched: dict[str, Channel] = {}
+        self._sent: dict[str, int] = {}  # the number of the last message of each channel; none before the beginning
+
+    def watch(self, cameras: list[str]) -> None:
+        """Look at these cameras, and at no others."""
+        for name in [name for name in self._watched if name not in cameras]:
+            self._watched.pop(name).leave(self._wake)
+            self._sent.pop(name, None)
+        for name in cameras:
+            channel = self._viewers.channel(name)
+            if channel is not None and self._watched.get(name) is not channel:
+                self._watched[name] = channel
+                self._sent.pop(name, None)
+                channel.join(self._wake)
+        self._wake.set()
+
+    async def listen(self) -> None:
+        """Read what the page looks at, until it goes away."""
+        with contextlib.suppress(WebSocketDisconnect):
+            while True:
+                try:
+                    wanted = loads(await self._socket.receive_text())["watch"]
+                    names = [str(name) for name in wanted][: len(self._viewers._view.cameras) + 1]
+                except (ValueError, KeyError, TypeError):
+                    await self._socket.close(UNSUPPORTED, 'expected {"watch": [CAMERA, ...]}')
+                    return
+                self.watch(names)
+
+    async def send(self) -> None:
+        """Send what is new, until the connection ends."""
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                for name, channel in list(self._watched.items()):
+                    sent = self._sent.get(name)
+                    for message in channel.beginning() if sent is None else channel.after(sent):
+                        if self._watched.get(name) is not channel:
+                            break
+                        self._sent[name] = message.number
+                        await self._give(message.content)
+
+    async def report(self) -> None:
+        """Send the states of the cameras once a second."""
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            while True:
+                await self._give(dumps(self._viewers.status()))
+                await asyncio.sleep(STATUS_EVERY_S)
+
+    async def _give(self, content: str | bytes) -> None:
+        async with self._turn:
+            await (self._socket.send_text(content) if isinstance(content, str) else self._socket.send_bytes(content))

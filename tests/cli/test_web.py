@@ -1,0 +1,101 @@
+"""Tests of `edgecls web`, and of [web] in a run."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from edgecls.cli import app
+from edgecls.web.passwords import Passwords
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def call(*arguments, stdin=""):
+    """Run the command in this process."""
+    return CliRunner().invoke(app, ["web", *map(str, arguments)], input=stdin)
+
+
+@pytest.fixture
+def cameras(tmp_path, light_model):
+    """A cameras.toml with a camera that is never there."""
+    path = tmp_path / "cameras.toml"
+    path.write_text(f'model = "{light_model}"\n[[camera]]\nname = "gate"\nsource = "rtsp://127.0.0.1:1/gate"\n')
+    return path
+
+
+@contextmanager
+def started(*command: str | Path) -> Iterator[str]:
+    """Start edgecls, and yield the address of its page. Ends it with Ctrl-C, which must end it at once."""
+    with subprocess.Popen([sys.executable, "-m", "edgecls", *command], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            line = next(line for line in process.stderr if line.startswith(("page: ", "error: ")))
+            yield line.strip().removeprefix("page: ")
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 130
+
+
+@pytest.mark.parametrize("command", ["web", "run"])
+def test_a_run_serves_its_page(cameras, command):
+    """Of `edgecls web` by --listen, of `edgecls run` by [web]; the page knows the camera."""
+    if command == "run":
+        cameras.write_text(f"{cameras.read_text()}[web]\nlisten = 0\n")
+    with started(command, "--config", cameras, *(["--listen", "0"] if command == "web" else ["--quiet"])) as address:
+        assert address.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(f"{address}api/cameras", timeout=10) as answer:  # noqa: S310
+            (camera,) = json.load(answer)["cameras"]
+        assert camera["name"] == "gate"
+        assert camera["state"] in ("connecting", "lost")
+
+
+def test_set_password_writes_the_file(tmp_path):
+    """Read from stdin where that is no terminal."""
+    done = call("set-password", "--passwords", tmp_path / "p.json", "--user", "anna", stdin="a long enough password\n")
+    assert done.exit_code == 0, done.output
+    assert Passwords(tmp_path / "p.json").accepts("anna", "a long enough password")
+
+
+def test_a_short_password_is_refused(tmp_path):
+    """In one line."""
+    done = call("set-password", "--passwords", tmp_path / "p.json", stdin="short\n")
+    assert (done.exit_code, "has 12 to 1024 characters, this one 5" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "expected --config"),
+        (("serve",), "expected nothing or set-password"),
+        (("--config", "nothing.toml"), "nothing.toml"),
+    ],
+)
+def test_wrong_usage_is_said_in_one_line(arguments, message):
+    """With what is expected."""
+    done = call(*arguments)
+    assert done.exit_code in (1, 2)
+    assert message in done.stderr
+
+
+def test_other_machines_need_a_login(cameras):
+    """The run does not start without passwords."""
+    done = call("--config", cameras, "--listen", "0.0.0.0:0")
+    assert done.exit_code == 1
+    assert "which needs a login; make a password with edgecls web set-password" in done.stderr
+
+
+def test_wrong_settings_are_said_with_their_line(cameras):
+    """As for all settings of cameras.toml."""
+    cameras.write_text(f'{cameras.read_text()}[web]\nlisten = "nowhere"\n')
+    done = call("--config", cameras)
+    assert (done.exit_code, "cameras.toml:6: " in done.stderr) == (1, True)

@@ -1,0 +1,64 @@
+"""A page to test: its server with a view that the test fills."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from edgecls.run.web import WebSettings
+from edgecls.web import PageServer, ViewSink
+from edgecls.web.passwords import set_password
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PASSWORD = "a password of the tests"  # noqa: S105
+
+
+class Answer(NamedTuple):
+    """What a request was answered with; the names of headers are in small letters."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Return the body as a value."""
+        return json.loads(self.body)
+
+
+class Page(NamedTuple):
+    """A page that is served."""
+
+    view: ViewSink
+    server: PageServer
+
+    def ask(self, path: str, method: str = "GET", *, body: str | None = None, host: str = "", **headers: str) -> Answer:
+        """Send a request, with underscores for dashes in the names of headers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)
+        try:
+            sent = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, {"Host": host or f"127.0.0.1:{self.server.port}", **sent})
+            answer = connection.getresponse()
+            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def log_in(self, password: str = PASSWORD, user: str = "admin") -> Answer:
+        """Send the form."""
+        return self.ask("/login", "POST", body=f"user={user}&password={password.replace(' ', '+')}")
+
+
+@contextmanager
+def served(*cameras: str, passwords: Path | None = None, **settings: Any) -> Iterator[Page]:
+    """Serve a page with cameras of these names; with `passwords`, one that needs a login."""
+    if passwords is not None:
+        set_password(passwords, "admin", PASSWORD)
+        settings["passwords"] = str(passwords)
+    view = ViewSink(cameras or ("gate",))
+    with PageServer(view, WebSettings(**{"listen": 0} | settings)) as server:
+        yield Page(view, server)
+    view.close()

@@ -1,0 +1,281 @@
+"""The page in a real browser, before a real RTSP camera and drawn pictures."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from edgecls.frame import Box, Detection, Prediction, Result, StateChange, Timing
+from edgecls.run.web import WebSettings
+from edgecls.source import ReadingSettings, open_source
+from edgecls.web import PageServer, ViewSink
+from tests.live.rtsp import rtsp_server, write_units
+from tests.run.world import event, frame, result
+from tests.web.served import PASSWORD, served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FPS, GOP, COUNT = 20, 80, 160
+STRIPES = 8
+"""The number of a picture is drawn as this many black and white stripes, its binary digits."""
+READ_NUMBER = """() => {
+    const video = document.querySelector("video"), canvas = document.querySelector("canvas");
+    const { videoWidth: width, videoHeight: height } = video;
+    const pen = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
+    const isWhite = (i) => pen.getImageData((i + 0.5) * width / 8, height / 2, 1, 1).data[0] > 127;
+    return new Promise((resolve) => video.requestVideoFrameCallback(() => requestAnimationFrame(() => {
+        pen.drawImage(video, 0, 0);
+        const bits = [...Array(8).keys()].map(isWhite).map(Number).join("");
+        resolve({ picture: parseInt(bits, 2), overlay: canvas.dataset.labels });
+    })));
+}"""
+
+
+def numbered(number: int) -> np.ndarray:
+    """Return a picture that tells its number."""
+    bits = [255 * (number >> (STRIPES - 1 - i) & 1) for i in range(STRIPES)]
+    row = np.repeat(np.array(bits, np.uint8), 320 // STRIPES)
+    return np.repeat(np.tile(row, (240, 1))[..., None], 3, axis=2)
+
+
+def number_of(picture: np.ndarray) -> int:
+    """Return the number that a gray picture tells."""
+    wide = picture.shape[1]
+    bits = [picture[picture.shape[0] // 2, int((i + 0.5) * wide / STRIPES)] > 127 for i in range(STRIPES)]
+    return int("".join(str(int(bit)) for bit in bits), 2)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium, without a screen."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("chromium is not installed: apt install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def tab(browser):
+    """A tab in which no script fails and nothing breaks the page's own rules."""
+    faults: list[str] = []
+    context = browser.new_context(viewport={"width": 1000, "height": 700})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None)
+    yield page
+    context.close()
+    assert faults == []
+
+
+@contextmanager
+def running(view: ViewSink, url: str, *, read=number_of) -> Iterator[threading.Event]:
+    """Read a camera and write to the view what is found: the number of each picture, as a label in a box."""
+    over = threading.Event()
+
+    def run() -> None:
+        reading = ReadingSettings(keep_s=10.0)
+        with open_source(url, reading=reading) as source:
+            source.on_state(lambda change: view.write_state(StateChange("gate", change.state, change.why, change.at_s)))
+            for shown in source:
+                if over.is_set():
+                    return
+                shown.camera = "gate"
+                found = Detection(Box(40, 40, 120, 120), Prediction(str(read(shown.luma())), 0.9, 0, ()), "motion")
+                view.write(Result(shown, (found,), Timing(0.1, 0.1, 1.0)))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield over
+    finally:
+        over.set()
+        thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory):
+    """An RTSP camera whose pictures tell their numbers, with a key frame every 4 s."""
+    units = write_units(tmp_path_factory.mktemp("rtsp") / "cam", [numbered(i) for i in range(COUNT)], fps=FPS, gop=GOP)
+    with rtsp_server(units, fps=FPS) as server:
+        yield server
+
+
+def open_page(tab, page, path="/"):
+    """Open the page."""
+    tab.goto(f"http://127.0.0.1:{page.server.port}{path}")
+
+
+def wait_for(condition, seconds=20.0):
+    """Wait until a condition holds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "did not happen in time"
+        time.sleep(0.05)
+
+
+def test_the_video_plays_and_boxes_lie_on_their_picture(tab, camera):
+    """The first picture need not wait for the next key frame, and each overlay is that of the picture shown, or of the one
+    before it.
+    """
+    with served() as page, running(page.view, camera.url):
+        wait_for(lambda: page.view.cameras["gate"].fps(time.monotonic()) > 1)
+        open_page(tab, page)
+        tab.wait_for_function("() => document.querySelector('video')?.currentTime > 1")
+        tab.wait_for_function("() => document.querySelector('canvas').dataset.labels")
+        pairs = [tab.evaluate(READ_NUMBER) for _ in range(12)]
+        steps = [(pair["picture"] - int(pair["overlay"] or -99)) % COUNT for pair in pairs]
+        assert sorted(steps)[-3] <= 1, pairs  # a late machine may skip a picture between both readings
+        assert len({pair["picture"] for pair in pairs}) > 3
+
+
+def test_names_and_labels_are_shown_as_text(tab):
+    """A camera, a label and a zone that look like markup run nothing."""
+    name = "<img src=x onerror=alert(1)>"
+    with served(name) as page:
+        shown = frame(camera=name)
+        page.view.write(
+            result(shown, Detection(Box(0, 0, 64, 48), Prediction("<script>alert(2)</script>", 1.0, 0, ()), "frame"))
+        )
+        page.view.write_event(event(camera=name, region="<i>zone</i>", label="<b>car</b>"))
+        dialogs: list[str] = []
+        tab.on("dialog", lambda dialog: dialogs.append(dialog.message))
+        open_page(tab, page)
+        tab.get_by_text(name, exact=True).wait_for()
+        tab.get_by_role("link", name="Events").click()
+        tab.get_by_role("cell", name="<b>car</b>").wait_for()
+        tab.get_by_role("cell", name="<i>zone</i>").wait_for()
+        assert (dialogs, tab.locator("main img, main i, main b").count()) == ([], 0)
+
+
+def test_a_lost_camera_says_why(tab):
+    """Within seconds, on its tile, without the password."""
+    with served() as page:
+        page.view.write(result(frame()))
+        open_page(tab, page)
+        tab.get_by_text("live", exact=True).wait_for()
+        page.view.write_state(StateChange("gate", "lost", "rtsp://u:secret@10.0.0.7: no more frames after 12", 1.0))
+        tab.get_by_text("lost", exact=True).wait_for()
+        assert "no more frames after 12" in tab.inner_text("article")
+        assert "secret" not in tab.content()
+
+
+def test_pictures_are_shown_where_there_is_no_video(tab):
+    """Of a camera without packets, with the reason."""
+    with served() as page, _written(page.view):
+        open_page(tab, page)
+        tab.wait_for_function("() => document.querySelector('.screen img')?.naturalWidth === 64")
+        tab.get_by_text("single pictures only").wait_for()
+
+
+def test_a_tile_that_nobody_sees_costs_nothing(tab):
+    """Pictures stop when the tile is scrolled away, and go on when it is back."""
+    names = [f"camera-{i}" for i in range(12)]
+    with served(*names) as page, _written(page.view, *names):
+        tab.set_viewport_size({"width": 390, "height": 700})
+        open_page(tab, page)
+        views = page.view.cameras
+        wait_for(lambda: views["camera-0"].wants_frames and not views["camera-11"].wants_frames)
+        tab.locator("article").last.scroll_into_view_if_needed()
+        wait_for(lambda: views["camera-11"].wants_frames and not views["camera-0"].wants_frames)
+        tab.get_by_role("link", name="Events").click()
+        wait_for(lambda: not any(view.wants_frames for view in views.values()))
+
+
+def test_events_are_filtered(tab):
+    """By camera, and all again; the address of a camera leads to its own page with its events."""
+    with served("gate", "yard") as page:
+        page.view.write_event(event(1, camera="gate", label="car"))
+        page.view.write_event(event(2, camera="yard", label="person"))
+        open_page(tab, page, "/#/events")
+        tab.get_by_role("cell", name="person").wait_for()
+        tab.get_by_label("Camera").select_option("gate")
+        tab.get_by_role("cell", name="person").wait_for(state="hidden")
+        assert tab.locator("tbody tr").count() == 1
+        page.view.write_event(event(3, camera="gate", label="bus"))
+        tab.get_by_role("cell", name="bus").wait_for()
+        tab.get_by_label("Camera").select_option("all")
+        tab.get_by_role("cell", name="person").wait_for()
+        tab.get_by_role("link", name="yard").click()
+        tab.get_by_text("crossing: person over entry to in").wait_for()
+
+
+def test_the_page_comes_back_after_a_restart(tab):
+    """It says that there is no connection, and goes on by itself."""
+    with served() as page:
+        open_page(tab, page)
+        tab.get_by_text("connecting", exact=True).wait_for()
+        port = page.server.port
+    tab.get_by_text("No connection to the run. Trying again.").wait_for()
+    view = ViewSink(["gate"])
+    with PageServer(view, WebSettings(listen=port)):
+        view.write(result(frame()))
+        tab.get_by_text("live", exact=True).wait_for()
+        assert tab.locator("#connection").is_hidden()
+
+
+def test_logging_in_and_out(tab, tmp_path):
+    """A wrong password is said; afterwards the page is closed again."""
+    with served(passwords=tmp_path / "p.json") as page:
+        open_page(tab, page)
+        for password in ("something else", PASSWORD):
+            tab.get_by_label("Name").fill("admin")
+            tab.get_by_label("Password").fill(password)
+            tab.get_by_role("button", name="Log in").click()
+            if password != PASSWORD:
+                tab.get_by_role("alert").wait_for()
+        tab.get_by_role("article").wait_for()
+        tab.get_by_role("button", name="Log out").click()
+        tab.wait_for_url(re.compile("/login$"))
+        open_page(tab, page)
+        tab.wait_for_url(re.compile("/login$"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1400])
+@pytest.mark.parametrize("path", ["/#/", "/#/camera/a-camera-with-a-very-long-name-that-does-not-fit", "/#/events"])
+def test_nothing_is_wider_than_the_screen(tab, path, width, scheme):
+    """Neither on a phone nor with long names, in both colour schemes."""
+    name = "a-camera-with-a-very-long-name-that-does-not-fit"
+    with served(name, "b") as page:
+        page.view.write(result(frame(camera=name)))
+        page.view.write_event(event(camera=name, region="Größenprüfung " * 6, label="Straßenbahn" * 8))
+        tab.emulate_media(color_scheme=scheme)
+        tab.set_viewport_size({"width": width, "height": 700})
+        open_page(tab, page, path)
+        tab.locator("main :is(article, table)").first.wait_for()
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@contextmanager
+def _written(view: ViewSink, *names: str) -> Iterator[None]:
+    """Write plain results of cameras, 20 a second each."""
+    over = threading.Event()
+
+    def run() -> None:
+        index = 0
+        while not over.wait(0.05):
+            for name in names or ("gate",):
+                view.write(result(frame(index, camera=name)))
+            index += 1
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(10)
