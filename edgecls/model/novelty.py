@@ -105,7 +105,8 @@ class Novelty:
         """
         limit = np.float32(max(_limit(scores, kept), LEAST_LIMIT * self.slopes.shape[1]))
         slopes = _as_float16(self.slopes / limit)
-        return replace(self, weights=self.weights / limit, slopes=slopes, offsets=self.offsets / limit, kept=kept)
+        sure = min(kept, len(scores) / (len(scores) + 1))  # the largest of N scores keeps no more
+        return replace(self, weights=self.weights / limit, slopes=slopes, offsets=self.offsets / limit, kept=sure)
 
 
 def unit(embeddings: NDArray[np.floating]) -> NDArray[np.float32]:

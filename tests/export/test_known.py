@@ -63,7 +63,9 @@ def test_every_form_measures_with_what_it_computes_itself(scheme):
     assert 0.95 < (new.novelty <= 1).mean() < 1
     assert (run.answers(foreign_batch(200)).novelty > 1).mean() > 0.95
     plain = Classifier.from_bytes(stamp(graph, ModelCard(LABELS, SPEC, scheme)), "m.onnx", device="cpu")
-    assert plain.probabilities(foreign_batch(20)) == pytest.approx(run.probabilities(foreign_batch(20)), abs=0.02)
+    off = np.abs(plain.probabilities(foreign_batch(20)) - run.probabilities(foreign_batch(20)))
+    assert off.max() <= 0.05  # another output keeps ONNX Runtime from fusing some operators of a quantized graph
+    assert off.mean() <= 0.01
 
 
 def test_scores_and_novelty_share_what_may_be_rejected():
