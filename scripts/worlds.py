@@ -1,9 +1,10 @@
 """Measure motion, tracks and crossings in drawn worlds, in which everything is known.
 
-python -m scripts.worlds [--world NAME ...] [--minutes 30] [--objects 200] [--seed 1] [--fps 12.5] [--json]
+python -m scripts.worlds [--world NAME ...] [--minutes 30] [--objects 200] [--seed 1] [--fps 12.5] [--detector FPS] [--json]
 
 Each world (`scripts/drawn_world.py`) goes through `edgecls.Motion` and `edgecls.Events` with their defaults. What an object is
-called is left out: every box has the same label. Printed are, per world:
+called is left out: every box has the same label. With --detector, boxes come from a detector that errs as trained ones do
+(`scripts/drawn_detector.py`) and looks at so many frames a second, instead of from motion. Printed are, per world:
 
 objects    of those that were drawn, how many were reported: recall; of those reported, how many were drawn: precision. A
            reported object is right if most of its frames, and at least a third of those that show the drawn one, match it. Each
@@ -25,10 +26,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from edgecls import CountingLine, Line, Motion, MotionSettings, Rules, image
+from edgecls import CountingLine, DetectorSettings, Line, Motion, MotionSettings, Objects, Rules, TrackSettings, image
 from edgecls.event import Moment
 from edgecls.events.detector import CameraEvents
 from edgecls.frame import Detection, Frame, Prediction
+from edgecls.run.detector_tracks import detector_track
+from scripts.drawn_detector import DrawnDetector
 from scripts.drawn_world import HEIGHT, WIDTH, WORLDS, World
 
 if TYPE_CHECKING:
@@ -92,15 +95,19 @@ class _Row(NamedTuple):
     tracks: list[tuple[int, tuple[int, int, int, int]]]
 
 
-def watch(world: World, *, motion: MotionSettings | None = None) -> Score:
-    """Run a world through motion and events, and return how well they did."""
-    line = _line(world)
-    camera = CameraEvents("c", Rules(lines=(line,), health=False))
-    find = Motion(motion or MotionSettings())
+def watch(world: World, *, motion: MotionSettings | None = None, detector_fps: float = 0.0) -> Score:
+    """Run a world through motion and events, or with `detector_fps` through a detector, and return how well they did."""
+    line, detector = _line(world), DrawnDetector(world.seed)
+    track, find = TrackSettings(), Motion(motion or MotionSettings())
+    if detector_fps:
+        track = detector_track()
+        settings = DetectorSettings("drawn", fps=detector_fps, names="detector")
+        find = Objects(detector, settings, lost_s=track.lost_s)  # type: ignore[arg-type, assignment]  # it has what is used of one
+    camera = CameraEvents("c", Rules(lines=(line,), track=track, health=False))
     rows, events = [], []
     for index, (time_s, picture, seen) in enumerate(world.frames()):
-        frame = _frame(picture, index, time_s)
-        found = [Detection(region.box, SAME, region.name) for region in find(frame)]
+        frame, detector.seen = _frame(picture, index, time_s), seen
+        found = [Detection(one.box, SAME, one.name, one.detected and one.detected.score) for one in find(frame)]
         events += camera.step(Moment(index, round(time_s, 3)), (HEIGHT, WIDTH), found)
         rows.append(_Row(time_s, seen, [(track.track_id, track.box) for track in camera.tracks()]))
     return score(rows, events + camera.close(), line)
@@ -246,6 +253,7 @@ def main() -> int:
     parser.add_argument("--objects", type=int, help="How many come. Default: 200 in 30 minutes.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fps", type=float, default=12.5, help="Frames per second. Default: 12.5.")
+    parser.add_argument("--detector", type=float, default=0.0, metavar="FPS", help="Use a detector at this rate, not motion.")
     parser.add_argument("--json", action="store_true", help="Print one line of JSON per world.")
     parser.add_argument("--notes", action="store_true", help="Print each error.")
     args = parser.parse_args()
@@ -254,7 +262,7 @@ def main() -> int:
     for name in args.world:
         began_s = time.process_time()
         objects = args.objects or round(200 / 30 * args.minutes)
-        result = watch(World(WORLDS[name], args.minutes * 60, objects, args.seed, fps=args.fps))
+        result = watch(World(WORLDS[name], args.minutes * 60, objects, args.seed, fps=args.fps), detector_fps=args.detector)
         record = {"world": name, **result.to_record(), "cpu_s": time.process_time() - began_s}
         if args.json:
             print(json.dumps({key: round(value, 4) if isinstance(value, float) else value for key, value in record.items()}))

@@ -1,9 +1,8 @@
 """Find the objects of one camera with a detector, as boxes to classify and track.
 
 A detector takes tens of milliseconds, so it runs at a rate of its own, and the tracker carries its boxes over the frames
-between. A box with a low score is kept only where an object was in the detector's last frame that no better box continues. So
-an object that is partly hidden goes on, and noise begins nothing (the idea of ByteTrack, Zhang et al. 2022; there, the tracker
-decides it).
+between. A box with a low score is kept only where an object is predicted that no better box continues (`low_scores.py`). So an
+object that is partly hidden goes on, and noise begins nothing.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecls.detect.boxes import overlaps
 from edgecls.detect.detector import whole
+from edgecls.detect.low_scores import LowScores
 from edgecls.detect.nms import suppress
 from edgecls.detected import Detected
 from edgecls.errors import ConfigError
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from edgecls.regions.geometry import Polygon
     from edgecls.regions.regions import Regions
 
-SAME_PLACE = 0.2
-"""A box overlaps that of the same object in the detector's last frame by at least this intersection over union."""
 SAME_OBJECT = 0.6
 """Two boxes with one name that overlap by more than this are of one object. Ultralytics keeps both up to 0.7, so a cyclist is
 often two persons; YOLOX and YOLOv5 only up to 0.45.
@@ -58,7 +55,7 @@ class Objects:
     """
 
     def __init__(
-        self, detector: Detector, settings: DetectorSettings, *, gate: Regions | None = None, lost_s: float = 1.0,
+        self, detector: Detector, settings: DetectorSettings, *, gate: Regions | None = None, lost_s: float = 2.0,
         outside: Sequence[Polygon] = (),
     ) -> None:  # fmt: skip
         """Start without objects.
@@ -67,8 +64,8 @@ class Objects:
             detector: The loaded detector.
             settings: What counts, and how often to look.
             gate: Called with every frame; the detector rests on frames for which it returns no regions. None: it never does.
-            lost_s: While it rests, it looks twice in this time after objects that were there, so that none that stands still is
-                lost. Seconds.
+            lost_s: An object goes on with low scores until it has had no box for this long, in seconds. While the detector
+                rests, it looks twice in this time after objects that were there, so that none that stands still is lost.
             outside: Boxes whose center is in one of these areas do not count.
 
         Raises:
@@ -82,7 +79,7 @@ class Objects:
         self._lost_s = lost_s
         self._outside = outside
         self._due_s = self._last_s = self._looked_s = self._found_s = -np.inf
-        self._before: NDArray[np.float32] = np.zeros((0, 4), np.float32)
+        self._scores = LowScores(settings.score, lost_s)
 
     def __call__(self, frame: Frame) -> list[Region]:
         """Return the objects of a frame, from left to right. Empty between the frames that the detector sees."""
@@ -95,10 +92,9 @@ class Objects:
         found = suppress(found._replace(class_ids=self._ids[found.class_ids]), SAME_OBJECT, len(found.scores))
         found = suppress(found, ONE_OBJECT, len(found.scores), across=True)
         found = self._inside(found, frame.size_hw)
-        found = self._lasting(found)
+        found = self._scores.lasting(found, frame.time_s)
         frame.left_out = max(0, len(found.scores) - settings.max_regions)
         found = found.best_first(settings.max_regions)
-        self._before = found.corners
         self._looked_s = frame.time_s
         self._found_s = frame.time_s if len(found.scores) else self._found_s
         return self._regions(found, frame.size_hw)
@@ -111,10 +107,11 @@ class Objects:
         """Whether it is time for the detector. Pictures by themselves are all looked at."""
         now_s, step_s = frame.time_s, 1 / self._settings.fps
         if frame.single:
-            self._before = self._before[:0]
+            self._scores.forget()
             return True
         if now_s < self._last_s:  # the stream has begun anew
-            self._due_s, self._found_s, self._before = now_s, -np.inf, self._before[:0]
+            self._due_s, self._found_s = now_s, -np.inf
+            self._scores.forget()
         self._last_s = now_s
         if now_s < self._due_s - EARLY_S:
             return False
@@ -128,18 +125,6 @@ class Objects:
         centers = (found.corners[:, :2] + found.corners[:, 2:]) / 2 / np.array([size_hw[1], size_hw[0]], np.float32)
         points = [(x, y) for x, y in centers.tolist()]
         return found.take(np.array([not any(area.holds(point) for area in self._outside) for point in points], bool))
-
-    def _lasting(self, found: Boxes) -> Boxes:
-        """Return the boxes with a high score, and for each object of the detector's last frame that none of them continues, at
-        most one with a low score. A second box of an object would become a second object.
-        """
-        is_high = found.scores >= self._settings.score
-        high, low = np.flatnonzero(is_high), np.flatnonzero(~is_high)
-        common = overlaps(found.corners, self._before)
-        _, continued = _matched(common[high])
-        open_ends = np.setdiff1d(np.arange(len(self._before)), continued)
-        lasting, _ = _matched(common[np.ix_(low, open_ends)])
-        return found.take(np.sort(np.concatenate([high, low[lasting]])))
 
     def _regions(self, found: Boxes, size_hw: tuple[int, int]) -> list[Region]:
         settings = self._settings
@@ -155,17 +140,6 @@ class Objects:
 
     def _name(self, name_id: int) -> str:
         return self._names[name_id]
-
-
-def _matched(common: NDArray[np.float32]) -> tuple[list[int], list[int]]:
-    """Match rows and columns one to one, greedily by overlap. Returns the matched rows, and their columns."""
-    left, rows, columns = common.copy(), [], []
-    while left.size and left.max() >= SAME_PLACE:
-        row, column = np.unravel_index(int(left.argmax()), left.shape)
-        rows.append(int(row))
-        columns.append(int(column))
-        left[row, :] = left[:, column] = 0
-    return rows, columns
 
 
 def names_of(settings: DetectorSettings, detector: Detector) -> tuple[str, ...]:

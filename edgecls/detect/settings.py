@@ -21,8 +21,8 @@ class DetectorSettings:
         model: The .onnx file, written by `edgecls adopt --detector`.
         fps: The detector runs at most this many times per second of media time. Between its frames objects are tracked.
         score: An object begins with a box of at least this score (0..1).
-        low: An object goes on with boxes of at least this score, where it was before (ByteTrack, Zhang et al. 2022). Such boxes
-            are of objects that are partly hidden or blurred. At most `score`; the same: such boxes are dropped.
+        low: An object goes on with boxes of at least this score, where it is predicted (ByteTrack, Zhang et al. 2022). Such
+            boxes are of objects that are partly hidden or blurred. At most `score`; the same: such boxes are dropped.
         classes: The classes that count: a list, or a table of new names such as { vehicle = ["car", "truck"] }. Default: all.
         gate: "motion" runs the detector only while something moves; objects that it found and that stand still are then looked
             at twice in `lost_s`.

@@ -31,6 +31,7 @@ from edgecls.errors import ConfigError
 from edgecls.limits import MOST_THREADS
 from edgecls.model.golden import OnMismatch  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.run.camera import Camera  # noqa: TC001
+from edgecls.run.detector_tracks import with_detector_tracks
 from edgecls.run.web import WebSettings  # noqa: TC001
 from edgecls.settings import NO_SETTING, build, check_limits, limited, read_toml_with_lines
 from edgecls.settings.build import check_count
@@ -158,7 +159,7 @@ def read_config(path: str | Path, environment: dict[str, str] | None = None) -> 
     used: dict[str, str] = {}
     filled = _filled(table, variables, where, used)
     try:
-        config = replace(build(Config, filled, where), where=where)
+        config = replace(build(Config, with_detector_tracks(filled), where), where=where)
         _check_sinks(config, path)
     except ConfigError as error:
         raise ConfigError(unfilled(str(error), used)) from error

@@ -13,6 +13,7 @@ from edgecls.health import HealthSettings
 from edgecls.regions.geometry import Line, Polygon
 from edgecls.run.camera import Camera
 from edgecls.run.config import Config
+from edgecls.run.detector_tracks import detector_track
 from edgecls.sink import JsonlSettings
 from edgecls.source import ReadingSettings, name_each
 
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from edgecls.detect.settings import DetectorSettings
     from edgecls.regions.motion import MotionSettings
     from edgecls.sink import SinkSettings
-
-
-DETECTOR_SETTLE = 4
-"""A detector looks at few frames, and what it finds is an object: as many frames as confirm a track are enough to report it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +79,7 @@ def from_options(
             line=line,
             motion=motion,
             detector=detector,
-            track=TrackSettings() if detector is None else TrackSettings(settle=DETECTOR_SETTLE),
+            track=TrackSettings() if detector is None else detector_track(),
             reading=reading or ReadingSettings(),
             health=rule,
         )

@@ -114,10 +114,12 @@ def test_an_object_that_stands_still_is_looked_at_while_the_gate_is_closed():
 
 
 def test_a_low_score_goes_on_and_begins_nothing():
-    """Boxes below `score` count where an object was the last time, above `low`, and not for ever elsewhere."""
+    """Boxes below `score` count where an object is expected, above `low`, until it is lost, and nowhere else."""
     low_car, lower, low_dog = (5, 4, 25, 24, 0.3, "car"), (6, 4, 26, 24, 0.12, "car"), (40, 4, 50, 14, 0.3, "dog")
-    _, find = objects([low_car], [CAR, low_dog], [low_car, low_dog], [low_car], [lower], [low_car], fps=25.0)
-    assert [names(find(frame(i))) for i in range(6)] == [[], ["car"], ["car"], ["car"], [], []]
+    for lost_s, last in ((1.0, ["car"]), (0.05, [])):
+        rows = [low_car], [CAR, low_dog], [low_car, low_dog], [low_car], [lower], [low_car]
+        _, find = objects(*rows, fps=25.0, lost_s=lost_s)
+        assert [names(find(frame(i))) for i in range(6)] == [[], ["car"], ["car"], ["car"], [], last]
 
 
 def test_an_object_gets_no_second_box_with_a_low_score():

@@ -32,3 +32,12 @@ def test_who_comes_is_one_object_and_crosses_once(name):
     assert score.objects == (score.objects[0],) * 3, score.notes
     assert score.crossings == (score.crossings[0],) * 3, score.notes
     assert score.switches == 0, score.notes
+
+
+@pytest.mark.parametrize("name", ["street", "avenue", "queue"])
+def test_a_detector_that_errs_finds_each_once(name):
+    """It misses some, finds others with low scores, and finds what is not there, five times a second."""
+    score = watch(few(name), detector_fps=5.0)
+    assert score.objects == (score.objects[0],) * 3, score.notes
+    assert score.crossings == (score.crossings[0],) * 3, score.notes
+    assert score.switches == 0, score.notes

@@ -302,10 +302,30 @@ def test_options_run_a_detector_without_a_file(world, edgecls):
     assert "--detector" in edgecls("run", "--config", "c.toml", "--detector", "d.onnx").stderr
 
 
+def test_tracks_of_a_detector_have_settings_of_their_own(world):
+    """They are reported after four of its frames and wait two seconds for the next box, unless the file says otherwise."""
+    path = world / "tracks.toml"
+    for said, expected in (
+        ("", TrackSettings(settle=4, lost_s=2.0)),
+        ("[camera.track]\nsettle = 8\ntravel = 0\n", TrackSettings(settle=8, lost_s=2.0, travel=0)),
+        ("[camera.track]\nframes = 6\nlost_s = 1\n", TrackSettings(frames=6, settle=6, lost_s=1.0)),
+    ):
+        for table, tracks in (
+            ("[camera.detector]\nmodel = 'd.onnx'\nnames = 'detector'\n", expected),
+            ("[camera.motion]\n", None),
+        ):
+            path.write_text(f'model = "m.onnx"\n[[camera]]\nname = "a"\nsource = "a.mp4"\n{table}{said}')
+            track = read_config(path).camera[0].track
+            assert track == expected if tracks else track.settle in (6, 8)
+    path.write_text('model = "m.onnx"\n[[camera]]\nname = "a"\nsource = 0\ntrack = 3\n[camera.detector]\nmodel = "d.onnx"\n')
+    with pytest.raises(ConfigError, match="track"):
+        read_config(path)
+
+
 def test_options_report_what_a_detector_finds_after_few_frames(world):
     """Four of its frames, not eight: at its usual rate those are almost two seconds."""
     path, source = world / "colors.onnx", world / "red.avi"
     with Run(detector=path, sources=[source], say=lambda _: None) as run:
-        assert run.config.camera[0].track == TrackSettings(settle=4)
+        assert run.config.camera[0].track == TrackSettings(settle=4, lost_s=2.0)
     with Run(model=world / "kinds.onnx", sources=[source], motion=True, say=lambda _: None) as run:
         assert run.config.camera[0].track == TrackSettings()
