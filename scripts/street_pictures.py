@@ -1,4 +1,4 @@
-"""Make the training pictures of street-views that no data set has: other views, drawn objects, moving objects of videos.
+"""Make the training pictures of the recipe street that no data set has: other views, drawn objects, moving objects of videos.
 
 The photographs show vehicles from behind and persons at eye level, whole and sharp. A fixed camera looks from above, its motion
 boxes are tight, wide, cut or hold two objects, and at night they are dark and coarse. So there are also

@@ -35,7 +35,7 @@ def test_no_group_of_the_real_data_is_parted():
 ADOPTED = {
     "mnist.onnx": Answers("numbers", values="0..255"),
     "cifar10-small.onnx": Answers("numbers", color="rgb", values="0..1"),
-    "gtsrb-bnn-30x30.onnx": Answers(str(ROOT / "scripts" / "signs.labels"), color="rgb", values="0..255"),
+    "gtsrb-bnn-30x30.onnx": Answers(str(ROOT / "scripts" / "recipes" / "signs.labels"), color="rgb", values="0..255"),
 }
 FOREIGN = DATA / "onnx"
 SIGNS = DATA / "GTSRB" / "Final_Test" / "Images"

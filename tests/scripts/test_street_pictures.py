@@ -1,4 +1,4 @@
-"""The pictures that the recipe street-views also trains on: drawn ones, varied ones and motion boxes of clips."""
+"""The pictures that the recipe street also trains on: drawn ones, varied ones and motion boxes of clips."""
 
 from __future__ import annotations
 

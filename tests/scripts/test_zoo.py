@@ -44,7 +44,7 @@ def test_every_application_has_its_models():
     for name in NAMES:
         of[zoo.read(name, Path("x")).application].add(name)
     assert of == {
-        "traffic": {"signs", "signs-tiny", "signs-normalized", "street", "street-views", "lights"},
+        "traffic": {"signs", "signs-tiny", "signs-normalized", "street", "street-crops", "lights"},
         "security": {"plate-chars", "faces", "face-mask"},
         "medicine": {"blood-cells", "brain-mri", "pneumonia"},
         "entertainment": {"scenes"},
