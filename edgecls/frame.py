@@ -79,7 +79,8 @@ class Frame:
     `size_hw` is (height, width) in pixels; `file` names the video, or the picture of a folder, and is empty where the source
     is live; `single` says that it is a picture by itself, which has nothing to do with the frame before it;
     `limited` says that the levels of `plane` go from 16 to 235; `packets` are the last seconds of its stream as they came,
-    where the source was asked to keep them; `overviews` the small gray pictures of all of it that were made so far, by their
+    where the source was asked to keep them; `paint` is what was done to its pixels, such as blacking out private areas, None
+    if they are as the camera sent them; `overviews` the small gray pictures of all of it that were made so far, by their
     width (`edgecls.image.fit.overview`); `left_out` counts what moves in it and is not classified, as too much does;
     `foreground` is what moves in it, (H, W) bool of a small picture, None where nobody looked for motion (`Motion`), and
     `unwatched` says why its motion was not looked at.
@@ -87,7 +88,7 @@ class Frame:
 
     __slots__ = (
         "_bgr", "_luma", "_make_bgr", "_make_plane", "_make_shrunk", "_plane", "at_s", "camera",
-        "captured_at", "file", "foreground", "index", "left_out", "limited", "overviews", "packets",
+        "captured_at", "file", "foreground", "index", "left_out", "limited", "overviews", "packets", "paint",
         "single", "size_hw", "time_s", "unwatched",
     )  # fmt: skip
 
@@ -118,6 +119,7 @@ class Frame:
         self.unwatched: Unwatched = ""
         self.at_s: float | None = None
         self.packets: Packets | None = None
+        self.paint: Callable[[Picture], Picture] | None = None
         self.overviews: dict[int, Picture] = {}
         self._make_bgr = bgr
         self.limited = limited
@@ -156,6 +158,17 @@ class Frame:
         moved = copy.copy(self)
         moved.index, moved.time_s, moved.at_s = index, time_s, at_s
         return moved
+
+    def painted(self, paint: Callable[[Picture], Picture]) -> Frame:
+        """Return the frame with `paint` applied to every picture of it, in whatever size. It gives no others."""
+        painted, bgr, plane, shrunk = copy.copy(self), self._make_bgr, self._make_plane, self._make_shrunk
+        painted.paint = paint
+        painted._make_bgr, painted._make_plane = lambda: paint(bgr()), lambda: paint(plane())
+        if shrunk is not None:
+            painted._make_shrunk = lambda height, width, color: paint(shrunk(height, width, color))
+        painted._bgr = painted._luma = painted._plane = None
+        painted.overviews = {}
+        return painted
 
     def bare(self) -> Frame:
         """Return the frame without its pixels, which takes almost no memory. Index, times, size and packets are kept."""

@@ -13,6 +13,7 @@ from edgecls.cli.messages import say, status
 from edgecls.text.words import counted
 
 if TYPE_CHECKING:
+    from edgecls.regions.geometry import Polygon
     from edgecls.run.collecting import Collecting
 
 STATUS_EVERY_S = 0.5
@@ -24,6 +25,7 @@ def collect(
     camera: Annotated[list[str] | None, typer.Option("--camera", "-c", metavar="[NAME=]N", help="A camera, by number or device such as /dev/video0, with an optional name; may be repeated.", rich_help_panel="What to read")] = None,
     source: Annotated[list[str] | None, typer.Option("--source", "-s", metavar="[NAME=]WHERE", help="A video, a folder of pictures, a camera device or a URL (rtsp, http ...), with an optional name; may be repeated.", rich_help_panel="What to read")] = None,
     zone: Annotated[list[str] | None, typer.Option("--zone", "-z", metavar="NAME=X,Y,W,H", help="Keep this part of the frame, in fractions of its width and height; may be repeated. Default: the whole frame.", rich_help_panel="What to keep")] = None,
+    private: Annotated[list[str] | None, typer.Option("--private", metavar="X,Y,W,H", help="Black out this part of the frame before anything is kept, in fractions of its width and height; may be repeated.", rich_help_panel="What to keep")] = None,
     every: Annotated[str, typer.Option(metavar="TIME", help="Time between two pictures of a zone, such as 30s, 5m or 1h.", rich_help_panel="What to keep")] = "10s",
     only_moving: Annotated[bool, typer.Option("--only-moving", help="Keep pictures only while something moves.", rich_help_panel="What to keep")] = False,
     unlike: Annotated[int, typer.Option(min=1, max=32, metavar="BITS", help="A picture is kept if its perceptual hash differs in so many of 64 bits from each one that is kept.", rich_help_panel="What to keep")] = 8,
@@ -37,17 +39,25 @@ def collect(
     from edgecls.regions.regions import parse_zones
     from edgecls.run.collecting import UNAIDED, Collecting
     from edgecls.sink import QuotaSettings
-    from edgecls.source import as_camera
+    from edgecls.source import ReadingSettings, as_camera
 
     sources = [*map(as_camera, camera or ()), *(source or ())]
     if not sources:
         raise typer.BadParameter("expected --camera or --source, such as --camera 0 or --source rtsp://host/stream")
     choice = replace(UNAIDED, per_day=per_day, unlike=unlike, apart_s=_seconds(every))
+    reading = ReadingSettings(private=tuple(_area(text) for text in private or ()))
     quota = None if most_gb is None else QuotaSettings(most_gb=most_gb)
     with Interrupt() as interrupt:
         opened = interrupt.wait_for(
             lambda: Collecting(
-                sources, out, zones=parse_zones(zone or ()), choice=choice, only_moving=only_moving, quota=quota, say=say
+                sources,
+                out,
+                zones=parse_zones(zone or ()),
+                choice=choice,
+                only_moving=only_moving,
+                quota=quota,
+                reading=reading,
+                say=say,
             )
         )
         if opened is not None:
@@ -68,6 +78,20 @@ def _loop(collecting: Collecting, interrupt: Interrupt, most: int | None) -> Non
         if time.perf_counter() - shown >= STATUS_EVERY_S:
             shown = time.perf_counter()
             status(f"{counted(collecting.kept, 'picture')} of {counted(frames, 'frame')} kept")
+
+
+def _area(text: str) -> Polygon:
+    """Return the rectangle of a text such as 0.1,0,0.3,1."""
+    from edgecls.errors import ConfigError
+    from edgecls.regions.geometry import Polygon
+
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+        return Polygon.rectangle(x, y, width, height)
+    except ConfigError as error:
+        raise typer.BadParameter(f"--private {text}: {error}") from error
+    except ValueError as error:
+        raise typer.BadParameter(f"--private {text}: expected X,Y,W,H in fractions of the frame, such as 0,0,1,0.3") from error
 
 
 def _seconds(text: str) -> float:

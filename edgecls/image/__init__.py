@@ -6,12 +6,14 @@ from edgecls.image.fit import as_frame, crop, fit, fit_region, overview
 from edgecls.image.likeness import near_copies, perceptual_hash
 from edgecls.image.opencv import keep_opencv_to_one_thread, quiet_opencv
 from edgecls.image.placing import enlarged, moved
+from edgecls.image.private import blacked_out
 from edgecls.image.reading import SUFFIXES, Note, decode, decode_as_stored, few_bits, load, read_file
 
 __all__ = [
     "SUFFIXES",
     "Note",
     "as_frame",
+    "blacked_out",
     "crop",
     "decode",
     "decode_as_stored",

@@ -285,5 +285,5 @@ def _text(point: Point) -> str:
     return f"({point[0]:g}, {point[1]:g})"
 
 
-MOST_ZONES = MOST_LINES = MOST_IGNORED = 100
+MOST_ZONES = MOST_LINES = MOST_IGNORED = MOST_PRIVATE = 100
 """The most of each per camera. A zone with a state is classified in every frame; the others are tested for each object."""

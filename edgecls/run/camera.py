@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from edgecls.detect.objects import Objects
@@ -13,7 +13,7 @@ from edgecls.events.rules import NO_COUNTS_OR_SECONDS, CountingLine, Rules, Zone
 from edgecls.events.states import StateSettings
 from edgecls.events.tracker import TrackSettings
 from edgecls.health.settings import HealthSettings
-from edgecls.regions.geometry import MOST_IGNORED, Polygon
+from edgecls.regions.geometry import MOST_IGNORED, MOST_PRIVATE, Polygon
 from edgecls.regions.left import LeftObjects, LeftSettings
 from edgecls.regions.motion import Motion, MotionSettings
 from edgecls.regions.regions import Regions, combine, when_moving, whole_frame, zones
@@ -33,7 +33,8 @@ class Camera:
     """One camera. `source` is a camera number, a device, a file, a folder or a URL.
 
     Zones with look = "state" are classified; without them the whole frame is. With lines, zones of objects or a table `motion`,
-    moving objects are classified and tracked, except in the areas `ignore`. With a table `detector` the objects are those that
+    moving objects are classified and tracked, except in the areas `ignore`. The areas `private` are black for models and in
+    whatever is written of the camera. With a table `detector` the objects are those that
     the detector finds, moving or not. With `when` = "motion" nothing is classified while nothing moves. For the other fields
     see `ReadingSettings`, `StateSettings` (of the whole frame), `TrackSettings`, `MotionSettings`, `DetectorSettings`,
     `HealthSettings` and `Rules`.
@@ -45,6 +46,7 @@ class Camera:
     zone: tuple[Zone, ...] = ()
     line: tuple[CountingLine, ...] = ()
     ignore: tuple[Polygon, ...] = ()
+    private: tuple[Polygon, ...] = ()
     count_every_s: float = limited(0.0, at_least=0, expected=NO_COUNTS_OR_SECONDS)
     state: StateSettings = field(default_factory=StateSettings)
     track: TrackSettings = field(default_factory=TrackSettings)
@@ -61,6 +63,7 @@ class Camera:
         check("source", self.source, is_good, f"a number of a camera from 0 to {LARGEST_NUMBER}, or a text")
         check_limits(self)
         check_count("areas to ignore", len(self.ignore), MOST_IGNORED)
+        check_count("private areas", len(self.private), MOST_PRIVATE)
         _ = self.rules
         is_shown = any(zone.look == "state" for zone in self.zone)
         if self.state != StateSettings() and (is_shown or self.follows):
@@ -124,6 +127,11 @@ class Camera:
         """Whether objects are classified and tracked."""
         is_asked = any(one is not None for one in (self.motion, self.left, self.detector))
         return is_asked or bool(self.line) or bool(self.rules.object_zones)
+
+    @property
+    def private_reading(self) -> ReadingSettings:
+        """How its source is read, so that private areas are black."""
+        return replace(self.reading, private=(*self.reading.private, *self.private))
 
     @property
     def is_named_by_detector(self) -> bool:

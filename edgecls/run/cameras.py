@@ -93,5 +93,5 @@ def read_as(camera: Camera, demand: Demand) -> tuple[int | str, ReadingSettings]
     """Return the source of a camera and how to read it."""
     is_whole = not (camera.zone or camera.follows or camera.when == "motion")
     page_s = 0.0 if camera.reading.decoder == "opencv" else demand.page_s  # OpenCV has no packets
-    reading = replace(camera.reading, keep_s=max(camera.reading.keep_s, demand.keep_s, page_s))
+    reading = replace(camera.private_reading, keep_s=max(camera.reading.keep_s, demand.keep_s, page_s))
     return camera.source, replace(reading, needed_hw=reading.needed_hw or demand.needed_hw) if is_whole else reading

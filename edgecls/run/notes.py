@@ -49,6 +49,8 @@ def notes_on(config: Config, labels: Iterable[str]) -> list[str]:
 
 def _of_camera(config: Config, camera: Camera, labels: frozenset[str]) -> Iterator[tuple[str, str]]:
     """Yield the path of a setting within its camera, and the note about it."""
+    if camera.private and any(out.kind == "clip" for out in config.outputs):
+        yield "private", "it gets no clips, because a clip is a copy of what the camera sent, in which private areas are seen"
     if camera.follows:
         yield from _few_frames(config, camera)
         yield from _ignored(camera)

@@ -18,6 +18,7 @@ from edgecls.source.device import check_device, is_device
 from edgecls.source.folder import FolderSource
 from edgecls.source.merged import Merged
 from edgecls.source.opencv import OpenCVSource
+from edgecls.source.private import Private
 from edgecls.source.pyav import PyAVSource
 from edgecls.source.reconnecting import Reconnecting
 from edgecls.source.source import ReadingSettings, Source, mode_of
@@ -154,7 +155,8 @@ def open_each(places: Mapping[str, tuple[int | str, ReadingSettings]], *, say: S
     try:
         for name, (where, reading) in places.items():
             kind, target, _ = recognize(where)
-            opened.append(SOURCES[kind](target, name, reading, say))
+            source = SOURCES[kind](target, name, reading, say)
+            opened.append(Private(source, reading.private) if reading.private else source)
     except BaseException:
         for source in opened:
             source.close()

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import stat
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from edgecls.errors import AccessError, ConfigError, SourceError, StalledError
 from edgecls.files import open_file
 from edgecls.files.advice import is_text, of_another_kind, of_missing
-from edgecls.settings import check_limits, limited
+from edgecls.regions.geometry import Polygon  # noqa: TC001 - `settings.build` reads the types of the fields
+from edgecls.settings import NO_SETTING, check_limits, limited
 from edgecls.text.address import ENCODE, is_cut_password
 from edgecls.text.redaction import hidden, public_file, shown
 from edgecls.text.words import counted
@@ -67,6 +68,7 @@ class ReadingSettings:
         keep_s: Keep the encoded packets of this many last seconds on each frame (`Frame.packets`), to cut clips from. Only
             PyAV can do this. 0: none.
         keep_bytes: The most bytes to keep for `keep_s`.
+        private: Areas that are black in every picture of a frame. In cameras.toml they are set at the camera.
     """
 
     decoder: Decoder = "auto"
@@ -81,6 +83,7 @@ class ReadingSettings:
     give_up_after_s: float | None = limited(None, at_least=0, expected="0 or more seconds, or None")
     keep_s: float = limited(0.0, at_least=0, unit="seconds")
     keep_bytes: int = limited(32 << 20, above=0, unit="bytes")
+    private: tuple[Polygon, ...] = field(default=(), metadata=NO_SETTING)
 
     def __post_init__(self) -> None:
         """Validate the limits, and that the decoder supports the other settings."""

@@ -110,6 +110,8 @@ def test_times_may_have_units(text, seconds):
         (("--out", "store"), "expected --camera or --source"),
         (("--out", "store", "-s", "film.avi", "--every", "often"), "expected a time such as 30s"),
         (("-s", "film.avi"), "--out"),
+        (("--out", "store", "-s", "film.avi", "--private", "0,0,1"), "expected X,Y,W,H"),
+        (("--out", "store", "-s", "film.avi", "--private", "0,0,1.5,1"), "outside of the frame"),
     ],
 )
 def test_wrong_usage_is_said_in_one_line(arguments, message):
@@ -136,3 +138,18 @@ def test_python_collects_too(film, tmp_path):
     with edgecls.open_source(str(film)) as source:
         frame = next(iter(source))
         assert np.array_equal(image.load(first.path), frame.bgr()[:, :80])
+
+
+def test_private_areas_are_black_in_what_is_kept(film, tmp_path):
+    """The left half, of the whole frame and of a zone in it."""
+    done = call(
+        "-s", film, "-z", "all=0,0,1,1", "-z", "top=0.25,0,0.5,0.5", "--private", "0,0,0.5,1", "--out", tmp_path / "store"
+    )
+    assert done.exit_code == 0, done.output
+    kept = entries(tmp_path / "store")
+    assert {entry.origin.region for entry in kept} == {"all", "top"}
+    for entry in kept:
+        picture = image.load(entry.path)
+        middle = picture.shape[1] // 2
+        assert picture[:, : middle - 2].max() <= 8
+        assert picture[:, middle + 2 :].mean() > 30

@@ -101,6 +101,7 @@ name = "north"
 source = 0
 when = "motion"
 ignore = [[0.0, 0.0, 1.0, 0.1], [[0, 0], [1, 0], [1, 1]]]
+private = [[0.0, 0.0, 0.1, 0.1], [[0, 0], [1, 0], [1, 1]]]
 count_every_s = 60
 track = {overlap = 0.3, frames = 3, settle = 6, travel = 1, lost_s = 2, anchor = "bottom", ignore = ["background"]}
 motion.method = "knn"

@@ -9,6 +9,8 @@ long as the source keeps them.
 A camera that OpenCV reads by number has no packets. Encoding its frames instead would take one processor core for a 1080p
 camera, and some 100 MB of memory for the seconds before an event, all the time and for each such camera. So the sink reports
 once that the camera gets no clips, and counts each of its events as lost. For such cameras, use the annotated video.
+
+A camera with private areas gets no clips either: they are seen in what it sent.
 """
 
 from __future__ import annotations
@@ -80,11 +82,12 @@ class ClipSink(Sink):
         """Extend the clips of this camera up to this frame."""
         frame = result.frame
         latest = self._latest.get(frame.camera)
-        if latest is None or latest.packets is not frame.packets:
+        packets = frame.packets if frame.paint is None else None
+        if latest is None or latest.packets is not packets:
             self._end_stream(frame.camera, "the stream began anew")
-        self._latest[frame.camera] = _Latest(frame.packets, frame.time_s)
-        if frame.packets is None:
-            self._folder.miss(_no_packets(frame.camera), lost=0)
+        self._latest[frame.camera] = _Latest(packets, frame.time_s, is_private=frame.paint is not None)
+        if packets is None:
+            self._folder.miss(_no_packets(frame.camera, is_private=frame.paint is not None), lost=0)
         self._extend(frame.camera, frame.time_s)
 
     def write_state(self, change: StateChange) -> None:
@@ -119,9 +122,10 @@ class ClipSink(Sink):
         self._begun[event.id] = None
         if len(self._begun) > REMEMBERED_EVENTS:
             self._begun.popitem(last=False)
-        packets = self._latest[event.camera].packets if event.camera in self._latest else None
+        latest = self._latest.get(event.camera)
+        packets = None if latest is None else latest.packets
         if packets is None:
-            self._folder.miss(_no_packets(event.camera))
+            self._folder.miss(_no_packets(event.camera, is_private=latest is not None and latest.is_private))
             return
         first = packets.since(event.start.time_s - self._cut.pre_s + EVENT_TIME_STEP_S)
         if not first:
@@ -185,13 +189,16 @@ class ClipSink(Sink):
 
 
 class _Latest(NamedTuple):
-    """The packets and the media time of a camera's latest frame."""
+    """The packets and the media time of a camera's latest frame. Those of a camera with private areas are not used."""
 
     packets: Packets | None
     time_s: float
+    is_private: bool = False
 
 
-def _no_packets(camera: str) -> str:
+def _no_packets(camera: str, *, is_private: bool) -> str:
+    if is_private:
+        return f"camera {camera}: no clips, because a clip is a copy of what the camera sent, in which private areas are seen"
     return (
         f"camera {camera}: no clips, because its frames come without the packets of a stream. PyAV keeps the packets of files "
         "and streams if ReadingSettings.keep_s is set; for a camera by number use the annotated video"

@@ -16,8 +16,10 @@ from edgecls.video import ffmpeg
 from edgecls.video.remux import Remux
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edgecls.event import Moment
-    from edgecls.frame import Detection, Frame, Result
+    from edgecls.frame import Detection, Frame, Picture, Result
     from edgecls.overlay import Overlay
     from edgecls.video.packets import Packet, Packets
 
@@ -42,13 +44,14 @@ class RecentFrames:
         self._held_bytes = held_bytes
         self._packets: Packets | None = None
         self._camera = ""
+        self._paint: Callable[[Picture], Picture] | None = None
         self._seen: deque[_Seen] = deque()
         self._frames: deque[Frame] = deque()
 
     def add(self, result: Result) -> None:
         """Add the newest result."""
         frame = result.frame
-        self._packets, self._camera = frame.packets, frame.camera
+        self._packets, self._camera, self._paint = frame.packets, frame.camera, frame.paint
         self._seen.append(_Seen(frame.index, frame.time_s, frame.size_hw, result.detections, result.overlay))
         while frame.time_s - self._seen[0].time_s > self._late_s:
             self._seen.popleft()
@@ -67,7 +70,7 @@ class RecentFrames:
             return None
         frame = decoded.at(moment.frame, moment.time_s)
         frame.camera = self._camera  # packets do not contain the name
-        return frame
+        return frame if self._paint is None else frame.painted(self._paint)
 
     def overlay_at(self, moment: Moment) -> Overlay | None:
         """Return the overlay of the frame of this moment, or None if it is no longer available."""
