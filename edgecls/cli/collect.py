@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -48,6 +49,7 @@ def collect(
     reading = ReadingSettings(private=tuple(_area(text) for text in private or ()))
     quota = None if most_gb is None else QuotaSettings(most_gb=most_gb)
     with Interrupt() as interrupt:
+        interrupt.wait_for(_build_network)
         opened = interrupt.wait_for(
             lambda: Collecting(
                 sources,
@@ -65,6 +67,15 @@ def collect(
                 _loop(collecting, interrupt, most)
             say(f"{out}: {counted(collecting.kept, 'picture')} kept")
     raise typer.Exit(interrupt.exit_code)
+
+
+def _build_network() -> None:
+    """Build the network that tells which pictures are alike, where its package is installed. It is kept in the user's cache."""
+    from edgecls.errors import EdgeclsError
+    from edgecls.learn.backbone import open_backbone
+
+    with suppress(EdgeclsError):  # without it, pictures are compared by their perceptual hashes
+        open_backbone()
 
 
 def _loop(collecting: Collecting, interrupt: Interrupt, most: int | None) -> None:

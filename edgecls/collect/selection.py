@@ -7,31 +7,34 @@ A day of one camera has a million pictures and a person labels some hundred. Thr
 - Those unlike what is kept: each kept picture should add something (farthest-first traversal, Gonzalez 1985).
 
 An hour may take only a share of the day's pictures. Once it is full, a better picture replaces the worst one of this hour, so
-neither the morning nor a broken lamp takes the whole day. An event gives one picture.
+neither the morning nor a broken lamp takes the whole day. Once the day is full, an hour with fewer pictures takes the place of
+the worst one of the fullest hour. The worst one is that of which most is known: it is like others, and the model is sure of it.
+An event gives one picture.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from edgecls.collect.likeness import UNRELATED, Likeness, Look, Nearest, bits_between
 from edgecls.settings import check_limits, limited
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
 HOURS = 24
 BURST = 3.0
 """An hour may take this many times its even share, so that a camera of a shop that is closed at night fills its day too."""
-BITS = 64
-UNRELATED = BITS // 2
-"""The hashes of unrelated pictures differ in half of their bits."""
 DOUBT_BITS = 24
 """A picture of which the model knows nothing counts as this many bits more unlike the others than one of which it is sure."""
-REMEMBERED = 2000
-"""Pictures of a camera, and events, that are remembered."""
+BETTER_BITS = 1.0
+"""A picture takes the place of another one only if it is worth this many bits more, so that not every one is written."""
+REMEMBERED_EVENTS = 2000
 Reason = Literal["random", "unknown", "doubtful", "new"]
 
 
@@ -43,7 +46,8 @@ class SelectionSettings:
         per_day: The most pictures of a camera in a day.
         random: The share of them that is chosen at random times, 0..1.
         doubtful: A picture whose score is below this is doubtful, 0..1.
-        unlike: A picture is new if its perceptual hash differs in at least this many of 64 bits from each one that is kept.
+        unlike: A picture is new if it differs from each one that is kept in at least this many of the 64 bits of a perceptual
+            hash, or as much by its embedding.
         apart_s: Seconds between two pictures of the same region without an event.
     """
 
@@ -93,25 +97,28 @@ class Choice(NamedTuple):
     replaces: int | None = None
 
 
-class _Kept(NamedTuple):
-    number: int
-    worth: float
-
-
 @dataclass(slots=True)
-class _Hour:
-    """What was chosen in an hour, without the random ones."""
+class _Kept:
+    """A picture that was chosen today, and the one that is most like it."""
 
-    index: int
-    kept: list[_Kept] = field(default_factory=list)
+    number: int
+    look: Look
+    doubt: float
+    nearest: Nearest
+
+    @property
+    def worth(self) -> float:
+        """How much would be lost with it, in bits."""
+        return self.nearest.bits + DOUBT_BITS * self.doubt
 
 
 class Selection:
     """The choice of one camera. `may_be_worth` needs no pixels and may be asked by another thread than the other methods.
 
     Example:
-        if selection.may_be_worth(candidate) and (choice := selection.choose(candidate, image.perceptual_hash(crop))):
-            selection.keep(candidate, store.add(crop), image.perceptual_hash(crop), choice)
+        look = Look(image.perceptual_hash(crop))
+        if selection.may_be_worth(candidate) and (choice := selection.choose(candidate, look)):
+            selection.keep(candidate, store.add(crop), look, choice)
     """
 
     def __init__(self, settings: SelectionSettings, rng: np.random.Generator) -> None:
@@ -123,18 +130,27 @@ class Selection:
         """
         self._settings = settings
         self._rng = rng
-        self._hour = _Hour(-1)
         self._day = -1
-        self._today = 0
+        self._hour = -1
+        self._earlier: Counter[int] = Counter()  # pictures of other runs, by their day
+        self._fixed = 0  # random pictures of today, and those of other runs
+        self._hours: dict[int, list[_Kept]] = {}  # what was chosen today, without the random ones
         self._next_random_s: float | None = None
-        self._hashes: OrderedDict[int, int] = OrderedDict()  # of kept pictures, by their number
+        self._likeness = Likeness()
         self._looked_s: OrderedDict[str, float] = OrderedDict()  # when a subject was looked at
         self._events: OrderedDict[str, None] = OrderedDict()  # those that gave a picture
 
-    def remember(self, number: int, hash_bits: int) -> None:
-        """Add a picture that was kept before, so that nothing like it is kept again."""
-        self._hashes[number] = hash_bits
-        _shorten(self._hashes)
+    def remember(self, number: int, look: Look, at_s: float | None = None) -> None:
+        """Add a picture that an earlier run kept, so that nothing like it is kept again.
+
+        Args:
+            number: Its number in the store.
+            look: What it looks like.
+            at_s: When it was taken. It counts as one of the pictures of that day.
+        """
+        self._likeness.add(number, look)
+        if at_s is not None:
+            self._earlier[int(at_s // DAY_S)] += 1
 
     def may_be_worth(self, candidate: Candidate) -> bool:
         """Whether to look at the pixels of a picture: those of a region are looked at every `apart_s` seconds."""
@@ -146,12 +162,12 @@ class Selection:
         _shorten(self._looked_s)
         return True
 
-    def choose(self, candidate: Candidate, hash_bits: int) -> Choice | None:
+    def choose(self, candidate: Candidate, look: Look) -> Choice | None:
         """Decide whether to keep a picture.
 
         Args:
             candidate: The picture.
-            hash_bits: Its perceptual hash.
+            look: What it looks like.
 
         Returns:
             The choice, or None: it is like one that is kept, or the day or the hour has better ones.
@@ -159,43 +175,53 @@ class Selection:
         self._begin(candidate.at_s)
         if candidate.is_event and candidate.subject in self._events:
             return None
+        hour = self._hours[self._hour]
+        today = self._fixed + sum(map(len, self._hours.values()))
         if candidate.at_s >= (self._next_random_s or 0.0):
-            return Choice("random") if self._today < self._settings.per_day else None
-        distance = self._distance(hash_bits)
-        if distance < self._settings.unlike:
+            if today < self._settings.per_day:
+                return Choice("random")
+            fullest = self._fullest()
+            return Choice("random", min(fullest, key=_worth).number) if fullest else None
+        if self._likeness.nearest(look).bits < self._settings.unlike:
             return None
         reason = _reason(candidate, self._settings.doubtful)
-        hour = self._hour.kept
-        if len(hour) < self._settings.per_hour and self._today < self._settings.per_day:
+        if len(hour) < self._settings.per_hour and today < self._settings.per_day:
             return Choice(reason)
-        worst = min(hour, key=lambda kept: kept.worth, default=None)
-        if worst is None or _worth(candidate, distance) <= worst.worth:
+        fullest = hour if len(hour) >= self._settings.per_hour else self._fullest()
+        if not fullest:
             return None
-        return Choice(reason, worst.number)
+        worst = min(fullest, key=_worth)
+        worth = self._likeness.nearest(look, without=worst.number).bits + DOUBT_BITS * _doubt(candidate)
+        is_better = worth >= worst.worth + BETTER_BITS or len(fullest) > len(hour) + 1
+        return Choice(reason, worst.number) if is_better else None
 
-    def keep(self, candidate: Candidate, number: int, hash_bits: int, choice: Choice) -> None:
+    def keep(self, candidate: Candidate, number: int, look: Look, choice: Choice) -> None:
         """Record that a picture was stored with this number."""
         if candidate.is_event:
             self._events[candidate.subject] = None
             _shorten(self._events)
-        worth = _worth(candidate, self._distance(hash_bits))
-        if choice.replaces is None:
-            self._today += 1
-        else:
-            self._hour.kept = [kept for kept in self._hour.kept if kept.number != choice.replaces]
-            self._hashes.pop(choice.replaces, None)
+        if choice.replaces is not None:
+            self._forget(choice.replaces)
+        kept = _Kept(number, look, _doubt(candidate), self._likeness.nearest(look))
+        for other in self._chosen():
+            distance = bits_between(other.look, look)
+            if distance < other.nearest.bits:
+                other.nearest = Nearest(number, distance)
+        self._likeness.add(number, look)
         if choice.reason == "random":
+            self._fixed += 1
             self._next_random_s = candidate.at_s + self._wait_s()
         else:
-            self._hour.kept.append(_Kept(number, worth))
-        self.remember(number, hash_bits)
+            self._hours[self._hour].append(kept)
 
     def _begin(self, at_s: float) -> None:
         """Begin another hour and another day, if it is time."""
         if int(at_s // DAY_S) != self._day:
-            self._day, self._today = int(at_s // DAY_S), 0
-        if int(at_s // HOUR_S) != self._hour.index:
-            self._hour = _Hour(int(at_s // HOUR_S))
+            self._day = int(at_s // DAY_S)
+            self._fixed = self._earlier[self._day]
+            self._hours = {}
+        self._hour = int(at_s // HOUR_S)
+        self._hours.setdefault(self._hour, [])
         if self._next_random_s is None:
             self._next_random_s = at_s + self._wait_s()
 
@@ -204,14 +230,29 @@ class Selection:
         every_s = self._settings.random_every_s
         return float(self._rng.exponential(every_s)) if every_s < float("inf") else every_s
 
-    def _distance(self, hash_bits: int) -> int:
-        """Return in how many bits a picture differs from the most similar one that is kept, at most those of unrelated ones."""
-        return min(((hash_bits ^ kept).bit_count() for kept in self._hashes.values()), default=UNRELATED)
+    def _chosen(self) -> Iterator[_Kept]:
+        return (kept for hour in self._hours.values() for kept in hour)
+
+    def _fullest(self) -> list[_Kept]:
+        """Return what was chosen in the hour of today with most pictures."""
+        return max(self._hours.values(), key=len)
+
+    def _forget(self, number: int) -> None:
+        """Forget a picture that another one replaces, and find out again what those are like that were most like it."""
+        self._likeness.drop(number)
+        for hour in self._hours.values():
+            hour[:] = [kept for kept in hour if kept.number != number]
+        for kept in self._chosen():
+            if kept.nearest.number == number:
+                kept.nearest = self._likeness.nearest(kept.look, without=kept.number)
 
 
-def _worth(candidate: Candidate, distance: int) -> float:
-    doubt = 1.0 if candidate.is_unknown else 1 - (1.0 if candidate.score is None else candidate.score)
-    return distance + DOUBT_BITS * doubt
+def _worth(kept: _Kept) -> float:
+    return kept.worth
+
+
+def _doubt(candidate: Candidate) -> float:
+    return 1.0 if candidate.is_unknown else 1 - (1.0 if candidate.score is None else candidate.score)
 
 
 def _reason(candidate: Candidate, doubtful: float) -> Reason:
@@ -220,7 +261,7 @@ def _reason(candidate: Candidate, doubtful: float) -> Reason:
     return "doubtful" if candidate.score is not None and candidate.score < doubtful else "new"
 
 
-def _shorten(remembered: OrderedDict[Any, Any]) -> None:
+def _shorten(remembered: OrderedDict[str, Any]) -> None:
     """Forget the oldest, beyond what is remembered."""
-    while len(remembered) > REMEMBERED:
+    while len(remembered) > REMEMBERED_EVENTS:
         remembered.popitem(last=False)

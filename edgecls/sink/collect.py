@@ -1,8 +1,10 @@
 """A sink that keeps pictures worth a label in a store (`edgecls.store`): crops of zones and objects, or whole frames.
 
-The run only decides, from scores and times, whether a picture may be worth a label, and cuts it out. A thread of the sink
-compares it with what is kept, encodes and stores it. So a slow disk never delays a frame: pictures that come too fast are
-dropped, which is no loss, because there will be others.
+The run only decides, from scores and times, whether a picture may be worth a label. A thread of the sink cuts it out, compares
+it with what is kept, encodes and stores it. So neither that work nor a slow disk delays a frame: pictures that come too fast
+are dropped, which is no loss, because there will be others.
+
+An object is kept as it was seen best: when it has left or, if it stays, after some time.
 """
 
 from __future__ import annotations
@@ -12,12 +14,12 @@ import shutil
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from edgecls import image
-from edgecls.collect import Candidate, Selection, SelectionSettings
+from edgecls.collect import BestViews, Candidate, Embedder, Look, Selection, SelectionSettings
 from edgecls.errors import DataError, SinkError
 from edgecls.frame import MOTION
 from edgecls.log import Say, log_warning
@@ -31,11 +33,14 @@ from edgecls.store import Origin, Store
 
 if TYPE_CHECKING:
     from edgecls.event import Event
-    from edgecls.frame import Box, Detection, Frame, Picture, Result
+    from edgecls.frame import Box, Detection, Frame, Result
 
 WRITER = "collect "
 """Prefix of the name of the thread."""
-MOST_WAITING = 16
+MOST_WAITING = 8
+"""Frames, of 6 MB if they are 1080p."""
+LONGEST_S = 30.0
+"""An object that stays for longer, in seconds of media time, is kept as it was seen best until then."""
 CLOSE_WAIT_S = 30.0
 
 
@@ -48,6 +53,8 @@ class CollectSettings:
         margin: Crops are larger than their box by this share of its longer side on all sides.
         choice: Which pictures are kept of each camera.
         quota: How much disk space the store may take. The oldest pictures without a label make room.
+        embed: Compare pictures by the network of `edgecls learn`, if it is in the cache of this machine, instead of perceptual
+            hashes. It takes some hundredths of a second for each picture that is looked at.
     """
 
     path: str
@@ -55,6 +62,7 @@ class CollectSettings:
     margin: float = limited(0.2, at_least=0, at_most=2, unit="times the longer side")
     choice: SelectionSettings = field(default_factory=SelectionSettings)
     quota: QuotaSettings | None = None
+    embed: bool = True
 
     def __post_init__(self) -> None:
         """Validate the ranges."""
@@ -62,11 +70,11 @@ class CollectSettings:
 
 
 class _Picture(NamedTuple):
-    """A cut-out picture on its way to the store."""
+    """A part of a frame on its way to the store."""
 
-    camera: str
+    frame: Frame
+    box: Box
     candidate: Candidate
-    picture: Picture
     origin: Origin
 
 
@@ -77,10 +85,10 @@ class _Ended(NamedTuple):
 
 
 class CollectSink(Sink):
-    """Keeps pictures worth a label: of each zone, of each tracked object (one, when it is reported), or of the whole frame.
+    """Keeps pictures worth a label: of each zone, of each tracked object (its best view), or of the whole frame.
 
     Pictures are kept at the camera's resolution. What a person must know about them is in the store: camera, region, time,
-    event, track, why it was kept, and what the model said. When an object has left, its final label replaces the first one.
+    event, track, why it was kept, and what the model said. Of an object that is the label at its end.
 
     `kept` counts the pictures that were kept so far, those that were replaced since among them.
     """
@@ -103,7 +111,10 @@ class CollectSink(Sink):
             raise SinkError(str(error)) from error
         self._rng = np.random.default_rng(seed)
         self._selections: dict[str, Selection] = {}
-        self._shown: dict[str, Result] = {}
+        self._views = BestViews()
+        self._staying: dict[str, Event] = {}  # events of objects in sight that were not offered yet
+        self._offered: set[str] = set()  # events of objects in sight that were offered
+        self._embedder: Embedder | None = None
         self._numbers: dict[str, int] = {}  # of the picture of each event that goes on
         self._losses = LossCounter(settings.path, "pictures", say)
         self._dropped = 0
@@ -123,22 +134,27 @@ class CollectSink(Sink):
         """Cut out what may be worth a label, of zones or the whole frame. Objects come with their events."""
         if result.unfit is not None:
             return
-        self._shown[result.frame.camera] = result
+        self._views.see(result)
+        for event in [one for one in self._staying.values() if one.camera == result.frame.camera]:
+            if result.frame.time_s - event.start.time_s > LONGEST_S:
+                self._offer_object(event)
         for detection in result.detections:
             if detection.region != MOTION:
-                self._offer(result.frame, detection, subject=f"region {detection.region}")
+                self._offer_region(result.frame, detection)
 
     def write_event(self, event: Event) -> None:
-        """Cut out an object when it is reported. When it has left, its label is final."""
+        """Offer the best view of an object that has left. Its label is final."""
         if event.kind != "object":
             return
-        if event.end is not None:
+        if event.end is None:
+            self._staying[event.id] = event
+        elif event.id in self._staying or event.id not in self._offered:
+            self._offer_object(event)
+        else:
             self._put(_Ended(event))
-            return
-        result = self._shown.get(event.camera)
-        detection = None if result is None else _of_track(result, event.track_id)
-        if result is not None and detection is not None:
-            self._offer(result.frame, detection, subject=f"event {event.id}", event=event)
+        if event.end is not None:
+            self._offered.discard(event.id)
+            self._views.drop(event.camera, event.track_id)
 
     def close(self) -> None:
         """Store what waits, and close the store."""
@@ -149,36 +165,34 @@ class CollectSink(Sink):
         self._thread.join(CLOSE_WAIT_S)
         self._losses.close()
 
-    def _offer(self, frame: Frame, detection: Detection, *, subject: str, event: Event | None = None) -> None:
-        """Pass a picture on to the thread if it may be worth a label."""
+    def _offer_region(self, frame: Frame, detection: Detection) -> None:
+        """Offer what a region shows."""
         prediction = detection.prediction
-        at_s = frame.time_s if frame.at_s is None else frame.at_s
+        score = prediction.score if prediction.label else None
         candidate = Candidate(
-            subject,
-            at_s,
-            score=prediction.score if prediction.label else None,
-            is_unknown=prediction.label == UNKNOWN,
-            is_event=event is not None,
+            f"region {detection.region}", _time_of(frame), score=score, is_unknown=prediction.label == UNKNOWN
         )
-        if not self._selection(frame.camera).may_be_worth(candidate):
-            return
-        origin = Origin(
-            camera=frame.camera,
-            region=detection.region,
-            at_s=frame.at_s,
-            time_s=frame.time_s,
-            file=frame.file,
-            event="" if event is None else event.id,
-            track=None if event is None else event.track_id,
-            model="" if event is None else event.model,
-            prediction=prediction.label,
-            score=prediction.score if prediction.label else None,
-        )
-        self._put(_Picture(frame.camera, candidate, self._cut(frame, detection.box), origin))
+        origin = _origin(frame, detection.region, prediction=prediction.label, score=score)
+        self._offer(_Picture(frame, detection.box, candidate, origin))
 
-    def _cut(self, frame: Frame, box: Box) -> Picture:
-        """Return a copy of a part of a frame, with the margin."""
-        return image.crop(frame.bgr(), grown(box, self._settings.margin, frame.size_hw)).copy()
+    def _offer_object(self, event: Event) -> None:
+        """Offer the best view of an object so far."""
+        self._staying.pop(event.id, None)
+        self._offered.add(event.id)
+        view = self._views.best(event.camera, event.track_id)
+        if view is None:
+            return
+        candidate = Candidate(
+            f"event {event.id}", _time_of(view.frame), score=event.score, is_unknown=event.label == UNKNOWN, is_event=True
+        )
+        about = {"event": event.id, "track": event.track_id, "model": event.model}
+        origin = _origin(view.frame, view.region, prediction=event.label, score=event.score, **about)
+        self._offer(_Picture(view.frame, view.box, candidate, origin))
+
+    def _offer(self, item: _Picture) -> None:
+        """Pass a picture on to the thread if it may be worth a label."""
+        if self._selection(item.frame.camera).may_be_worth(item.candidate):
+            self._put(item)
 
     def _put(self, item: _Picture | _Ended) -> None:
         try:
@@ -194,11 +208,15 @@ class CollectSink(Sink):
     def _remember(self) -> None:
         """Tell the choice what the store has already."""
         for entry in self._store.entries():
-            if entry.origin.hash is not None:
-                self._selection(entry.origin.camera).remember(entry.id, entry.origin.hash)
+            origin = entry.origin
+            if origin.hash is not None:
+                look = Look(origin.hash, origin.embedding if origin.embedded_by == Embedder.name else None)
+                self._selection(origin.camera).remember(entry.id, look, origin.at_s)
 
     def _work(self) -> None:
         """Store pictures until the sink is closed. Runs in the thread of the sink."""
+        if self._settings.embed:
+            self._embedder = Embedder.from_cache()
         while (item := self._queue.get()) is not None:
             try:
                 if isinstance(item, _Ended):
@@ -211,20 +229,25 @@ class CollectSink(Sink):
 
     def _keep(self, item: _Picture) -> None:
         """Store a picture, if it is better than what is there."""
-        hash_bits = image.perceptual_hash(item.picture)
-        selection = self._selections[item.camera]
-        choice = selection.choose(item.candidate, hash_bits)
+        picture = image.crop(item.frame.bgr(), grown(item.box, self._settings.margin, item.frame.size_hw))
+        look = Look(image.perceptual_hash(picture), None if self._embedder is None else self._embedder(picture))
+        selection = self._selections[item.frame.camera]
+        choice = selection.choose(item.candidate, look)
         if choice is None:
             return
-        self._make_room(item.picture.nbytes // 4)
-        number = self._store.add(item.picture, replace(item.origin, reason=choice.reason, hash=hash_bits))
-        selection.keep(item.candidate, number, hash_bits, choice)
+        self._make_room(picture.nbytes // 4)
+        number = self._store.add(picture, self._described(item.origin, choice.reason, look))
+        selection.keep(item.candidate, number, look, choice)
         self.kept += 1
         if choice.replaces is not None and self._is_unlabelled(choice.replaces):
             self._store.remove([choice.replaces])
         if item.origin.event:
             self._numbers[item.origin.event] = number
         self._losses.over()
+
+    def _described(self, origin: Origin, reason: str, look: Look) -> Origin:
+        by = "" if self._embedder is None else self._embedder.name
+        return replace(origin, reason=reason, hash=look.hash_bits, embedding=look.embedding, embedded_by=by)
 
     def _end(self, event: Event) -> None:
         number = self._numbers.pop(event.id, None)
@@ -250,13 +273,13 @@ class CollectSink(Sink):
             raise SinkError(f"{self._settings.path}: the quota is reached, and no picture without a label is left to remove")
 
 
-def _of_track(result: Result, track_id: int | None) -> Detection | None:
-    """Return the detection of a track in a frame, or None if the frame does not show it."""
-    marks = () if result.overlay is None else result.overlay.marks
-    for detection, mark in zip(result.detections, marks, strict=False):
-        if mark is not None and mark.track_id == track_id:
-            return detection
-    return None
+def _time_of(frame: Frame) -> float:
+    return frame.time_s if frame.at_s is None else frame.at_s
+
+
+def _origin(frame: Frame, region: str, **fields: Any) -> Origin:
+    """Return where a picture comes from: a region of a frame, and what is known besides."""
+    return Origin(camera=frame.camera, region=region, at_s=frame.at_s, time_s=frame.time_s, file=frame.file, **fields)
 
 
 def _check(out: CollectSettings, _say: Say) -> None:

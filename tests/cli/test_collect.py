@@ -33,6 +33,13 @@ def film(tmp_path_factory):
     return path
 
 
+@pytest.fixture(autouse=True)
+def _no_network(tmp_path, monkeypatch):
+    """Compare pictures by their hashes, whatever is installed here."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("edgecls.cli.collect._build_network", lambda: None)
+
+
 def entries(folder):
     """What a store has."""
     with Store(folder, create=False) as store:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import edgecls
-from edgecls.collect import Candidate, Selection, SelectionSettings
+from edgecls.collect import Candidate, Look, Selection, SelectionSettings
 from edgecls.collect.selection import DAY_S, HOUR_S
 
 
@@ -21,16 +21,17 @@ class Collector:
         self.looks = 0
         self.count = 0
 
-    def offer(self, at_s, hash_bits, subject="region frame", **fields):
+    def offer(self, at_s, hash_bits, subject="region frame", embedding=None, **fields):
+        look = Look(hash_bits, embedding)
         candidate = Candidate(subject, at_s, **fields)
         if not self.selection.may_be_worth(candidate):
             return False
         self.looks += 1
-        choice = self.selection.choose(candidate, hash_bits)
+        choice = self.selection.choose(candidate, look)
         if choice is None:
             return False
         self.count += 1
-        self.selection.keep(candidate, self.count, hash_bits, choice)
+        self.selection.keep(candidate, self.count, look, choice)
         self.kept.pop(choice.replaces, None)
         self.kept[self.count] = (at_s, choice.reason)
         return True
@@ -65,7 +66,7 @@ def test_what_looks_alike_is_kept_once():
 def test_what_was_kept_by_an_earlier_run_is_not_kept_again():
     """The store remembers."""
     collector = Collector(random=0)
-    collector.selection.remember(1000, 0)
+    collector.selection.remember(1000, Look(0))
     assert not collector.offer(0.0, 1)
 
 
@@ -79,15 +80,63 @@ def test_an_event_gives_one_picture():
 
 
 def test_a_day_has_at_most_so_many_from_all_hours():
-    """Something new every ten seconds: the day is full, no hour has more than three times its share, many hours have some."""
+    """Something new every ten seconds: the day is full, and each hour has its even share in the end."""
     collector = Collector(per_day=100, random=0.2)
     new = hashes()
     for i in range(int(DAY_S / 10)):
         collector.offer(10.0 * i, next(new))
     assert 80 <= len(collector.kept) <= 100
     hours = Counter(int(at_s // HOUR_S) for at_s, reason in collector.kept.values() if reason != "random")
-    assert max(hours.values()) == collector.selection._settings.per_hour == 10
-    assert len(hours) >= 8
+    assert len(hours) == 24
+    assert min(hours.values()) >= 2
+    assert max(hours.values()) <= 5
+
+
+def test_the_hours_of_a_quiet_night_go_to_the_day():
+    """Something new from six to ten only: each of these four hours has three times its even share, and none has more."""
+    collector = Collector(per_day=96, random=0)
+    new = hashes()
+    for i in range(6 * 360, 10 * 360):
+        collector.offer(10.0 * i, next(new))
+    hours = Counter(int(at_s // HOUR_S) for at_s, _ in collector.kept.values())
+    assert hours == {6: 12, 7: 12, 8: 12, 9: 12}
+
+
+def test_the_pictures_of_an_hour_are_spread_in_the_end():
+    """Ten classes, nine of which come late, all equally far apart: a full hour makes room for each, and keeps none twice."""
+    collector = Collector(per_day=80, random=0, unlike=4)
+    new = hashes()
+    classes = [next(new) for _ in range(10)]
+    rng = np.random.default_rng(3)
+    for i in range(360):
+        late = int(rng.integers(1, 10)) if i > 250 else 0
+        noise = sum(1 << int(bit) for bit in rng.choice(64, 6, replace=False))
+        collector.offer(10.0 * i, classes[late] ^ noise)
+    seconds = sorted(at_s for at_s, _ in collector.kept.values())
+    assert len(seconds) == 10
+    assert sum(at_s > 2500 for at_s in seconds) >= 8
+
+
+def test_embeddings_say_what_looks_alike():
+    """Hashes that are equal do not matter where embeddings differ, nor do different hashes where these are equal."""
+    collector = Collector(random=0)
+    new, embeddings = hashes(), np.eye(4, 16, dtype=np.float32) + 0.01
+    assert collector.offer(0.0, 0, embedding=embeddings[0])
+    assert not collector.offer(20.0, next(new), embedding=embeddings[0])
+    assert collector.offer(40.0, 0, embedding=embeddings[1])
+    assert not collector.offer(60.0, 0)
+
+
+def test_a_restart_does_not_begin_the_day_anew():
+    """What an earlier run kept today counts."""
+    collector = Collector(per_day=10, random=0)
+    new = hashes()
+    for i in range(8):
+        collector.selection.remember(1000 + i, Look(next(new)), 60.0 * i)
+    collector.selection.remember(2000, Look(next(new)), -DAY_S)
+    for i in range(10, 100):
+        collector.offer(60.0 * i, next(new))
+    assert len(collector.kept) == 2
 
 
 def test_the_next_day_begins_anew():

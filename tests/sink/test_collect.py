@@ -9,8 +9,9 @@ import pytest
 
 import edgecls
 from edgecls import image
-from edgecls.collect import SelectionSettings
+from edgecls.collect import BestViews, SelectionSettings
 from edgecls.event import Event, Moment
+from edgecls.files.backbones import kept
 from edgecls.frame import MOTION, Box, Detection, Result, Timing, Unfit
 from edgecls.overlay import Mark, Overlay
 from edgecls.sink import parse_sink
@@ -30,6 +31,13 @@ def seen(index, *detections, overlay=None, seed=None, unfit=None):
 def zone(label="open", score=0.95):
     """A zone called door with a label."""
     return Detection(Box(10, 20, 30, 40), said(label, score), "door")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache without a network."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "edgecls" / "backbones"
 
 
 @pytest.fixture
@@ -100,6 +108,106 @@ def test_an_object_is_kept_once_with_its_event_and_final_label(folder):
     origin = entry.origin
     assert (origin.event, origin.track, origin.model) == (begin.id, 4, "street")
     assert (origin.prediction, origin.score) == ("van", 0.8)
+
+
+def follow(sink, i, box, track=4, region=MOTION):
+    """Write a frame that shows an object with a track."""
+    overlay = Overlay(marks=(Mark(track, "car", 0.9),))
+    sink.write(shown := seen(i, Detection(Box(*box), said("car"), region), overlay=overlay))
+    return shown.frame.bgr()
+
+
+def car(end=None, track=4, label="car"):
+    """The event of an object."""
+    end = None if end is None else Moment(end, 20.0 * end)
+    return Event("object", "gate", MOTION, label, 0.9, Moment(0, 0.0), end=end, track_id=track, model="street")
+
+
+def test_an_object_is_kept_as_it_was_seen_best(folder):
+    """Whole rather than cut off by the border, then large; reported with the first frame, kept when it has left."""
+    with CollectSink(CollectSettings(str(folder), choice=SelectionSettings(random=0), margin=0)) as sink:
+        follow(sink, 0, (0, 10, 40, 50))
+        sink.write_event(car())
+        best = follow(sink, 1, (10, 10, 40, 40))
+        follow(sink, 1, (20, 10, 40, 30))
+        drain(sink)
+        assert entries(folder) == []
+        sink.write_event(car(end=1))
+    (entry,) = entries(folder)
+    assert np.array_equal(image.load(entry.path), best[10:40, 10:40])
+    assert entry.origin.time_s == 20.0
+
+
+def test_an_object_that_stays_is_kept_while_it_is_there(folder):
+    """After half a minute, once; the label that it has in the end is that of its picture."""
+    with CollectSink(CollectSettings(str(folder), choice=SelectionSettings(random=0), margin=0)) as sink:
+        for i in range(4):
+            follow(sink, i, (10, 10, 40 + i, 40 + i))
+            sink.write_event(car()) if i == 0 else None
+        drain(sink)
+        (early,) = entries(folder)
+        assert early.origin.prediction == "car"
+        sink.write_event(car(end=9, label="van"))
+    (entry,) = entries(folder)
+    assert (entry.id, entry.origin.prediction) == (early.id, "van")
+
+
+def test_views_take_little_memory():
+    """Of 100 objects, each in a frame of its own, as many frames are kept as fit; the others are forgotten."""
+    views = BestViews(held_bytes=5 * 60 * 80 * 3)
+    for i in range(100):
+        overlay = Overlay(marks=(Mark(i, "car", 0.9),))
+        views.see(seen(0, Detection(Box(10, 10, 20, 20), said("car"), MOTION), overlay=overlay, seed=i))
+    assert [views.best("gate", i) is not None for i in (0, 94, 95, 99)] == [False, False, True, True]
+
+
+def network(cache, name="efficientnet-lite0"):
+    """Put a network into the cache whose embedding is the mean colour of a picture."""
+    onnx = pytest.importorskip("onnx")
+    helper, kinds = onnx.helper, onnx.TensorProto
+    nodes = [
+        helper.make_node("Cast", ["image"], ["levels"], to=kinds.FLOAT),
+        helper.make_node("ReduceMean", ["levels"], ["embedding"], axes=[1, 2], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes, name, [helper.make_tensor_value_info("image", kinds.UINT8, ["N", "H", "W", 3])],
+        [helper.make_tensor_value_info("embedding", kinds.FLOAT, ["N", 3])],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    kept(name, "a" * 64, model.SerializeToString)
+    assert list(cache.iterdir())
+
+
+def of_color(i, color):
+    """A result whose frame has one colour, with some noise."""
+    picture = np.clip(np.random.default_rng(i).integers(-30, 30, (60, 80, 3)) + color, 0, 255).astype(np.uint8)
+    frame = image.as_frame(picture, "gate", i, time_s=20.0 * i, captured_at=time.monotonic())
+    return Result(frame, (zone(),), Timing(0.1, 0.2, 1.0))
+
+
+def test_with_a_network_in_the_cache_embeddings_choose(folder, cache):
+    """Noise of one colour is one picture, whatever its hash; the embedding is in the store, and the next run knows it."""
+    network(cache)
+    for _ in range(2):
+        with CollectSink(CollectSettings(str(folder), choice=SelectionSettings(random=0))) as sink:
+            for i, color in enumerate([(200, 40, 40), (200, 40, 40), (40, 40, 200), (40, 40, 200)]):
+                sink.write(of_color(i, color))
+                drain(sink)
+    first, second = entries(folder)
+    assert [first.origin.time_s, second.origin.time_s] == [0.0, 40.0]
+    assert first.origin.embedded_by == "efficientnet-lite0"
+    assert np.allclose(second.origin.embedding, (200, 40, 40), atol=8)
+
+
+def test_the_network_can_be_left_alone(folder, cache):
+    """Then hashes choose."""
+    network(cache)
+    with CollectSink(CollectSettings(str(folder), choice=SelectionSettings(random=0), embed=False)) as sink:
+        for i in range(3):
+            sink.write(of_color(i, (200, 40, 40)))
+            drain(sink)
+    assert len(entries(folder)) == 3
+    assert entries(folder)[0].origin.embedding is None
 
 
 def test_an_object_that_its_frame_does_not_show_is_not_kept(folder):

@@ -10,7 +10,7 @@ import numpy as np
 from edgecls import extras
 from edgecls.errors import ConfigError, DataError
 from edgecls.export.quantize import Int8
-from edgecls.learn.backbone.cache import kept
+from edgecls.files.backbones import kept
 from edgecls.learn.backbone.drawn import drawn_pictures
 from edgecls.learn.backbone.graph import AFTER_LAYERS, EMBEDDING, at_size, lite_graph
 from edgecls.model.classifier import INPUT_NAME

@@ -57,14 +57,35 @@ def kept(name: str, key: str, build: Callable[[], bytes]) -> tuple[Path, bytes]:
     return path, content
 
 
+def newest(name: str) -> bytes | None:
+    """Return the bytes of the intact file with this name that was built last, by whatever version; None if there is none.
+
+    Args:
+        name: The beginning of its name.
+    """
+    for path in sorted((user_cache() / FOLDER).glob(f"{name}-*-*.onnx"), key=lambda path: path.stat().st_mtime, reverse=True):
+        found = _intact(path)
+        if found is not None:
+            return found
+    return None
+
+
 def _read(folder: Path, stem: str) -> tuple[Path, bytes] | None:
     """Return an intact file. Damaged ones are removed."""
     for path in sorted(folder.glob(f"{stem}-*.onnx")):
-        with contextlib.suppress(OSError, ValueError):
-            content = read_small(path, LARGEST_BYTES)
-            if hashlib.sha256(content).hexdigest()[:DIGITS] == path.stem.rpartition("-")[2]:
-                return path, content
+        content = _intact(path)
+        if content is not None:
+            return path, content
         unlink_quietly(path)
+    return None
+
+
+def _intact(path: Path) -> bytes | None:
+    """Return the bytes of a file, or None if it is damaged."""
+    with contextlib.suppress(OSError, ValueError):
+        content = read_small(path, LARGEST_BYTES)
+        if hashlib.sha256(content).hexdigest()[:DIGITS] == path.stem.rpartition("-")[2]:
+            return content
     return None
 
 

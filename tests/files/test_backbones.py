@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgecls.errors import SinkError
+from edgecls.files.backbones import kept
 from edgecls.files.cache import user_cache
-from edgecls.learn.backbone.cache import kept
 
 
 @pytest.fixture
