@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 BITS = 64
 UNRELATED = BITS // 2
 """The hashes of unrelated pictures differ in half of their bits."""
-FAR = 0.35
-"""The embeddings of unrelated pictures have an inner product of 1 - FAR or less."""
+RIGHT_ANGLE = math.pi / 2
+"""Embeddings have no negative numbers, so no two are farther apart than this."""
 REMEMBERED = 2000
 """Pictures of a camera that are remembered."""
 
@@ -45,8 +46,8 @@ def bits_between(one: Look, other: Look) -> float:
 class Likeness:
     """Remembers what the kept pictures of a camera look like.
 
-    Unlikeness is counted in bits of a hash, from 0 to 32. Between pictures with an embedding it is the angle of these, on the
-    same scale: 32 are as far from each other as unrelated pictures.
+    Unlikeness is counted in bits of a hash, from 0 to 32. Between pictures with an embedding it is the angle between
+    these, on the same scale: 32 are a right angle.
     """
 
     def __init__(self) -> None:
@@ -86,5 +87,5 @@ class Likeness:
 
 def _as_bits(products: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return how unlike pictures are, in bits, from the inner products of their embeddings."""
-    found: NDArray[np.float32] = np.clip((1 - products) / FAR, 0, 1) * UNRELATED
+    found: NDArray[np.float32] = (np.arccos(np.clip(products, 0, 1)) * (UNRELATED / RIGHT_ANGLE)).astype(np.float32)
     return found

@@ -14,7 +14,7 @@ from edgecls.log import log_progress
 from edgecls.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -91,8 +91,12 @@ class Labelling:
         """Return the group to label next, or None if every picture has a label or was skipped.
 
         Pictures that may be of a class that nobody has named yet come first, then the largest group of which a head learned
-        from the labels so far is sure, then smaller ones of which it is not.
+        from the labels so far is sure, then smaller ones of which it is not. Pictures that a run has removed from the store
+        since are left out.
         """
+        return self._first_present(self._next)
+
+    def _next(self) -> Group | None:
         rest = self._open()
         if not len(rest):
             return None
@@ -112,6 +116,9 @@ class Labelling:
         Args:
             count: The most pictures.
         """
+        return self._first_present(lambda: self._useful(count))
+
+    def _useful(self, count: int) -> Group | None:
         rest = self._open()
         labels = self.labels
         if not len(rest):
@@ -136,7 +143,7 @@ class Labelling:
         Raises:
             DataError: The label is not a text on one line, or the disk fails. Then no picture has got it.
         """
-        numbers = [entry.id for entry in group.entries if entry.id not in set(without)]
+        numbers = self._chosen(group, without)
         stroke = self.store.label(numbers, label, author=self._author)
         for number in numbers:
             self._labels[self._index[number]] = label
@@ -144,7 +151,7 @@ class Labelling:
 
     def reject(self, group: Group, *, without: Sequence[int] = ()) -> int:
         """Say that the pictures of a group show nothing to learn from. Returns the number of the stroke, for `undo`."""
-        numbers = [entry.id for entry in group.entries if entry.id not in set(without)]
+        numbers = self._chosen(group, without)
         stroke = self.store.reject(numbers, author=self._author)
         self._aside[[self._index[number] for number in numbers]] = True
         return stroke
@@ -203,4 +210,18 @@ class Labelling:
         return self._group(rest[order], labels[class_id], why)
 
     def _group(self, indices: NDArray[np.int64], proposal: str, why: str) -> Group:
-        return Group(tuple(self.store.entry(int(number)) for number in self._numbers[indices]), proposal, why)
+        """Return a group of the pictures that are still there; the others are not offered again."""
+        entries = self.store.present(self._numbers[indices].tolist())
+        here = {entry.id for entry in entries}
+        self._aside[[i for i in indices.tolist() if self._numbers[i] not in here]] = True
+        return Group(tuple(entries), proposal, why)
+
+    def _chosen(self, group: Group, without: Sequence[int]) -> list[int]:
+        """Return the numbers of the pictures of a group that are still there, apart from `without`."""
+        return [entry.id for entry in self.store.present([one.id for one in group.entries if one.id not in set(without)])]
+
+    def _first_present(self, groups: Callable[[], Group | None]) -> Group | None:
+        """Return the first group of which a picture is still there."""
+        while (group := groups()) is not None and not group.entries:
+            pass
+        return group

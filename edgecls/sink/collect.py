@@ -1,8 +1,8 @@
 """A sink that keeps pictures worth a label in a store (`edgecls.store`): crops of zones and objects, or whole frames.
 
 The run only decides, from scores and times, whether a picture may be worth a label. A thread of the sink cuts it out, compares
-it with what is kept, encodes and stores it. So neither that work nor a slow disk delays a frame: pictures that come too fast
-are dropped, which is no loss, because there will be others.
+it with what is kept, encodes and stores it (`edgecls.sink.keeper`). So neither that work nor a slow disk delays a frame:
+pictures that come too fast are dropped, which is no loss, because there will be others.
 
 An object is kept as it was seen best: when it has left or, if it stays, after some time.
 """
@@ -10,78 +10,32 @@ An object is kept as it was seen best: when it has left or, if it stays, after s
 from __future__ import annotations
 
 import queue
-import shutil
 import threading
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecls import image
-from edgecls.collect import BestViews, Candidate, Embedder, Look, Selection, SelectionSettings
-from edgecls.errors import DataError, SinkError
+from edgecls.collect import BestViews, Candidate
+from edgecls.errors import DataError, EdgeclsError, SinkError
 from edgecls.frame import MOTION
 from edgecls.log import Say, log_warning
 from edgecls.model.confidence import UNKNOWN
-from edgecls.regions.regions import grown
-from edgecls.settings import check_limits, limited
 from edgecls.sink.delivery.losses import LossCounter
-from edgecls.sink.recordings.quota import GB, QuotaSettings
+from edgecls.sink.keeper import CollectSettings, Keeper, Offer
 from edgecls.sink.sink import Backlog, Sink, SinkKind
 from edgecls.store import Origin, Store
 
 if TYPE_CHECKING:
     from edgecls.event import Event
-    from edgecls.frame import Box, Detection, Frame, Result
+    from edgecls.frame import Detection, Frame, Result
 
 WRITER = "collect "
 """Prefix of the name of the thread."""
-MOST_WAITING = 8
-"""Frames, of 6 MB if they are 1080p."""
+MOST_WAITING = 16
 LONGEST_S = 30.0
 """An object that stays for longer, in seconds of media time, is kept as it was seen best until then."""
 CLOSE_WAIT_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class CollectSettings:
-    """Pictures worth a label in the store `path`, which is created if it does not exist.
-
-    Attributes:
-        path: The folder of the store.
-        margin: Crops are larger than their box by this share of its longer side on all sides.
-        choice: Which pictures are kept of each camera.
-        quota: How much disk space the store may take. The oldest pictures without a label make room.
-        embed: Compare pictures by the network of `edgecls learn`, if it is in the cache of this machine, instead of perceptual
-            hashes. It takes some hundredths of a second for each picture that is looked at.
-    """
-
-    path: str
-    kind: Literal["collect"] = "collect"
-    margin: float = limited(0.2, at_least=0, at_most=2, unit="times the longer side")
-    choice: SelectionSettings = field(default_factory=SelectionSettings)
-    quota: QuotaSettings | None = None
-    embed: bool = True
-
-    def __post_init__(self) -> None:
-        """Validate the ranges."""
-        check_limits(self)
-
-
-class _Picture(NamedTuple):
-    """A part of a frame on its way to the store."""
-
-    frame: Frame
-    box: Box
-    candidate: Candidate
-    origin: Origin
-
-
-class _Ended(NamedTuple):
-    """An object whose label is final."""
-
-    event: Event
 
 
 class CollectSink(Sink):
@@ -89,8 +43,6 @@ class CollectSink(Sink):
 
     Pictures are kept at the camera's resolution. What a person must know about them is in the store: camera, region, time,
     event, track, why it was kept, and what the model said. Of an object that is the label at its end.
-
-    `kept` counts the pictures that were kept so far, those that were replaced since among them.
     """
 
     def __init__(self, settings: CollectSettings, *, say: Say = log_warning, seed: int | None = None) -> None:
@@ -102,33 +54,35 @@ class CollectSink(Sink):
             seed: Seeds the times of random pictures; None: other ones in each run.
 
         Raises:
-            SinkError: The store cannot be used.
+            SinkError: The store cannot be created, is damaged, or was written by a newer edgecls. One that cannot be written at
+                the moment is tried again with each picture.
         """
-        self._settings = settings
-        try:
-            self._store = Store(settings.path)
-        except DataError as error:
-            raise SinkError(str(error)) from error
-        self._rng = np.random.default_rng(seed)
-        self._selections: dict[str, Selection] = {}
+        self._keeper = Keeper(settings, np.random.default_rng(seed))
         self._views = BestViews()
         self._staying: dict[str, Event] = {}  # events of objects in sight that were not offered yet
         self._offered: set[str] = set()  # events of objects in sight that were offered
-        self._embedder: Embedder | None = None
-        self._numbers: dict[str, int] = {}  # of the picture of each event that goes on
         self._losses = LossCounter(settings.path, "pictures", say)
         self._dropped = 0
-        self.kept = 0
         self._is_closed = False
-        self._queue: queue.Queue[_Picture | _Ended | None] = queue.Queue(MOST_WAITING)
-        self._remember()
+        self._queue: queue.Queue[Offer | Event | None] = queue.Queue(MOST_WAITING)
+        try:
+            self._keeper.open()
+        except DataError as error:
+            if not self._keeper.may_pass(error):
+                raise SinkError(str(error)) from error
+            self._losses.lose(error, lost=0)
         self._thread = threading.Thread(target=self._work, name=f"{WRITER}{settings.path}", daemon=True)
         self._thread.start()
 
     @property
+    def kept(self) -> int:
+        """How many pictures were kept so far, those that were replaced since among them."""
+        return self._keeper.kept
+
+    @property
     def backlog(self) -> Backlog:
-        """The number of pictures that came too fast or could not be written."""
-        return Backlog(dropped=self._dropped + self._losses.lost)
+        """The number of pictures that wait for the thread, and of those that came too fast or could not be written."""
+        return Backlog(waiting=self._queue.unfinished_tasks, dropped=self._dropped + self._losses.lost)
 
     def write(self, result: Result) -> None:
         """Cut out what may be worth a label, of zones or the whole frame. Objects come with their events."""
@@ -151,7 +105,7 @@ class CollectSink(Sink):
         elif event.id in self._staying or event.id not in self._offered:
             self._offer_object(event)
         else:
-            self._put(_Ended(event))
+            self._put(event)
         if event.end is not None:
             self._offered.discard(event.id)
             self._views.drop(event.camera, event.track_id)
@@ -173,7 +127,7 @@ class CollectSink(Sink):
             f"region {detection.region}", _time_of(frame), score=score, is_unknown=prediction.label == UNKNOWN
         )
         origin = _origin(frame, detection.region, prediction=prediction.label, score=score)
-        self._offer(_Picture(frame, detection.box, candidate, origin))
+        self._offer(Offer(frame, detection.box, candidate, origin))
 
     def _offer_object(self, event: Event) -> None:
         """Offer the best view of an object so far."""
@@ -187,90 +141,35 @@ class CollectSink(Sink):
         )
         about = {"event": event.id, "track": event.track_id, "model": event.model}
         origin = _origin(view.frame, view.region, prediction=event.label, score=event.score, **about)
-        self._offer(_Picture(view.frame, view.box, candidate, origin))
+        self._offer(Offer(view.frame, view.box, candidate, origin, goes_on=event.end is None))
 
-    def _offer(self, item: _Picture) -> None:
+    def _offer(self, item: Offer) -> None:
         """Pass a picture on to the thread if it may be worth a label."""
-        if self._selection(item.frame.camera).may_be_worth(item.candidate):
+        if self._keeper.may_be_worth(item):
             self._put(item)
 
-    def _put(self, item: _Picture | _Ended) -> None:
+    def _put(self, item: Offer | Event) -> None:
         try:
             self._queue.put_nowait(item)
         except queue.Full:
-            self._dropped += isinstance(item, _Picture)
-
-    def _selection(self, camera: str) -> Selection:
-        if camera not in self._selections:
-            self._selections[camera] = Selection(self._settings.choice, self._rng)
-        return self._selections[camera]
-
-    def _remember(self) -> None:
-        """Tell the choice what the store has already."""
-        for entry in self._store.entries():
-            origin = entry.origin
-            if origin.hash is not None:
-                look = Look(origin.hash, origin.embedding if origin.embedded_by == Embedder.name else None)
-                self._selection(origin.camera).remember(entry.id, look, origin.at_s)
+            self._dropped += isinstance(item, Offer)
 
     def _work(self) -> None:
         """Store pictures until the sink is closed. Runs in the thread of the sink."""
-        if self._settings.embed:
-            self._embedder = Embedder.from_cache()
+        self._keeper.load_network()
         while (item := self._queue.get()) is not None:
             try:
-                if isinstance(item, _Ended):
-                    self._end(item.event)
+                if isinstance(item, Offer):
+                    if self._keeper.keep(item):
+                        self._losses.over()
                 else:
-                    self._keep(item)
-            except (DataError, SinkError, OSError) as error:
-                self._losses.lose(error, lost=isinstance(item, _Picture))
-        self._store.close()
-
-    def _keep(self, item: _Picture) -> None:
-        """Store a picture, if it is better than what is there."""
-        picture = image.crop(item.frame.bgr(), grown(item.box, self._settings.margin, item.frame.size_hw))
-        look = Look(image.perceptual_hash(picture), None if self._embedder is None else self._embedder(picture))
-        selection = self._selections[item.frame.camera]
-        choice = selection.choose(item.candidate, look)
-        if choice is None:
-            return
-        self._make_room(picture.nbytes // 4)
-        number = self._store.add(picture, self._described(item.origin, choice.reason, look))
-        selection.keep(item.candidate, number, look, choice)
-        self.kept += 1
-        if choice.replaces is not None and self._is_unlabelled(choice.replaces):
-            self._store.remove([choice.replaces])
-        if item.origin.event:
-            self._numbers[item.origin.event] = number
-        self._losses.over()
-
-    def _described(self, origin: Origin, reason: str, look: Look) -> Origin:
-        by = "" if self._embedder is None else self._embedder.name
-        return replace(origin, reason=reason, hash=look.hash_bits, embedding=look.embedding, embedded_by=by)
-
-    def _end(self, event: Event) -> None:
-        number = self._numbers.pop(event.id, None)
-        if number is not None:
-            self._store.update(number, prediction=event.label, score=event.score)
-
-    def _is_unlabelled(self, number: int) -> bool:
-        """Whether a picture is still there and has no label: a person may have labelled it meanwhile."""
-        try:
-            entry = self._store.entry(number)
-        except DataError:
-            return False
-        return not entry.label and not entry.is_unusable
-
-    def _make_room(self, more: int) -> None:
-        """Remove old pictures without a label until the quota is met. Raises SinkError if that is not enough."""
-        quota = self._settings.quota
-        if quota is None:
-            return
-        missing = 0 if quota.most_gb is None else self._store.make_room(more, round(quota.most_gb * GB))
-        free = shutil.disk_usage(self._store.folder).free - more
-        if missing or free < quota.keep_free_gb * GB:
-            raise SinkError(f"{self._settings.path}: the quota is reached, and no picture without a label is left to remove")
+                    self._keeper.end(item)
+            except (EdgeclsError, OSError) as error:
+                self._losses.lose(error, lost=isinstance(item, Offer))
+            finally:
+                self._queue.task_done()
+        self._keeper.close()
+        self._queue.task_done()
 
 
 def _time_of(frame: Frame) -> float:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from edgecls.errors import DataError
 from edgecls.files import make_private_folder, open_private
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 DATABASE, PICTURES = "store.sqlite", "pictures"
@@ -103,3 +105,15 @@ def _prepare(db: sqlite3.Connection, folder: Path) -> None:
                 db.execute(statement)
         db.execute(f"PRAGMA application_id={APPLICATION_ID}")
         db.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+
+
+@contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """Raise DataError for a failure of the disk or of the database."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        if isinstance(error, DataError):
+            raise
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"{folder}: the store cannot be used ({why}); check its disk and its permissions") from error

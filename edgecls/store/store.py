@@ -8,7 +8,6 @@ Several programs may use a store at the same time.
 from __future__ import annotations
 
 import re
-import sqlite3
 import time
 import uuid
 from contextlib import contextmanager
@@ -21,10 +20,11 @@ from edgecls.errors import DataError
 from edgecls.files import make_private_folder, private_mode, unlink_quietly, whole_file
 from edgecls.store.entry import UNKNOWN_ORIGIN, Entry, Origin
 from edgecls.store.rows import columns_of, entry_of, stored
-from edgecls.store.schema import PICTURES, connect
+from edgecls.store.schema import PICTURES, connect, readable
 from edgecls.text.strict_json import in_utf8
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
@@ -70,7 +70,7 @@ class Store:
             DataError: It is no store, is damaged, or was written by a newer edgecls, or the folder cannot be used.
         """
         self.folder = Path(folder)
-        with _readable(self.folder):
+        with readable(self.folder):
             self._db = connect(self.folder, create=create)
 
     def __enter__(self) -> Self:
@@ -163,7 +163,7 @@ class Store:
         last = 0
         while True:  # in pieces, so that nobody waits for a reader who takes a long time for each picture
             statement = f"SELECT * FROM pictures WHERE {WHERE[which]} AND id > ? ORDER BY id LIMIT {MOST_AT_ONCE}"  # noqa: S608
-            with _readable(self.folder):
+            with readable(self.folder):
                 rows = self._db.execute(statement, (last,)).fetchall()
             if not rows:
                 return
@@ -172,21 +172,31 @@ class Store:
 
     def entry(self, number: int) -> Entry:
         """Return one picture. Raises DataError if there is none of this number."""
-        with _readable(self.folder):
+        with readable(self.folder):
             row = self._db.execute("SELECT * FROM pictures WHERE id = ?", (number,)).fetchone()
         if row is None:
             raise DataError(f"{self.folder}: has no picture {number}")
         return entry_of(row, self.folder)
 
+    def present(self, numbers: Sequence[int]) -> list[Entry]:
+        """Return the pictures of these numbers that are still there, in the same order. A run that collects removes some."""
+        found: dict[int, Entry] = {}
+        for first in range(0, len(numbers), MOST_AT_ONCE):
+            part = [int(number) for number in numbers[first : first + MOST_AT_ONCE]]
+            statement = f"SELECT * FROM pictures WHERE id IN ({', '.join('?' * len(part))})"  # noqa: S608
+            with readable(self.folder):
+                found |= {row["id"]: entry_of(row, self.folder) for row in self._db.execute(statement, part)}
+        return [found[number] for number in numbers if number in found]
+
     def counts(self) -> dict[str, int]:
         """Return the number of pictures of each label, by name; those without a label have the key ""."""
         statement = "SELECT label, COUNT(*) FROM pictures WHERE NOT unusable GROUP BY label ORDER BY label"
-        with _readable(self.folder):
+        with readable(self.folder):
             return {row[0]: row[1] for row in self._db.execute(statement)}
 
     def history(self, number: int) -> list[tuple[str, bool, str, float, bool]]:
         """Return what was said of a picture: (label, is it unusable, author, when in seconds since 1970, was it undone)."""
-        with _readable(self.folder):
+        with readable(self.folder):
             rows = self._db.execute("SELECT * FROM labels WHERE picture = ? ORDER BY n", (number,)).fetchall()
         return [(row["label"], bool(row["unusable"]), row["author"], row["at_s"], bool(row["undone"])) for row in rows]
 
@@ -200,16 +210,16 @@ class Store:
         with self._writing() as db:
             db.execute(f"UPDATE pictures SET {names} WHERE id = ?", (*values, number))  # noqa: S608 - names from `allowed`
 
-    def remove(self, numbers: Iterable[int]) -> None:
-        """Remove pictures and what was said of them."""
+    def remove(self, numbers: Iterable[int], *, labelled: bool = True) -> None:
+        """Remove pictures and what was said of them. With labelled=False, those that have a label or are unusable stay."""
         numbers = list(numbers)
         for first in range(0, len(numbers), MOST_AT_ONCE):
             part = numbers[first : first + MOST_AT_ONCE]
-            marks = ", ".join("?" * len(part))
-            with self._writing() as db:
-                files = [row[0] for row in db.execute(f"SELECT file FROM pictures WHERE id IN ({marks})", part)]  # noqa: S608
-                db.execute(f"DELETE FROM labels WHERE picture IN ({marks})", part)  # noqa: S608
-                db.execute(f"DELETE FROM pictures WHERE id IN ({marks})", part)  # noqa: S608
+            which = f"id IN ({', '.join('?' * len(part))}) AND {WHERE['all' if labelled else 'unlabelled']}"
+            with self._writing() as db:  # nobody can give a label between looking and removing
+                files = [row[0] for row in db.execute(f"SELECT file FROM pictures WHERE {which}", part)]  # noqa: S608
+                db.execute(f"DELETE FROM labels WHERE picture IN (SELECT id FROM pictures WHERE {which})", part)  # noqa: S608
+                db.execute(f"DELETE FROM pictures WHERE {which}", part)  # noqa: S608
             for file in files:
                 unlink_quietly(self.folder / file)
 
@@ -223,7 +233,7 @@ class Store:
         Returns:
             How many bytes are still too many; 0: there is room.
         """
-        with _readable(self.folder):
+        with readable(self.folder):
             total = self._db.execute("SELECT COALESCE(SUM(bytes), 0) FROM pictures").fetchone()[0]
             excess = total + more - most_bytes
             chosen = []
@@ -235,7 +245,7 @@ class Store:
                 excess -= row["bytes"]
         if excess > 0:
             return int(excess)
-        self.remove(chosen)
+        self.remove(chosen, labelled=False)
         return 0
 
     def _add(self, data: bytes, ending: str, picture: Picture, origin: Origin) -> int:
@@ -249,7 +259,7 @@ class Store:
             "hash": stored(image.perceptual_hash(picture) if origin.hash is None else origin.hash),
         }  # fmt: skip
         path = self.folder / file
-        with _readable(self.folder):
+        with readable(self.folder):
             make_private_folder(path.parent)
             with whole_file(path, mode=private_mode()) as beside:
                 beside.write_bytes(data)
@@ -285,18 +295,6 @@ class Store:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Write in one transaction, which begins with the lock, so that no other program writes between reading and writing."""
-        with _readable(self.folder), self._db:
+        with readable(self.folder), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             yield self._db
-
-
-@contextmanager
-def _readable(folder: Path) -> Iterator[None]:
-    """Raise DataError for a failure of the disk or of the database."""
-    try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        if isinstance(error, DataError):
-            raise
-        why = getattr(error, "strerror", None) or error
-        raise DataError(f"{folder}: the store cannot be used ({why}); check its disk and its permissions") from error

@@ -192,3 +192,21 @@ def test_the_end_of_the_input_is_the_end(truth, tmp_path, monkeypatch):
     """As when it is not a terminal."""
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert call(tmp_path / "store").exit_code == 0
+
+
+def test_pictures_that_a_run_has_removed_are_left_out(truth, tmp_path):
+    """Those of a group that was shown already, too; the others get their label."""
+    with edgecls.Labelling(tmp_path / "store", say=print) as labelling:
+        group = labelling.next()
+        gone = [entry.id for entry in group.entries[:2]]
+        with Store(tmp_path / "store") as other:
+            other.remove(gone)
+        labelling.label(group, "a")
+        left = {entry.id for entry in labelling.store.entries("unlabelled")}
+        assert {entry.id for entry in group.entries} - left == {entry.id for entry in group.entries}
+        with Store(tmp_path / "store") as other:
+            other.remove(sorted(left)[:-1])
+        last = labelling.next()
+        assert {entry.id for entry in last.entries} == {max(left)}
+        labelling.label(last, "a")
+        assert labelling.next() is None

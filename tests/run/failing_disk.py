@@ -17,6 +17,7 @@ import os
 import shutil
 import sqlite3
 import sys
+import time
 import traceback
 from contextlib import closing, suppress
 from functools import partial
@@ -24,12 +25,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
+import numpy as np
 
+from edgecls import image
+from edgecls.collect import SelectionSettings
 from edgecls.errors import EdgeclsError
-from edgecls.sink import ClipSink, CutSettings, ShotSettings, SnapshotSink, open_sink
+from edgecls.frame import Box, Detection, Prediction
+from edgecls.sink import ClipSink, CollectSettings, CollectSink, CutSettings, ShotSettings, SnapshotSink, open_sink
 from edgecls.sink.delivery import spool, spooled
 from edgecls.sink.recordings import video
 from edgecls.source import open_source
+from edgecls.store import Store
 from tests.run import footage
 from tests.run.world import event, frame, result
 
@@ -40,8 +46,11 @@ if TYPE_CHECKING:
 
 ERRORS = (errno.EIO, errno.EROFS, errno.ENOSPC, errno.EACCES, errno.EDQUOT, errno.EMFILE)
 FOREVER = 1 << 40
+CHOICE = SelectionSettings(per_day=1000, random=0, unlike=1, apart_s=0)
 MANY = 12
 """Results or events in each half of a trial: while the disk fails, and after it has recovered."""
+FEW = 3
+"""Of pictures, each of which makes many calls."""
 MOST_LINES = 6
 """The most messages about one failure."""
 
@@ -77,6 +86,28 @@ def write_results(sink: Sink, half: int) -> None:
 def write_events(sink: Sink, half: int) -> None:
     for i in range(half * MANY, (half + 1) * MANY):
         sink.write_event(event(i))
+
+
+def collecting(folder: Path, told: list[str]) -> Sink:
+    return CollectSink(CollectSettings(str(folder / "store"), choice=CHOICE, embed=False), say=told.append)
+
+
+def write_pictures(sink: Sink, half: int) -> None:
+    """Offer pictures that are unlike each other, each when the one before is in the store or lost."""
+    for i in range(half * FEW, (half + 1) * FEW):
+        picture = np.random.default_rng(i).integers(0, 256, (32, 32, 3), np.uint8)
+        one = image.as_frame(picture, "gate", i, time_s=float(i), captured_at=0.0)
+        sink.write(result(one, Detection(Box(0, 0, 32, 32), Prediction("", 0.0, -1, ()), "frame")))
+        while sink.backlog.waiting:
+            time.sleep(0.0005)
+
+
+def kept(folder: Path) -> list[int]:
+    """Return the frames of the pictures in a store, each of which has a whole file."""
+    with Store(folder / "store", create=False) as store:
+        entries = list(store.entries())
+    assert all(image.load(entry.path).shape == (32, 32, 3) for entry in entries)
+    return [round(entry.origin.time_s) for entry in entries]
 
 
 def lines(folder: Path) -> list[int]:
@@ -154,6 +185,8 @@ def trial_of(kind: str, scratch: Path) -> Trial:
         return Trial(partial(by_text, "sqlite:{}/out.db"), write_events, stored, numbers, 2 * MANY)
     if kind == "video":
         return Trial(partial(by_text, "video:{}/out.mp4?most_gb=1"), write_results, frames, numbers, 2 * MANY)
+    if kind == "collect":
+        return Trial(collecting, write_pictures, kept, list(range(FEW, 2 * FEW)), 2 * FEW)
     write, cut = Played(scratch / "footage.mp4"), CutSettings(pre_s=0.4, post_s=0.2)
     if kind == "clip":
         return Trial(lambda at, told: ClipSink(at, cut, say=told.append), write, partial(recordings, ".mp4"), [1], 2)

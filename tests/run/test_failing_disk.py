@@ -47,7 +47,7 @@ def library(tmp_path_factory) -> Path:
     return made
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "csv", "sqlite", "video", "clip", "snapshot"])
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "sqlite", "video", "clip", "snapshot", "collect"])
 def test_a_disk_may_fail_at_any_call(library, tmp_path, kind):
     """Once, or until it recovers: later writes succeed, the others succeed or are counted and reported, no descriptor stays
     open, and at the start only an EdgeclsError is raised.
