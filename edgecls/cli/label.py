@@ -138,6 +138,8 @@ def _answer(labelling: Labelling, group: Group, line: str, labels: Sequence[str]
     if not chosen:
         raise ConfigError("nothing is proposed for these pictures; type their label")
     labelling.label(group, chosen, without=without)
+    if chosen not in labels:
+        say(f"{chosen}: a new class; :u takes it back")
     return True
 
 

@@ -13,6 +13,7 @@ from edgecls.input_spec import InputSpec
 from edgecls.learn.backbone import DEFAULT, open_backbone
 from edgecls.learn.head import normalized
 from edgecls.log import log_progress
+from edgecls.text.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,11 +40,12 @@ def positions(
         entries: The pictures.
         backbone: The network that embeds them. Where its package is not installed, thumbnails are compared instead, which tells
             scenes and light apart but hardly objects.
-        say: Called with a line about missing packages, and about each picture that cannot be read.
+        say: Called with a line about missing packages, deleted files, and each picture that cannot be read.
 
     Returns:
         The N pictures that could be read, and their positions, (N, dimensions) float32 of unit length.
     """
+    entries = _with_files(entries, say)
     try:
         network = open_backbone(backbone)
     except MissingExtraError as error:
@@ -63,6 +65,15 @@ def positions(
     if not readable:
         return [], np.zeros((0, network.dimensions), np.float32)
     return readable, normalized(np.stack([rows[entry.id] for entry in readable]).astype(np.float32))
+
+
+def _with_files(entries: Sequence[Entry], say: Say) -> list[Entry]:
+    """Return the pictures whose files are there."""
+    here = [entry for entry in entries if entry.path.is_file()]
+    if len(here) < len(entries):
+        first = next(entry.path.name for entry in entries if not entry.path.is_file())
+        say(f"left out: {counted(len(entries) - len(here), 'picture')} whose files were deleted by hand, such as {first}")
+    return here
 
 
 def _embedded(store: Store, entries: Sequence[Entry], network: Backbone, say: Say) -> dict[int, NDArray[np.float32]]:

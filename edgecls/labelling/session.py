@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -11,6 +12,7 @@ from edgecls.labelling.groups import FEWEST, SURE, Proposals, densest, propose, 
 from edgecls.labelling.positions import positions
 from edgecls.learn.backbone import DEFAULT
 from edgecls.log import log_progress
+from edgecls.model.confidence import UNKNOWN
 from edgecls.store import Store
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from edgecls.log import Say
     from edgecls.store import Entry
 
+MOST_AGREE = 0.5
+"""A group without a proposal gets what a model said of more than this share of it when the pictures were collected."""
 UNSURE_SHARE = 4
 """A group of pictures of which the head is not sure has at most this part of the pictures of a sure one."""
 
@@ -33,7 +37,8 @@ class Group:
 
     Attributes:
         entries: The pictures, the most typical first.
-        proposal: The label that they probably have; "" if nothing is known yet.
+        proposal: The label that they probably have, from the labels so far or from the model that saw them; "" if nothing is
+            known yet.
         why: Why they are shown now, in words.
     """
 
@@ -214,7 +219,7 @@ class Labelling:
         entries = self.store.present(self._numbers[indices].tolist())
         here = {entry.id for entry in entries}
         self._aside[[i for i in indices.tolist() if self._numbers[i] not in here]] = True
-        return Group(tuple(entries), proposal, why)
+        return Group(tuple(entries), proposal or _predicted(entries), why)
 
     def _chosen(self, group: Group, without: Sequence[int]) -> list[int]:
         """Return the numbers of the pictures of a group that are still there, apart from `without`."""
@@ -225,3 +230,10 @@ class Labelling:
         while (group := groups()) is not None and not group.entries:
             pass
         return group
+
+
+def _predicted(entries: Sequence[Entry]) -> str:
+    """Return the label that a model gave most of some pictures; "" if there is none."""
+    said = Counter(entry.origin.prediction for entry in entries)
+    label, count = said.most_common(1)[0] if said else ("", 0)
+    return label if count > MOST_AGREE * len(entries) and label != UNKNOWN else ""

@@ -210,3 +210,35 @@ def test_pictures_that_a_run_has_removed_are_left_out(truth, tmp_path):
         assert {entry.id for entry in last.entries} == {max(left)}
         labelling.label(last, "a")
         assert labelling.next() is None
+
+
+def test_deleted_files_are_left_out_in_one_line(truth, tmp_path):
+    """Also when their embeddings are known; whatever shows pictures goes on."""
+    with Labelling(tmp_path / "store", say=print) as labelling:
+        for entry in list(labelling.store.entries())[:3]:
+            entry.path.unlink()
+    lines = []
+    with Labelling(tmp_path / "store", say=lines.append) as labelling:
+        assert labelling.left == 97
+    (line,) = lines
+    assert line.startswith("left out: 3 pictures whose files were deleted by hand")
+
+
+def test_what_a_model_said_is_proposed(truth, tmp_path):
+    """As long as there are no labels, for a group of which it said mostly the same; `unknown` is no proposal."""
+    with Store(tmp_path / "store") as store:
+        for number in truth:
+            store.update(number, prediction="gate")
+    with Labelling(tmp_path / "store", say=print) as labelling:
+        assert labelling.next().proposal == "gate"
+    with Store(tmp_path / "store") as store:
+        for number in truth:
+            store.update(number, prediction="unknown")
+    with Labelling(tmp_path / "store", say=print) as labelling:
+        assert labelling.next().proposal == ""
+
+
+def test_a_new_class_is_named(truth, tmp_path):
+    """So that a slip of the pen is seen."""
+    done = call(str(tmp_path / "store"), typed="disc\n:q\n")
+    assert "disc: a new class" in done.output
