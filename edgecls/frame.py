@@ -159,6 +159,11 @@ class Frame:
         moved.index, moved.time_s, moved.at_s = index, time_s, at_s
         return moved
 
+    @property
+    def public_packets(self) -> Packets | None:
+        """The packets to show or to copy: none of a frame whose pixels were painted over, which can be seen in them."""
+        return self.packets if self.paint is None else None
+
     def painted(self, paint: Callable[[Picture], Picture]) -> Frame:
         """Return the frame with `paint` applied to every picture of it, in whatever size. It gives no others."""
         painted, bgr, plane, shrunk = copy.copy(self), self._make_bgr, self._make_plane, self._make_shrunk

@@ -29,7 +29,7 @@ def collect(
     private: Annotated[list[str] | None, typer.Option("--private", metavar="X,Y,W,H", help="Black out this part of the frame before anything is kept, in fractions of its width and height; may be repeated.", rich_help_panel="What to keep")] = None,
     every: Annotated[str, typer.Option(metavar="TIME", help="Time between two pictures of a zone, such as 30s, 5m or 1h.", rich_help_panel="What to keep")] = "10s",
     only_moving: Annotated[bool, typer.Option("--only-moving", help="Keep pictures only while something moves.", rich_help_panel="What to keep")] = False,
-    unlike: Annotated[int, typer.Option(min=1, max=32, metavar="BITS", help="A picture is kept if its perceptual hash differs in so many of 64 bits from each one that is kept.", rich_help_panel="What to keep")] = 8,
+    unlike: Annotated[int, typer.Option(min=1, max=32, metavar="BITS", help="A picture is kept if it differs from each one that is kept in so many of the 64 bits of a perceptual hash, or as much by its embedding.", rich_help_panel="What to keep")] = 8,
     per_day: Annotated[int, typer.Option(min=1, metavar="N", help="The most pictures of a camera in a day; a fifth of them is chosen at random.", rich_help_panel="What to keep")] = 200,
     most: Annotated[int | None, typer.Option(min=1, metavar="N", help="End after so many pictures.", rich_help_panel="What to keep")] = None,
     most_gb: Annotated[float | None, typer.Option(metavar="GB", help="The most that the store may take; the oldest pictures without a label make room.", rich_help_panel="What to keep")] = None,

@@ -1,14 +1,13 @@
 """Sinks for results and events: files, databases, networks, screens."""
 
 from edgecls.sink.callback import CallbackSink
-from edgecls.sink.collect import CollectSink
+from edgecls.sink.collect import CollectSettings, CollectSink
 from edgecls.sink.csv_file import CsvSettings, CsvSink
 from edgecls.sink.delivery.background import Background
 from edgecls.sink.delivery.spool import Spool
 from edgecls.sink.delivery.spooled import Spooled
 from edgecls.sink.dry_run import dry_run
 from edgecls.sink.jsonl import JsonlSettings, JsonlSink
-from edgecls.sink.keeper import CollectSettings
 from edgecls.sink.kinds import SINKS, SinkSettings
 from edgecls.sink.memory import ListSink
 from edgecls.sink.mqtt import MqttSettings, MqttSink

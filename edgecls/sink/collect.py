@@ -11,18 +11,21 @@ from __future__ import annotations
 
 import queue
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from edgecls.collect import BestViews, Candidate
+from edgecls.collect import BestViews, Candidate, SelectionSettings
 from edgecls.errors import DataError, EdgeclsError, SinkError
 from edgecls.frame import MOTION
 from edgecls.log import Say, log_warning
 from edgecls.model.confidence import UNKNOWN
+from edgecls.settings import check_limits, limited
 from edgecls.sink.delivery.losses import LossCounter
-from edgecls.sink.keeper import CollectSettings, Keeper, Offer
+from edgecls.sink.keeper import Keeper, Offer
+from edgecls.sink.recordings.quota import QuotaSettings  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.sink.sink import Backlog, Sink, SinkKind
 from edgecls.store import Origin, Store
 
@@ -36,6 +39,31 @@ MOST_WAITING = 16
 LONGEST_S = 30.0
 """An object that stays for longer, in seconds of media time, is kept as it was seen best until then."""
 CLOSE_WAIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class CollectSettings:
+    """Pictures worth a label in the store `path`, which is created if it does not exist.
+
+    Attributes:
+        path: The folder of the store.
+        margin: Crops are larger than their box by this share of its longer side on all sides.
+        choice: Which pictures are kept of each camera.
+        quota: How much disk space the store may take. The oldest pictures without a label make room.
+        embed: Compare pictures by the network of `edgecls learn`, if it is in the cache of this machine, instead of perceptual
+            hashes. It takes some hundredths of a second for each picture that is looked at.
+    """
+
+    path: str
+    kind: Literal["collect"] = "collect"
+    margin: float = limited(0.2, at_least=0, at_most=2, unit="times the longer side")
+    choice: SelectionSettings = field(default_factory=SelectionSettings)
+    quota: QuotaSettings | None = None
+    embed: bool = True
+
+    def __post_init__(self) -> None:
+        """Validate the ranges."""
+        check_limits(self)
 
 
 class CollectSink(Sink):
@@ -57,7 +85,10 @@ class CollectSink(Sink):
             SinkError: The store cannot be created, is damaged, or was written by a newer edgecls. One that cannot be written at
                 the moment is tried again with each picture.
         """
-        self._keeper = Keeper(settings, np.random.default_rng(seed))
+        self._keeper = Keeper(
+            settings.path, settings.choice, margin=settings.margin, quota=settings.quota, embed=settings.embed,
+            rng=np.random.default_rng(seed),
+        )  # fmt: skip
         self._views = BestViews()
         self._staying: dict[str, Event] = {}  # events of objects in sight that were not offered yet
         self._offered: set[str] = set()  # events of objects in sight that were offered

@@ -4,48 +4,25 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from edgecls import image
-from edgecls.collect import Candidate, Embedder, Look, Selection, SelectionSettings
+from edgecls.collect import Embedder, Look, Selection
 from edgecls.errors import DataError, SinkError
 from edgecls.regions.regions import grown
-from edgecls.settings import check_limits, limited
-from edgecls.sink.recordings.quota import GB, QuotaSettings
-from edgecls.store import Origin, Store, is_store
+from edgecls.sink.recordings.quota import GB
+from edgecls.store import Store, is_store
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from edgecls.collect import Candidate, SelectionSettings
     from edgecls.event import Event
     from edgecls.frame import Box, Frame
-
-
-@dataclass(frozen=True, slots=True)
-class CollectSettings:
-    """Pictures worth a label in the store `path`, which is created if it does not exist.
-
-    Attributes:
-        path: The folder of the store.
-        margin: Crops are larger than their box by this share of its longer side on all sides.
-        choice: Which pictures are kept of each camera.
-        quota: How much disk space the store may take. The oldest pictures without a label make room.
-        embed: Compare pictures by the network of `edgecls learn`, if it is in the cache of this machine, instead of perceptual
-            hashes. It takes some hundredths of a second for each picture that is looked at.
-    """
-
-    path: str
-    kind: Literal["collect"] = "collect"
-    margin: float = limited(0.2, at_least=0, at_most=2, unit="times the longer side")
-    choice: SelectionSettings = field(default_factory=SelectionSettings)
-    quota: QuotaSettings | None = None
-    embed: bool = True
-
-    def __post_init__(self) -> None:
-        """Validate the ranges."""
-        check_limits(self)
+    from edgecls.sink.recordings.quota import QuotaSettings
+    from edgecls.store import Origin
 
 
 class Offer(NamedTuple):
@@ -64,14 +41,25 @@ class Keeper:
     `kept` counts the pictures that were kept so far, those that were replaced since among them.
     """
 
-    def __init__(self, settings: CollectSettings, rng: np.random.Generator) -> None:
+    def __init__(
+        self, path: str, choice: SelectionSettings, *, margin: float, quota: QuotaSettings | None, embed: bool,
+        rng: np.random.Generator,
+    ) -> None:  # fmt: skip
         """Start with a closed store.
 
         Args:
-            settings: Where pictures are kept, and which.
+            path: The folder of the store.
+            choice: Which pictures are kept of each camera.
+            margin: Crops are larger than their box by this share of its longer side on all sides.
+            quota: How much disk space the store may take; None: no limit.
+            embed: Whether the network in the cache compares pictures.
             rng: Draws the times of random pictures.
         """
-        self._settings = settings
+        self._path = path
+        self._choice = choice
+        self._margin = margin
+        self._quota = quota
+        self._embed = embed
         self._rng = rng
         self._store: Store | None = None
         self._embedder: Embedder | None = None
@@ -87,7 +75,7 @@ class Keeper:
         """
         if self._store is not None:
             return self._store
-        store = Store(self._settings.path)
+        store = Store(self._path)
         try:
             known = [(entry.id, entry.origin) for entry in store.entries()]
         except DataError:
@@ -103,14 +91,14 @@ class Keeper:
     def may_pass(self, error: DataError) -> bool:
         """Whether a store that cannot be used may be usable later: a full or read-only disk, or a program that locks it."""
         try:
-            is_there = is_store(Path(self._settings.path))
+            is_there = is_store(Path(self._path))
         except OSError:
             return False
         return is_there and isinstance(error.__cause__, sqlite3.OperationalError | OSError)
 
     def load_network(self) -> None:
         """Use the network that tells which pictures are alike, if it is in the cache."""
-        if self._settings.embed:
+        if self._embed:
             self._embedder = Embedder.from_cache()
 
     def may_be_worth(self, offer: Offer) -> bool:
@@ -123,7 +111,7 @@ class Keeper:
         Raises:
             EdgeclsError: It cannot be stored.
         """
-        picture = image.crop(offer.frame.bgr(), grown(offer.box, self._settings.margin, offer.frame.size_hw))
+        picture = image.crop(offer.frame.bgr(), grown(offer.box, self._margin, offer.frame.size_hw))
         look = Look(image.perceptual_hash(picture), None if self._embedder is None else self._embedder(picture))
         selection = self._selection(offer.frame.camera)
         choice = selection.choose(offer.candidate, look)
@@ -155,15 +143,15 @@ class Keeper:
 
     def _selection(self, camera: str) -> Selection:
         if camera not in self._selections:
-            self._selections[camera] = Selection(self._settings.choice, self._rng)
+            self._selections[camera] = Selection(self._choice, self._rng)
         return self._selections[camera]
 
     def _make_room(self, store: Store, more: int) -> None:
         """Remove old pictures without a label until the quota is met. Raises SinkError if that is not enough."""
-        quota = self._settings.quota
+        quota = self._quota
         if quota is None:
             return
         missing = 0 if quota.most_gb is None else store.make_room(more, round(quota.most_gb * GB))
         free = shutil.disk_usage(store.folder).free - more
         if missing or free < quota.keep_free_gb * GB:
-            raise SinkError(f"{self._settings.path}: the quota is reached, and no picture without a label is left to remove")
+            raise SinkError(f"{self._path}: the quota is reached, and no picture without a label is left to remove")

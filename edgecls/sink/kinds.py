@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from edgecls.sink import collect, csv_file, jsonl, mqtt, prometheus, sqlite, webhook, window
+from edgecls.sink.collect import CollectSettings
 from edgecls.sink.csv_file import CsvSettings
 from edgecls.sink.jsonl import JsonlSettings
-from edgecls.sink.keeper import CollectSettings
 from edgecls.sink.mqtt import MqttSettings
 from edgecls.sink.prometheus import PrometheusSettings
 from edgecls.sink.recordings import clip, explain, snapshot, video

@@ -62,7 +62,7 @@ class CameraView:
         frame = result.frame
         self._count += 1
         self._times.append(now)
-        self.packets = frame.packets
+        self.packets = frame.public_packets
         self.frame = frame if self.wants_frames else None
         self.age_ms = result.timing.age_ms
         self.fault = "" if result.unfit is None else result.unfit.fault

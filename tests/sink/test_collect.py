@@ -15,8 +15,7 @@ from edgecls.files.backbones import kept
 from edgecls.frame import MOTION, Box, Detection, Result, Timing, Unfit
 from edgecls.overlay import Mark, Overlay
 from edgecls.sink import parse_sink
-from edgecls.sink.collect import MOST_WAITING, CollectSink
-from edgecls.sink.keeper import CollectSettings
+from edgecls.sink.collect import MOST_WAITING, CollectSettings, CollectSink
 from edgecls.sink.recordings.quota import QuotaSettings
 from edgecls.store import Store
 from tests.run.world import said
@@ -74,12 +73,11 @@ def test_the_reason_is_what_makes_it_worth_a_label(folder):
 
 
 def drain(sink):
-    """Wait until the thread of the sink has taken everything."""
-    deadline = time.monotonic() + 20
-    while not sink._queue.empty():
+    """Wait until the thread of the sink has done everything."""
+    deadline = time.monotonic() + 60
+    while sink.backlog.waiting:
         assert time.monotonic() < deadline
-        time.sleep(0.01)
-    time.sleep(0.05)
+        time.sleep(0.005)
 
 
 def test_pictures_alike_are_kept_once_in_several_runs(folder):

@@ -17,7 +17,9 @@ from edgecls.run.config import read_config
 from edgecls.run.moment import picture_of
 from edgecls.source import ReadingSettings, open_source
 from edgecls.store import Store
+from edgecls.web.view_sink import ViewSink
 from tests.run.footage import write_footage
+from tests.run.world import result
 
 AREA = Polygon.rectangle(0, 0, 0.5, 0.5)
 """The upper left quarter; the footage is bright everywhere."""
@@ -101,6 +103,19 @@ def test_nothing_that_a_run_writes_shows_it(film, light_model, tmp_path):
     assert not list((tmp_path / "clips").iterdir())
     assert [line for line in lines if "gets no clips" in line]
     assert json.dumps(lines).count("copy of what the camera sent") == 2  # the note, and the loss of the sink
+
+
+def test_the_live_page_gets_no_packets(film):
+    """It shows pictures of the frame instead."""
+    with open_source(film, reading=READING) as hidden, open_source(film, reading=ReadingSettings(keep_s=5)) as plain:
+        frame, other = hidden.read(), plain.read()
+    assert other.public_packets is other.packets is not None
+    assert frame.packets is not None
+    assert frame.public_packets is None
+    sink = ViewSink(["film"])
+    sink.write(result(frame))
+    (view,) = sink.cameras.values()
+    assert view.packets is None
 
 
 def test_the_picture_for_drawing_zones_does_not_show_it(film, light_model, tmp_path):

@@ -82,7 +82,7 @@ class ClipSink(Sink):
         """Extend the clips of this camera up to this frame."""
         frame = result.frame
         latest = self._latest.get(frame.camera)
-        packets = frame.packets if frame.paint is None else None
+        packets = frame.public_packets
         if latest is None or latest.packets is not packets:
             self._end_stream(frame.camera, "the stream began anew")
         self._latest[frame.camera] = _Latest(packets, frame.time_s, is_private=frame.paint is not None)
