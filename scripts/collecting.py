@@ -156,7 +156,7 @@ def world_of(things: Things, views: dict[str, list[Picture]], seed: int, seconds
 def collected(world: World, keep: int, folder: Path) -> list[int]:
     """Return the seconds whose pictures the sink keeps, into a store at `folder`."""
     hours = world.seconds / 3600
-    per_day = keep / (hours * (3 * 0.8 + 0.2) / 24)  # an hour takes three times its even share
+    per_day = keep / ((3 * 0.8 * np.ceil(hours) + 0.2 * hours) / 24)  # an hour takes three times its even share
     choice = SelectionSettings(per_day=max(1, round(per_day)))
     with CollectSink(CollectSettings(str(folder), margin=0, choice=choice), seed=world.seed) as sink:
         for second in range(world.seconds):
