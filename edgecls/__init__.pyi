@@ -15,6 +15,8 @@ from edgecls.detect.detector import Found as Found
 from edgecls.detect.objects import Objects as Objects
 from edgecls.detect.settings import DetectorSettings as DetectorSettings
 from edgecls.detected import Detected as Detected
+from edgecls.drift import Drift as Drift
+from edgecls.drift import DriftSettings as DriftSettings
 from edgecls.errors import AccessError as AccessError
 from edgecls.errors import BusyError as BusyError
 from edgecls.errors import ConfigError as ConfigError

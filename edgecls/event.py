@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["state", "label", "object", "presence", "crossing", "left", "removed", "health", "count"]
+Kind = Literal["state", "label", "object", "presence", "crossing", "left", "removed", "health", "drift", "count"]
 """What is reported.
 
 state      a region showed a label
@@ -24,6 +24,7 @@ crossing   an object crossed a line
 left       something was put down, or came to rest, and stayed
 removed    something that belonged to the background is gone
 health     the camera was lost, or its pictures could not be trusted
+drift      for hours, a camera has shown something else than in the first days (`edgecls.drift`)
 count      what crossed a line, or was in a zone, during an interval
 """
 

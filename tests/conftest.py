@@ -115,7 +115,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     return report
 
 
-RUNTIME = {"draw", "events", "health", "labels", "regions", "run", "sink", "source", "video"}
+RUNTIME = {"draw", "drift", "events", "health", "labels", "regions", "run", "sink", "source", "video"}
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from edgecls.text.strict_json import dumps
 from edgecls.text.words import counted
 
 if TYPE_CHECKING:
+    from edgecls.event import Event
     from edgecls.labels.stretches import Shown
     from edgecls.labels.summary import Crossings, Summary
 
@@ -33,6 +34,7 @@ def summary(
     The rules are those for events, so a label that flickers for one frame does not count.
     """
     from edgecls.frame import MOTION
+    from edgecls.labels.json_lines import event_record
     from edgecls.labels.reader import read_labels
     from edgecls.labels.summary import summarize
     from edgecls.run.config import read_config
@@ -40,20 +42,27 @@ def summary(
     json_place = None if out is None else _place(out, ".json")
     picture_place = None if picture is None else _place(picture, ".svg")
     rules = {camera.name: camera.rules for camera in read_config(config).camera} if config else {}
-    found = summarize(read_labels(labels, say=say), rules, gap_s=gap, least_s=least, say=say)
+    drifts: dict[str, Event] = {}
+
+    def keep(event: Event) -> None:
+        if event.kind == "drift":
+            drifts[event.id] = event
+
+    found = summarize(read_labels(labels, say=say, on_event=keep), rules, gap_s=gap, least_s=least, say=say)
     for name in dict.fromkeys(shown.camera for shown in found.regions) if config else ():
         if name not in rules:
             say(f"camera {name} is not in {config}: the standard rules apply")
     if not config and any(shown.region == MOTION for shown in found.regions):
         say("objects were followed; with --config CAMERAS.toml those that cross its lines are counted, and its lines judged")
-    record = dumps({"recording": labels, **found.to_record()})
+    drift = [event_record(event) for event in drifts.values()]
+    record = dumps({"recording": labels, **found.to_record(), "drift": drift})
     if json_place is not None:
         _write(json_place, record + "\n")
     if picture_place is not None:
         from edgecls.report.timeline import timeline
 
         _write(picture_place, timeline(found.regions, title=Path(labels).name))
-    data(record if as_json else _text(found))
+    data(record if as_json else "\n\n".join(filter(None, (_text(found), _drift(list(drifts.values()))))))
 
 
 def _place(path: str, ending: str) -> Path:
@@ -107,3 +116,17 @@ def _region(shown: Shown) -> str:
 def _crossings(found: tuple[Crossings, ...]) -> str:
     rows = [(f"{one.camera}, {one.line}", one.direction, one.label or "-", str(one.objects)) for one in found]
     return table(("line", "to", "label", "crossings"), rows)
+
+
+def _drift(found: list[Event]) -> str:
+    """Return a table of the drift that the run has reported; empty if there was none."""
+    from edgecls.labels.stretches import clock
+
+    rows = [
+        (
+            f"{one.camera}, {one.region}", one.label, f"{one.score:.2f}", clock(one.start, dated=one.start.at_s is not None),
+            "lasts" if one.end is None else clock(one.end, dated=one.end.at_s is not None),
+        )
+        for one in found
+    ]  # fmt: skip
+    return table(("drift", "likely cause", "size", "from", "to"), rows) if rows else ""

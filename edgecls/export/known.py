@@ -76,7 +76,7 @@ def with_novelty(model: onnx.ModelProto, known: KnownPictures) -> WithNovelty | 
         share = _share(scores, probabilities, known.reject)
         novelty = unlimited.limited(scores, 1 - share)
     made = add_novelty(made, _joined(made, list(parts), weights), novelty)
-    return WithNovelty(made, NoveltyLimit(kept=round(1 - share, 4)), share)
+    return WithNovelty(made, NoveltyLimit(kept=round(1 - share, 4), quantiles=novelty.quantiles), share)
 
 
 def _weights(features: Sequence[NDArray[np.float32]], weights: Sequence[float]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""The folder for files of edgecls that can be made again at any time."""
+"""The folders of a user: for files that can be made again at any time, and for the state of runs."""
 
 from __future__ import annotations
 
@@ -23,3 +23,15 @@ def user_cache() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / NAME
     return Path.home() / ".cache" / NAME
+
+
+def user_state() -> Path:
+    """Return the folder for the state of this user's runs, which may not exist yet.
+
+    It is `$XDG_STATE_HOME/edgecls`, `%LOCALAPPDATA%/edgecls`, or `~/.local/state/edgecls`.
+
+    Raises:
+        RuntimeError: There is no variable, and the user has no home.
+    """
+    state = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(state) if state else Path.home() / ".local" / "state") / NAME

@@ -74,9 +74,14 @@ def edges_of(small: Picture, noise: float) -> Edges:
 class Scene:
     """The usual edges of one camera's pictures."""
 
-    def __init__(self) -> None:
-        """Start without a usual scene."""
-        self._usual: NDArray[np.float32] | None = None
+    def __init__(self, usual: NDArray[np.float32] | None = None) -> None:
+        """Start without a usual scene, or with the `usual` directions of another one, (2, H, W)."""
+        self._usual = usual
+
+    @property
+    def usual(self) -> NDArray[np.float32] | None:
+        """The usual directions, (2, H, W); None before the first picture."""
+        return self._usual
 
     def match(self, edges: Edges) -> Match:
         """Compare a picture with the usual scene."""

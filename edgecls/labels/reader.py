@@ -13,14 +13,15 @@ from edgecls.errors import DataError
 from edgecls.events.observation import Observation
 from edgecls.files import open_regular
 from edgecls.files.advice import of_another_kind
-from edgecls.labels.json_lines import read_line
+from edgecls.labels.json_lines import read_line, to_event
 from edgecls.log import Say, log_warning
 from edgecls.text.strict_json import loads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from edgecls.event import Event
     from edgecls.frame import StateChange
 
 LONGEST_LINE = 4 << 20
@@ -31,7 +32,9 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PIECE = 1 << 16
 
 
-def read_labels(path: str | Path, *, say: Say = log_warning) -> Iterator[Observation]:
+def read_labels(
+    path: str | Path, *, say: Say = log_warning, on_event: Callable[[Event], None] | None = None
+) -> Iterator[Observation]:  # fmt: skip
     """Read the frames of a recording. Lines of events and state changes are skipped.
 
     Example:
@@ -41,6 +44,7 @@ def read_labels(path: str | Path, *, say: Say = log_warning) -> Iterator[Observa
     Args:
         path: A file with lines from `edgecls run`, or "-" for stdin.
         say: Called with one line of text if the last line is incomplete, as after a crash. That line is skipped.
+        on_event: Called with each event in the recording, in order.
 
     Returns:
         An iterator over the observations, in order.
@@ -48,10 +52,12 @@ def read_labels(path: str | Path, *, say: Say = log_warning) -> Iterator[Observa
     Raises:
         DataError: The file cannot be read, a line was not written by a run (with its number), or there are no labels in it.
     """
-    return (seen for seen in read_lines(path, say=say) if isinstance(seen, Observation))
+    return (seen for seen in read_lines(path, say=say, on_event=on_event) if isinstance(seen, Observation))
 
 
-def read_lines(path: str | Path, *, say: Say = log_warning) -> Iterator[Observation | StateChange]:
+def read_lines(
+    path: str | Path, *, say: Say = log_warning, on_event: Callable[[Event], None] | None = None
+) -> Iterator[Observation | StateChange]:  # fmt: skip
     """Read the frames and state changes of a recording. Lines of events are skipped. See `read_labels`."""
     frames = 0
     others: Counter[str] = Counter()
@@ -62,6 +68,8 @@ def read_lines(path: str | Path, *, say: Say = log_warning) -> Iterator[Observat
         try:
             text = _text(line, where)
             seen = read_line(text, where)
+            if seen is None and on_event is not None:
+                _pass_event(text, where, on_event)
         except DataError as error:
             use = "" if frames or others else of_another_kind(path, "recording")
             if use:
@@ -131,6 +139,17 @@ def _text(line: bytes, where: str) -> str:
         return line.decode("utf-8").lstrip("\ufeff")
     except UnicodeDecodeError as error:
         raise DataError(f"{where}: expected a line in UTF-8, found other bytes at {error.start}") from error
+
+
+def _pass_event(line: str, where: str, on_event: Callable[[Event], None]) -> None:
+    record = loads(line)
+    if not isinstance(record, dict) or "event" not in record:
+        return
+    try:
+        event = to_event(record)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{where}: not an event of edgecls run ({type(error).__name__}: {error})") from error
+    on_event(event)
 
 
 def _kind(line: str) -> str:

@@ -135,13 +135,14 @@ class ModelCard:
         fields = read_fields(text, where, _KINDS, version=SEVERAL_LABELS_VERSION, fix=FIX)
         read_as = READ_AS.get(fields.get("outputs", "softmax"), Confidence)
         with building_card(where, FIX):
+            novelty = fields.get("novelty")
             return ModelCard(
                 **{
                     **known(ModelCard, fields),
                     "labels": tuple(fields["labels"]),
                     "input": InputSpec(**known(InputSpec, fields["input"])),
                     "confidence": read_as(**_tuples(known(read_as, fields.get("confidence", {})))),
-                    "novelty": NoveltyLimit(**known(NoveltyLimit, novelty)) if (novelty := fields.get("novelty")) else None,
+                    "novelty": NoveltyLimit(**_tuples(known(NoveltyLimit, novelty))) if novelty else None,
                 }
             )
 
@@ -171,6 +172,7 @@ _KINDS: Kinds = {
     "novelty": ("a table or null", lambda v: v is None or type(v) is dict),
     "novelty.method": ("a text", lambda v: type(v) is str),
     **dict.fromkeys(("novelty.limit", "novelty.kept"), ("a number", _is_number)),
+    "novelty.quantiles": ("a list of numbers", lambda v: type(v) is list and all(map(_is_number, v))),
     "input.height": ("a whole number", lambda v: type(v) is int),
     "input.width": ("a whole number", lambda v: type(v) is int),
     **dict.fromkeys(("input.color", "input.fit", "input.interpolation"), ("a text", lambda v: type(v) is str)),

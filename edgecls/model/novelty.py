@@ -34,6 +34,8 @@ RANK = 32
 """How many directions have a variance of their own."""
 KEPT = 0.98
 """The share of known pictures that stay below the limit."""
+QUANTILES = 20
+"""How many novelties of known pictures the card has."""
 FOLDS = 10
 LEAST_VARIANCE = 1e-3
 """The least sum of all variances of unit vectors: pictures that are nearly the same must not make the slightest change new."""
@@ -51,11 +53,13 @@ class NoveltyLimit:
         limit: A picture with a larger novelty is unknown. Novelty is in units of the fitted limit, so this is 1 unless it was
             changed afterwards; above 0.
         kept: The share of known pictures whose novelty was at most 1 in the fit, 0..1.
+        quantiles: The novelty of these pictures: QUANTILES values that divide them into equal parts; empty on older cards.
     """
 
     method: str = "mahalanobis"
     limit: float = 1.0
     kept: float = KEPT
+    quantiles: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Validate the ranges. Raises ModelError."""
@@ -80,6 +84,7 @@ class Novelty:
         slopes: (C, D) float32; with a limit as float16 can hold them.
         offsets: (C,) float32.
         kept: The share of known pictures whose novelty is at most 1; 0 before there is a limit.
+        quantiles: The novelty of these pictures, see `NoveltyLimit`; empty before there is a limit.
     """
 
     directions: NDArray[np.float32]
@@ -87,6 +92,7 @@ class Novelty:
     slopes: NDArray[np.float32]
     offsets: NDArray[np.float32]
     kept: float = 0.0
+    quantiles: tuple[float, ...] = ()
 
     def scores(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return the novelty of each picture, (N,) float32, given embeddings, (N, D): above 1 it is of no class."""
@@ -106,7 +112,11 @@ class Novelty:
         limit = np.float32(max(_limit(scores, kept), LEAST_LIMIT * self.slopes.shape[1]))
         slopes = _as_float16(self.slopes / limit)
         sure = min(kept, len(scores) / (len(scores) + 1))  # the largest of N scores keeps no more
-        return replace(self, weights=self.weights / limit, slopes=slopes, offsets=self.offsets / limit, kept=sure)
+        places = (np.arange(QUANTILES) + 0.5) / QUANTILES
+        quantiles = tuple(round(float(x), 3) for x in np.quantile(np.asarray(scores) / limit, places))
+        return replace(
+            self, weights=self.weights / limit, slopes=slopes, offsets=self.offsets / limit, kept=sure, quantiles=quantiles
+        )
 
 
 def unit(embeddings: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edgecls.detect.objects import Objects
 from edgecls.detect.settings import DetectorSettings  # noqa: TC001 - `settings.build` reads the types of the fields
+from edgecls.drift.settings import DriftSettings
 from edgecls.errors import ConfigError
 from edgecls.events.rules import NO_COUNTS_OR_SECONDS, CountingLine, Rules, Zone
 from edgecls.events.states import StateSettings
@@ -37,7 +38,7 @@ class Camera:
     whatever is written of the camera. With a table `detector` the objects are those that
     the detector finds, moving or not. With `when` = "motion" nothing is classified while nothing moves. For the other fields
     see `ReadingSettings`, `StateSettings` (of the whole frame), `TrackSettings`, `MotionSettings`, `DetectorSettings`,
-    `HealthSettings` and `Rules`.
+    `HealthSettings`, `DriftSettings` and `Rules`.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Camera:
     left: LeftSettings | None = None
     detector: DetectorSettings | None = None
     health: HealthSettings = field(default_factory=HealthSettings)
+    drift: DriftSettings = field(default_factory=DriftSettings)
     reading: ReadingSettings = field(default_factory=ReadingSettings)
 
     def __post_init__(self) -> None:

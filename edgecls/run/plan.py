@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edgecls.sink import place_of
 
 if TYPE_CHECKING:
+    from edgecls.model.card import ModelCard
     from edgecls.regions.regions import Regions
     from edgecls.run.cameras import Demand
     from edgecls.run.config import Config
@@ -27,6 +28,7 @@ class Plan:
     sources: tuple[Source, ...]
     sinks: dict[SinkSettings, Sink]
     regions: dict[str, Regions]
+    card: ModelCard | None = None
     new: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     reopened: tuple[str, ...] = ()

@@ -36,6 +36,7 @@ from edgecls.regions.regions import by_camera
 from edgecls.regions.suitability import MotionChecks
 from edgecls.run.cameras import demand_of, places, read_as
 from edgecls.run.detectors import Detectors
+from edgecls.run.drifting import open_drift, use_drift
 from edgecls.run.model import labels_in
 from edgecls.run.notes import UnknownObjects, notes_on
 from edgecls.run.plan import Plan
@@ -107,6 +108,7 @@ class Site:
         self._detector_fps = _detector_fps(config)
         self.health = Health(_health(config))
         self.events = Events(_rules(config), model=config.model_name)
+        self.drift = open_drift(config, classifier, say)
         self._motion_checks = MotionChecks(say)
         self._unknown_objects = UnknownObjects()
         self._open = dict(zip(config.outputs, self._open_sinks(config.outputs), strict=True))
@@ -116,6 +118,7 @@ class Site:
     def write(self, result: Result) -> list[Event]:
         """Pass a result, and the events that begin or end with it, to all sinks. Returns these events."""
         events = self.events.step(observe(result))
+        events += self.drift.step(result, events)
         self._motion_checks.step(result.frame)
         is_explained = any(sink.explains for sink in self.sinks)
         camera = result.frame.camera
@@ -139,7 +142,7 @@ class Site:
 
     def finish(self) -> list[Event]:
         """End all ongoing events, after the last frame, and pass them to all sinks. Returns these events."""
-        events = self.events.close()
+        events = [*self.events.close(), *self.drift.close()]
         self._write_events(events)
         self._motion_checks.close()
         for note in self._unknown_objects.notes(self.config.model_name):
@@ -194,6 +197,7 @@ class Site:
             tuple(sources),
             dict(zip(to_open, sinks, strict=True)),
             regions,
+            None if classifier is None else classifier.card,
             new=_names(new),
             gone=tuple(name for name in was if name not in now),
             reopened=_names(reopened),
@@ -212,6 +216,7 @@ class Site:
         """
         config = plan.config
         self._write_events(self.events.use(_rules(config), model=config.model_name, anew=(*plan.gone, *plan.reopened)))
+        self._write_events(use_drift(self.drift, config, plan.card, (*plan.gone, *plan.reopened)))
         self.health.use(_health(config), anew=(*plan.gone, *plan.reopened))
         for name in plan.gone:
             self._write_state(StateChange(name, "ended", GONE, time.time()))
@@ -275,7 +280,7 @@ class Site:
 
 def _looks_alike(before: Camera, after: Camera) -> bool:
     """Return whether both cameras look at the same regions, so that the learned background can be kept."""
-    only_rules = {name: getattr(after, name) for name in ("line", "state", "track", "count_every_s", "health")}
+    only_rules = {name: getattr(after, name) for name in ("line", "state", "track", "count_every_s", "health", "drift")}
     return before.follows == after.follows and replace(before, **only_rules) == after
 
 

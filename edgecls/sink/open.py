@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecls.errors import ConfigError, EdgeclsError, SinkError
+from edgecls.files.cache import user_state
 from edgecls.log import Say, log_warning
 from edgecls.sink.delivery.background import Background
 from edgecls.sink.delivery.spool import Spool
@@ -136,8 +137,7 @@ def _settings(spec: str | SinkSettings) -> SinkSettings:
 def _spool_folder(given: str | Path | None) -> Path:
     if given is not None or os.environ.get("EDGECLS_SPOOL"):
         return Path(given if given is not None else os.environ["EDGECLS_SPOOL"])
-    state = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA")
     try:
-        return (Path(state) if state else Path.home() / ".local" / "state") / "edgecls" / "spool"
+        return user_state() / "spool"
     except RuntimeError as error:  # a user without a home
         raise ConfigError("no folder for waiting events; set one in the environment variable EDGECLS_SPOOL") from error

@@ -76,7 +76,9 @@ class PrometheusSink(Sink):
         self._events = metric(client.Counter, "events", "Events that began", "camera", "kind", "region", "label")
         self._states = metric(client.Enum, "camera_state", "State of a camera", "camera", states=list(get_args(State)))
         self._unfit = metric(client.Gauge, "camera_unfit", "1 while a camera has this fault", "camera", "fault")
+        self._drift = metric(client.Gauge, "drift", "Size of the drift of a camera, 0 without", "camera", "cause")
         self._faults: dict[str, PictureFault] = {}  # by camera, while its pictures show one
+        self._drifts: dict[str, str] = {}  # by camera, the cause of its drift while it lasts
         self._lost: dict[str, StateChange] = {}  # by camera, while it is lost
         self._open: set[str] = set()  # ids of events that were counted when they began
         self._sinks: Mapping[str, Sink] = {}
@@ -115,6 +117,8 @@ class PrometheusSink(Sink):
         """Count an event once, when it begins. A lost camera is unfit until its next frame."""
         if event.kind == "health" and event.label == LOST:
             self._unfit.labels(in_utf8(event.camera), LOST).set(event.end is None)
+        if event.kind == "drift":
+            self._show_drift(event)
         if event.end is not None and event.id in self._open:
             self._open.discard(event.id)
             return
@@ -130,6 +134,15 @@ class PrometheusSink(Sink):
             self._lost[change.camera] = change
         else:
             self._lost.pop(change.camera, None)
+
+    def _show_drift(self, event: Event) -> None:
+        camera = in_utf8(event.camera)
+        before = self._drifts.pop(camera, None)  # its cause may be another at the end
+        if before is not None:
+            self._drift.labels(camera, before).set(0)
+        if event.end is None:
+            self._drifts[camera] = event.label
+            self._drift.labels(camera, event.label).set(event.score)
 
     def _show_fault(self, camera: str, fault: PictureFault | None) -> None:
         before = self._faults.pop(camera, None)

@@ -132,6 +132,14 @@ area = [[0.1, 0.1, 0.2, 0.2]]
 labels = ["car"]
 kinds = ["left"]
 
+[camera.drift]
+learn_h = 24
+window_h = 2
+fewest = 20
+tolerance = 1.5
+stays_h = 72
+off = true
+
 [camera.health]
 frozen_s = 20
 black_s = 1
@@ -232,7 +240,21 @@ def test_the_file_with_every_setting_is_complete():
     assert (
         every
         - present
-        - {"zone", "line", "reading", "track", "motion", "left", "detector", "health", "cut", "shot", "quota", "choice"}
+        - {
+            "zone",
+            "line",
+            "reading",
+            "track",
+            "motion",
+            "left",
+            "detector",
+            "health",
+            "drift",
+            "cut",
+            "shot",
+            "quota",
+            "choice",
+        }
         == set()
     )
 
