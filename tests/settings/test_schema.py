@@ -39,6 +39,13 @@ on_mismatch = "warn"
 quiet = true
 sinks = ["jsonl:-", "sqlite:events.db?keep_days=30"]
 
+[web]
+listen = "127.0.0.1:8765"
+passwords = "passwords.json"
+hosts = ["cameras.example"]
+certificate = "cert.pem"
+key = "key.pem"
+
 [[sink]]
 kind = "jsonl"
 path = "out.jsonl"
@@ -56,6 +63,7 @@ quota = {most_gb = 20, keep_free_gb = 5}
 kind = "collect"
 path = "pictures"
 margin = 0.3
+embed = false
 choice = {per_day = 50, random = 0.1, doubtful = 0.6, unlike = 10, apart_s = 30}
 quota = {most_gb = 2}
 
@@ -254,6 +262,7 @@ def test_the_file_with_every_setting_is_complete():
             "shot",
             "quota",
             "choice",
+            "web",
         }
         == set()
     )
