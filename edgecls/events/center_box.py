@@ -14,6 +14,10 @@ OVERLAPS, STACKED, NEAR = 0.3, 0.5, 0.4
 this share of the larger height, may be a part of it."""
 
 
+BESIDE = 0.2
+"""Two boxes are beside or above each other if they have this share of the smaller height or width in common."""
+
+
 class CenterBox(NamedTuple):
     """A box as center (x, y) and size (width, height), in pixels."""
 
@@ -100,6 +104,12 @@ def may_be_part(place: CenterBox, of: CenterBox) -> bool:
         return True
     wide, high = _common_sides(place, of)
     return wide > STACKED * place.width and -high < NEAR * max(place.height, of.height)
+
+
+def are_diagonal(one: CenterBox, two: CenterBox) -> bool:
+    """Whether two boxes are neither beside nor above each other, as the parts of one object are."""
+    wide, high = _common_sides(one, two)
+    return wide < BESIDE * min(one.width, two.width) and high < BESIDE * min(one.height, two.height)
 
 
 def _common_sides(one: CenterBox, two: CenterBox) -> tuple[float, float]:

@@ -196,7 +196,7 @@ class CameraEvents:
         states = [d for d in detections if d.region not in (MOTION, LEFT, REMOVED)]
         events = [event for d in states for event in self._states.step(moment, d)]
         events += self._states.wait(moment, seen)
-        ids, over = self._tracker.step(moment, [d for d in detections if d.region == MOTION])
+        ids, over = self._tracker.step(moment, [d for d in detections if d.region == MOTION], wide=size_hw[1])
         of_each = iter(ids)
         self._overlay.show([next(of_each) if d.region == MOTION else None for d in detections])
         for track in over:

@@ -36,6 +36,14 @@ HIDDEN_S = 1.0
 KNOWN_FRAMES = 8
 """The width of an object is known after so many frames."""
 
+BRIEF_S = 0.15
+"""What was not seen for so many seconds has been lost, and comes back from behind something."""
+SAME_HEIGHT, SAME_LEVEL, WIDEST = 1.6, 0.4, 1.5
+"""It comes back at most this many times as high or low, this share of its height above or below where it is predicted, and at
+most this many times as wide."""
+ASIDE, ASTRAY = 0.5, 0.4
+"""It is at most this share of its width, and of the way that it has gone meanwhile, away from where it is predicted."""
+
 
 class Step(NamedTuple):
     """One track in one frame: its filtered box; and, if it had boxes of its own, the box around them and their label."""
@@ -46,7 +54,7 @@ class Step(NamedTuple):
     label: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Track:
     """One moving object.
 
@@ -62,6 +70,7 @@ class Track:
         travelled: How far it has been from there, as a share of its size.
         speed: Along x and y, in pixels per second.
         width: Its usual width when nothing is hidden, in pixels.
+        passes: Whether it was last seen passing behind something.
         path: Its steps since the last `take_path`.
         votes: The sum of the scores of each label.
         voters: The number of frames with each label.
@@ -78,6 +87,7 @@ class Track:
     travelled: float = 0.0
     speed: tuple[float, float] = (0.0, 0.0)
     width: float = 0.0
+    passes: bool = False
     path: list[Step] = field(default_factory=list)
     votes: dict[str, float] = field(default_factory=dict)
     voters: Counter[str] = field(default_factory=Counter)
@@ -117,7 +127,8 @@ class Track:
         box, expected = union(seen), self.place
         gain = SIZE_GAIN if self.id else ALPHA
         height = expected.height + gain * (box.height - expected.height)
-        if self._is_passing(moment, box):
+        self.passes = self._is_passing(moment, box)
+        if self.passes:
             expected = expected._replace(width=self.width)
             self.shift(moment, (off_visible(expected, box), box.y - expected.y))
             self.place = self.place._replace(width=self.width, height=height)
@@ -142,6 +153,30 @@ class Track:
             and box.height > PARTLY * self.place.height  # what is smaller in both directions breaks up, or is absorbed
             and abs(off_visible(self.place._replace(width=width), box)) <= CLOSE * width
         )
+
+    def off_return(self, moment: Moment, seen: CenterBox) -> float | None:
+        """Return how far a box is from where this track, which was lost behind something, is predicted to come out, in pixels;
+        None if it is too far away, or of another size.
+        """
+        place, lost_s = self._whole_place(), moment.time_s - self.last.time_s
+        is_like = 1 / SAME_HEIGHT <= seen.height / place.height <= SAME_HEIGHT and seen.width <= WIDEST * place.width
+        if not self.passes or lost_s < BRIEF_S or not is_like or abs(seen.y - place.y) > SAME_LEVEL * place.height:
+            return None
+        off = abs(off_visible(place, seen) if seen.width < place.width else seen.x - place.x)
+        return off if off <= ASIDE * place.width + ASTRAY * lost_s * abs(self.speed[0]) else None
+
+    def moves_against(self, other: Track) -> bool:
+        """Whether it has been seen to move along x, in the direction opposite to that of the other one."""
+        return self.seen > 2 and self.speed[0] * other.speed[0] < 0 and abs(self.speed[0]) > CLOSE * self.width
+
+    def come_back(self, seen: CenterBox) -> None:
+        """Move its predicted box to where a part of it has come out from behind something."""
+        place = self._whole_place()
+        self.place = place.at(place.x + off_visible(place, seen), seen.y)
+
+    def _whole_place(self) -> CenterBox:
+        """Return its predicted box with what may be hidden."""
+        return self.place._replace(width=max(self.width, self.place.width))
 
     def shift(self, moment: Moment, off: tuple[float, float]) -> None:
         """Correct the predicted position and the speed by a share of the error `off`. The first step sets the speed directly,

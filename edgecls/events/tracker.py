@@ -12,6 +12,9 @@ Boxes come from motion, not from an object detector, so they merge and split (Mc
 - Tracks without a box of their own that are predicted inside another track's box share it. They move on as predicted, and
   each side of the box corrects the track that reaches farthest to that side.
 - A box that suddenly becomes narrower shows a part of an object that passes behind something. Its visible side corrects it.
+- What disappears behind something is waited for longer, as far as it is still in the frame. What comes out where it is
+  predicted, with the same height and direction, is the same object.
+- Boxes diagonal to each other are several objects. The track goes on as the one ahead.
 - A box that suddenly becomes much larger than its track also shows something else. The track moves on as predicted inside it.
 
 With the boxes of a detector, none of this is done except for narrower boxes: each shows one object, even in front of another.
@@ -24,7 +27,17 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Literal
 
-from edgecls.events.center_box import CenterBox, center_box, may_be_part, off_inside, off_sides, overlap, share, union
+from edgecls.events.center_box import (
+    CenterBox,
+    are_diagonal,
+    center_box,
+    may_be_part,
+    off_inside,
+    off_sides,
+    overlap,
+    share,
+    union,
+)
 from edgecls.events.track import Track
 from edgecls.settings import check, check_limits, limited
 
@@ -42,6 +55,9 @@ WITHIN = 0.5
 MORE = 2.0
 """A box more than this many times larger than predicted also shows something else."""
 
+BEHIND_S = 3.0
+"""A track that disappears behind something ends no sooner than this many seconds after its last box."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrackSettings:
@@ -54,7 +70,7 @@ class TrackSettings:
             At least `frames`.
         travel: A track is reported once it has moved this many times its size (the square root of its box's area), so leaves,
             flags and arms are not objects. It may stand still later.
-        lost_s: A track ends this many seconds after its last box.
+        lost_s: A track ends this many seconds after its last box, or 3 s after it if it passes behind something.
         anchor: The point of the box that is tested against lines and zones: the "middle" of the box, or of its "bottom" edge,
             where an object that stands on the ground touches it.
         ignore: Objects with these labels are not reported.
@@ -83,23 +99,29 @@ class Tracker:
         self._tracks: list[Track] = []
         self._ids = itertools.count(1)
         self._now_s = -inf
+        self._wide = inf
 
     @property
     def tracks(self) -> list[Track]:
         """The confirmed tracks that have not ended, whether the last frame showed them or not."""
         return [track for track in self._tracks if track.id]
 
-    def step(self, moment: Moment, detections: Sequence[Detection]) -> tuple[list[int | None], list[Track]]:
-        """Process the boxes of one frame.
+    def step(
+        self, moment: Moment, detections: Sequence[Detection], *, wide: float = inf
+    ) -> tuple[list[int | None], list[Track]]:
+        """Process the boxes of one frame, which is `wide` pixels wide.
 
         Returns:
             The track id of each detection, None if its track is not confirmed yet; and the tracks that have ended.
         """
+        self._wide = wide
         over = self.skip(moment)
         self._predict(moment)
         places = [center_box(detection.box) for detection in detections]
         owner = self._match(places)
         whole = any(detection.box_score is not None for detection in detections)  # a detector finds objects, never their parts
+        if not whole:
+            self._bring_back(moment, places, owner, over)
         shared = {} if whole else self._share_out(places, owner, over)
         grouped = [track for tracks in shared.values() for track in tracks]
         alone = [track for track in self._tracks if not any(track is one for one in grouped)]
@@ -132,7 +154,9 @@ class Tracker:
         tracks, self._tracks = self._tracks, []
         over: list[Track] = []
         for track in tracks:
-            lost = moment.time_s - track.last.time_s > self._rule.lost_s
+            is_behind = track.passes and track.apart >= self._rule.settle and 0 <= track.place.x <= self._wide
+            lost_s = max(BEHIND_S, self._rule.lost_s) if is_behind else self._rule.lost_s
+            lost = moment.time_s - track.last.time_s > lost_s
             (over if lost else self._tracks).append(track)
         return [track for track in over if track.id]
 
@@ -154,6 +178,37 @@ class Tracker:
                 taken.add(n)
         return owner
 
+    def _bring_back(
+        self, moment: Moment, places: Sequence[CenterBox], owner: list[Track | None], over: list[Track]
+    ) -> None:  # fmt: skip
+        """Assign boxes to tracks that were lost behind something near by. Young tracks of such boxes are added to `over`."""
+        lost = [track for track in self.tracks if track.apart >= self._rule.settle and track not in owner]
+        pairs = [(off, i, track) for track in lost for i, off in self._returns(track, moment, places, owner)]
+        brought: set[int] = set()
+        for _, i, track in sorted(pairs, key=lambda pair: pair[:2]):
+            if track in owner or i in brought:
+                continue
+            young, owner[i] = owner[i], track
+            track.come_back(places[i])
+            brought.add(i)
+            if young is not None:
+                self._tracks.remove(young)
+                over += [young] if young.id else []
+
+    def _returns(
+        self, track: Track, moment: Moment, places: Sequence[CenterBox], owner: list[Track | None]
+    ) -> list[tuple[int, float]]:
+        """Return the boxes of nobody, or of a young track, as which a lost track may come back, and how far off they are."""
+        found = []
+        for i, young in enumerate(owner):
+            is_taken = young is not None and (
+                young.is_settled(self._rule.settle, self._rule.travel) or young.moves_against(track)
+            )
+            off = None if is_taken else track.off_return(moment, places[i])
+            if off is not None:
+                found.append((i, off))
+        return found
+
     def _share_out(
         self, places: Sequence[CenterBox], owner: list[Track | None], over: list[Track]
     ) -> dict[int, list[Track]]:  # fmt: skip
@@ -165,7 +220,8 @@ class Tracker:
             For the index of each such box, its tracks.
         """
         shared: dict[int, list[Track]] = {}
-        for track in self.tracks if places else ():
+        recent = [track for track in self.tracks if self._now_s - track.last.time_s <= self._rule.lost_s]
+        for track in recent if places else ():
             i = max(range(len(places)), key=lambda i: share(track.place, places[i]))
             if not any(of is track for of in owner) and share(track.place, places[i]) >= WITHIN:
                 shared.setdefault(i, []).append(track)
@@ -192,8 +248,13 @@ class Tracker:
         for i, place in enumerate(places):
             if owner[i] is None and alone:
                 n = max(range(len(alone)), key=lambda n: share(place, alone[n].place))
-                if share(place, alone[n].place) >= PART:
+                if share(place, alone[n].place) < PART:
+                    continue
+                other = next((j for j, of in enumerate(owner) if of is alone[n] and are_diagonal(place, places[j])), None)
+                if other is None:
                     parts.setdefault(n, []).append(i)
+                elif (place.x - places[other].x) * alone[n].speed[0] > 0:
+                    owner[i], owner[other] = alone[n], None
         for n, boxes in parts.items():
             track = alone[n]
             own = [i for i, of in enumerate(owner) if of is track] + boxes

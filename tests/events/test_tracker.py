@@ -83,6 +83,36 @@ def test_one_that_passes_behind_a_pillar_is_the_same(pillar_px, speed):
     assert all(abs(step.place.width - 50) < 12 for step in steps)
 
 
+@pytest.mark.parametrize("hidden_s", [1.2, 2.0])
+@pytest.mark.parametrize("speed", [4, -4])
+def test_one_that_is_hidden_behind_a_wall_for_seconds_is_the_same(hidden_s, speed):
+    """What comes out where it is predicted takes up the track. Behind a wider wall, it is another one."""
+
+    def ids_behind(wide_px):
+        xs = [(60 if speed > 0 else 740) + speed * i for i in range(170)]
+        _, tracks = follow([visible(x, 50, (400 - wide_px / 2, 400 + wide_px / 2)) for x in xs], fps=25)
+        return [track.id for track in tracks if track.is_settled(USUAL.settle, USUAL.travel)]
+
+    assert len(ids_behind(50 + 100 * hidden_s)) == 1
+    assert len(ids_behind(50 + 100 * 4.0)) == 2
+
+
+def test_one_that_comes_back_out_is_another_one():
+    """Somebody disappears to the right behind a wall, and somebody else comes out to the left."""
+    frames = [visible(60 + 4 * i, 50, (300, 420)) for i in range(80)]
+    frames += [visible(395 - 4 * i, 50, (300, 420)) for i in range(80)]
+    _, tracks = follow(frames, fps=25)
+    assert len([track for track in tracks if track.is_settled(USUAL.settle, USUAL.travel)]) == 2
+
+
+def test_two_that_came_as_one_box_and_part_diagonally_are_two():
+    """At once: the track goes on as the one ahead, and the other one begins."""
+    frames = [[seen(60 + 6 * i, 60, 150, 120)] for i in range(20)]
+    frames += [[seen(100 + 6 * i, 30, 70, 56), seen(20 + 6 * i, 90, 70, 56)] for i in range(20, 40)]
+    ids, _ = follow(frames, fps=25)
+    assert ids[-1] == [1, 2]
+
+
 def test_one_that_has_become_narrower_is_believed_after_a_second():
     """A car that turns away is not thought to be hidden forever."""
     frames = [[seen(20 + 8 * i, 50, width=60 if i < 30 else 30)] for i in range(90)]
