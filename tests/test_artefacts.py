@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from edgecls.model import cpu
 from edgecls.sink import open_sink, parse_sink, spool_name
 from tests.conftest import ROOT
 from tests.sink.test_webhook import always, receiver
@@ -95,6 +96,8 @@ def test_a_run_is_exported_to_the_same_model(kept, edgecls):
 @pytest.mark.parametrize("model", MODELS)
 def test_a_model_gives_the_answers_of_then(model, kept, edgecls):
     """Labels and scores of the kept pictures."""
+    if model == "int8-s8" and cpu.this().saturates:
+        pytest.skip("int8-s8 is for ARM: 8-bit weights give wrong answers on a processor without VNNI")
     expected = json.loads((KEPT / "predicted.json").read_text())[model]
     done = edgecls("predict", f"{model}.onnx", "disc.png", "ring.png", "square.png", "--json")
     assert done.returncode == 0, done.stderr
@@ -169,6 +172,7 @@ def test_a_recording_adds_up_to_the_same(kept, edgecls):
     moving, before = ([r for r in one["regions"] if r["region"] == "motion"] for one in (found, expected))
     assert [label["label"] for label in moving[0]["labels"]] == ["square"]
     assert {label["label"] for label in before[0]["labels"]} == {"square", "ring"}
+    assert found.pop("drift") == []
     for one in (found, expected):
         one["regions"] = [region for region in one["regions"] if region["region"] not in ("motion", "road")]
     assert found == expected
