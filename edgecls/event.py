@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["state", "label", "object", "presence", "crossing", "left", "removed", "health", "drift", "count"]
+Kind = Literal["state", "label", "object", "presence", "crossing", "left", "removed", "health", "drift", "count", "model"]
 """What is reported.
 
 state      a region showed a label
@@ -26,6 +26,7 @@ removed    something that belonged to the background is gone
 health     the camera was lost, or its pictures could not be trusted
 drift      for hours, a camera has shown something else than in the first days (`edgecls.drift`)
 count      what crossed a line, or was in a zone, during an interval
+model      another model took the place of the one in use, was compared with it, passed its trial or was taken back
 """
 
 
@@ -86,7 +87,7 @@ class Event:
         what = [self.camera, self.kind, self.region, self.direction, str(self.track_id), f"{self.start.frame}@{where}"]
         if self.kind in ("left", "removed") and self.view is not None:  # several may have begun at once
             what.append(str(tuple(self.view.box)))
-        if self.kind == "label":  # others may begin with the same frame
+        if self.kind in ("label", "model"):  # others may begin with the same frame
             what.append(self.label)
         return hashlib.sha256("\0".join(what).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 

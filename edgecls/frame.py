@@ -217,23 +217,28 @@ class StateChange:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A prediction for one region of a frame. `box_score` is the score of the detector that found it (0..1), if one did."""
+    """A prediction for one region of a frame. `box_score` is the score of the detector that found it (0..1), if one did;
+    `shadow` is what a shadow model says of the same crop, if it was asked.
+    """
 
     box: Box
     prediction: Prediction
     region: str
     box_score: float | None = None
+    shadow: Prediction | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
     """How long one frame took, in milliseconds: looking at it and shrinking its regions, its share of the batch's inference,
-    and its age (from leaving the source to having its labels).
+    and its age (from leaving the source to having its labels). `shadow_ms` is the CPU time of a shadow model; None if it
+    did not see the frame.
     """
 
     fit_ms: float
     infer_ms: float
     age_ms: float
+    shadow_ms: float | None = None
 
 
 PictureFault = Literal["black", "overexposed", "covered", "frozen", "defocused", "moved"]

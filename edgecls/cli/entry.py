@@ -33,6 +33,7 @@ from edgecls.cli import (
     replay,
     run,
     summary,
+    swap,
     train,
     web,
 )
@@ -152,6 +153,7 @@ for _name, _command in (
     ("web", web.web),
     ("collect", collect.collect),
     ("label", label.label),
+    ("swap", swap.swap),
     ("replay", replay.replay),
     ("summary", summary.summary),
     ("check-config", check_config.check_config),

@@ -15,7 +15,7 @@ from edgecls.text.words import counted
 if TYPE_CHECKING:
     from edgecls.event import Event
     from edgecls.labels.stretches import Shown
-    from edgecls.labels.summary import Crossings, Summary
+    from edgecls.labels.summary import Crossings, ShadowLabels, Summary
 
 HEADER = ("label", "share", "time", "segments", "longest", "first", "last", "score")
 
@@ -92,6 +92,7 @@ def _text(found: Summary) -> str:
     if found.crossings:
         blocks.append(_crossings(found.crossings))
         blocks.append("\n".join(in_one_line(str(line)) for line in found.lines))
+    blocks += [_shadow(found.shadow)] if found.shadow else []
     return "\n\n".join(blocks)
 
 
@@ -111,6 +112,17 @@ def _region(shown: Shown) -> str:
         for total in shown.totals
     ]  # fmt: skip
     return f"{title}\n{table(HEADER, rows)}" if rows else f"{title}\nno label lasted long enough"
+
+
+def _shadow(found: tuple[ShadowLabels, ...]) -> str:
+    """Return how far the labels of a shadow model agree, by camera and label."""
+    rows = []
+    for camera, label in dict.fromkeys((one.camera, one.label) for one in found):
+        pairs = {one.shadow: one.crops for one in found if (one.camera, one.label) == (camera, label)}
+        crops = sum(pairs.values())
+        others = ", ".join(f"{name} {n}" for name, n in pairs.items() if name != label)
+        rows.append((camera, label, str(crops), f"{pairs.get(label, 0) / crops:.1%}", others or "-"))
+    return table(("shadow model at", "label", "crops", "agrees", "says instead"), rows)
 
 
 def _crossings(found: tuple[Crossings, ...]) -> str:

@@ -24,7 +24,7 @@ from edgecls.events.overlay_history import OverlayHistory
 from edgecls.events.region_states import RegionStates
 from edgecls.events.rules import Rules, check_labels
 from edgecls.events.tracker import Tracker
-from edgecls.frame import LEFT, MOTION, REMOVED
+from edgecls.frame import LEFT, MOTION, REMOVED, WHOLE_FRAME
 from edgecls.settings.per_camera import PerCamera
 
 if TYPE_CHECKING:
@@ -99,6 +99,11 @@ class Events:
     def overlay(self, camera: str) -> Overlay:
         """Return what to draw on a camera's last frame in addition to labels: zones, lines with totals, tracks and paths."""
         return self._camera(camera).overlay()
+
+    def of_model(self, step: str, score: float) -> list[Event]:
+        """Return a step in the life of the model as an event of each camera, at its last frame."""
+        last = self._last.items()
+        return [Event("model", name, WHOLE_FRAME, step, score, at, at, model=self._model) for name, at in last]
 
     def tracks(self, camera: str) -> tuple[TrackView, ...]:
         """Return all confirmed tracks of a camera as they are followed, whether its last frame shows them or not."""

@@ -24,6 +24,8 @@ apply to its kind are left out:
      "duration_s": 0.0, "model": "street",
      "view": {"frame": 61, "time_s": 4.88, "box": [310, 122, 402, 190], "size": [768, 432]}}
 
+Where a shadow model saw the frame, each region also has "shadow" and "shadow_score", what that model says of it.
+
 `view` is the frame and box that show the object best so far; for a crossing or a presence, those in which it began.
 
 Spools on disk hold the same records. `to_event` and `to_state` read them back.
@@ -63,7 +65,9 @@ def observed(record: dict[str, Any]) -> Observation:
     found = record.get("detections")
     if found is None:
         found = [{**record, "region": WHOLE_FRAME, "box": (0, 0, width, height)}]
-    detections = tuple([Detection(Box(*one["box"]), _prediction(one), one["region"], one.get("box_score")) for one in found])
+    detections = tuple(
+        [Detection(Box(*one["box"]), _prediction(one), one["region"], one.get("box_score"), _shadow(one)) for one in found]
+    )
     return Observation(record["camera"], moment, (height, width), detections, _unfit(record.get("unfit")))
 
 
@@ -102,7 +106,7 @@ def to_line(result: Result) -> str:
     The line is formatted here because `json.dumps` takes twice as long.
     """
     frame, detections = result.frame, result.detections
-    predictions = [_prediction_json(d.prediction) for d in detections]
+    predictions = [_prediction_json(d.prediction) + _shadow_json(d.shadow) for d in detections]
     first = predictions[0] if predictions else '"label": null, "score": null, "top": []'
     parts = [
         f'{{"camera": {_quoted(frame.camera)}, "frame": {frame.index}, "time_s": {_json(round(frame.time_s, TIME_DIGITS))}, '
@@ -232,6 +236,20 @@ def _unfit(record: Mapping[str, Any] | None) -> Unfit | None:
 def _prediction_json(prediction: Prediction) -> str:
     text = f'"label": {_quoted(prediction.label)}, "score": {_score_json(prediction.score)}, "top": {_ranked(prediction.top)}'
     return text if prediction.labels is None else f'{text}, "labels": {_ranked(prediction.labels)}'
+
+
+def _shadow_json(shadow: Prediction | None) -> str:
+    if shadow is None:
+        return ""
+    return f', "shadow": {_quoted(", ".join(shadow.names))}, "shadow_score": {_score_json(shadow.score)}'
+
+
+def _shadow(record: dict[str, Any]) -> Prediction | None:
+    """Return what a shadow model said, in a record: its labels and the score of the best."""
+    if "shadow" not in record:
+        return None
+    label, score = record["shadow"], float(record["shadow_score"])
+    return Prediction(label, score, -1, ((label, score),))
 
 
 def _ranked(labels: tuple[tuple[str, float], ...]) -> str:

@@ -31,6 +31,15 @@ HEALTH = "camera health"
 """The region name for stretches in which the pictures could not be trusted."""
 
 
+class ShadowLabels(NamedTuple):
+    """How often the model gave a label to crops of a camera that a shadow model called `shadow`."""
+
+    camera: str
+    label: str
+    shadow: str
+    crops: int
+
+
 class Crossings(NamedTuple):
     """How many objects of one label crossed a line of a camera in one direction."""
 
@@ -43,14 +52,15 @@ class Crossings(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The summary of a recording: its number of frames, what each region of each camera showed, the crossings of lines, and how
-    well each line is placed.
+    """The summary of a recording: its number of frames, what each region of each camera showed, the crossings of lines, how
+    well each line is placed, and what a shadow model said of the same crops.
     """
 
     frames: int
     regions: tuple[Shown, ...]
     crossings: tuple[Crossings, ...] = ()
     lines: tuple[LineReport, ...] = ()
+    shadow: tuple[ShadowLabels, ...] = ()
 
     def to_record(self) -> dict[str, Any]:
         """Return all of it as plain values."""
@@ -59,6 +69,7 @@ class Summary:
             "regions": [region.to_record() for region in self.regions],
             "crossings": [crossing._asdict() for crossing in self.crossings],
             "lines": [line.to_record() for line in self.lines],
+            **({"shadow": [pair._asdict() for pair in self.shadow]} if self.shadow else {}),
         }
 
 
@@ -114,6 +125,7 @@ def summarize(
         tuple(shown for camera in cameras.values() for shown in camera.shown(least_s)),
         tuple(crossing for camera in cameras.values() for crossing in camera.crossings()),
         tuple(report for camera in cameras.values() for report in camera.judge.reports()),
+        tuple(pair for camera in cameras.values() for pair in camera.shadow_labels()),
     )
 
 
@@ -135,6 +147,7 @@ class _Camera:
         self._watched_s = 0.0
         self._regions: dict[str, list[Stretch]] = {zone.name: [] for zone in rules.object_zones}
         self._crossed: Counter[tuple[str, str, str]] = Counter()
+        self._pairs: Counter[tuple[str, str]] = Counter()
 
     def step(self, seen: Observation) -> None:
         """Process the next frame."""
@@ -155,6 +168,8 @@ class _Camera:
         for detection in seen.detections:
             if detection.region not in self._regions:
                 self._regions[detection.region] = []
+            if detection.shadow is not None:
+                self._pairs[", ".join(detection.prediction.names), detection.shadow.label] += 1
         self._take(self._events.step(moment, seen.size_hw, seen.detections, unfit=unfit), seen.size_hw)
 
     def close(self) -> None:
@@ -175,6 +190,10 @@ class _Camera:
                 counts = [(label, n) for (name, way, label), n in crossed if (name, way) == (line.name, side)]
                 found += [Crossings(self.name, line.name, side, label, n) for label, n in counts or [("", 0)]]
         return found
+
+    def shadow_labels(self) -> list[ShadowLabels]:
+        """Return the pairs of labels of both models, the most frequent first."""
+        return [ShadowLabels(self.name, label, shadow, n) for (label, shadow), n in self._pairs.most_common()]
 
     def _shown(self, name: str, least_s: float) -> Shown:
         stretches = sorted((s for s in self._regions[name] if s.seconds >= least_s), key=lambda s: s.start.time_s)

@@ -30,6 +30,7 @@ def check_frame(record: Mapping[str, Any]) -> None:
     _check({"detections": None, **record}, "detections", lambda v: v is None or isinstance(v, list), "a list of regions")
     for found in [record] if detections is None else detections:
         _check_prediction(found)
+        _check_shadow(found)
         if detections is not None:
             _check(found, "region", _is_text, "a text")
             _check(found, "box", lambda box: _is_box(box, 4), "a box of whole pixels")
@@ -65,6 +66,12 @@ def _check_prediction(record: Mapping[str, Any]) -> None:
         for label, score in record[name]:
             if not (_is_text(label) and _is_score(score)):
                 raise ValueError(f"{name}: expected a label and a score from 0 to 1, found {str((label, score))[:80]}")
+
+
+def _check_shadow(record: Mapping[str, Any]) -> None:
+    if "shadow" in record:
+        _check(record, "shadow", _is_text, "a text")
+        _check({"shadow_score": None, **record}, "shadow_score", _is_score, "a score from 0 to 1")
 
 
 def _check(record: Mapping[str, Any], name: str, good: Callable[[Any], bool], expected: str) -> None:

@@ -25,7 +25,8 @@ class Demand(NamedTuple):
     """Requirements of sinks, page and model that apply to every camera.
 
     `keep_s` is the number of seconds of packets to keep for clips, `page_s` for live pictures, which can do without.
-    `needed_hw` is the (height, width) that the model needs of a whole frame; None if something needs full resolution.
+    `needed_hw` is the (height, width) that the model needs of a whole frame; None if something, such as a
+    shadow model, may need full resolution.
     """
 
     keep_s: float = 0.0
@@ -36,7 +37,7 @@ class Demand(NamedTuple):
 def demand_of(config: Config, classifier: Classifier | None = None) -> Demand:
     """Return what the sinks of a configuration, and the model if it is given, require of every camera."""
     is_drawn = any(SINKS[out.kind].draws for out in config.outputs)
-    spec = None if classifier is None or is_drawn else classifier.card.input
+    spec = None if classifier is None or is_drawn or config.shadow is not None else classifier.card.input
     page_s = 0.0 if config.web is None else KEEP_S
     return Demand(keep_s(config.outputs), page_s, None if spec is None else (spec.height, spec.width))
 

@@ -32,6 +32,7 @@ from edgecls.limits import MOST_THREADS
 from edgecls.model.golden import OnMismatch  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.run.camera import Camera  # noqa: TC001
 from edgecls.run.detector_tracks import with_detector_tracks
+from edgecls.run.shadow_settings import ShadowSettings  # noqa: TC001
 from edgecls.run.web import WebSettings  # noqa: TC001
 from edgecls.settings import NO_SETTING, build, check_limits, limited, read_toml_with_lines
 from edgecls.settings.build import check_count
@@ -56,6 +57,7 @@ class Config:
     without which the run stops. `threads` is the number of CPU threads per inference (default: 1 for small inputs, else all
     cores). `on_mismatch` says what to do if the model gives other answers on this machine than where it was exported. With
     `quiet` nothing is written to stdout. With the table `web`, `edgecls run` serves a page of the run.
+    With the table `shadow`, a second model sees the same crops, see `ShadowSettings`.
 
     `model` may be left out if every camera has a detector with names = "detector" and no zone with a state.
 
@@ -71,6 +73,7 @@ class Config:
     on_mismatch: OnMismatch = "stop"
     quiet: bool = False
     web: WebSettings | None = None
+    shadow: ShadowSettings | None = None
     where: Where = field(default_factory=Where, compare=False, repr=False, metadata=NO_SETTING)
 
     @property
@@ -98,6 +101,8 @@ class Config:
             before.add(name)
         if not self.model:
             self._check_no_model()
+            if self.shadow is not None:
+                raise ConfigError("shadow has no effect, because there is no model to compare with; add model")
         check_limits(self)
 
     def _check_no_model(self) -> None:
@@ -172,7 +177,11 @@ def check_uses(config: Config, path: str | Path | None = None) -> None:
     A sink must not overwrite a file that is read, including the configuration `path`, or write several cameras to one video.
     Two sinks must not write the same file.
     """
-    models = [config.model, *(camera.detector.model for camera in config.camera if camera.detector is not None)]
+    models = [
+        config.model,
+        *([config.shadow.model] if config.shadow else []),
+        *(camera.detector.model for camera in config.camera if camera.detector is not None),
+    ]
     reads = [*([] if path is None else [path]), *filter(None, models), *files_among(camera.source for camera in config.camera)]
     names = [camera.name for camera in config.camera]
     for i, out in enumerate(config.outputs):

@@ -10,6 +10,7 @@ nor each other. The caller runs the loop:
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from edgecls.frame import Picture, Prediction, Unfit
     from edgecls.model.classifier import Classifier
+    from edgecls.run.shadow import Shadow
     from edgecls.source import Source
 
 
@@ -46,6 +48,7 @@ class Pipeline:
         regions: Regions = whole_frame,
         health: Callable[[Frame], Unfit | None] | None = None,
         frames: int = 8,
+        shadow: Shadow | None = None,
     ) -> None:
         """Set up a pipeline.
 
@@ -55,6 +58,7 @@ class Pipeline:
             health: A function that returns why a frame is unfit, or None, such as `edgecls.Health`. Unfit frames are not
                 classified unless the returned value says so.
             frames: The largest number of frames to classify in one batch, 1 or more. Frames are not waited for.
+            shadow: A second model that sees the same crops of a share of the frames.
 
         Raises:
             ConfigError: `frames` is less than 1.
@@ -65,10 +69,11 @@ class Pipeline:
         self._regions = regions
         self._health = health
         self._frames = frames
+        self._shadow = shadow
 
-    def use(self, classifier: Classifier | None) -> None:
-        """Use another model from the next call of `step` on."""
-        self._classifier = classifier
+    def use(self, classifier: Classifier | None, shadow: Shadow | None = None) -> None:
+        """Use another model, and another shadow model or none, from the next call of `step` on."""
+        self._classifier, self._shadow = classifier, shadow
 
     def over(self, source: Source) -> Iterator[Result]:
         """Yield a result for every frame of a source, in order. The source stays open."""
@@ -87,16 +92,16 @@ class Pipeline:
             regions = () if unfit and not unfit.classified else self._regions(frame)
             for region in regions:
                 if is_classified(region):
-                    pictures = self._pictures(frame, region)
+                    pictures = _pictures(frame, region, self._model)
                     inputs += pictures
                     views.append(len(pictures))
             found.append((frame, regions, unfit))
             fit_ms.append((time.perf_counter() - began) * 1e3)
         began = time.perf_counter()
-        predictions = iter(self._predict(inputs, views))
+        predictions = iter(_predictions(self._model, inputs, views) if inputs else ())
         infer_ms = (time.perf_counter() - began) * 1e3 / max(1, len(frames))
         now = time.monotonic()
-        return [
+        results = [
             Result(
                 frame,
                 tuple(_detection(region, predictions) for region in regions),
@@ -105,12 +110,26 @@ class Pipeline:
             )
             for (frame, regions, unfit), fit in zip(found, fit_ms, strict=True)
         ]
+        if self._shadow is None:
+            return results
+        return [self._with_shadow(result, regions) for result, (_, regions, _) in zip(results, found, strict=True)]
 
-    def _pictures(self, frame: Frame, region: Region) -> list[Picture]:
-        """Return what the model sees of a region."""
-        spec = self._model.card.input
-        boxes = [region.box] if region.around is None else [region.box, region.around]
-        return [image.fit_region(frame, box, spec) for box in boxes]
+    def _with_shadow(self, result: Result, regions: Sequence[Region]) -> Result:
+        """Return a result with what the shadow model says of the same crops, if it is to see this frame."""
+        seen = [region for region in regions if is_classified(region)]
+        if self._shadow is None or not seen or not self._shadow.wants(result.frame.camera):
+            return result
+        began = time.thread_time()
+        model = self._shadow.classifier
+        crops = [_pictures(result.frame, region, model) for region in seen]
+        flat = [picture for pictures in crops for picture in pictures]
+        said = iter(_predictions(model, flat, [len(pictures) for pictures in crops]))
+        found = tuple(
+            replace(detection, shadow=_detection(region, said).prediction) if is_classified(region) else detection
+            for detection, region in zip(result.detections, regions, strict=True)
+        )
+        timing = replace(result.timing, shadow_ms=(time.thread_time() - began) * 1e3)
+        return replace(result, detections=found, timing=timing)
 
     @property
     def _model(self) -> Classifier:
@@ -118,12 +137,18 @@ class Pipeline:
             raise ConfigError("a region needs a label, but there is no model, and no detector that names it")
         return self._classifier
 
-    def _predict(self, inputs: Sequence[Picture], views: Sequence[int]) -> list[Prediction]:
-        if not inputs:
-            return []
-        batches = [np.stack(inputs[start : start + LARGEST_BATCH]) for start in range(0, len(inputs), LARGEST_BATCH)]
-        answers = joined([self._model.answers(batch) for batch in batches])
-        return self._model.predictions(combined(answers, views, self._model.card.confidence.combined))
+
+def _pictures(frame: Frame, region: Region, model: Classifier) -> list[Picture]:
+    """Return what a model sees of a region."""
+    boxes = [region.box] if region.around is None else [region.box, region.around]
+    return [image.fit_region(frame, box, model.card.input) for box in boxes]
+
+
+def _predictions(model: Classifier, inputs: Sequence[Picture], views: Sequence[int]) -> list[Prediction]:
+    """Classify prepared pictures, of which each region has one or several `views`."""
+    batches = [np.stack(inputs[start : start + LARGEST_BATCH]) for start in range(0, len(inputs), LARGEST_BATCH)]
+    answers = joined([model.answers(batch) for batch in batches])
+    return model.predictions(combined(answers, views, model.card.confidence.combined))
 
 
 def _detection(region: Region, predictions: Iterator[Prediction]) -> Detection:

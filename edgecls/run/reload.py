@@ -11,8 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecls.run.keeper import Keeper
 from edgecls.run.model import labels_in, load_classifier
 from edgecls.run.notes import notes_on
+from edgecls.run.shadow import load_shadow
 from edgecls.sink import close_sink
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from edgecls.run.config import Config
     from edgecls.run.pipeline import Pipeline
     from edgecls.run.plan import Plan
+    from edgecls.run.shadow import Shadow
     from edgecls.run.site import Site
     from edgecls.sink import Sink
     from edgecls.source import Merged
@@ -34,17 +37,21 @@ class Reload:
     """Switches a run to other configurations: its site, its cameras and its model."""
 
     def __init__(
-        self, site: Site, classifier: Classifier | None, *, frames: Merged, pipeline: Pipeline,
+        self, site: Site, classifier: Classifier | None, *, shadow: Shadow | None, frames: Merged, pipeline: Pipeline,
         shield: Callable[[Callable[[], None]], None], say: Say,
     ) -> None:  # fmt: skip
         """Start with `classifier`, which has just been loaded for the configuration of the site."""
         self.classifier = classifier
+        self.keeper = Keeper(site, reload=self, is_behind=self._is_behind, say=say)
+        self._shadow = shadow
+        self._lock = threading.Lock()
         self._site = site
         self._frames = frames
         self._pipeline = pipeline
         self._shield = shield
         self._say = say
-        self._loaded = _model_of(site.config)
+        self._loaded, self._loaded_shadow = _model_of(site.config), _shadow_of(site.config)
+        self.keeper.start(classifier, shadow)
 
     def __call__(self, config: Config, is_over: threading.Event) -> str:
         """Switch to a configuration. Must be called from another thread than the one that reads the frames.
@@ -59,9 +66,15 @@ class Reload:
         Raises:
             EdgeclsError: The configuration cannot be run. Nothing has changed.
         """
-        model = _model_of(config)
+        with self._lock:  # the keeper of the model may reload, too
+            return self._reload(config, is_over)
+
+    def _reload(self, config: Config, is_over: threading.Event) -> str:
+        model, of_shadow = _model_of(config), _shadow_of(config)
         is_other = model != self._loaded
         classifier = load_classifier(config, self._say) if is_other else self.classifier
+        is_anew = is_other or of_shadow != self._loaded_shadow
+        shadow = load_shadow(config, classifier, self._say) if is_anew else self._shadow
         before = notes_on(self._site.config, labels_in(self.classifier))
         for note in notes_on(config, labels_in(classifier)):
             if note not in before:
@@ -69,22 +82,34 @@ class Reload:
         plan = self._site.prepare(config, classifier=classifier)
         done = threading.Event()
         leaving: list[Sink] = []
-        self._frames.between(partial(self._shield, partial(self._change, plan, classifier, leaving, done)))
+        self._frames.between(partial(self._shield, partial(self._change, plan, classifier, shadow, leaving, done)))
         while not (done.wait(ASK_EVERY_S) or is_over.is_set()):
             pass
         if not done.is_set():
             plan.drop()
             return ""
-        self._loaded, self.classifier = model, classifier
+        self._loaded, self._loaded_shadow, self._shadow = model, of_shadow, shadow
         for sink in leaving:
             close_sink(sink, self._say)
         return f"{plan}; model: {config.model or 'none'}" if is_other else str(plan)
 
-    def _change(self, plan: Plan, classifier: Classifier | None, leaving: list[Sink], done: threading.Event) -> None:
+    def _change(
+        self, plan: Plan, classifier: Classifier | None, shadow: Shadow | None, leaving: list[Sink], done: threading.Event
+    ) -> None:  # fmt: skip
         """Make the switch, in the thread that reads the frames."""
-        self._pipeline.use(classifier)
+        before, is_other = self._site.config.model, classifier is not self.classifier
+        self._pipeline.use(classifier, shadow)
+        self.classifier = classifier
         leaving += self._site.change(plan)
+        if is_other or shadow is not self._shadow:
+            is_same_path = before == self._site.config.model
+            self.keeper.switched(classifier, shadow, is_other_model=is_other, is_same_path=is_same_path)
         done.set()
+
+    def _is_behind(self) -> bool:
+        """Return whether the model file was replaced since it was loaded."""
+        now = _model_of(self._site.config)
+        return now[:4] == self._loaded[:4] and len(now) > 4 and now != self._loaded
 
 
 def _model_of(config: Config) -> tuple[object, ...]:
@@ -93,4 +118,13 @@ def _model_of(config: Config) -> tuple[object, ...]:
         stat = Path(config.model).stat()
     except OSError:  # loading it reports the error
         return config.model, config.device, config.threads, config.on_mismatch
-    return config.model, config.device, config.threads, config.on_mismatch, stat.st_mtime_ns, stat.st_size
+    return config.model, config.device, config.threads, config.on_mismatch, stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+def _shadow_of(config: Config) -> tuple[object, ...]:
+    """Return what identifies the shadow model, including its file."""
+    try:
+        stat = Path(config.shadow.model if config.shadow else "").stat()
+    except OSError:
+        return (config.shadow,)
+    return config.shadow, stat.st_mtime_ns, stat.st_size, stat.st_ino

@@ -28,6 +28,7 @@ from edgecls.run.model import load_classifier
 from edgecls.run.options import from_options, with_plain_logs
 from edgecls.run.pipeline import Pipeline
 from edgecls.run.reload import Reload
+from edgecls.run.shadow import load_shadow
 from edgecls.run.site import Site
 
 if TYPE_CHECKING:
@@ -123,10 +124,14 @@ class Run:
             site = Site(config, self.frames, classifier=classifier, detectors=detectors, spool=spool, say=say)
             self._site = stack.enter_context(site)
             self.frames.on_state(self._write_state)
+            shadow = load_shadow(config, classifier, say)
             self._stack = stack.pop_all()
-        pipeline = Pipeline(classifier, regions=self._site.regions, health=self._site.health)
+        pipeline = Pipeline(classifier, regions=self._site.regions, health=self._site.health, shadow=shadow)
         self._results = pipeline.over(self.frames)
-        self._reload = Reload(self._site, classifier, frames=self.frames, pipeline=pipeline, shield=self._shield, say=say)
+        self._reload = Reload(
+            self._site, classifier, shadow=shadow, frames=self.frames, pipeline=pipeline, shield=self._shield, say=say
+        )
+        self._stack.callback(self._reload.keeper.close)
 
     @property
     def config(self) -> Config:
@@ -164,7 +169,7 @@ class Run:
 
     def write(self, result: Result) -> list[Event]:
         """Pass a result, and the events that begin or end with it, to all sinks. Returns these events."""
-        return self._site.write(result)
+        return self._site.write(result) + self._reload.keeper.step(result)
 
     def finish(self) -> None:
         """End all ongoing events, after the last result. The sinks get them, and they are in `last_events`."""

@@ -59,7 +59,6 @@ if TYPE_CHECKING:
     from edgecls.sink import Sink, SinkSettings, Spooled
     from edgecls.source import Merged
 
-
 CARRIED_STEPS = 1.5
 """An object is drawn for this many times the detector's interval after it was seen."""
 
@@ -139,6 +138,12 @@ class Site:
         events = self.events.change(change)
         self._write_state(change)
         self._write_events(events)
+
+    def tell_of_model(self, step: str, score: float) -> list[Event]:
+        """Report a step in the life of the model to all sinks, as an event of each camera. Returns these events."""
+        told = self.events.of_model(step, score)
+        self._write_events(told)
+        return told
 
     def finish(self) -> list[Event]:
         """End all ongoing events, after the last frame, and pass them to all sinks. Returns these events."""

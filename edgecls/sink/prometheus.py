@@ -72,6 +72,8 @@ class PrometheusSink(Sink):
         self._fit = metric(client.Histogram, "fit_seconds", "Time to shrink the regions of a frame", "camera", buckets=SECONDS)
         self._infer = metric(client.Histogram, "infer_seconds", "A frame's share of the inference", "camera", buckets=SECONDS)
         self._detections = metric(client.Counter, "detections", "Labels of regions", "camera", "region", "label")
+        self._shadow = metric(client.Counter, "shadow", "Crops that both models saw", "camera", "label", "shadow_label")
+        self._shadow_s = metric(client.Counter, "shadow_cpu_seconds", "CPU time of the shadow model", "camera")
         self._left_out = metric(client.Counter, "regions_left_out", "Moving regions beyond max_regions", "camera")
         self._events = metric(client.Counter, "events", "Events that began", "camera", "kind", "region", "label")
         self._states = metric(client.Enum, "camera_state", "State of a camera", "camera", states=list(get_args(State)))
@@ -109,7 +111,12 @@ class PrometheusSink(Sink):
         self._age.labels(camera).observe(timing.age_ms / 1e3)
         self._fit.labels(camera).observe(timing.fit_ms / 1e3)
         self._infer.labels(camera).observe(timing.infer_ms / 1e3)
+        if timing.shadow_ms is not None:
+            self._shadow_s.labels(camera).inc(timing.shadow_ms / 1e3)
         for found in result.detections:
+            if found.shadow is not None:
+                names = [in_utf8(", ".join(one.names)) for one in (found.prediction, found.shadow)]
+                self._shadow.labels(camera, *names).inc()
             for label in found.prediction.names:
                 self._detections.labels(camera, in_utf8(found.region), in_utf8(label)).inc()
 

@@ -46,6 +46,13 @@ hosts = ["cameras.example"]
 certificate = "cert.pem"
 key = "key.pem"
 
+[shadow]
+model = "new.onnx"
+share = 0.2
+store = "disagreements"
+promote = {frames = 500, agree = 0.95, worst = 0.8}
+trial = {frames = 500, unknown = 0.2, score = 0.2}
+
 [[sink]]
 kind = "jsonl"
 path = "out.jsonl"
@@ -263,6 +270,9 @@ def test_the_file_with_every_setting_is_complete():
             "quota",
             "choice",
             "web",
+            "shadow",
+            "promote",
+            "trial",
         }
         == set()
     )
@@ -371,6 +381,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "MqttSettings": {"to": "mqtt://host/topic"},
     "WebhookSettings": {"to": "https://host/path"},
     "DetectorSettings": {"model": "d.onnx"},
+    "ShadowSettings": {"model": "new.onnx"},
     "TrainConfig": {"data": {"path": "x"}},
 } | {name: {"path": "x"} for name in (*RECORDED, "SqliteSettings", "DataConfig")}
 """The other settings that each table needs, besides the one that a test changes."""

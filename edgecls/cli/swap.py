@@ -1,0 +1,36 @@
+"""`edgecls swap`: put a new model in place of the one that a run uses, or take it back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from edgecls.cli.messages import say
+
+
+def swap(
+    config: Annotated[str, typer.Option("--config", metavar="CAMERAS.toml", help="The configuration of the run, whose model is replaced.")],
+    new: Annotated[str | None, typer.Argument(metavar="[NEW.onnx]", help="The .onnx file to put in its place. It is copied.")] = None,
+    back: Annotated[bool, typer.Option("--back", help="Put the last good model back in place instead.")] = False,
+) -> None:  # fmt: skip
+    """Put a new model in place of the one in CAMERAS.toml. A run that uses it switches between two frames, and loses none.
+
+    The model that was in place is kept beside it. The new one is checked first: it must load, give its own answers on this machine,
+    and have the labels that the rules name.
+    """
+    from edgecls.errors import ConfigError
+    from edgecls.run.config import read_config
+    from edgecls.run.swap import previous_of, rejected_of, swap_back, swap_model
+
+    if (new is None) != back:
+        raise typer.BadParameter("expected either NEW.onnx or --back")
+    found = read_config(config)
+    if not found.model:
+        raise ConfigError(f"{config}: there is no model to replace; its detectors name all objects")
+    if new is None:
+        swap_back(found.model, config=found)
+        say(f"{found.model}: the last good model is in place again; the other one is kept as {rejected_of(found.model)}")
+    else:
+        swap_model(found.model, new, config=found)
+        say(f"{found.model}: {new} is in place; the model before is kept as {previous_of(found.model)}")

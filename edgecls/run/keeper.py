@@ -1,0 +1,201 @@
+"""Watches over the model of a run: compares it with its shadow, promotes that, tries it out, and takes it back.
+
+`step` is called after each frame by the thread that reads them, and `switched` by the same thread between two frames. Files are
+replaced and models loaded in a thread of their own, so no frame waits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecls.errors import EdgeclsError
+from edgecls.run.agreement import Agreement
+from edgecls.run.shadow_settings import PromoteSettings, TrialSettings
+from edgecls.run.swap import previous_of, swap_back, swap_model
+from edgecls.run.trial import FEWEST, Scores, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edgecls.event import Event
+    from edgecls.frame import Result
+    from edgecls.log import Say
+    from edgecls.model.classifier import Classifier
+    from edgecls.run.config import Config
+    from edgecls.run.shadow import Shadow
+    from edgecls.run.site import Site
+
+WATCH_EVERY_S = 1.0
+"""How often it is checked whether the model file was replaced."""
+END_WAIT_S = 10.0
+
+
+class Keeper:
+    """Keeps the best model in place. Created together with a run, and closed with it."""
+
+    def __init__(
+        self, site: Site, *, reload: Callable[[Config, threading.Event], str], is_behind: Callable[[], bool], say: Say
+    ) -> None:
+        """Watch over the model of a site.
+
+        Args:
+            site: The site, to which the steps are reported.
+            reload: Switches to a configuration, as `Reload` does.
+            is_behind: Returns whether the model file is another one than the loaded one.
+            say: Called with a one-line message for each step.
+        """
+        self._site = site
+        self._reload = reload
+        self._is_behind = is_behind
+        self._say = say
+        self._shadow: Shadow | None = None
+        self._common: set[str] | None = None
+        self._window = Agreement()
+        self._cost_ms = 0.0
+        self._scores = Scores()
+        self._trial: Trial | None = None
+        self._digest = ""
+        self._reason = ("", "", 1.0)
+        self._told: list[Event] = []
+        self._thread: threading.Thread | None = None
+        self._over = threading.Event()
+        self._checked_s = time.monotonic()
+        self._is_noticed = False
+
+    def start(self, classifier: Classifier | None, shadow: Shadow | None) -> None:
+        """Begin with the models that a run has loaded."""
+        self._digest = _digest(self._site.config.model)
+        self._use(classifier, shadow)
+
+    def step(self, result: Result) -> list[Event]:
+        """Process a frame, after the sinks have received it. Returns the steps of the model since the last call, as events."""
+        if self._trial is not None:
+            self._try(self._trial, result)
+        else:
+            self._scores.add(result)
+        if self._shadow is not None and result.timing.shadow_ms is not None:
+            self._compare(self._shadow, result, result.timing.shadow_ms)
+        self._watch()
+        told, self._told = self._told, []
+        return told
+
+    def switched(
+        self, classifier: Classifier | None, shadow: Shadow | None, *, is_other_model: bool, is_same_path: bool
+    ) -> None:
+        """Note that the run has just switched to other models."""
+        if is_other_model:
+            before, self._digest = self._digest, _digest(self._site.config.model)
+            (step, why, score), self._reason = self._reason, ("", "", 1.0)
+            step = step or "swapped"
+            settings = self._site.config.shadow
+            trial = TrialSettings() if settings is None else settings.trial
+            level, self._scores, self._trial = self._scores.level(), Scores(), None
+            may_return = is_same_path and step != "put back" and _digest(previous_of(self._site.config.model)) == before
+            if may_return and trial.frames and level.labels >= FEWEST:
+                self._trial = Trial(level, trial)
+                why += f"{', ' if why else ''}on trial for {trial.frames} frames"
+            self._tell(step, score, why)
+        self._use(classifier, shadow)
+
+    def close(self) -> None:
+        """Wait for the thread, and close the store of the shadow."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join(END_WAIT_S)
+        if self._shadow is not None and self._shadow.pictures is not None:
+            self._shadow.pictures.close()
+
+    def _use(self, classifier: Classifier | None, shadow: Shadow | None) -> None:
+        if self._shadow is not None and self._shadow is not shadow and self._shadow.pictures is not None:
+            self._shadow.pictures.close()
+        self._shadow = shadow
+        self._begin_window(classifier)
+
+    def _begin_window(self, classifier: Classifier | None) -> None:
+        common = None
+        if self._shadow is not None and classifier is not None:
+            common = set(classifier.card.labels) & set(self._shadow.classifier.card.labels)
+        self._common = common
+        self._window, self._cost_ms = Agreement(common), 0.0
+
+    def _compare(self, shadow: Shadow, result: Result, cost_ms: float) -> None:
+        if shadow.pictures is not None:
+            shadow.pictures.add(result, self._site.config.model_name)
+        window = self._window
+        window.add(result.detections)
+        self._cost_ms += cost_ms
+        rule = shadow.settings.promote
+        if window.frames < (rule or PromoteSettings()).frames:
+            return
+        holds = rule is not None and window.share >= rule.agree and all(
+            one.share >= rule.worst for one in window.classes() if one.crops >= FEWEST
+        )  # fmt: skip
+        name = Path(shadow.settings.model).name
+        self._tell("compared", window.share, f"{name}: {window}; {self._cost_ms / window.frames:.2f} ms of CPU a frame")
+        self._window, self._cost_ms = Agreement(self._common), 0.0
+        if holds and shadow.may_promote and self._trial is None:
+            self._work(lambda config: self._promote(config, shadow, window))
+
+    def _promote(self, config: Config, shadow: Shadow, window: Agreement) -> None:
+        shadow.may_promote = False  # once, whatever comes of it
+        swap_model(config.model, shadow.settings.model, config=config)
+        self._reason = "promoted", f"{Path(shadow.settings.model).name}, {window}", window.share
+
+    def _try(self, trial: Trial, result: Result) -> None:
+        if self._thread is not None and self._thread.is_alive():
+            return
+        if worse := trial.step(result):
+            level, self._trial = trial.level, None
+            self._work(lambda config: self._put_back(config, worse, level.score))
+        elif trial.is_over:
+            self._trial, level = None, trial.level
+            self._tell("kept", level.score, f"its trial is over: mean score {level.score:.2f}, {level.unknown:.1%} unknown")
+
+    def _put_back(self, config: Config, worse: str, score: float) -> None:
+        swap_back(config.model, config=config)
+        self._reason = "put back", f"the last good model is in place again, because with the new one {worse}", score
+
+    def _watch(self) -> None:
+        """Take a model that was put in place by another program, once its file stays the same from one look to the next."""
+        now_s = time.monotonic()
+        if now_s - self._checked_s < WATCH_EVERY_S or (self._thread is not None and self._thread.is_alive()):
+            return
+        self._checked_s = now_s
+        was_noticed, self._is_noticed = self._is_noticed, self._is_behind()
+        if was_noticed and self._is_noticed:
+            self._is_noticed = False
+            self._work(lambda _: None)
+
+    def _work(self, act: Callable[[Config], None]) -> None:
+        """Do something with the files and reload the model, in a thread."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        config = self._site.config
+
+        def work() -> None:
+            try:
+                act(config)
+                self._reload(config, self._over)
+            except EdgeclsError as error:
+                self._say(f"model: not swapped, the run goes on with its model: {error}")
+            except Exception as error:  # noqa: BLE001 - no error may end the run
+                self._say(f"model: not swapped, the run goes on with its model: {type(error).__name__}: {error}")
+
+        self._thread = threading.Thread(target=work, name="swap the model", daemon=True)
+        self._thread.start()
+
+    def _tell(self, step: str, score: float, why: str) -> None:
+        self._told += self._site.tell_of_model(step, score)
+        self._say(f"model {self._site.config.model_name}: {step}{': ' if why else ''}{why}")
+
+
+def _digest(path: str | Path) -> str:
+    """Return what identifies the content of a file; "" if there is none."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return ""

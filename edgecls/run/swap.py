@@ -1,0 +1,113 @@
+"""Put another model file in place of the one in use, and take it back.
+
+Beside `street.onnx`, `street.previous.onnx` is the last good model and `street.rejected.onnx` the one that was taken back. Each
+file is replaced as a whole: whenever a program is killed, each of them is one model or the other, never a part.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecls.errors import ConfigError, ModelError
+from edgecls.files import whole_file
+from edgecls.model import vet
+from edgecls.model.classifier import Classifier
+
+if TYPE_CHECKING:
+    from edgecls.run.config import Config
+
+
+def previous_of(model: str | Path) -> Path:
+    """Return the path of the last good model beside a model in place."""
+    path = Path(model).resolve()
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def rejected_of(model: str | Path) -> Path:
+    """Return the path of the model that was taken back, beside a model in place."""
+    path = Path(model).resolve()
+    return path.with_name(f"{path.stem}.rejected{path.suffix}")
+
+
+def swap_model(model: str | Path, new: str | Path, *, config: Config | None = None) -> Classifier:
+    """Put a model in place of another one, which is kept beside it. A run that uses the file takes it between two frames.
+
+    Example:
+        edgecls.swap_model("street.onnx", "street-new.onnx")
+        edgecls.swap_back("street.onnx")
+
+    Args:
+        model: The .onnx file in use. A link stays a link; the file that it leads to is replaced.
+        new: The .onnx file to put in its place; this file stays.
+        config: The configuration that it must fit, whose rules may name labels. None: any.
+
+    Returns:
+        The new model, as it was checked.
+
+    Raises:
+        ModelError: The new file is no model, or its answers differ on this machine.
+        ConfigError: It is in place already, or a rule names a label that it does not have.
+        SinkError: A file cannot be written. The model in place is unchanged.
+    """
+    place, data = Path(model).resolve(), vet.read(new)
+    old = vet.read(place)
+    if data == old:
+        raise ConfigError(f"{new}: it is the model in place already, so nothing was swapped")
+    classifier = _checked(data, str(new), config)
+    if _is_model(old, str(place)):
+        _write(previous_of(place), old)
+    _write(place, data)
+    return classifier
+
+
+def swap_back(model: str | Path, *, config: Config | None = None) -> Classifier:
+    """Put the last good model back in place. The model that was there is kept beside it, as rejected. See `swap_model`."""
+    place, last = Path(model).resolve(), previous_of(model)
+    if not last.is_file():
+        raise ConfigError(f"{last}: there is no last good model; nothing has been swapped at {model} yet")
+    data, old = vet.read(last), vet.read(place)
+    if data == old:
+        raise ConfigError(f"{model}: the last good model is in place already, so nothing was swapped")
+    classifier = _checked(data, str(last), config)
+    _write(rejected_of(place), old)
+    _write(place, data)
+    return classifier
+
+
+def is_same(one: str | Path, other: str | Path) -> bool:
+    """Return whether both files exist and have the same content."""
+    try:
+        return Path(one).read_bytes() == Path(other).read_bytes()
+    except OSError:
+        return False
+
+
+def _checked(data: bytes, where: str, config: Config | None) -> Classifier:
+    from edgecls.run.detectors import Detectors
+
+    if config is None:
+        return Classifier.from_bytes(data, where)
+    classifier = Classifier.from_bytes(
+        data, where, device=config.device, threads=config.threads, on_mismatch=config.on_mismatch
+    )
+    Detectors.load(config, lambda _: None).check_labels(config, classifier)
+    return classifier
+
+
+def _is_model(data: bytes, where: str) -> bool:
+    """Return whether this is a model worth keeping: a damaged one must not replace the last good one."""
+    try:
+        vet.vet(data, where)
+    except ModelError:
+        return False
+    return True
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file as a whole, on the disk before it gets its name."""
+    with whole_file(path) as beside, beside.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
