@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
 from edgecls.cli.messages import ERASE_LINE, say, status
+from edgecls.labels.json_lines import event_line
 from tests.cli.test_replay import call
 from tests.report.made import Reader
 from tests.run.labels import lines, moving, runs, zoned
+from tests.run.world import event
 
 LABELS = runs(("shut", 10), ("open", 5), ("unknown", 5), ("shut", 20))
 
@@ -141,3 +144,15 @@ def test_hostile_names_steer_no_terminal_in_the_lines_of_a_run(monkeypatch):
     plain = screen.getvalue().replace(ERASE_LINE, "")
     assert not set(plain) & set("\x1b\x07\x9b\u202e\u2028")
     assert "\\u202egreen" in plain
+
+
+def test_drift_is_listed(recording):
+    """What the run has reported, with its likely cause, in the table and as JSON; the end replaces the beginning."""
+    begun = event(kind="drift", label="lens", score=0.27, region="frame", ended=False)
+    with recording.open("a") as file:
+        file.write(event_line(begun) + "\n" + event_line(replace(begun, end=begun.start)) + "\n")
+    shown = call("summary", recording).stdout
+    assert "likely cause" in shown
+    assert "lens" in shown
+    (found,) = json.loads(call("summary", recording, "--json").stdout)["drift"]
+    assert (found["label"], found["score"], found["end"] is None) == ("lens", 0.27, False)

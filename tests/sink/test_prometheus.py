@@ -59,6 +59,27 @@ def test_results_are_counted_by_camera(sink):
     assert found["edgecls_detections_total", "b", "stop", "frame"] == 1
 
 
+def test_what_a_shadow_says_is_counted(sink):
+    """Each crop that both models saw, and the time that the shadow took."""
+    shadowed = [Detection(Box(0, 0, 9, 9), said("stop"), "left", shadow=said(label)) for label in ("stop", "yield", "yield")]
+    seen = result(frame(camera="a"), *shadowed)
+    sink.write(replace(seen, timing=replace(seen.timing, shadow_ms=2.0)))
+    sink.write(result(frame(camera="a")))
+    found = scraped(sink)
+    assert found["edgecls_shadow_total", "a", "stop", "stop"] == 1
+    assert found["edgecls_shadow_total", "a", "stop", "yield"] == 2
+    assert found["edgecls_shadow_cpu_seconds_total", "a"] == pytest.approx(0.002)
+
+
+def test_drift_is_shown_while_it_lasts(sink):
+    """With its cause and size; the cause may be another at its end."""
+    begun = event(kind="drift", label="lens", score=0.3, ended=False)
+    sink.write_event(begun)
+    assert scraped(sink)["edgecls_drift", "gate", "lens"] == 0.3
+    sink.write_event(replace(begun, label="place", end=begun.start))
+    assert scraped(sink)["edgecls_drift", "gate", "lens"] == 0
+
+
 def test_an_event_is_counted_once(sink):
     """When it begins, or when it ends if its beginning was never written."""
     sink.write_event(event(0, ended=False))
