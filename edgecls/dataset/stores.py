@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgecls.dataset.class_names import class_name, ordered
-from edgecls.dataset.items import Item
+from edgecls.dataset.items import Item, Roi
 from edgecls.errors import DataError
 from edgecls.store import Store, copies_among, merged_groups
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgecls.dataset.listing import Skipped
+    from edgecls.store import Entry
 
 GONE = "pictures of the store that were deleted by hand, left out"
 UNLABELLED = "pictures of the store without a label, left out"
@@ -42,7 +43,17 @@ def read(root: Path, skipped: Skipped) -> tuple[list[str], list[Item]]:
     names = ordered({class_name(entry.label, f"{root}, picture {entry.id}") for entry in labelled})
     ids = {name: i for i, name in enumerate(names)}
     items = [
-        Item(entry.path.relative_to(root).as_posix(), ids[class_name(entry.label, "")], group, file=entry.path)
+        Item(
+            entry.path.relative_to(root).as_posix(), ids[class_name(entry.label, "")], group, file=entry.path, roi=_seen(entry)
+        )
         for entry, group in zip(labelled, merged_groups(labelled, copies_among(labelled)), strict=True)
     ]
     return names, items
+
+
+def _seen(entry: Entry) -> Roi | None:
+    """Return what a run classifies of a picture, without the margin around it."""
+    if entry.origin.box is None:
+        return None
+    (left, top, right, bottom), (height, width) = entry.origin.box, entry.size_hw
+    return Roi(left, top, right, bottom, width, height)

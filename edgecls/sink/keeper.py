@@ -111,7 +111,8 @@ class Keeper:
         Raises:
             EdgeclsError: It cannot be stored.
         """
-        picture = image.crop(offer.frame.bgr(), grown(offer.box, self._margin, offer.frame.size_hw))
+        crop = grown(offer.box, self._margin, offer.frame.size_hw)
+        picture = image.crop(offer.frame.bgr(), crop)
         look = Look(image.perceptual_hash(picture), None if self._embedder is None else self._embedder(picture))
         selection = self._selection(offer.frame.camera)
         choice = selection.choose(offer.candidate, look)
@@ -120,7 +121,10 @@ class Keeper:
         store = self.open()
         self._make_room(store, picture.nbytes // 4)
         by = "" if self._embedder is None else self._embedder.name
-        origin = replace(offer.origin, reason=choice.reason, hash=look.hash_bits, embedding=look.embedding, embedded_by=by)
+        box = None if crop == offer.box else _within(offer.box, crop)
+        origin = replace(
+            offer.origin, reason=choice.reason, hash=look.hash_bits, embedding=look.embedding, embedded_by=by, box=box
+        )
         number = store.add(picture, origin)
         selection.keep(offer.candidate, number, look, choice)
         self.kept += 1
@@ -155,3 +159,10 @@ class Keeper:
         free = shutil.disk_usage(store.folder).free - more
         if missing or free < quota.keep_free_gb * GB:
             raise SinkError(f"{self._path}: the quota is reached, and no picture without a label is left to remove")
+
+
+def _within(box: Box, crop: Box) -> tuple[int, int, int, int]:
+    """Return a box in pixels of a crop, clipped to it."""
+    left, top = crop.left, crop.top
+    right, bottom = crop.right - left, crop.bottom - top
+    return max(0, box.left - left), max(0, box.top - top), min(right, box.right - left), min(bottom, box.bottom - top)

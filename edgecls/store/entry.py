@@ -34,6 +34,8 @@ class Origin:
         embedding: (D,) float32, the position of the picture in the space of a backbone.
         embedded_by: The backbone of the embedding.
         hash: Its perceptual hash of 64 bits; the store computes it if it is not given.
+        box: What a model sees of it: left, top, right and bottom in pixels of the picture. The rest is a margin for the person
+            who labels it. None: all of it.
     """
 
     camera: str = ""
@@ -50,6 +52,7 @@ class Origin:
     embedding: NDArray[np.float32] | None = None
     embedded_by: str = ""
     hash: int | None = None
+    box: tuple[int, int, int, int] | None = None
 
 
 UNKNOWN_ORIGIN = Origin()

@@ -17,7 +17,7 @@ HASHES = 1 << 64
 """Hashes have 64 bits. SQLite's integers are signed."""
 COLUMNS = {
     **{name: name for name in ("camera", "region", "at_s", "time_s", "event", "track", "reason", "model", "prediction")},
-    **{name: name for name in ("score", "embedding", "embedded_by", "hash")},
+    **{name: name for name in ("score", "embedding", "embedded_by", "hash", "box")},
     "file": "recording",
 }
 """The column of each field of an origin."""
@@ -33,6 +33,8 @@ def entry_of(row: sqlite3.Row, folder: Path) -> Entry:
     fields = {field: row[column] for field, column in COLUMNS.items()}
     if fields["embedding"] is not None:
         fields["embedding"] = np.frombuffer(fields["embedding"], np.float16).astype(np.float32)
+    if fields["box"] is not None:
+        fields["box"] = tuple(map(int, fields["box"].split()))
     if fields["hash"] is not None:
         fields["hash"] %= HASHES
     return Entry(
@@ -49,7 +51,11 @@ def entry_of(row: sqlite3.Row, folder: Path) -> Entry:
 
 
 def stored(value: Any) -> Any:
-    """Return a value as SQLite holds it: embeddings as float16, hashes as signed integers, texts without half characters."""
+    """Return a value as SQLite holds it: embeddings as float16, hashes as signed integers, boxes as four numbers in a text,
+    texts without half characters.
+    """
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
     if isinstance(value, np.ndarray):
         return value.astype(np.float16).tobytes()
     if isinstance(value, int) and not -HASHES // 2 <= value < HASHES // 2:

@@ -45,6 +45,7 @@ MIGRATIONS = (
     CREATE INDEX labels_by_stroke ON labels (stroke);
     CREATE INDEX labels_by_picture ON labels (picture);
     """,
+    "ALTER TABLE pictures ADD COLUMN box TEXT",
 )
 """Scripts that create each version of the schema from the previous one. `user_version` is the number of scripts applied."""
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import edgecls
-from edgecls import image
+from edgecls import dataset, image
 from edgecls.collect import BestViews, SelectionSettings
 from edgecls.event import Event, Moment
 from edgecls.files.backbones import kept
@@ -61,6 +61,18 @@ def test_a_zone_is_kept_with_a_margin_at_the_resolution_of_the_camera(folder):
     origin = entry.origin
     assert (origin.camera, origin.region, origin.prediction, origin.score) == ("gate", "door", "open", 0.95)
     assert (origin.time_s, origin.reason, origin.event) == (0.0, "new", "")
+    assert origin.box == (4, 4, 24, 24)
+
+
+def test_what_is_learned_is_what_the_run_sees(folder):
+    """The zone without its margin; a crop without a margin as it is."""
+    with CollectSink(CollectSettings(str(folder), choice=SelectionSettings(random=0))) as sink:
+        sink.write(result := seen(0, zone()))
+    with Store(folder) as store:
+        store.label([entry.id for entry in store.entries()], "open")
+    spec = edgecls.InputSpec(20, 20, "bgr")
+    whole = dataset.decode(dataset.scan(folder, fewest_classes=1).items, spec)
+    assert np.array_equal(whole.batch[0], result.frame.bgr()[20:40, 10:30])
 
 
 def test_the_reason_is_what_makes_it_worth_a_label(folder):

@@ -14,7 +14,7 @@ import pytest
 import edgecls
 from edgecls import image
 from edgecls.store import Origin, Store, sweep
-from edgecls.store.schema import MIGRATIONS
+from edgecls.store.schema import APPLICATION_ID, MIGRATIONS
 from edgecls.store.upkeep import ORPHAN_AGE_S
 
 
@@ -196,6 +196,18 @@ def test_sweeping_removes_what_a_killed_program_left(store):
     assert (old.exists(), new.exists()) == (False, True)
     store.entry(number).path.unlink()
     assert [entry.id for entry in sweep(store).gone] == [number]
+
+
+def test_a_store_of_the_first_version_goes_on(tmp_path):
+    """Its pictures have no box, and new ones may have one."""
+    with sqlite3.connect(tmp_path / "store.sqlite") as db:
+        db.executescript(MIGRATIONS[0])
+        db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        db.execute("PRAGMA user_version=1")
+    with Store(tmp_path) as store:
+        number = store.add(np.zeros((9, 9), np.uint8), Origin(box=(1, 2, 8, 9)))
+        assert store.entry(number).origin.box == (1, 2, 8, 9)
+        assert store.entry(store.add(np.zeros((9, 9), np.uint8))).origin.box is None
 
 
 def test_a_newer_store_is_refused(store):
