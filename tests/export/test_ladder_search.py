@@ -71,7 +71,10 @@ def stretched(run, to, *, kernels):
 def climbed(trained, tmp_path_factory):
     """Export the `trained` run with scheme "auto" for each target."""
     folder = tmp_path_factory.mktemp("climbed")
-    return {target: export_model(trained.out, folder / f"{target}.onnx", target=target, max_drop=10) for target in TARGETS}
+    with pytest.MonkeyPatch.context() as patch:  # fixtures of a test come after those of the module
+        patch.setattr(ladder_search, "TURNS", 5)
+        patch.setattr(build_module.cpu, "this", lambda: VNNI)
+        return {target: export_model(trained.out, folder / f"{target}.onnx", target=target, max_drop=10) for target in TARGETS}
 
 
 def names(ladder):
