@@ -27,7 +27,7 @@ from edgecls.run.camera import Camera
 from edgecls.run.config import Config
 from edgecls.run.site import Site
 from edgecls.sink import CollectSettings
-from edgecls.sink.collect import WRITER
+from edgecls.sink.keeper_thread import WRITER
 from edgecls.source import Merged, ReadingSettings, Source
 from edgecls.source.pyav import PyAVSource
 

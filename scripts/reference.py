@@ -139,10 +139,10 @@ def settings() -> dict[str, dict[str, dict[str, Any]]]:
         for name, of in properties.items():
             inner = of.get("items", of)
             path = f"{place}.{name}".lstrip(".")
-            for one in inner.get("oneOf", [inner]):
-                if "$ref" in one:
-                    table_of = whole["$defs"][one["$ref"].rsplit("/", 1)[1]]
-                    visit(path if "oneOf" not in inner else f"{path}.{kind_of(table_of)}", table_of)
+            tables_of = [one["$ref"] for one in inner.get("oneOf", [inner]) if "$ref" in one]
+            for reference in tables_of:
+                table_of = whole["$defs"][reference.rsplit("/", 1)[1]]
+                visit(path if len(tables_of) == 1 else f"{path}.{kind_of(table_of)}", table_of)
 
     visit("", whole)
     return found
@@ -206,6 +206,8 @@ def value(of: dict[str, Any]) -> str:
         return ", ".join(f"`{choice}`" for choice in of["enum"])
     if "$ref" in of:
         return "a table"
+    if "oneOf" in of:
+        return " or ".join(value(one) for one in of["oneOf"])
     if of.get("type") == "array":
         inner = of["items"]
         if "$ref" in inner or "oneOf" in inner:

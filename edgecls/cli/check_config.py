@@ -14,6 +14,7 @@ from edgecls.text.words import counted
 if TYPE_CHECKING:
     from edgecls.run.camera import Camera
     from edgecls.run.config import Config
+    from edgecls.run.shadow_settings import ShadowSettings
 
 JPEG_QUALITY = 90
 
@@ -63,7 +64,8 @@ def _print(found: Config, config: str, *, as_json: bool) -> None:
     ]
     sinks = [(public if as_json else hidden)(as_text(out)) for out in found.outputs]
     if as_json:
-        data(dumps({"model": found.model, "device": found.device, "cameras": cameras, "sinks": sinks}))
+        shadow = None if found.shadow is None else found.shadow.model
+        data(dumps({"model": found.model, "device": found.device, "shadow": shadow, "cameras": cameras, "sinks": sinks}))
         return
     data(f"{config}: {counted(len(cameras), 'camera')}, model {found.model or 'none'}, device {found.device}")
     for camera in found.camera:
@@ -72,8 +74,17 @@ def _print(found: Config, config: str, *, as_json: bool) -> None:
         when = "" if camera.when == "always" else ", while something moves"
         when += ", health checks off" if camera.health.off else ""
         data(f"  {camera.name}: {shown(str(camera.source))}: {', '.join(views) or 'the whole frame'}{when}")
+    if found.shadow is not None:
+        data(f"  {_shadow(found.shadow)}")
     for sink in sinks:
         data(f"  to {sink}")
+
+
+def _shadow(shadow: ShadowSettings) -> str:
+    """Return what the shadow model does, in words."""
+    rule = "" if shadow.promote is None else ", promoted by a rule"
+    store = f", disagreements to {shadow.store}" if shadow.store else ""
+    return f"shadow {shadow.model} sees {shadow.share:.0%} of the frames{rule}{store}"
 
 
 def _objects(camera: Camera) -> str:
@@ -119,6 +130,7 @@ def _check_start(found: Config) -> bool:
     from edgecls.run.detectors import check_detectors
     from edgecls.run.model import labels_in, load_classifier
     from edgecls.run.notes import notes_on
+    from edgecls.run.shadow import check_shadow
 
     errors = []
     try:
@@ -134,6 +146,7 @@ def _check_start(found: Config) -> bool:
                 detectors.check_labels(found, classifier)
         except EdgeclsError as error:
             errors.append(str(error))
+        errors += check_shadow(found, classifier, say)
         for note in notes_on(found, labels_in(classifier)):
             say(f"note: {note}")
     errors += check_start(found, say=say)

@@ -111,7 +111,7 @@ class Keeper:
 
     def _use(self, classifier: Classifier | None, shadow: Shadow | None) -> None:
         if self._shadow is not None and self._shadow is not shadow and self._shadow.pictures is not None:
-            self._shadow.pictures.close()
+            self._shadow.pictures.stop()
         self._shadow = shadow
         self._begin_window(classifier)
 

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecls.errors import DataError
+import numpy as np
+
+from edgecls.collect import Candidate, SelectionSettings
+from edgecls.errors import ConfigError, EdgeclsError
 from edgecls.model.classifier import Classifier
-from edgecls.run.swap import is_same, rejected_of
+from edgecls.model.confidence import UNKNOWN
+from edgecls.run.swap import check_fits, is_same, rejected_of
+from edgecls.sink.keeper import Keeper, Offer
+from edgecls.sink.keeper_thread import KeeperThread
 from edgecls.store import Origin, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from edgecls.frame import Result
     from edgecls.log import Say
     from edgecls.run.config import Config
     from edgecls.run.shadow_settings import ShadowSettings
 
 APART_S = 10.0
-"""Two pictures of one region on which the models disagree are at least this many seconds of media time apart."""
-MOST_PICTURES = 1000
-"""The most pictures that one run stores."""
+"""Two pictures of one region on which the models disagree are at least this many seconds apart."""
+MARGIN = 0.2
+"""Pictures are larger than what the models see by this share of the longer side on all sides, for whoever labels them."""
 
 
 class Shadow:
@@ -59,13 +68,37 @@ def load_shadow(config: Config, classifier: Classifier | None, say: Say) -> Shad
 
     Raises:
         ModelError: It cannot be loaded.
-        DataError: Its store cannot be used.
+        SinkError: Its store cannot be used.
     """
+    settings, model = config.shadow, _load(config, classifier, say)
+    if settings is None or model is None:
+        return None
+    was_rejected = is_same(settings.model, rejected_of(config.model))
+    pictures = Disagreements(settings, say) if settings.store else None
+    return Shadow(model, settings, may_promote=not was_rejected, pictures=pictures)
+
+
+def check_shadow(config: Config, classifier: Classifier | None, say: Say) -> list[str]:
+    """Load the shadow model of a configuration to check it; creates nothing. Returns one line per error."""
+    setting = "model"
+    try:
+        model = _load(config, classifier, say)
+        setting = "store"
+        if model is not None and config.shadow is not None and config.shadow.store and Path(config.shadow.store).exists():
+            Store(config.shadow.store, create=False).close()
+    except (EdgeclsError, OSError) as error:
+        return [str(config.where.error(f"shadow.{setting}", f": {error}"))]
+    return []
+
+
+def _load(config: Config, classifier: Classifier | None, say: Say) -> Classifier | None:
+    """Load the shadow model, if there is one and it is another one, and say how it differs."""
     settings = config.shadow
     if settings is None or classifier is None:
         return None
     if is_same(settings.model, config.model):
-        say(f"note: shadow: {settings.model} is the model in place already, so there is nothing to compare")
+        never = "" if settings.promote is None else " or to promote"
+        say(f"note: shadow: {settings.model} is the model in place already, so there is nothing to compare{never}")
         return None
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -74,55 +107,64 @@ def load_shadow(config: Config, classifier: Classifier | None, say: Say) -> Shad
         say(f"warning: shadow: {warning.message}")
     if model.card.multi_label != classifier.card.multi_label:
         say("note: shadow: only one of the models gives several labels a picture; they agree where both say the same")
-    ours, theirs = set(classifier.card.labels), set(model.card.labels)
-    if ours != theirs:
+    for note in _notes(config, settings, classifier, model):
+        say(f"note: shadow: {note}")
+    return model
+
+
+def _notes(config: Config, settings: ShadowSettings, old: Classifier, new: Classifier) -> Iterator[str]:
+    """Yield how the labels of two models differ, and what keeps the new one from ever being promoted."""
+    ours, theirs = set(old.card.labels), set(new.card.labels)
+    never = "" if settings.promote is None else ", and its promotion rule can never hold"
+    if not ours & theirs:
+        yield f"{settings.model} has none of the labels of {config.model}, so nothing is compared{never}"
+    elif ours != theirs:
         lacks, adds = ", ".join(sorted(ours - theirs)) or "none", ", ".join(sorted(theirs - ours)) or "none"
-        say(
-            f"note: shadow: {settings.model} has other labels and is compared on the {len(ours & theirs)} common ones; "
+        yield (
+            f"{settings.model} has other labels and is compared on the {len(ours & theirs)} common ones; "
             f"it lacks: {lacks}; new in it: {adds}"
         )
-    was_rejected = is_same(settings.model, rejected_of(config.model))
-    if was_rejected and settings.promote is not None:
-        say(f"note: shadow: {settings.model} was taken back before, so it is compared and not promoted again")
-    pictures = Disagreements(settings.store, say) if settings.store else None
-    return Shadow(model, settings, may_promote=not was_rejected, pictures=pictures)
+    if settings.promote is None:
+        return
+    if is_same(settings.model, rejected_of(config.model)):
+        yield f"{settings.model} was taken back before, so it is compared and not promoted again"
+    try:
+        check_fits(config, new)
+    except ConfigError as error:
+        yield f"{settings.model} is compared and can never be promoted: {error}"
 
 
 class Disagreements:
-    """Stores pictures on which the two models disagree: of each region at most one in 10 seconds."""
+    """Keeps pictures on which the two models disagree, as collecting does: a thread decides which are worth a label, encodes
+    and stores them, under the quota of the settings.
+    """
 
-    def __init__(self, folder: str, say: Say) -> None:
-        """Open the store, which is created if it does not exist. Raises DataError."""
-        self._store: Store | None = Store(folder)
-        self._say = say
-        self._last: dict[tuple[str, str], float] = {}
-        self.kept = 0
+    def __init__(self, settings: ShadowSettings, say: Say) -> None:
+        """Open the store of the settings, which is created if it does not exist. Raises SinkError."""
+        choice = SelectionSettings(per_day=settings.per_day, random=0, apart_s=APART_S)
+        rng = np.random.default_rng()
+        keeper = Keeper(settings.store, choice, margin=MARGIN, quota=settings.quota, embed=True, rng=rng)
+        self._thread = KeeperThread(keeper, settings.store, say)
 
     def add(self, result: Result, model: str) -> None:
-        """Store the crops of a frame with different labels. A failure is said once; the run goes on without the store."""
+        """Offer the crops of a frame with different labels. Never waits."""
         frame = result.frame
+        at_s = frame.time_s if frame.at_s is None else frame.at_s
         for found in result.detections:
-            key = frame.camera, found.region
-            is_apart = abs(frame.time_s - self._last.get(key, float("-inf"))) >= APART_S
-            if found.shadow is None or found.shadow.names == found.prediction.names or not is_apart:
+            said = found.prediction
+            if found.shadow is None or found.shadow.names == said.names:
                 continue
-            if self._store is None or self.kept >= MOST_PICTURES:
-                return
-            self._last[key] = frame.time_s
-            left, top, right, bottom = found.box
+            candidate = Candidate(f"region {found.region}", at_s, score=said.score, is_unknown=said.label == UNKNOWN)
             origin = Origin(
                 frame.camera, found.region, frame.at_s, frame.time_s, frame.file, reason="shadow", model=model,
-                prediction=found.prediction.label, score=found.prediction.score,
+                prediction=said.label, score=said.score,
             )  # fmt: skip
-            try:
-                self._store.add(frame.bgr()[top:bottom, left:right].copy(), origin)
-                self.kept += 1
-            except DataError as error:
-                self._say(f"shadow: disagreements are no longer stored: {error}")
-                self.close()
+            self._thread.offer(Offer(frame, found.box, candidate, origin))
+
+    def stop(self) -> None:
+        """Let the thread end by itself. Never waits."""
+        self._thread.stop()
 
     def close(self) -> None:
-        """Close the store."""
-        store, self._store = self._store, None
-        if store is not None:
-            store.close()
+        """Store what waits, and close the store."""
+        self._thread.close()

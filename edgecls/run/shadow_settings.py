@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from edgecls.errors import ConfigError
 from edgecls.settings import check_limits, limited
+from edgecls.sink import QuotaSettings  # noqa: TC001 - `settings.build` reads the types of the fields
 
 NEVER = "; such a rule can never hold"
 
@@ -49,17 +51,24 @@ class TrialSettings:
 class ShadowSettings:
     """A model that sees the same crops as the model in use, of a `share` of the frames, and changes nothing.
 
+    In cameras.toml, `shadow = "new.onnx"` is short for `shadow = { model = "new.onnx" }`.
+
     Attributes:
         model: Its .onnx file.
         share: The share of the frames of each camera that it sees, above 0 and at most 1.
         store: The folder of a store, which gets pictures on which the two disagree; "": none.
+        per_day: The most pictures of a camera in a day that the store gets.
+        quota: How much disk space the store may take. The oldest pictures without a label make room.
         promote: When it takes the place of the model; None: never by itself.
         trial: How a new model proves itself, also one that `edgecls swap` has put in place.
     """
 
+    TEXT_IS: ClassVar[str] = "model"
     model: str
     share: float = limited(0.1, above=0, at_most=1, expected="a share above 0 and at most 1; with 0 nothing is ever compared")
     store: str = ""
+    per_day: int = limited(200, at_least=1)
+    quota: QuotaSettings | None = None
     promote: PromoteSettings | None = None
     trial: TrialSettings = field(default_factory=TrialSettings)
 

@@ -84,15 +84,20 @@ def is_same(one: str | Path, other: str | Path) -> bool:
         return False
 
 
-def _checked(data: bytes, where: str, config: Config | None) -> Classifier:
+def check_fits(config: Config, classifier: Classifier) -> None:
+    """Raise ConfigError if the rules of a configuration name a label that a model does not have."""
     from edgecls.run.detectors import Detectors
 
+    Detectors.load(config, lambda _: None).check_labels(config, classifier)
+
+
+def _checked(data: bytes, where: str, config: Config | None) -> Classifier:
     if config is None:
         return Classifier.from_bytes(data, where)
     classifier = Classifier.from_bytes(
         data, where, device=config.device, threads=config.threads, on_mismatch=config.on_mismatch
     )
-    Detectors.load(config, lambda _: None).check_labels(config, classifier)
+    check_fits(config, classifier)
     return classifier
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 from edgecls.errors import ConfigError, EdgeclsError
 from edgecls.files.advice import of_another_kind
 from edgecls.files.text_file import read_text
-from edgecls.settings.fields import alternatives, fields_of, kinds_of, misplaced, unknown
+from edgecls.settings.fields import alternatives, fields_of, kinds_of, misplaced, text_setting, unknown
 from edgecls.settings.toml_lines import MOST_SHOWN, Where, cut
 from edgecls.text.redaction import STARS, is_secret_key, shown
 
@@ -92,7 +92,8 @@ def _fix(text: str, fault: str) -> str:
 
 def build(cls: type[T], table: Mapping[str, Any], where: str | Where, prefix: str = "") -> T:
     """Build the dataclass `cls` from a table: nested dataclasses from nested tables, tuples of them from lists of tables.
-    For a union of dataclasses, the table's `kind` chooses one. A type with a classmethod `from_setting` is built by it.
+    For a union of dataclasses, the table's `kind` chooses one. A type with a classmethod `from_setting` is built by it,
+    and where a dataclass names a setting in `TEXT_IS`, a text is short for a table with that setting.
 
     Raises ConfigError for an unknown or missing key, or a value of the wrong type; the message begins with `where`, and
     `prefix` precedes the key.
@@ -166,8 +167,7 @@ def _value(hint: Any, value: Any, where: Where, name: str) -> Any:
         except EdgeclsError as error:
             raise where.error(name, f": {error}") from error
     if dataclasses.is_dataclass(kind):
-        _check_table(value, where, name)
-        return build(kind, value, where, name + ".")  # type: ignore[arg-type]  # a dataclass is a type here
+        return build(kind, _as_table(kind, value, where, name), where, name + ".")  # type: ignore[arg-type]  # a type here
     if get_origin(kind) is tuple:
         return _values(get_args(kind), value, where, name)
     if get_origin(kind) is Literal:
@@ -237,6 +237,17 @@ def _kind(tables: Iterable[Any], value: Any, where: Where, name: str) -> Any:
         near = difflib.get_close_matches(str(kind), known, 1)
         raise _wrong(where, f"{name}.kind", f"one of {', '.join(known)}", kind, f"; did you mean {near[0]}?" if near else "")
     return known[kind]
+
+
+def _as_table(cls: Any, value: Any, where: Where, name: str) -> Mapping[str, Any]:
+    """Return the table of a dataclass, for which a text may stand."""
+    short = text_setting(cls)
+    if short and isinstance(value, str):
+        return {short: value}
+    if short and not isinstance(value, Mapping | list):
+        raise _wrong(where, name, "a text or a table", value)
+    _check_table(value, where, name)
+    return value  # type: ignore[no-any-return]  # checked to be a table
 
 
 def _check_table(value: Any, where: Where, name: str) -> None:

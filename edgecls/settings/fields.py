@@ -41,6 +41,11 @@ def kinds_of(tables: Iterable[Any]) -> dict[str, Any]:
     return {get_args(fields_of(cls)["kind"])[0]: cls for cls in tables}
 
 
+def text_setting(cls: Any) -> str:
+    """Return the setting that a text means where a table of this dataclass is expected (its `TEXT_IS`); "" if none is."""
+    return str(getattr(cls, "TEXT_IS", ""))
+
+
 def tables_of(cls: Any, path: str = "", header: str = "") -> Iterator[Table]:
     """Yield the table of a dataclass and those within it. Tables whose `kind` chooses their settings are left out."""
     hints = fields_of(cls)

@@ -14,7 +14,7 @@ import re
 from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin
 
-from edgecls.settings.fields import alternatives, fields_of, kinds_of
+from edgecls.settings.fields import alternatives, fields_of, kinds_of, text_setting
 from edgecls.settings.limits import Limits, limits_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -56,7 +56,8 @@ def _value(hint: Any, tables: dict[str, Any]) -> dict[str, Any]:
     if hasattr(kind, "setting_schema"):
         return kind.setting_schema()  # type: ignore[no-any-return]  # defined together with `from_setting`
     if dataclasses.is_dataclass(kind):
-        return _reference(kind, tables)
+        table = _reference(kind, tables)
+        return {"oneOf": [{"type": "string"}, table]} if text_setting(kind) else table
     if get_origin(kind) is tuple:
         of, *rest = get_args(kind)
         count = {} if rest == [Ellipsis] else {"minItems": 1 + len(rest), "maxItems": 1 + len(rest)}

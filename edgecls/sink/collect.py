@@ -9,8 +9,6 @@ An object is kept as it was seen best: when it has left or, if it stays, after s
 
 from __future__ import annotations
 
-import queue
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,13 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from edgecls.collect import BestViews, Candidate, SelectionSettings
-from edgecls.errors import DataError, EdgeclsError, SinkError
 from edgecls.frame import MOTION
 from edgecls.log import Say, log_warning
 from edgecls.model.confidence import UNKNOWN
 from edgecls.settings import check_limits, limited
-from edgecls.sink.delivery.losses import LossCounter
 from edgecls.sink.keeper import Keeper, Offer
+from edgecls.sink.keeper_thread import KeeperThread
 from edgecls.sink.recordings.quota import QuotaSettings  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.sink.sink import Backlog, Sink, SinkKind
 from edgecls.store import Origin, Store
@@ -33,12 +30,8 @@ if TYPE_CHECKING:
     from edgecls.event import Event
     from edgecls.frame import Detection, Frame, Result
 
-WRITER = "collect "
-"""Prefix of the name of the thread."""
-MOST_WAITING = 16
 LONGEST_S = 30.0
 """An object that stays for longer, in seconds of media time, is kept as it was seen best until then."""
-CLOSE_WAIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,35 +78,24 @@ class CollectSink(Sink):
             SinkError: The store cannot be created, is damaged, or was written by a newer edgecls. One that cannot be written at
                 the moment is tried again with each picture.
         """
-        self._keeper = Keeper(
+        keeper = Keeper(
             settings.path, settings.choice, margin=settings.margin, quota=settings.quota, embed=settings.embed,
             rng=np.random.default_rng(seed),
         )  # fmt: skip
         self._views = BestViews()
         self._staying: dict[str, Event] = {}  # events of objects in sight that were not offered yet
         self._offered: set[str] = set()  # events of objects in sight that were offered
-        self._losses = LossCounter(settings.path, "pictures", say)
-        self._dropped = 0
-        self._is_closed = False
-        self._queue: queue.Queue[Offer | Event | None] = queue.Queue(MOST_WAITING)
-        try:
-            self._keeper.open()
-        except DataError as error:
-            if not self._keeper.may_pass(error):
-                raise SinkError(str(error)) from error
-            self._losses.lose(error, lost=0)
-        self._thread = threading.Thread(target=self._work, name=f"{WRITER}{settings.path}", daemon=True)
-        self._thread.start()
+        self._thread = KeeperThread(keeper, settings.path, say)
 
     @property
     def kept(self) -> int:
         """How many pictures were kept so far, those that were replaced since among them."""
-        return self._keeper.kept
+        return self._thread.kept
 
     @property
     def backlog(self) -> Backlog:
         """The number of pictures that wait for the thread, and of those that came too fast or could not be written."""
-        return Backlog(waiting=self._queue.unfinished_tasks, dropped=self._dropped + self._losses.lost)
+        return self._thread.backlog
 
     def write(self, result: Result) -> None:
         """Cut out what may be worth a label, of zones or the whole frame. Objects come with their events."""
@@ -136,19 +118,14 @@ class CollectSink(Sink):
         elif event.id in self._staying or event.id not in self._offered:
             self._offer_object(event)
         else:
-            self._put(event)
+            self._thread.put(event)
         if event.end is not None:
             self._offered.discard(event.id)
             self._views.drop(event.camera, event.track_id)
 
     def close(self) -> None:
         """Store what waits, and close the store."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        self._queue.put(None)
-        self._thread.join(CLOSE_WAIT_S)
-        self._losses.close()
+        self._thread.close()
 
     def _offer_region(self, frame: Frame, detection: Detection) -> None:
         """Offer what a region shows."""
@@ -158,7 +135,7 @@ class CollectSink(Sink):
             f"region {detection.region}", _time_of(frame), score=score, is_unknown=prediction.label == UNKNOWN
         )
         origin = _origin(frame, detection.region, prediction=prediction.label, score=score)
-        self._offer(Offer(frame, detection.box, candidate, origin))
+        self._thread.offer(Offer(frame, detection.box, candidate, origin))
 
     def _offer_object(self, event: Event) -> None:
         """Offer the best view of an object so far."""
@@ -172,35 +149,7 @@ class CollectSink(Sink):
         )
         about = {"event": event.id, "track": event.track_id, "model": event.model}
         origin = _origin(view.frame, view.region, prediction=event.label, score=event.score, **about)
-        self._offer(Offer(view.frame, view.box, candidate, origin, goes_on=event.end is None))
-
-    def _offer(self, item: Offer) -> None:
-        """Pass a picture on to the thread if it may be worth a label."""
-        if self._keeper.may_be_worth(item):
-            self._put(item)
-
-    def _put(self, item: Offer | Event) -> None:
-        try:
-            self._queue.put_nowait(item)
-        except queue.Full:
-            self._dropped += isinstance(item, Offer)
-
-    def _work(self) -> None:
-        """Store pictures until the sink is closed. Runs in the thread of the sink."""
-        self._keeper.load_network()
-        while (item := self._queue.get()) is not None:
-            try:
-                if isinstance(item, Offer):
-                    if self._keeper.keep(item):
-                        self._losses.over()
-                else:
-                    self._keeper.end(item)
-            except (EdgeclsError, OSError) as error:
-                self._losses.lose(error, lost=isinstance(item, Offer))
-            finally:
-                self._queue.task_done()
-        self._keeper.close()
-        self._queue.task_done()
+        self._thread.offer(Offer(view.frame, view.box, candidate, origin, goes_on=event.end is None))
 
 
 def _time_of(frame: Frame) -> float:

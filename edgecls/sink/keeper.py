@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 class Offer(NamedTuple):
-    """A part of a frame that may be worth a label. If `goes_on`, its event has not ended, and its label may change."""
+    """A part of a frame that may be worth a label. If `goes_on`, its event has not ended, and its label may change.
+
+    The reason of the choice becomes the reason of the `origin` unless that has one.
+    """
 
     frame: Frame
     box: Box
@@ -123,8 +126,9 @@ class Keeper:
         by = "" if self._embedder is None else self._embedder.name
         box = None if crop == offer.box else _within(offer.box, crop)
         origin = replace(
-            offer.origin, reason=choice.reason, hash=look.hash_bits, embedding=look.embedding, embedded_by=by, box=box
-        )
+            offer.origin, reason=offer.origin.reason or choice.reason, hash=look.hash_bits, embedding=look.embedding,
+            embedded_by=by, box=box,
+        )  # fmt: skip
         number = store.add(picture, origin)
         selection.keep(offer.candidate, number, look, choice)
         self.kept += 1

@@ -11,11 +11,16 @@ import pytest
 from typer.testing import CliRunner
 
 from edgecls.cli import app
+from edgecls.export.convert import stamp
+from edgecls.input_spec import InputSpec
+from edgecls.model.card import ModelCard
+from tests import tiny
 from tests.drawn import gray_levels, write_video
 
 BASE = 'model = "{model}"\ndevice = "cpu"\n{top}\n[[camera]]\nname = "lamp"\nsource = "{video}"\n{more}\n'
 STARTS = {
     "plain": {},
+    "a shadow": {"top": 'shadow = "other.onnx"'},
     "all kinds of files": {
         "top": 'sinks = ["jsonl:a.jsonl", "csv:b.csv", "sqlite:c.db", "video:d.mp4", "clip:.", "snapshot:."]'
     },
@@ -24,6 +29,9 @@ STARTS = {
 FAILS = {
     "no model": {"model": "none.onnx"},
     "no model but a text": {"model": "text.onnx"},
+    "no shadow model": {"top": 'shadow = "none.onnx"'},
+    "no shadow model but a text": {"top": 'shadow = { model = "text.onnx", share = 1 }'},
+    "a shadow model with a store that is a file": {"top": 'shadow = { model = "other.onnx", store = "text.mp4" }'},
     "no video": {"video": "none.mp4"},
     "no video but a text": {"video": "text.mp4"},
     "an empty folder": {"video": "empty"},
@@ -53,6 +61,8 @@ def world(light_model, tmp_path, monkeypatch):
     write_video(tmp_path / "lamp.avi", gray_levels([20] * 3, (48, 64)))
     for name in ("text.onnx", "text.mp4"):
         (tmp_path / name).write_text("no model, no video, no database " * 40)
+    other = ModelCard(tiny.LIGHT_LABELS, InputSpec(height=8, width=8), "fp32", made_with={"note": "other"})
+    (tmp_path / "other.onnx").write_bytes(stamp(tiny.light_graph(), other))
     (tmp_path / "empty").mkdir()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

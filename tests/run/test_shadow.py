@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections import Counter
 
+import cv2
+import numpy as np
 import pytest
 
 import edgecls
@@ -19,7 +22,8 @@ from edgecls.run.agreement import Agreement
 from edgecls.run.camera import Camera as AnyCamera
 from edgecls.run.config import Config
 from edgecls.run.swap import previous_of, rejected_of
-from edgecls.sink import JsonlSettings, ListSink
+from edgecls.sink import JsonlSettings, ListSink, QuotaSettings
+from edgecls.sink.keeper_thread import WRITER
 from tests import tiny
 from tests.drawn import gray_levels, write_video
 
@@ -36,6 +40,12 @@ def light(*labels, threshold=None, note=""):
     """The bytes of a model that names dark, dim and bright pictures with these labels."""
     card = ModelCard(labels or tiny.LIGHT_LABELS, SPEC, "fp32", made_with={"note": note})
     return stamp(tiny.light_graph(SPEC, len(labels) or 3), card)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(tmp_path, monkeypatch):
+    """Compare pictures by their hashes, whatever is in the cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -117,16 +127,79 @@ def test_other_labels_are_compared_on_the_common_ones(place, tmp_path):
     assert any("compared: new.onnx: the same label on 100.0% of 20 crops" in line and "10 with labels" in line for line in said)
 
 
-def test_disagreements_go_to_the_store(place, tmp_path):
-    """One picture of a region in ten seconds, with what the model in use says."""
+def scenes(tmp_path, count, *, each_s=10.5):
+    """Write a video of scenes that are unlike each other, all of them dim, at two frames a second."""
+    rng = np.random.default_rng(0)
+    rough = [rng.integers(0, 2, (6, 8), np.uint8) * 100 + 78 for _ in range(count)]
+    drawn = [cv2.resize(one, (64, 48), interpolation=cv2.INTER_NEAREST) for one in rough]
+    frames = [cv2.cvtColor(one, cv2.COLOR_GRAY2BGR) for one in drawn for _ in range(round(2 * each_s))]
+    return str(write_video(tmp_path / "scenes.avi", frames, fps=2))
+
+
+def disagreements(place, tmp_path, video, **settings):
+    """Run with a shadow that calls dim bright. Returns what is in its store, and what was said."""
     store = tmp_path / "store"
-    shadow = ShadowSettings(str(new_model(tmp_path, "dark", "bright", "dim")), store=str(store), **ALL)
-    ran(Config(str(place), (Camera("lamp", lamp(tmp_path, [128] * 300)),), shadow=shadow))
+    shadow = ShadowSettings(str(new_model(tmp_path, "dark", "bright", "dim")), store=str(store), **ALL, **settings)
+    _, _, said = ran(Config(str(place), (Camera("lamp", video),), shadow=shadow))
     with edgecls.Store(store, create=False) as opened:
-        found = list(opened.entries())
+        return list(opened.entries()), said
+
+
+def test_disagreements_go_to_the_store(place, tmp_path):
+    """Those that are unlike each other, each once, with what the model in use says."""
+    found, _ = disagreements(place, tmp_path, scenes(tmp_path, 3))
     assert [(e.origin.reason, e.origin.prediction, e.origin.camera, e.origin.model) for e in found] == [
         ("shadow", "dim", "lamp", "light")
-    ] * 2
+    ] * 3
+    assert [e.origin.time_s for e in found] == sorted({e.origin.time_s for e in found})
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept", "lines"), [({"per_day": 16}, 2, 0), ({"quota": QuotaSettings(most_gb=1e-9)}, 0, 1)]
+)
+def test_disagreements_keep_the_quota(place, tmp_path, settings, kept, lines):
+    """Of pictures a day, of which an hour takes an eighth, and of bytes: a line says so once, and the run goes on."""
+    found, said = disagreements(place, tmp_path, scenes(tmp_path, 5), **settings)
+    assert len(found) == kept
+    assert sum("the quota is reached" in one for one in said) == lines
+
+
+def test_a_store_of_disagreements_that_cannot_be_used_is_refused_at_the_start(place, tmp_path):
+    """One of another program."""
+    (tmp_path / "store.sqlite").write_bytes(b"something else" * 100)
+    shadow = ShadowSettings(str(new_model(tmp_path)), store=str(tmp_path))
+    with pytest.raises(edgecls.SinkError, match="is damaged or no database"):
+        Run(Config(str(place), (Camera("lamp", lamp(tmp_path, [0])),), shadow=shadow))
+
+
+def test_a_slow_disk_delays_no_frame(place, tmp_path, monkeypatch):
+    """Disagreements are encoded and written by a thread of their own."""
+    writers = set()
+    add = edgecls.Store.add
+    monkeypatch.setattr(edgecls.Store, "add", lambda *args: (writers.add(threading.current_thread().name), add(*args))[1])
+    disagreements(place, tmp_path, scenes(tmp_path, 1))
+    assert writers == {f"{WRITER}{tmp_path / 'store'}"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "state", "line"),
+    [
+        (
+            ("black", "gray", "white"),
+            (),
+            "has none of the labels of {place}, so nothing is compared, and its promotion rule can",
+        ),
+        (("dark", "dim", "white"), ("bright",), "is compared and can never be promoted: "),
+    ],
+)
+def test_a_promotion_that_can_never_come_is_said(place, tmp_path, labels, state, line):
+    """Without common labels, or without one that a rule of the configuration names: one line, and the run goes on."""
+    camera = Camera("lamp", lamp(tmp_path, [0] * 3), **({"state": edgecls.StateSettings(labels=state)} if state else {}))
+    shadow = ShadowSettings(str(new_model(tmp_path, *labels)), promote=PromoteSettings(frames=1, agree=0.1, worst=0), **ALL)
+    results, _, said = ran(Config(str(place), (camera,), shadow=shadow))
+    assert len(results) == 3
+    assert sum(line.format(place=place) in one for one in said) == 1
+    assert place.read_bytes() == light()
 
 
 def test_a_rule_promotes_between_two_frames(place, tmp_path):
@@ -244,6 +317,19 @@ def test_a_rule_that_can_never_hold_is_refused(tmp_path, lines, message):
         read_config(path)
     assert "\n" not in str(caught.value)
     assert f"{path}:" in str(caught.value)
+
+
+def test_a_text_is_the_model_of_a_shadow(tmp_path):
+    """With the defaults of the rest; anything else than a text or a table is refused with its line."""
+    path = tmp_path / "cameras.toml"
+    rest = '[[camera]]\nname = "a"\nsource = 0\n'
+    path.write_text(f'model = "m.onnx"\nshadow = "new.onnx"\n{rest}')
+    assert read_config(path).shadow == ShadowSettings("new.onnx")
+    for value, message in (("3", "must be a text or a table, not 3"), ('""', "model is empty"), ("[]", "a table, not")):
+        path.write_text(f'model = "m.onnx"\nshadow = {value}\n{rest}')
+        with pytest.raises(ConfigError, match=message) as caught:
+            read_config(path)
+        assert str(caught.value).startswith(f"{path}:2: shadow")
 
 
 class Dying:

@@ -50,6 +50,8 @@ key = "key.pem"
 model = "new.onnx"
 share = 0.2
 store = "disagreements"
+per_day = 50
+quota = {most_gb = 2}
 promote = {frames = 500, agree = 0.95, worst = 0.8}
 trial = {frames = 500, unknown = 0.2, score = 0.2}
 

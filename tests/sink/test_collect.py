@@ -15,7 +15,8 @@ from edgecls.files.backbones import kept
 from edgecls.frame import MOTION, Box, Detection, Result, Timing, Unfit
 from edgecls.overlay import Mark, Overlay
 from edgecls.sink import parse_sink
-from edgecls.sink.collect import MOST_WAITING, CollectSettings, CollectSink
+from edgecls.sink.collect import CollectSettings, CollectSink
+from edgecls.sink.keeper_thread import MOST_WAITING
 from edgecls.sink.recordings.quota import QuotaSettings
 from edgecls.store import Store
 from tests.run.world import said
@@ -265,7 +266,7 @@ def test_a_labelled_picture_is_never_replaced_or_removed_by_the_quota(folder):
 def test_a_slow_disk_delays_no_frame(folder, monkeypatch):
     """Pictures that come too fast are dropped and counted."""
     with CollectSink(CollectSettings(str(folder), choice=SelectionSettings(random=0, apart_s=0, unlike=1))) as sink:
-        store = sink._keeper.open()
+        store = sink._thread.keeper.open()
         add = store.add
         monkeypatch.setattr(store, "add", lambda *args: (time.sleep(0.05), add(*args))[1])
         began = time.monotonic()
