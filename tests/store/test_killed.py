@@ -63,7 +63,7 @@ for i in range(10_000):
         for _ in range(5):
             group = labelling.next()
             if group is None:
-                break
+                sys.exit()
             labelling.label(group, f"class {i % 3}")
             known = {entry.id for entry in labelling.store.entries("labelled")}
             print(*(entry.id for entry in group.entries if entry.id in known), flush=True)
@@ -115,11 +115,11 @@ def test_collecting_may_be_killed_at_any_time(tmp_path):
 def test_labelling_may_be_killed_at_any_time(tmp_path, others):
     """In groups; what was acknowledged stays labelled, also if the quota of a program that collects there removes pictures."""
     rng = np.random.default_rng(2)
-    with Store(tmp_path / "store") as store:
-        for i in range(200):
-            store.add(np.random.default_rng(i).integers(0, 256, (16, 16, 3), np.uint8))
     acknowledged = []
     for _ in range(KILLS):
+        with Store(tmp_path / "store") as store:
+            for _ in range(100 - len(list(store.entries("unlabelled")))):
+                store.add(rng.integers(0, 256, (16, 16, 3), np.uint8))
         collecting = started(COLLECTS, tmp_path / "store") if others != "alone" else None
         acknowledged += killed(started(LABELS, tmp_path / "store"), rng.uniform(0, 0.3))
         if collecting is not None:
