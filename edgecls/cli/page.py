@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from edgecls.cli.messages import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
+    from edgecls.run.config import Config
     from edgecls.run.run import Run
     from edgecls.run.web import WebSettings
 
 
 @contextmanager
-def served(run: Run, settings: WebSettings) -> Iterator[None]:
-    """Serve the page of a run during a `with` block, and say its address."""
-    from edgecls.web import PageServer, ViewSink
+def served(run: Run, settings: WebSettings, *, path: str | None, read: Callable[[str | Path], Config]) -> Iterator[None]:
+    """Serve the page of a run during a `with` block, and say its address.
+
+    Args:
+        run: The run.
+        settings: Where to serve.
+        path: The cameras.toml of the run, which the page may change; None if there is none.
+        read: Reads such a file, as it was read at the start.
+    """
+    from edgecls.web import ConfigFile, PageServer, ViewSink
+
+    over = threading.Event()
+
+    def apply(config: Config) -> None:
+        said = run.reload(config, is_over=over)
+        if said:
+            say(f"changed on the page: {said}")
 
     view = ViewSink((source.name for source in run.frames.sources), skipped=lambda: run.frames.skipped)
-    with PageServer(view, settings) as server:
+    file = None if path is None else ConfigFile(path, read=read, apply=apply)
+    with PageServer(view, settings, config=file) as server:
         run.sinks.append(view)
         say(f"page: {server.address}")
-        yield
+        try:
+            yield
+        finally:
+            over.set()

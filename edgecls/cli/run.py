@@ -20,6 +20,7 @@ from edgecls.text.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from edgecls.run.config import Config
     from edgecls.run.run import Run
@@ -93,13 +94,13 @@ def run(
         # first of all: without a handler, SIGHUP would end the run
         hangup = stack.enter_context(Hangup()) if config else None
         if config:
-            read = partial(_from_file, config, overrides)
+            read = partial(_from_file, overrides)
         else:
             read = partial(
                 _from_options, sources, overrides, zones=zone or (), lines=line or (), motion=motion, detector=detector,
                 reading=reading, health=health,
             )  # fmt: skip
-        code = run_config(read, hangup)
+        code = run_config(read, hangup, config)
     raise typer.Exit(code)
 
 
@@ -125,7 +126,7 @@ class _Overrides:
         return replace(config, **given, sinks=(*config.sinks, *self.sinks), sink=sink)
 
 
-def _from_file(path: str, overrides: _Overrides) -> Config:
+def _from_file(overrides: _Overrides, path: str | Path) -> Config:
     """Read the configuration from a file, apply the overrides of the command line, and add stdout unless it is quiet."""
     from edgecls.run.config import check_uses, read_config
     from edgecls.settings.toml_lines import Where
@@ -171,12 +172,19 @@ def has_stdout(outs: Sequence[SinkSettings]) -> bool:
     return any(isinstance(out, JsonlSettings) and out.path == "-" for out in outs)
 
 
-def run_config(read: Callable[[], Config], hangup: Hangup | None) -> int:
-    """Run a configuration, and read it again at SIGHUP if there is a `hangup`. Returns the exit code."""
+def run_config(read: Callable[..., Config], hangup: Hangup | None, path: str | None = None) -> int:
+    """Run a configuration, and read it again at SIGHUP if there is a `hangup`. Returns the exit code.
+
+    Args:
+        read: Reads the configuration, given its `path` if there is one.
+        hangup: Waits for SIGHUP.
+        path: The cameras.toml, which a page may change.
+    """
     from edgecls.cli.page import served
     from edgecls.run.run import Run
 
-    config = read()
+    read_again = read if path is None else partial(read, path)
+    config = read_again()
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())  # entered first, so that it still covers the closing of the sinks
         opened = interrupt.wait_for(lambda: Run(config, say=say, shield=interrupt.undisturbed))
@@ -184,9 +192,9 @@ def run_config(read: Callable[[], Config], hangup: Hangup | None) -> int:
             return interrupt.exit_code
         run = stack.enter_context(opened)
         if run.config.web is not None:
-            stack.enter_context(served(run, run.config.web))
+            stack.enter_context(served(run, run.config.web, path=path, read=read))
         if hangup is not None:
-            stack.enter_context(hangup.serving(partial(reload, run, read)))
+            stack.enter_context(hangup.serving(partial(reload, run, read_again)))
         _loop(run, interrupt)
     return interrupt.exit_code
 

@@ -41,11 +41,11 @@ def web(
         raise typer.BadParameter("expected --config, such as --config cameras.toml")
     limit_arenas()
 
-    def read() -> Config:
+    def read(path: str | Path) -> Config:
         from edgecls.run.config import read_config
         from edgecls.run.web import WebSettings
 
-        found = read_config(config)
+        found = read_config(path)
         web = found.web or WebSettings()
         settings = replace(
             web,
@@ -57,7 +57,7 @@ def web(
 
     with ExitStack() as stack:
         hangup = stack.enter_context(Hangup())
-        code = run_config(read, hangup)
+        code = run_config(read, hangup, config)
     raise typer.Exit(code)
 
 

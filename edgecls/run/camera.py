@@ -105,7 +105,7 @@ class Camera:
         Raises:
             ConfigError: The settings of the detector name a class that it does not have.
         """
-        shown = {zone.name: zone.area.bounds for zone in self.zone if zone.look == "state"}
+        shown = self.classified_zones
         rectangles = {name: (left, top, right - left, bottom - top) for name, (left, top, right, bottom) in shown.items()}
         still = zones(rectangles) if rectangles or self.follows else whole_frame
         if not (self.follows or self.when == "motion"):
@@ -125,6 +125,11 @@ class Camera:
         return when_moving(still, motion, follow=self.follows) if self.when == "motion" else combine(still, motion)
 
     @property
+    def classified_zones(self) -> dict[str, tuple[float, float, float, float]]:
+        """The rectangles around the zones that are classified: left, top, right, bottom, in fractions of the frame."""
+        return {zone.name: zone.area.bounds for zone in self.zone if zone.look == "state"}
+
+    @property
     def follows(self) -> bool:
         """Whether objects are classified and tracked."""
         is_asked = any(one is not None for one in (self.motion, self.left, self.detector))
@@ -134,6 +139,12 @@ class Camera:
     def private_reading(self) -> ReadingSettings:
         """How its source is read, so that private areas are black."""
         return replace(self.reading, private=(*self.reading.private, *self.private))
+
+    def looks_like(self, other: Camera) -> bool:
+        """Return whether both look at the same regions, so that a learned background can be kept."""
+        rules = {name: getattr(self, name) for name in ("zone", "line", "state", "track", "count_every_s", "health", "drift")}
+        looks = [(camera.follows, camera.classified_zones) for camera in (self, other)]
+        return looks[0] == looks[1] and replace(other, **rules) == self
 
     @property
     def is_named_by_detector(self) -> bool:

@@ -182,7 +182,7 @@ class Site:
         reopened = [after for before, after in both if read_as(before, self._demand) != read_as(after, demand)]
         others = {after.name for _, after in both if self._detectors.is_other(config, after)}
         changed = [after for before, after in both if (before != after or after.name in others) and after not in reopened]
-        alike = [after for after in changed if after.name not in others and _looks_alike(was[after.name], after)]
+        alike = [after for after in changed if after.name not in others and after.looks_like(was[after.name])]
         anew = [*new, *reopened, *(camera for camera in changed if camera not in alike)]
         regions = {camera.name: self._detectors.regions(config, camera) for camera in anew}
         closed = {out: None for out in self._open if out not in config.outputs}
@@ -281,12 +281,6 @@ class Site:
         for event in events:
             for sink in self.sinks:
                 sink.write_event(event)
-
-
-def _looks_alike(before: Camera, after: Camera) -> bool:
-    """Return whether both cameras look at the same regions, so that the learned background can be kept."""
-    only_rules = {name: getattr(after, name) for name in ("line", "state", "track", "count_every_s", "health", "drift")}
-    return before.follows == after.follows and replace(before, **only_rules) == after
 
 
 def _rules(config: Config) -> dict[str, Rules]:

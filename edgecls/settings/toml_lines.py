@@ -103,7 +103,7 @@ def _lines(text: str, table: Mapping[str, Any]) -> dict[str, int]:
     counts: dict[str, int] = {}
     here = ""
     lines = text.split("\n")
-    for number in _beginnings(text):
+    for number in beginnings(text):
         line = lines[number - 1].strip()
         if match := _ARRAY.match(line):
             name = _resolved(_parts(match[1]), counts)
@@ -120,7 +120,7 @@ def _lines(text: str, table: Mapping[str, Any]) -> dict[str, int]:
     return found
 
 
-def _beginnings(text: str) -> list[int]:
+def beginnings(text: str) -> list[int]:
     """Return the lines, from 1, that begin outside any string, list or inline table. Only these can begin a table or key."""
     numbers, number, depth = [1], 1, 0
     for piece in _PIECE.findall(text):

@@ -6,6 +6,7 @@ GET  /login             the form;  POST logs in;  POST /logout logs out
 GET  /api/cameras       the cameras and their states
 GET  /api/events        the latest events, newest first: ?camera=&kind=&label=&region=&limit=
 WS   /api/live          live pictures and what is found in them, see `edgecls.web.viewer`
+     /api/config/...    what the page may change of cameras.toml, see `edgecls.web.config_routes`
 GET  /healthz           200 while the run delivers results
 """
 
@@ -22,6 +23,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route, WebSocketRoute
 
 from edgecls.text.strict_json import dumps
+from edgecls.web.config_routes import config_routes
 from edgecls.web.guard import COOKIE, Guard, cookie
 from edgecls.web.records import events_record, now_record
 from edgecls.web.sessions import SESSION_S
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from edgecls.web.config_file import ConfigFile
     from edgecls.web.sessions import Sessions
     from edgecls.web.view_sink import ViewSink
 
@@ -45,7 +48,9 @@ FILTERS = ("camera", "kind", "label", "region")
 LOGIN_ERROR = "<!--error-->"
 
 
-def make_app(view: ViewSink, *, hosts: Collection[str], sessions: Sessions | None, is_secure: bool) -> Starlette:
+def make_app(
+    view: ViewSink, *, hosts: Collection[str], sessions: Sessions | None, is_secure: bool, config: ConfigFile | None = None
+) -> Starlette:
     """Return the application.
 
     Args:
@@ -53,6 +58,7 @@ def make_app(view: ViewSink, *, hosts: Collection[str], sessions: Sessions | Non
         hosts: The names under which the page is served.
         sessions: Who has logged in; None if nobody needs to.
         is_secure: Whether it is served by https, so that cookies are never sent otherwise.
+        config: The cameras.toml that the page may change; None if there is none.
     """
     routes = _Routes(view, sessions, is_secure=is_secure)
     return Starlette(
@@ -64,6 +70,7 @@ def make_app(view: ViewSink, *, hosts: Collection[str], sessions: Sessions | Non
             Route("/logout", routes.log_out, methods=["POST"]),
             Route("/api/cameras", routes.cameras),
             Route("/api/events", routes.events),
+            *config_routes(config),
             Route("/healthz", routes.health),
             WebSocketRoute("/api/live", routes.viewers.serve),
         ],

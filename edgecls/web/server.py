@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from edgecls.run.web import WebSettings
+    from edgecls.web.config_file import ConfigFile
     from edgecls.web.view_sink import ViewSink
 
 BACKLOG = 128
@@ -42,19 +43,20 @@ class PageServer:
         port: Its port.
     """
 
-    def __init__(self, view: ViewSink, settings: WebSettings) -> None:
+    def __init__(self, view: ViewSink, settings: WebSettings, *, config: ConfigFile | None = None) -> None:
         """Start to serve.
 
         Args:
             view: What to show; append it to the sinks of the run.
             settings: Where to listen and who may see the page.
+            config: The cameras.toml that the page may change. None: it changes nothing.
 
         Raises:
             ConfigError: A login is needed and there are no passwords, a file is missing, or a certificate cannot be used.
             EdgeclsError: The port is in use or not allowed.
             MissingExtraError: The extra `web` is not installed.
         """
-        for package in ("websockets", "starlette"):
+        for package in ("websockets", "starlette", *(("tomlkit",) if config else ())):
             extras.load(package, extra="web", purpose=PURPOSE)
         uvicorn = extras.load("uvicorn", extra="web", purpose=PURPOSE)
         from edgecls.web.app import make_app
@@ -69,8 +71,9 @@ class PageServer:
         self.port: int = listener.getsockname()[1]
         shown = host if not _is_any(host) else socket.gethostname()
         self.address = f"{settings.scheme}://{f'[{shown}]' if ':' in shown else shown}:{self.port}/"
-        app = make_app(view, hosts=_names(settings, host), sessions=sessions, is_secure=bool(settings.certificate))
-        config = uvicorn.Config(
+        is_secure = bool(settings.certificate)
+        app = make_app(view, hosts=_names(settings, host), sessions=sessions, is_secure=is_secure, config=config)
+        serving = uvicorn.Config(
             app,
             http=ImpatientProtocol,
             h11_max_incomplete_event_size=LARGEST_HEADERS,
@@ -91,11 +94,11 @@ class PageServer:
             date_header=False,
         )
         try:
-            config.load()
+            serving.load()
         except OSError as error:  # also of the TLS library
             listener.close()
             raise ConfigError(f"certificate and key cannot be used ({error.strerror or error})") from error
-        self._server: Any = uvicorn.Server(config)
+        self._server: Any = uvicorn.Server(serving)
         self._server.install_signal_handlers = lambda: None
         self._listener = listener
         self._thread = threading.Thread(target=self._serve, name="page", daemon=True)

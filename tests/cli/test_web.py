@@ -59,6 +59,22 @@ def test_a_run_serves_its_page(cameras, command):
         assert camera["state"] in ("connecting", "lost")
 
 
+@pytest.mark.parametrize("command", ["web", "run"])
+def test_the_page_changes_the_file_of_the_run(cameras, command):
+    """Options that override it stay in force."""
+    cameras.write_text(f"{cameras.read_text()}[web]\nlisten = 0\n# the end\n")
+    with started(command, "--config", cameras, *(["--host", "box"] if command == "web" else ["--quiet"])) as address:
+        camera = f"{address}api/config/camera/gate"
+        with urllib.request.urlopen(camera, timeout=10) as answer:  # noqa: S310
+            digest = json.load(answer)["hash"]
+        zone = {"at": None, "value": {"name": "bay", "area": [0.1, 0.1, 0.2, 0.2], "look": "objects"}}
+        change = json.dumps({"hash": digest, "zone": [zone], "line": [], "ignore": [], "rules": {}}).encode()
+        with urllib.request.urlopen(urllib.request.Request(camera, change, method="PUT"), timeout=20) as answer:  # noqa: S310
+            assert json.load(answer)["zone"] == [zone["value"]]
+    assert '[[camera.zone]]\nname = "bay"' in cameras.read_text()
+    assert cameras.read_text().endswith("# the end\n")
+
+
 def test_set_password_writes_the_file(tmp_path):
     """Read from stdin where that is no terminal."""
     done = call("set-password", "--passwords", tmp_path / "p.json", "--user", "anna", stdin="a long enough password\n")

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from edgecls import Classifier, ConfigError, Pipeline, SinkError, SourceError, image
+from edgecls.events.rules import Zone
 from edgecls.events.states import StateSettings
 from edgecls.frame import StateChange
+from edgecls.regions.geometry import Polygon
 from edgecls.run.camera import Camera
 from edgecls.run.cameras import open_cameras
 from edgecls.run.config import Config
@@ -28,6 +30,7 @@ from tests.run.world import assert_only_main_thread
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+OBJECTS = Zone("bay", Polygon.rectangle(0.1, 0.1, 0.5, 0.5), look="objects")
 RULE = StateSettings(seconds=0.2)
 
 
@@ -167,6 +170,19 @@ def test_other_rules_keep_the_source_and_the_background(site):
     assert [e.camera for e in heard.events if e.end] == ["a"]
     assert site._regions["a"] is looks
     assert site._frames.sources == sources
+    rest(site)
+
+
+def test_a_new_zone_of_objects_keeps_the_background(site):
+    """Objects are found as before; a new zone with a state is looked at anew."""
+    site_config = with_camera(site.config, "a", when="motion", state=StateSettings(), zone=(OBJECTS,))
+    changed(site, site_config)
+    looks = site._regions["a"]
+    for zone in (replace(OBJECTS, name="other"), replace(OBJECTS, area=Polygon.rectangle(0.1, 0.1, 0.2, 0.2))):
+        changed(site, with_camera(site.config, "a", zone=(OBJECTS, replace(zone, name="b"))))
+        assert site._regions["a"] is looks
+    changed(site, with_camera(site.config, "a", zone=(OBJECTS, replace(OBJECTS, name="c", look="state"))))
+    assert site._regions["a"] is not looks
     rest(site)
 
 

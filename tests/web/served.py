@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from edgecls.web import ConfigFile
+
 PASSWORD = "a password of the tests"  # noqa: S105
 
 
@@ -35,6 +37,7 @@ class Page(NamedTuple):
 
     view: ViewSink
     server: PageServer
+    config: ConfigFile | None = None
 
     def ask(self, path: str, method: str = "GET", *, body: str | None = None, host: str = "", **headers: str) -> Answer:
         """Send a request, with underscores for dashes in the names of headers."""
@@ -53,12 +56,12 @@ class Page(NamedTuple):
 
 
 @contextmanager
-def served(*cameras: str, passwords: Path | None = None, **settings: Any) -> Iterator[Page]:
-    """Serve a page with cameras of these names; with `passwords`, one that needs a login."""
+def served(*cameras: str, passwords: Path | None = None, config: ConfigFile | None = None, **settings: Any) -> Iterator[Page]:
+    """Serve a page with cameras of these names. With `passwords` it needs a login; with `config` it changes that file."""
     if passwords is not None:
         set_password(passwords, "admin", PASSWORD)
         settings["passwords"] = str(passwords)
     view = ViewSink(cameras or ("gate",))
-    with PageServer(view, WebSettings(**{"listen": 0} | settings)) as server:
-        yield Page(view, server)
+    with PageServer(view, WebSettings(**{"listen": 0} | settings), config=config) as server:
+        yield Page(view, server, config)
     view.close()
