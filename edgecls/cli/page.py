@@ -38,7 +38,7 @@ def served(run: Run, settings: WebSettings, *, path: str | None, read: Callable[
 
     view = ViewSink((source.name for source in run.frames.sources), skipped=lambda: run.frames.skipped)
     file = None if path is None else ConfigFile(path, read=read, apply=apply)
-    with PageServer(view, settings, config=file) as server:
+    with PageServer(view, settings, config=file, outs=lambda: run.config.outputs) as server:
         run.sinks.append(view)
         say(f"page: {server.address}")
         try:

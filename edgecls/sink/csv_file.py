@@ -73,7 +73,7 @@ class CsvSink(Sink):
         if self._file is None:
             raise SinkError(f"{self._path}: is closed")
         try:
-            self._file.append(csv_line(_row(event)))
+            self._file.append(csv_line(csv_row(event)))
         except SinkError:
             raise
         except OSError as error:
@@ -112,7 +112,8 @@ def _last_ids(file: LineFile) -> list[str]:
     return [row[0] for row in csv.reader(tail.decode("utf-8", "replace").splitlines()) if row]
 
 
-def _row(event: Event) -> tuple[object, ...]:
+def csv_row(event: Event) -> tuple[object, ...]:
+    """Return the values of an event in the order of `COLUMNS`."""
     return (
         *(event.id, event.kind, event.camera, event.region, event.label, round(event.score, SCORE_DIGITS)),
         *(_time(event.start), "" if event.end is None else _time(event.end)),

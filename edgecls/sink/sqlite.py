@@ -51,6 +51,23 @@ MIGRATIONS = (
     ALTER TABLE events ADD COLUMN occupancy REAL;
     ALTER TABLE events ADD COLUMN file TEXT NOT NULL DEFAULT '';
     """,
+    """
+    CREATE INDEX events_by_start ON events (start, id);
+    CREATE INDEX events_by_group ON events (camera, kind, label, region, start, id);
+    CREATE TABLE event_groups (
+        camera TEXT NOT NULL, kind TEXT NOT NULL, label TEXT NOT NULL, region TEXT NOT NULL,
+        PRIMARY KEY (camera, kind, label, region)
+    ) WITHOUT ROWID;
+    INSERT INTO event_groups SELECT DISTINCT camera, kind, label, region FROM events;
+    CREATE TRIGGER event_began AFTER INSERT ON events BEGIN
+        INSERT INTO event_groups SELECT new.camera, new.kind, new.label, new.region EXCEPT SELECT * FROM event_groups
+        WHERE camera = new.camera AND kind = new.kind AND label = new.label AND region = new.region;
+    END;
+    CREATE TRIGGER event_renamed AFTER UPDATE OF label ON events BEGIN
+        INSERT INTO event_groups SELECT new.camera, new.kind, new.label, new.region EXCEPT SELECT * FROM event_groups
+        WHERE camera = new.camera AND kind = new.kind AND label = new.label AND region = new.region;
+    END;
+    """,
 )
 """Scripts that create each version of the schema from the previous one. `user_version` is the number of scripts applied."""
 COLUMNS = (
@@ -58,10 +75,17 @@ COLUMNS = (
     *("counts", "model", "start_frame", "start_time_s", "end_frame", "end_time_s", "written_at"),
     *("occupancy", "file"),
 )
+GROUP = ("camera", "kind", "label", "region")
+"""What the table `event_groups` holds: each combination once, so that readers find the latest events of any filter quickly."""
 _UPDATED = ("label", "score", '"end"', "duration_s", "direction", "counts", "end_frame", "end_time_s", "occupancy")
 UPSERT = f"""
     INSERT INTO events ({", ".join(COLUMNS)}) VALUES ({", ".join("?" * len(COLUMNS))})
     ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _UPDATED)} WHERE events."end" IS NULL
+"""  # noqa: S608 - only the constants above are inserted
+EMPTY_GROUPS = f"""
+    DELETE FROM event_groups WHERE NOT EXISTS (
+        SELECT 1 FROM events WHERE {" AND ".join(f"events.{name} = event_groups.{name}" for name in GROUP)}
+    )
 """  # noqa: S608 - only the constants above are inserted
 BUSY_WAIT_S = 5.0
 MAGIC = b"SQLite format 3\0"
@@ -89,7 +113,8 @@ class SqliteSink(Sink):
 
     `start` and `end` are seconds since 1970 (UTC) for live cameras, else media time in seconds. `counts` is JSON, and `file` is
     the file of the first frame. The table `states` contains the changes of the cameras' states. Rows are deleted after
-    `keep_days` days (None: never), within an hour; their space in the file is reused.
+    `keep_days` days (None: never), within an hour; their space in the file is reused. The table `event_groups` has one row for
+    each camera, kind, label and region that events have in common.
     """
 
     def __init__(self, path: str | Path, *, keep_days: float | None = None, say: Say = log_warning) -> None:
@@ -143,6 +168,7 @@ class SqliteSink(Sink):
         if self._keep_days is not None:
             before = time.time() - self._keep_days * DAY_S
             self._execute("DELETE FROM events WHERE written_at < ?", (before,))
+            self._execute(EMPTY_GROUPS, ())
             self._execute("DELETE FROM states WHERE at_s < ?", (before,))
 
     def _execute(self, statement: str, values: tuple[Any, ...]) -> None:

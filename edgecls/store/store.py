@@ -188,6 +188,12 @@ class Store:
                 found |= {row["id"]: entry_of(row, self.folder) for row in self._db.execute(statement, part)}
         return [found[number] for number in numbers if number in found]
 
+    def of_event(self, event: str) -> list[Entry]:
+        """Return the pictures of an event, in the order in which they were added."""
+        with readable(self.folder):
+            rows = self._db.execute("SELECT * FROM pictures WHERE event = ? ORDER BY id", (event,)).fetchall()
+        return [entry_of(row, self.folder) for row in rows]
+
     def counts(self) -> dict[str, int]:
         """Return the number of pictures of each label, by name; those without a label have the key ""."""
         statement = "SELECT label, COUNT(*) FROM pictures WHERE NOT unusable GROUP BY label ORDER BY label"

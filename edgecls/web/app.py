@@ -4,7 +4,7 @@ GET  /                  the page
 GET  /page/NAME         its files
 GET  /login             the form;  POST logs in;  POST /logout logs out
 GET  /api/cameras       the cameras and their states
-GET  /api/events        the latest events, newest first: ?camera=&kind=&label=&region=&limit=
+GET  /api/events...     see `edgecls.web.event_routes`
 WS   /api/live          live pictures and what is found in them, see `edgecls.web.viewer`
      /api/config/...    what the page may change of cameras.toml, see `edgecls.web.config_routes`
 GET  /healthz           200 while the run delivers results
@@ -24,8 +24,9 @@ from starlette.routing import Route, WebSocketRoute
 
 from edgecls.text.strict_json import dumps
 from edgecls.web.config_routes import config_routes
+from edgecls.web.event_routes import event_routes
 from edgecls.web.guard import COOKIE, Guard, cookie
-from edgecls.web.records import events_record, now_record
+from edgecls.web.records import now_record
 from edgecls.web.sessions import SESSION_S
 from edgecls.web.viewer import Viewers
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from edgecls.web.config_file import ConfigFile
+    from edgecls.web.history import History
     from edgecls.web.sessions import Sessions
     from edgecls.web.view_sink import ViewSink
 
@@ -43,18 +45,18 @@ TYPES = {
     ".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }  # fmt: skip
-MOST_EVENTS = 1000
-FILTERS = ("camera", "kind", "label", "region")
 LOGIN_ERROR = "<!--error-->"
 
 
 def make_app(
-    view: ViewSink, *, hosts: Collection[str], sessions: Sessions | None, is_secure: bool, config: ConfigFile | None = None
-) -> Starlette:
+    view: ViewSink, history: History, *, hosts: Collection[str], sessions: Sessions | None, is_secure: bool,
+    config: ConfigFile | None = None,
+) -> Starlette:  # fmt: skip
     """Return the application.
 
     Args:
         view: What to show.
+        history: Where the past is looked up.
         hosts: The names under which the page is served.
         sessions: Who has logged in; None if nobody needs to.
         is_secure: Whether it is served by https, so that cookies are never sent otherwise.
@@ -69,7 +71,7 @@ def make_app(
             Route("/login", routes.log_in, methods=["POST"]),
             Route("/logout", routes.log_out, methods=["POST"]),
             Route("/api/cameras", routes.cameras),
-            Route("/api/events", routes.events),
+            *event_routes(history),
             *config_routes(config),
             Route("/healthz", routes.health),
             WebSocketRoute("/api/live", routes.viewers.serve),
@@ -128,18 +130,6 @@ class _Routes:
         views = list(self._view.cameras.values())
         record = now_record(views, skipped=self._view.skipped(), events=self._view.event_count, reasons=self.viewers.reasons())
         return _json(record)
-
-    async def events(self, request: Request) -> Response:
-        query = request.query_params
-        try:
-            limit = int(query.get("limit", "100"))
-        except ValueError:
-            limit = 0
-        if not 1 <= limit <= MOST_EVENTS:
-            return PlainTextResponse(f"limit must be 1 to {MOST_EVENTS}\n", 400)
-        wanted = {name: query[name] for name in FILTERS if query.get(name)}
-        found = [e for e in list(self._view.events) if all(getattr(e, name) == value for name, value in wanted.items())]
-        return _json(events_record(found)[:limit])
 
     async def health(self, _request: Request) -> Response:
         lost = [view.name for view in list(self._view.cameras.values()) if view.state in ("lost", "stalled")]

@@ -9,14 +9,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from edgecls.frame import MOTION, WHOLE_FRAME
-from edgecls.labels.json_lines import event_record
 from edgecls.text.redaction import public_text
 from edgecls.video.fragments import LEAD_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgecls.event import Event
     from edgecls.frame import Result
     from edgecls.overlay import Mark, TrackView
     from edgecls.web.view_sink import CameraView
@@ -81,13 +79,6 @@ def camera_record(view: CameraView, now: float) -> dict[str, Any]:
         "age_ms": None if view.age_ms is None else round(view.age_ms, 1),
         "size": None if size_hw is None else [size_hw[1], size_hw[0]],
     }
-
-
-def events_record(events: Sequence[Event]) -> list[dict[str, Any]]:
-    """Return events, the one that began last first. Recordings have no time of day, so theirs come in the order of the run."""
-    newest_first = list(events)[::-1]
-    newest_first.sort(key=lambda one: -(one.start.at_s or 0.0))
-    return [event_record(event) for event in newest_first]
 
 
 def now_record(cameras: Sequence[CameraView], *, skipped: int, events: int, reasons: dict[str, str]) -> dict[str, Any]:

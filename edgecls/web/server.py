@@ -20,9 +20,11 @@ from edgecls import extras
 from edgecls.errors import ConfigError, EdgeclsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from edgecls.run.web import WebSettings
+    from edgecls.sink.kinds import SinkSettings
     from edgecls.web.config_file import ConfigFile
     from edgecls.web.view_sink import ViewSink
 
@@ -43,13 +45,18 @@ class PageServer:
         port: Its port.
     """
 
-    def __init__(self, view: ViewSink, settings: WebSettings, *, config: ConfigFile | None = None) -> None:
+    def __init__(
+        self, view: ViewSink, settings: WebSettings, *, config: ConfigFile | None = None,
+        outs: Callable[[], Sequence[SinkSettings]] = tuple,
+    ) -> None:  # fmt: skip
         """Start to serve.
 
         Args:
             view: What to show; append it to the sinks of the run.
             settings: Where to listen and who may see the page.
             config: The cameras.toml that the page may change. None: it changes nothing.
+            outs: Returns the settings of the run's sinks, where past events, clips and snapshots are looked up: for example
+                `lambda: run.config.outputs`. Default: the page shows the latest events only.
 
         Raises:
             ConfigError: A login is needed and there are no passwords, a file is missing, or a certificate cannot be used.
@@ -60,6 +67,7 @@ class PageServer:
             extras.load(package, extra="web", purpose=PURPOSE)
         uvicorn = extras.load("uvicorn", extra="web", purpose=PURPOSE)
         from edgecls.web.app import make_app
+        from edgecls.web.history import History
         from edgecls.web.impatient import ImpatientProtocol
         from edgecls.web.passwords import Passwords
         from edgecls.web.sessions import Sessions
@@ -71,8 +79,8 @@ class PageServer:
         self.port: int = listener.getsockname()[1]
         shown = host if not _is_any(host) else socket.gethostname()
         self.address = f"{settings.scheme}://{f'[{shown}]' if ':' in shown else shown}:{self.port}/"
-        is_secure = bool(settings.certificate)
-        app = make_app(view, hosts=_names(settings, host), sessions=sessions, is_secure=is_secure, config=config)
+        history, is_secure = History(view, outs), bool(settings.certificate)
+        app = make_app(view, history, hosts=_names(settings, host), sessions=sessions, is_secure=is_secure, config=config)
         serving = uvicorn.Config(
             app,
             http=ImpatientProtocol,

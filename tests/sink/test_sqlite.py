@@ -146,7 +146,7 @@ def test_a_newer_schema_is_refused(path):
         db.execute("PRAGMA user_version=9")
     with pytest.raises(
         SinkError,
-        match=r"events\.db: was written by a newer edgecls \(schema 9, expected 2 or less\); update edgecls, or name another",
+        match=r"events\.db: was written by a newer edgecls \(schema 9, expected 3 or less\); update edgecls, or name another",
     ):
         SqliteSink(path)
 
@@ -158,7 +158,7 @@ def test_an_older_schema_is_upgraded(path, monkeypatch):
     monkeypatch.setattr(sqlite, "MIGRATIONS", (*sqlite.MIGRATIONS, "ALTER TABLE events ADD COLUMN clip TEXT;"))
     with SqliteSink(path) as sink:
         sink.write_event(event(1))
-    assert queried(path, "PRAGMA user_version") == [(3,)]
+    assert queried(path, "PRAGMA user_version") == [(4,)]
     assert queried(path, "SELECT clip FROM events") == [(None,), (None,)]
 
 
@@ -182,7 +182,7 @@ def test_a_migration_that_fails_leaves_the_old_schema(path, monkeypatch):
     monkeypatch.setattr(sqlite, "MIGRATIONS", (*sqlite.MIGRATIONS, "CREATE TABLE more (a); CREATE TABLE events (a);"))
     with pytest.raises(SinkError, match="table events already exists"):
         SqliteSink(path)
-    assert queried(path, "PRAGMA user_version") == [(2,)]
+    assert queried(path, "PRAGMA user_version") == [(3,)]
     assert queried(path, "SELECT name FROM sqlite_master WHERE name = 'more'") == []
 
 

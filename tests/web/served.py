@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgecls.run.web import WebSettings
+from edgecls.sink import parse_sink
 from edgecls.web import PageServer, ViewSink
 from edgecls.web.passwords import set_password
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from edgecls.web import ConfigFile
@@ -56,12 +57,17 @@ class Page(NamedTuple):
 
 
 @contextmanager
-def served(*cameras: str, passwords: Path | None = None, config: ConfigFile | None = None, **settings: Any) -> Iterator[Page]:
-    """Serve a page with cameras of these names. With `passwords` it needs a login; with `config` it changes that file."""
+def served(
+    *cameras: str, passwords: Path | None = None, config: ConfigFile | None = None, sinks: Sequence[str] = (), **settings: Any
+) -> Iterator[Page]:  # fmt: skip
+    """Serve a page with cameras of these names. With `passwords` it needs a login; with `config` it changes that file. The run
+    has these `sinks`.
+    """
     if passwords is not None:
         set_password(passwords, "admin", PASSWORD)
         settings["passwords"] = str(passwords)
     view = ViewSink(cameras or ("gate",))
-    with PageServer(view, WebSettings(**{"listen": 0} | settings), config=config) as server:
+    outs = [parse_sink(sink) for sink in sinks]
+    with PageServer(view, WebSettings(**{"listen": 0} | settings), config=config, outs=lambda: outs) as server:
         yield Page(view, server, config)
     view.close()

@@ -7,14 +7,22 @@ import shutil
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+import av
 import numpy as np
 import pytest
 
+from edgecls.event import Moment, View
 from edgecls.frame import Box, Detection, Prediction, Result, StateChange, Timing
 from edgecls.run.web import WebSettings
+from edgecls.sink.recordings.folder import RecordingFolder
+from edgecls.sink.recordings.snapshot import SnapshotSink
+from edgecls.sink.sqlite import SqliteSink
 from edgecls.source import ReadingSettings, open_source
+from edgecls.store import Store
 from edgecls.web import PageServer, ViewSink
 from tests.live.rtsp import rtsp_server, write_units
 from tests.run.world import event, frame, result
@@ -211,6 +219,68 @@ def test_events_are_filtered(tab):
         tab.get_by_role("cell", name="person").wait_for()
         tab.get_by_role("link", name="yard").click()
         tab.get_by_text("crossing: person over entry to in").wait_for()
+
+
+def test_a_day_of_events_is_looked_through_by_keyboard(tab, tmp_path):
+    """Arrow keys choose an hour of the timeline, Enter opens an event with its picture, Escape closes it."""
+    noon = datetime.now().astimezone().replace(hour=12, minute=0, second=0, microsecond=0).timestamp()
+    (tmp_path / "shots").mkdir()
+    with SqliteSink(tmp_path / "events.db") as sink, SnapshotSink(tmp_path / "shots") as shots:
+        for i in range(150):
+            moment = Moment(i, i / 25, noon + 3600 * (i >= 120) + i)
+            made = replace(
+                event(i, label="<b>car</b>", camera="gate"), start=moment, view=View(i, i / 25, (8, 8, 40, 40), (48, 64))
+            )
+            sink.write_event(made)
+        shots.write(result(frame(149)))
+        shots.write_event(made)
+    sinks = [sink.format(tmp_path) for sink in ("sqlite:{}/events.db", "snapshot:{}/shots", "collect:{}/store")]
+    with served("gate", sinks=sinks) as page:
+        open_page(tab, page, "/#/events")
+        rows = tab.locator("tbody tr")
+        tab.get_by_role("button", name="Show older events").click()
+        tab.get_by_role("button", name="Show older events").wait_for(state="hidden")
+        assert rows.count() == 150
+        tab.locator(".bar[tabindex='0']").focus()
+        for key in ("Home", *["ArrowRight"] * 13, "Enter"):
+            tab.keyboard.press(key)
+        wait_for(lambda: rows.count() == 30)
+        assert tab.locator(".bar[aria-pressed='true']").get_attribute("title").endswith(": 30 events")
+        assert f"since={int(noon + 3600)}" in tab.get_by_role("link", name="Export CSV").get_attribute("href")
+        tab.locator("tbody button").first.focus()
+        tab.keyboard.press("Enter")
+        tab.wait_for_function("() => document.querySelector('dialog img').naturalWidth === 64")
+        tab.get_by_label("Right label").fill("van")
+        tab.keyboard.press("Enter")
+        tab.get_by_text("The picture is in the labelling store with this label.").wait_for()
+        assert tab.locator("dialog b").count() == 0
+        tab.keyboard.press("Escape")
+        tab.get_by_role("dialog").wait_for(state="hidden")
+    with Store(tmp_path / "store", create=False) as store:
+        assert [(entry.label, entry.origin.event) for entry in store.entries()] == [("van", made.id)]
+
+
+def test_the_clip_of_an_event_plays(tab, tmp_path):
+    """A real one, in the browser's own player; it can be sought."""
+    made = replace(event(0), start=Moment(0, 0.0, time.time()))
+    folder = RecordingFolder(tmp_path, "clips", quota=None, say=print)
+    name = folder.name(made)
+    path = tmp_path / f"{name}.mp4"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=FPS, options={"g": "10"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for i in range(40):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(i), format="bgr24")))
+        out.mux(stream.encode(None))
+    folder.put(name, [path], made, {})
+    with served("gate", sinks=[f"clip:{tmp_path}"]) as page:
+        page.view.write_event(made)
+        open_page(tab, page, "/#/events")
+        tab.locator("tbody button").click()
+        tab.wait_for_function("() => document.querySelector('dialog video')?.duration > 1.9")
+        tab.evaluate("() => { document.querySelector('dialog video').currentTime = 1.5; }")
+        tab.wait_for_function("() => !document.querySelector('dialog video').seeking")
+        tab.get_by_text("A wrong label cannot be reported. There is no store of pictures to label.").wait_for()
 
 
 def test_the_page_comes_back_after_a_restart(tab):

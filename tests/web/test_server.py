@@ -19,6 +19,7 @@ from edgecls.run.web import WebSettings
 from edgecls.web import PageServer, ViewSink
 from edgecls.web.app import make_app
 from edgecls.web.guard import COOKIE, LARGEST_BODY, OPEN_PATHS
+from edgecls.web.history import History
 from tests.run.world import event, frame, result
 from tests.web.served import served
 
@@ -33,8 +34,9 @@ def page():
 def routes() -> list[tuple[str, str]]:
     """Return every path of the application with a method that it answers to; "WS" for a WebSocket."""
     found = []
-    for route in make_app(ViewSink(["gate"]), hosts=["localhost"], sessions=None, is_secure=False).routes:
-        path = route.path.replace("{name}", "app.js")
+    view = ViewSink(["gate"])
+    for route in make_app(view, History(view, tuple), hosts=["localhost"], sessions=None, is_secure=False).routes:
+        path = route.path.replace("{name}", "app.js").replace("{event}", "0123456789abcdef")
         found += [(path, method) for method in sorted(getattr(route, "methods", None) or {"WS"})]
     return found
 
@@ -48,6 +50,8 @@ def test_the_page_and_its_files_are_served(page):
         "connection.js",
         "live.js",
         "events.js",
+        "event.js",
+        "timeline.js",
         "player.js",
         "overlay.js",
         "dom.js",
@@ -79,11 +83,11 @@ def test_events_are_filtered_and_the_newest_comes_first(page):
     for i in range(4):
         page.view.write_event(event(i, ended=False, camera="gate" if i % 2 else "yard"))
     page.view.write_event(event(1, ended=True))
-    found = page.ask("/api/events").json()
+    found = page.ask("/api/events").json()["events"]
     assert [one["track_id"] for one in found] == [3, 2, 1, 0]
     assert [one["duration_s"] for one in found] == [None, None, 0.5, None]
-    assert [one["track_id"] for one in page.ask("/api/events?camera=gate&limit=1").json()] == [3]
-    assert page.ask("/api/events?label=nothing").json() == []
+    assert [one["track_id"] for one in page.ask("/api/events?camera=gate&limit=1").json()["events"]] == [3]
+    assert page.ask("/api/events?label=nothing").json() == {"events": [], "next": None, "source": "memory"}
     for limit in ("0", "-1", "1001", "x", ""):
         assert page.ask(f"/api/events?limit={limit}").status == 400
 
@@ -92,7 +96,7 @@ def test_events_of_a_recording_have_no_time_of_day(page):
     """They come in the order of the run."""
     for i in range(3):
         page.view.write_event(replace(event(i, ended=False), start=Moment(i, float(i), None, "a.mp4")))
-    assert [one["track_id"] for one in page.ask("/api/events").json()] == [2, 1, 0]
+    assert [one["track_id"] for one in page.ask("/api/events").json()["events"]] == [2, 1, 0]
 
 
 def test_every_answer_keeps_the_browser_to_the_pages_own_files(page):

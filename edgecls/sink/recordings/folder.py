@@ -77,7 +77,7 @@ class RecordingFolder:
 
     def name(self, event: Event, *more: str) -> str:
         """Return `CAMERA-START-LABEL` and `more`, with a number if another event has that name."""
-        plain = "-".join((_plain(event.camera), _when(event.start), _plain(event.label or event.kind), *more))
+        plain = "-".join((f"{beginning_of(event)}{_plain(event.label or event.kind)}", *more))
         names = (plain if number == 1 else f"{plain}-{number}" for number in count(1))
         return next(name for name in names if self._is_free(name, event))
 
@@ -128,6 +128,11 @@ class RecordingFolder:
             return isinstance(record, dict) and record.get("event") == event.id
         paths = [path for suffix in SUFFIXES for path in (self.path / f"{name}{suffix}", self.part(name, suffix))]
         return not any(map(os.path.lexists, paths))  # broken links count too
+
+
+def beginning_of(event: Event) -> str:
+    """Return what the names of an event's recordings begin with, `CAMERA-START-`. The label after it may be an earlier one."""
+    return f"{_plain(event.camera)}-{_when(event.start)}-"
 
 
 def _plain(text: str) -> str:

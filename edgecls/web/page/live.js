@@ -108,7 +108,7 @@ export class CameraView {
   async load() {
     const answer = await fetch(`/api/events?limit=50&camera=${encodeURIComponent(this.name)}`).catch(() => null);
     if (!answer?.ok) return;
-    const events = await answer.json();
+    const { events } = await answer.json();
     this.empty.hidden = events.length > 0;
     this.list.replaceChildren(...events.map((event) =>
       element("li", {}, element("div", {}, sentence(event)), element("time", {}, moment(event.start)))));
