@@ -156,7 +156,7 @@ def test_a_disk_that_is_full_for_a_while(tmp_path, kind, monkeypatch):
     """A real one, full from the first write on: the sink continues, and later writes succeed once there is room."""
     monkeypatch.setattr(video, "RETRY_S", 0.0)
     told: list[str] = []
-    with small_disk(tmp_path / "disk", "1m") as disk:
+    with small_disk(tmp_path / "disk", "4m") as disk:
         sink = open_sink(kind.format(disk), spool=tmp_path / "spool", say=told.append)
         with (disk / "other").open("wb", buffering=0) as other:
             while True:
