@@ -88,9 +88,11 @@ class _Routes:
         self.viewers = Viewers(view)
         self._files = {file.name: file.read_bytes() for file in FILES.iterdir() if file.name[file.name.rfind(".") :] in TYPES}
 
-    async def page(self, _request: Request) -> Response:
+    async def page(self, request: Request) -> Response:
         body = self._files["index.html"]
-        return HTMLResponse(body if self._sessions else body.replace(b'<form id="logout"', b'<form id="logout" hidden', 1))
+        if self._sessions is None:
+            return HTMLResponse(body.replace(b'<form id="logout"', b'<form id="logout" hidden', 1))
+        return HTMLResponse(body.replace(b"<body>", f'<body data-role="{request.state.visitor.role}">'.encode(), 1))
 
     async def file(self, request: Request) -> Response:
         name = request.path_params["name"]

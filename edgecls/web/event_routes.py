@@ -20,6 +20,7 @@ from edgecls.text.csv_cells import csv_line
 from edgecls.text.strict_json import dumps, loads
 from edgecls.web import wrong_label
 from edgecls.web.event_query import FIELDS, MOST_AT_ONCE, EventFilter, hours_of, limit_of
+from edgecls.web.guard import VISITOR
 from edgecls.web.recordings import CLIP_TYPES, PICTURE_TYPE, Recordings, recordings_of
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class _EventRoutes:
             return PlainTextResponse(f"{why}\n", NOT_POSSIBLE)
         if store is None:
             raise DataError(wrong_label.NO_STORE)
-        sent = wrong_label.send(event, event_id, recordings, store, label=label, author="page")
+        sent = wrong_label.send(event, event_id, recordings, store, label=label, author=_author(request))
         return _json({"picture": sent.number, "was_there": sent.was_there, "label": label})
 
     def _found(self, request: Request) -> tuple[Event, str]:
@@ -164,6 +165,11 @@ class _EventRoutes:
 
     def _recordings(self, request: Request) -> Recordings:
         return recordings_of(*self._found(request), self._history.outs())
+
+
+def _author(request: Request) -> str:
+    visitor = getattr(request.state, VISITOR, None)
+    return "page" if visitor is None else visitor.name
 
 
 def _lines(archive: EventArchive, wanted: EventFilter, page: Any) -> Iterator[bytes]:

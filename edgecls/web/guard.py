@@ -4,13 +4,15 @@
    rebinding).
 2. Origin and Sec-Fetch-Site: nothing is changed, and no WebSocket opened, for a page of another site (403).
 3. Size: a request has at most `LARGEST_BODY` bytes (413).
-4. Login: everything but the login page and its style needs a session (401, or the login page), where a login is needed.
+4. Login: everything but the login page and its style needs a session or a token (401, or the login page), where a login is
+   needed. Whoever may only look changes nothing (403).
 
 Every answer has the headers that keep a browser from running anything but the page's own files.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -29,6 +31,12 @@ COOKIE = "edgecls_session"
 LARGEST_BODY = 64 * 1024
 OPEN_PATHS = frozenset({"/login", "/page/style.css", "/page/icon.svg", "/healthz"})
 """What is served without a login."""
+FOR_VIEWERS = frozenset({"/logout"})
+"""What also those may ask for who may only look, though it is no GET."""
+VISITOR = "visitor"
+"""Where a request says who asks: `request.state.visitor`. Missing where no login is needed."""
+ASK_AGAIN = "ask_again"
+"""Where a long connection may ask for its visitor again, who may have logged out or been removed since."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 NOT_ALLOWED, UNKNOWN_HOST, TOO_LARGE, NO_SESSION = 403, 421, 413, 401
 POLICY_VIOLATION = 1008
@@ -92,8 +100,12 @@ class Guard:
             return TOO_LARGE, f"refused: a request has at most {LARGEST_BODY} bytes"
         if self._sessions is None or scope["path"] in OPEN_PATHS:
             return None
-        if not self._sessions.knows(cookie(headers)):
-            return NO_SESSION, "log in first"
+        visitor = (ask := partial(self._sessions.visitor, cookie(headers), _bearer(headers)))()
+        if visitor is None:
+            return NO_SESSION, "log in first, or send a token: Authorization: Bearer TOKEN"
+        if visitor.role != "edit" and scope.get("method", "GET") not in SAFE_METHODS and scope["path"] not in FOR_VIEWERS:
+            return NOT_ALLOWED, f"refused: {visitor.name} may only look; changes need the role edit"
+        scope.setdefault("state", {}).update({VISITOR: visitor, ASK_AGAIN: ask})
         return None
 
 
@@ -112,6 +124,12 @@ def cookie(headers: Headers) -> str:
         if name == COOKIE:
             return value
     return ""
+
+
+def _bearer(headers: Headers) -> str:
+    """Return the token that a request names, or ""."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _is_own_page(headers: Headers, host: str) -> bool:

@@ -1,8 +1,9 @@
 """Who has logged in, and how often somebody may try.
 
 A session is a random number in a cookie that scripts cannot read and other sites cannot use. Sessions are kept in memory, so a
-restart ends them. After `FREE_TRIES` wrong passwords from an address each further try there must wait, and no more than
-`TRIES_A_MINUTE` are checked altogether, however many addresses they come from.
+restart ends them, and so does another password of the user. Scripts have tokens instead. After `FREE_TRIES` wrong passwords
+from an address each further try there must wait, and no more than `TRIES_A_MINUTE` are checked altogether, however many
+addresses they come from.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import secrets
 import threading
 import time
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgecls.web.passwords import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +30,12 @@ TRIES_A_MINUTE = 30
 REMEMBERED_ADDRESSES = 10_000
 
 
+class _Session(NamedTuple):
+    over_at: float
+    user: str
+    key: str
+
+
 class Sessions:
     """The sessions of a page. Threads may share it."""
 
@@ -35,7 +44,7 @@ class Sessions:
         self._passwords = passwords
         self._clock = clock
         self._lock = threading.Lock()
-        self._over_at: OrderedDict[bytes, float] = OrderedDict()  # by the hash of a session: a copy of memory opens nothing
+        self._open: OrderedDict[bytes, _Session] = OrderedDict()  # by the hash of a session: a copy of memory opens nothing
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()  # of an address: how many, and until when to wait
         self._tries: deque[float] = deque()
 
@@ -52,20 +61,25 @@ class Sessions:
         session = secrets.token_urlsafe(32)
         with self._lock:
             self._failures.pop(address, None)
-            self._over_at[_key(session)] = self._clock() + SESSION_S
-            while len(self._over_at) > MOST_SESSIONS:
-                self._over_at.popitem(last=False)
+            self._open[_key(session)] = _Session(self._clock() + SESSION_S, user, self._passwords.key_of(user))
+            while len(self._open) > MOST_SESSIONS:
+                self._open.popitem(last=False)
         return session
 
-    def knows(self, session: str) -> bool:
-        """Return whether this is a session that is not over."""
+    def visitor(self, session: str, token: str = "") -> Visitor | None:
+        """Return who has this session, if it is not over, or this token. None: nobody."""
+        if token:
+            return self._passwords.of_token(token)
         with self._lock:
-            return self._over_at.get(_key(session), float("-inf")) > self._clock()
+            found = self._open.get(_key(session))
+        if found is None or found.over_at <= self._clock() or found.key != self._passwords.key_of(found.user):
+            return None
+        return Visitor(found.user, self._passwords.role_of(found.user))
 
     def log_out(self, session: str) -> None:
         """End a session."""
         with self._lock:
-            self._over_at.pop(_key(session), None)
+            self._open.pop(_key(session), None)
 
     def _check_wait(self, address: str) -> None:
         now = self._clock()

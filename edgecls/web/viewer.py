@@ -25,6 +25,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from edgecls.text.strict_json import dumps, loads
 from edgecls.web.channel import Channel
+from edgecls.web.guard import ASK_AGAIN, POLICY_VIOLATION
 from edgecls.web.records import now_record
 
 if TYPE_CHECKING:
@@ -137,11 +138,13 @@ class _Viewer:
                         await self._give(message.content)
 
     async def report(self) -> None:
-        """Send the states of the cameras once a second."""
+        """Send the states of the cameras once a second, until the visitor has logged out or may look no more."""
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-            while True:
+            ask = getattr(self._socket.state, ASK_AGAIN, None)
+            while ask is None or ask() is not None:
                 await self._give(dumps(self._viewers.status()))
                 await asyncio.sleep(STATUS_EVERY_S)
+            await self._socket.close(POLICY_VIOLATION)
 
     async def _give(self, content: str | bytes) -> None:
         async with self._turn:

@@ -82,6 +82,18 @@ def test_set_password_writes_the_file(tmp_path):
     assert Passwords(tmp_path / "p.json").accepts("anna", "a long enough password")
 
 
+def test_a_token_is_printed_once(tmp_path):
+    """On stdout alone, so that it can be piped; then it can be removed."""
+    path = tmp_path / "p.json"
+    done = call("add-token", "--passwords", path, "--name", "report", "--role", "view")
+    assert done.exit_code == 0, done.output
+    visitor = Passwords(path).of_token(done.stdout.strip())
+    assert visitor == ("report", "view")
+    assert "shown only now" in done.stderr
+    assert call("remove-token", "--passwords", path, "--name", "report").exit_code == 0
+    assert Passwords(path).of_token(done.stdout.strip()) is None
+
+
 def test_a_short_password_is_refused(tmp_path):
     """In one line."""
     done = call("set-password", "--passwords", tmp_path / "p.json", stdin="short\n")
@@ -92,7 +104,9 @@ def test_a_short_password_is_refused(tmp_path):
     ("arguments", "message"),
     [
         ((), "expected --config"),
-        (("serve",), "expected nothing or set-password"),
+        (("serve",), "expected nothing or one of set-password, add-token, remove-token"),
+        (("add-token",), "expected --name"),
+        (("add-token", "--name", "x", "--role", "root"), "expected --role view or edit, not 'root'"),
         (("--config", "nothing.toml"), "nothing.toml"),
     ],
 )

@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from edgecls.errors import ConfigError
-from edgecls.web.passwords import Passwords, set_password
+from edgecls.web.passwords import Passwords, Visitor, add_token, remove_token, set_password
 from edgecls.web.sessions import FREE_TRIES, MOST_SESSIONS, SESSION_S, TRIES_A_MINUTE, Sessions
 
 RIGHT = "correct horse battery"
@@ -87,14 +87,14 @@ def test_a_session_ends_by_logging_out_or_with_time(file):
     sessions = Sessions(Passwords(file), clock=clock)
     first, second = (sessions.log_in("anna", RIGHT, "10.0.0.1") for _ in range(2))
     assert first != second
-    assert sessions.knows(first)
+    assert sessions.visitor(first)
     sessions.log_out(first)
-    assert not sessions.knows(first)
-    assert not any(sessions.knows(text) for text in ("", "x", "\udcff", second[:-1]))
+    assert not sessions.visitor(first)
+    assert not any(sessions.visitor(text) for text in ("", "x", "\udcff", second[:-1]))
     clock.now += SESSION_S - 1
-    assert sessions.knows(second)
+    assert sessions.visitor(second)
     clock.now += 2
-    assert not sessions.knows(second)
+    assert not sessions.visitor(second)
 
 
 def test_wrong_passwords_make_the_address_wait_and_no_other(file):
@@ -137,5 +137,53 @@ def test_the_oldest_session_makes_room(file, monkeypatch):
     for i in range(MOST_SESSIONS + 1):
         clock.now += 60
         found.append(sessions.log_in("anna", "x", f"{i}"))
-    assert not sessions.knows(found[0])
-    assert sessions.knows(found[-1])
+    assert not sessions.visitor(found[0])
+    assert sessions.visitor(found[-1])
+
+
+def test_roles_and_old_files(file):
+    """Users of a file without roles may edit; a new password leaves the role as it was."""
+    old = json.loads(file.read_text())
+    del old["users"]["anna"]["role"]
+    file.write_text(json.dumps(old))
+    set_password(file, "ben", RIGHT, "view")
+    set_password(file, "ben", "another password of ben")
+    passwords = Passwords(file)
+    assert [passwords.role_of(user) for user in ("anna", "ben", "nobody")] == ["edit", "view", "view"]
+    file.write_text(file.read_text().replace('"view"', '"root"'))
+    with pytest.raises(ConfigError, match="not a file of passwords"):
+        Passwords(file)
+
+
+def test_a_token_is_shown_once_and_can_be_removed(file):
+    """The file holds a hash; another text, a hash or an empty one opens nothing."""
+    token = add_token(file, "report")
+    other = add_token(file, "upload", "edit")
+    stored = json.loads(file.read_text())["tokens"]["report"]["hash"]
+    assert token not in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    passwords = Passwords(file)
+    assert (passwords.of_token(token), passwords.of_token(other)) == (Visitor("report", "view"), Visitor("upload", "edit"))
+    assert [passwords.of_token(text) for text in ("", "x", stored, token[:-1], "\udcff")] == [None] * 5
+    with pytest.raises(ConfigError, match="has a token 'report' already"):
+        add_token(file, "report")
+    remove_token(file, "report")
+    assert passwords.of_token(token) is None
+    with pytest.raises(ConfigError, match="has no token 'report'; expected one of upload"):
+        remove_token(file, "report")
+    assert Passwords(file).accepts("anna", RIGHT)
+
+
+def test_a_change_of_the_file_is_in_force_at_once(file):
+    """Another password or role, a user who is gone; a damaged file changes nothing."""
+    sessions = Sessions(Passwords(file))
+    session = sessions.log_in("anna", RIGHT, "10.0.0.1")
+    set_password(file, "anna", RIGHT + "!", "view")
+    assert sessions.visitor(session) is None
+    session = sessions.log_in("anna", RIGHT + "!", "10.0.0.1")
+    assert sessions.visitor(session) == Visitor("anna", "view")
+    good = file.read_text()
+    file.write_text("{")
+    assert sessions.visitor(session) == Visitor("anna", "view")
+    file.write_text(good.replace('"anna"', '"other"'))
+    assert sessions.visitor(session) is None

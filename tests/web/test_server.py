@@ -20,8 +20,9 @@ from edgecls.web import PageServer, ViewSink
 from edgecls.web.app import make_app
 from edgecls.web.guard import COOKIE, LARGEST_BODY, OPEN_PATHS
 from edgecls.web.history import History
+from edgecls.web.passwords import ROLES, add_token, remove_token, set_password
 from tests.run.world import event, frame, result
-from tests.web.served import served
+from tests.web.served import PASSWORD, served
 
 
 @pytest.fixture
@@ -121,6 +122,35 @@ def test_no_route_answers_without_a_login(tmp_path):
             else:
                 assert page.ask(path, method).status == 401, (path, method)
         assert page.ask("/", Accept="text/html").headers["location"] == "/login"
+
+
+def test_who_may_only_look_changes_nothing(tmp_path):
+    """Neither a user nor a token with the role view: a test walks all routes. Looking is allowed, and so is logging out."""
+    passwords = tmp_path / "p.json"
+    tokens = {role: add_token(passwords, role, role) for role in ROLES}
+    set_password(passwords, "eve", PASSWORD, "view")
+    with served(passwords=passwords) as page:
+        session = page.log_in(user="eve").headers["set-cookie"].partition(";")[0]
+        assert b'<body data-role="view">' in page.ask("/", Cookie=session).body
+        view = {"Authorization": f"Bearer {tokens['view']}"}
+        changes = [(path, method) for path, method in routes() if method not in ("GET", "HEAD", "WS")]
+        assert len(changes) >= 5
+        for path, method in changes:
+            if path in ("/login", "/logout"):
+                continue
+            for headers in (view, {"Cookie": session}):
+                answer = page.ask(path, method, body="{}", **headers)
+                assert (answer.status, b"may only look" in answer.body) == (403, True), (path, method)
+            answer = page.ask(path, method, body="{}", Authorization=f"Bearer {tokens['edit']}")
+            assert answer.status in (400, 404), (path, method)
+        assert page.ask("/api/cameras", **view).status == 200
+        assert page.ask("/api/cameras", Authorization="Bearer x").status == 401
+        assert page.ask("/logout", "POST", Cookie=session).status == 303
+        with connect(f"ws://127.0.0.1:{page.server.port}/api/live", additional_headers=view) as viewer:
+            assert json.loads(viewer.recv())["kind"] == "cameras"
+            remove_token(passwords, "view")
+            with pytest.raises(ConnectionClosed):
+                _read_for_ever(viewer)
 
 
 def test_a_login_opens_the_page_until_the_logout(tmp_path):

@@ -49,6 +49,7 @@ export class EventDialog {
   }
 
   correction(event, address) {
+    if (document.body.dataset.role === "view") return element("p", { className: "quiet" }, "Who may only look cannot report a wrong label.");
     if (event.uncorrectable) return element("p", { className: "quiet" }, `A wrong label cannot be reported. ${event.uncorrectable}`);
     const names = element("datalist", { id: "labels" }, ...this.labels.filter((one) => one).map((value) => element("option", { value })));
     const label = element("input", { name: "label", maxLength: 255, autocomplete: "off", placeholder: "leave empty if unsure" });
