@@ -7,6 +7,7 @@ GET  /api/cameras       the cameras and their states
 GET  /api/events...     see `edgecls.web.event_routes`
 WS   /api/live          live pictures and what is found in them, see `edgecls.web.viewer`
      /api/config/...    what the page may change of cameras.toml, see `edgecls.web.config_routes`
+GET  /api/openapi.json  the description of this API
 GET  /healthz           200 while the run delivers results
 """
 
@@ -26,6 +27,7 @@ from edgecls.text.strict_json import dumps
 from edgecls.web.config_routes import config_routes
 from edgecls.web.event_routes import event_routes
 from edgecls.web.guard import COOKIE, Guard, cookie
+from edgecls.web.openapi import describe
 from edgecls.web.records import now_record
 from edgecls.web.sessions import SESSION_S
 from edgecls.web.viewer import Viewers
@@ -45,6 +47,7 @@ TYPES = {
     ".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }  # fmt: skip
+DESCRIPTION = "/api/openapi.json"
 LOGIN_ERROR = "<!--error-->"
 
 
@@ -63,7 +66,7 @@ def make_app(
         config: The cameras.toml that the page may change; None if there is none.
     """
     routes = _Routes(view, sessions, is_secure=is_secure)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", routes.page),
             Route("/page/{name}", routes.file),
@@ -78,6 +81,9 @@ def make_app(
         ],
         middleware=[Middleware(Guard, hosts=hosts, sessions=sessions)],
     )
+    description = dumps(describe([*app.routes, Route(DESCRIPTION, routes.page)])).encode()
+    app.add_route(DESCRIPTION, lambda _request: Response(description, media_type="application/json"))
+    return app
 
 
 class _Routes:

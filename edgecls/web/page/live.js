@@ -88,7 +88,7 @@ export class CameraView {
     this.name = name;
     this.connection = connection;
     this.tile = new Tile(name, connection, { isLink: false });
-    this.list = element("ol", {});
+    this.list = element("ol", { tabIndex: 0, "aria-label": "Latest events" });
     this.empty = element("p", { className: "empty" }, "No events yet.");
     main.append(
       element("h1", {}, name),

@@ -1,0 +1,180 @@
+"""The description of the JSON API, `GET /api/openapi.json`, in OpenAPI 3.1.
+
+Paths, methods and their parameters in the path come from the routes of the application, so none is missing. What a route takes
+and answers is in `DETAILS`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import TYPE_CHECKING, Any
+
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from edgecls._version import __version__
+from edgecls.web.event_query import FIELDS, MOST_AT_ONCE
+from edgecls.web.guard import COOKIE, FOR_VIEWERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PREFIXES = ("/api/", "/healthz")
+TEXT = {"type": "string"}
+NUMBER = {"type": "number"}
+COUNT = {"type": "integer", "minimum": 0}
+MAYBE_NUMBER = {"type": ["number", "null"]}
+TEXTS = {"type": "array", "items": TEXT}
+
+
+def _record(required: dict[str, Any], /, **optional: Any) -> dict[str, Any]:
+    return {"type": "object", "required": list(required), "properties": {**required, **optional}}
+
+
+def _of(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": schema, "description": description}
+
+
+SCHEMAS = {
+    "Moment": _record({"frame": COUNT, "time_s": NUMBER}, at_s=NUMBER, file=TEXT),
+    "Event": _record(
+        {
+            "event": TEXT, "kind": TEXT, "camera": TEXT, "region": TEXT, "label": TEXT, "score": NUMBER, "model": TEXT,
+            "start": _of("Moment"), "end": {"anyOf": [_of("Moment"), {"type": "null"}]}, "duration_s": MAYBE_NUMBER,
+        },
+        track_id={"type": "integer"}, direction=TEXT, counts={"type": "object", "additionalProperties": COUNT},
+        occupancy=NUMBER, view={"type": "object"},
+    ),
+    "EventPage": _record({
+        "events": {"type": "array", "items": _of("Event")},
+        "next": {"type": ["string", "null"], "description": "the value of `before` for the next page; null: this is the last"},
+        "source": {"enum": ["database", "memory"]},
+    }),
+    "OneEvent": {"allOf": [_of("Event"), _record({
+        "clip": {"type": "boolean", "description": "whether there is a clip of it"},
+        "clips": {"type": "boolean", "description": "whether the run writes clips"},
+        "snapshots": {"type": "array", "items": {"enum": ["frame", "annotated", "crop"]}},
+        "uncorrectable": {"type": "string", "description": "why its label cannot be corrected; empty if it can"},
+    })]},
+    "Camera": _record({
+        "name": TEXT, "state": TEXT, "why": TEXT, "fault": TEXT, "fps": NUMBER, "age_ms": MAYBE_NUMBER, "reason": TEXT,
+        "size": {"type": ["array", "null"], "items": COUNT, "description": "width and height in pixels"},
+    }),
+    "Cameras": _record({
+        "kind": {"const": "cameras"}, "at_s": NUMBER, "skipped": COUNT, "events": COUNT,
+        "cameras": {"type": "array", "items": _of("Camera")},
+    }),
+    "Filters": _record(dict.fromkeys(FIELDS, TEXTS)),
+    "Hours": _record({
+        "since": NUMBER,
+        "cameras": {"type": "object", "additionalProperties": {"type": "array", "items": COUNT}},
+    }),
+    "Sent": _record({"picture": COUNT, "was_there": {"type": "boolean"}, "label": TEXT}),
+    "Health": _record({"status": {"enum": ["ok", "lost"]}, "cameras": {**COUNT, "description": "how many are lost"}}),
+    "Change": _record(
+        {"hash": TEXT, **{name: {"type": "array"} for name in ("zone", "line", "ignore")}, "rules": {"type": "object"}}
+    ),
+    "CameraConfig": _record({"camera": TEXT, "hash": TEXT, "can_undo": {"type": "boolean"}, "why": TEXT, "file": TEXT}),
+}  # fmt: skip
+CHOSEN = [
+    *(_parameter(name, TEXT, f"only events of this {name}") for name in FIELDS),
+    _parameter("since", NUMBER, "only events that began then or later, in seconds since 1970 (UTC)"),
+    _parameter("until", NUMBER, "only events that began before, in seconds since 1970 (UTC)"),
+]
+DETAILS: dict[tuple[str, str], dict[str, Any]] = {
+    ("get", "/healthz"): {"summary": "Whether all cameras deliver pictures", "answer": _of("Health")},
+    ("get", "/api/cameras"): {"summary": "The cameras and their states", "answer": _of("Cameras")},
+    ("get", "/api/events"): {
+        "summary": "Events, newest first",
+        "parameters": [
+            *CHOSEN,
+            _parameter("limit", {"type": "integer", "minimum": 1, "maximum": MOST_AT_ONCE, "default": 100}, "how many"),
+            _parameter("before", TEXT, "the value of `next` of the page before"),
+        ],
+        "answer": _of("EventPage"),
+    },
+    ("get", "/api/events.csv"): {"summary": "Events as a table", "parameters": CHOSEN, "media": "text/csv"},
+    ("get", "/api/filters"): {"summary": "What events can be filtered by", "answer": _of("Filters")},
+    ("get", "/api/hours"): {
+        "summary": "How many events of each camera began in each hour", "parameters": CHOSEN, "answer": _of("Hours"),
+    },
+    ("get", "/api/events/{event}"): {"summary": "One event, and what there is of it", "answer": _of("OneEvent")},
+    ("get", "/api/events/{event}/clip"): {"summary": "The clip of an event, whole or in parts", "media": "video/mp4"},
+    ("get", "/api/events/{event}/snapshot"): {
+        "summary": "A picture of an event",
+        "parameters": [_parameter("show", {"enum": ["frame", "annotated", "crop"]}, "which one; default: the first")],
+        "media": "image/jpeg",
+    },
+    ("post", "/api/events/{event}/wrong"): {
+        "summary": "The label is wrong: put the picture of the event into the store of pictures to label",
+        "body": _record({}, label={"type": "string", "description": "the right label; empty if unknown"}),
+        "answer": _of("Sent"),
+    },
+    ("get", "/api/config/schema"): {"summary": "The settings of a camera as JSON Schema", "answer": {"type": "object"}},
+    ("get", "/api/config/camera/{name}"): {"summary": "Zones, lines and rules of a camera", "answer": _of("CameraConfig")},
+    ("put", "/api/config/camera/{name}"): {
+        "summary": "Change zones, lines and rules of a camera", "body": _of("Change"), "answer": _of("CameraConfig"),
+    },
+    ("post", "/api/config/camera/{name}/test"): {
+        "summary": "What a change would have made of the last minutes", "body": _of("Change"), "answer": {"type": "object"},
+    },
+    ("post", "/api/config/undo"): {
+        "summary": "Take back the last change", "body": _record({"hash": TEXT}), "answer": {"type": "object"},
+    },
+    ("get", "/api/openapi.json"): {"summary": "This description", "answer": {"type": "object"}},
+}  # fmt: skip
+"""What routes take and answer, by method and path."""
+
+
+def describe(routes: Iterable[BaseRoute]) -> dict[str, Any]:
+    """Return the description of those routes that belong to the API."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        if not isinstance(route, Route) or not route.path.startswith(PREFIXES):
+            continue
+        path = re.sub(r":\w+}", "}", route.path)
+        for method in sorted((route.methods or set()) - {"HEAD"}):
+            paths.setdefault(path, {})[method.lower()] = _operation(method.lower(), path, route)
+    sockets = [route.path for route in routes if isinstance(route, WebSocketRoute)]
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "edgecls",
+            "version": __version__,
+            "description": f"The page of a run. Live pictures come over the WebSocket {', '.join(sockets) or '/api/live'}.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": SCHEMAS,
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+            },
+        },
+        "security": [{"token": []}, {"session": []}, {}],
+    }
+
+
+def _operation(method: str, path: str, route: Route) -> dict[str, Any]:
+    details = DETAILS.get((method, path), {})
+    summary = details.get("summary") or (inspect.getdoc(route.endpoint) or path).split("\n")[0]
+    media = details.get("media", "application/json")
+    schema = details.get("answer", {"type": "string", "contentMediaType": media} if "media" in details else {})
+    refusal = {"description": "why not, in one line", "content": {"text/plain": {"schema": TEXT}}}
+    found: dict[str, Any] = {
+        "summary": summary,
+        "parameters": [
+            *({"name": name, "in": "path", "required": True, "schema": TEXT} for name in re.findall(r"{(\w+)}", path)),
+            *details.get("parameters", ()),
+        ],
+        "responses": {"200": {"description": summary, "content": {media: {"schema": schema}}}, "default": refusal},
+    }
+    if "body" in details:
+        found["requestBody"] = {"content": {"application/json": {"schema": details["body"]}}}
+    if method not in ("get", "options") and path not in FOR_VIEWERS:
+        found["description"] = "Needs the role edit, where a login is needed."
+    return found
