@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -28,6 +29,17 @@ STRENGTH = 1e-3
 """The weight decay of the heads, stronger than is best for new pictures: a head that can remember a wrong label believes it."""
 
 
+FEWEST_MATES = 3
+"""Fewer other pictures of an event say nothing about the label of one."""
+
+
+class _Mates(NamedTuple):
+    """Other pictures that show the same thing as one, by their indices: all of them, and the near copies among them."""
+
+    all: frozenset[int]
+    copies: frozenset[int]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Suspect:
     """A labelled picture whose label may be wrong.
@@ -48,8 +60,9 @@ class Suspect:
 def suspects(store: Store, *, backbone: str = DEFAULT, seed: int = 0, say: Say = log_progress) -> list[Suspect]:
     """Return all labelled pictures, the most suspect first.
 
-    Every picture is scored by a head that has not seen it, nor its near copies, nor other pictures of its event. Near copies
-    with different labels come first: one of the labels is certainly wrong.
+    Every picture is scored by a head that has not seen it, nor its near copies, nor other pictures of its event. Where there
+    are three or more of those, their labels count as much as the head. Near copies with different labels come first, as one of
+    the labels is certainly wrong, except those whose own label most copies and pictures of the event have.
 
     Args:
         store: The store.
@@ -79,12 +92,18 @@ def suspects(store: Store, *, backbone: str = DEFAULT, seed: int = 0, say: Say =
     suspicion = np.where(scored, others.max(axis=1) - own, -1.0)
     other = [labels[i] for i in best.tolist()]
     why = [f"others like it are {label}" for label in other]
-    for i, j in copies:
-        if class_ids[i] != class_ids[j]:
-            for one, twin in ((i, j), (j, i)):
-                suspicion[one] = 1.0
-                other[one] = entries[twin].label
-                why[one] = f"its near copy, picture {entries[twin].id}, is {entries[twin].label}"
+    for i, mates in _mates(entries, copies).items():
+        votes = Counter(entries[mate].label for mate in mates.all)
+        (first, most), *_ = [one for one in votes.most_common(2) if one[0] != entries[i].label] or [("", 0)]
+        lead = (most - votes[entries[i].label]) / len(mates.all)
+        twin = next((mate for mate in mates.copies if class_ids[mate] != class_ids[i]), None)
+        if twin is not None and lead >= 0:
+            suspicion[i], other[i] = 1.0, entries[twin].label
+            why[i] = f"its near copy, picture {entries[twin].id}, is {other[i]}"
+        elif len(mates.all) >= FEWEST_MATES:
+            suspicion[i] = (suspicion[i] + lead) / 2 if scored[i] else lead
+            if lead > 0:
+                other[i], why[i] = first, f"{most} of {len(mates.all)} other pictures of its event are {first}"
     order = np.argsort(-suspicion, kind="stable").tolist()
     return [Suspect(entries[i], float(suspicion[i]), other[i], why[i]) for i in order]
 
@@ -98,6 +117,24 @@ def _probabilities(
     few = int(np.bincount(class_ids, minlength=classes).min()) < FEW_PICTURES
     logits = scores(views, fold_of, MEANS if few else STRENGTH).logits
     return softmax(logits), fold_of != NEVER
+
+
+def _mates(entries: Sequence[Entry], copies: Sequence[tuple[int, int]]) -> dict[int, _Mates]:
+    """Return the near copies of each picture, and all that show the same thing: these, and the pictures of its event."""
+    twins: dict[int, set[int]] = {}
+    for one, other in copies:
+        twins.setdefault(one, set()).add(other)
+        twins.setdefault(other, set()).add(one)
+    events: dict[str, set[int]] = {}
+    for i, entry in enumerate(entries):
+        if entry.origin.event:
+            events.setdefault(entry.origin.event, set()).add(i)
+    found = {}
+    for i, entry in enumerate(entries):
+        everything = (events.get(entry.origin.event, set()) | twins.get(i, set())) - {i}
+        if everything:
+            found[i] = _Mates(frozenset(everything), frozenset(twins.get(i, ())))
+    return found
 
 
 def _members(groups: Sequence[str]) -> list[list[int]]:

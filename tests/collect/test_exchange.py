@@ -49,6 +49,39 @@ def test_what_goes_out_comes_back(store, tmp_path, kind):
     assert pictures_of(tmp_path / "other") == sorted((label, noise(i).tobytes()) for label, i in expected)
 
 
+@pytest.mark.parametrize("kind", ["csv", "label-studio", "fiftyone"])
+def test_what_a_model_sees_goes_out_and_comes_back(tmp_path, kind):
+    """Without the margin that the person saw, which is not learned; a picture without one has none in the end."""
+    with Store(tmp_path / "store") as store:
+        boxed = store.add(noise(0), Origin(box=(4, 2, 15, 14)))
+        whole = store.add(noise(1))
+        store.label([boxed], "open")
+        store.label([whole], "closed")
+        export_pictures(store, tmp_path / "out", kind)
+    with Store(tmp_path / "other") as other:
+        assert import_pictures(other, tmp_path / "out").left_out == ()
+        found = {entry.label: entry for entry in other.entries()}
+    assert (found["open"].origin.box, found["closed"].origin.box) == ((4, 2, 15, 14), None)
+    assert [entry.size_hw for entry in found.values()] == [(16, 20)] * 2
+    sizes = {item.picture().shape[:2] for item in scan(tmp_path / "other").items}
+    assert sizes == {(12, 11), (16, 20)}
+    if kind == "csv":
+        assert {item.picture().shape[:2] for item in scan(tmp_path / "out", roi=True).items} == sizes
+
+
+@pytest.mark.parametrize("box", [[0, 0, 200, 10], [3, 3, 3, 9], "all", [1, 2, 3]])
+def test_a_box_that_is_none_is_named_and_left_out(store, tmp_path, box):
+    """In one line."""
+    (tmp_path / "one.png").write_bytes(image.encode_png(noise(50)))
+    (tmp_path / "tasks.json").write_text(json.dumps([{"data": {"image": "one.png", "seen_box": box}}]))
+    done = import_pictures(store, tmp_path / "tasks.json")
+    assert done.added == 0
+    (line,) = done.left_out
+    assert "one.png" in line
+    assert "box" in line
+    assert "\n" not in line
+
+
 def test_a_table_says_everything_that_is_known(store, tmp_path):
     """A row for each labelled picture."""
     export_pictures(store, tmp_path / "out", "csv")

@@ -127,6 +127,22 @@ def test_flipped_labels_are_the_most_suspect(truth, tmp_path):
     assert all(one.why for one in found)
 
 
+def test_a_label_that_the_others_of_its_event_do_not_have_is_suspect(tmp_path):
+    """Of eight near copies, one has another label: it comes first, and the seven are no suspects for that."""
+    rng = np.random.default_rng(6)
+    with Store(tmp_path / "store") as store:
+        for event in range(12):
+            smooth = cv2.resize(rng.integers(0, 256, (6, 6, 3), np.uint8), (40, 40)).astype(int)
+            for i in range(8):
+                number = store.add(np.clip(smooth + i, 0, 255).astype(np.uint8), Origin(event=str(event)))
+                store.label([number], ("disc", "ring")[event % 2])
+        wrong = 8 * 4 + 3
+        store.label([wrong], "ring")
+        first, *rest = suspects(store)
+    assert (first.entry.id, first.other) == (wrong, "disc")
+    assert not [one for one in rest if "near copy" in one.why]
+
+
 def test_near_copies_with_different_labels_come_first(truth, tmp_path):
     """One of the two labels is certainly wrong."""
     with Store(tmp_path / "store") as store:

@@ -1,6 +1,8 @@
 """FiftyOneImageClassificationDataset: pictures in data/, and labels.json with the classes and the class of each picture.
 
-{"classes": ["closed", "open"], "labels": {"000001-gate": 1, ...}}
+{"classes": ["closed", "open"], "labels": {"000001-gate": 1, "000002-gate": {"label": 0, "attributes": {...}}, ...}}
+
+Pictures with a margin around what a model sees have that as the attribute `seen_box`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from edgecls.store import Entry
 
 LABELS, FOLDER = "labels.json", "data"
+BOX = "seen_box"
 LARGEST_BYTES = 500_000_000
 
 
@@ -27,17 +30,18 @@ def write(entries: Sequence[Entry], out: Path) -> None:
     """Copy labelled pictures to OUT/data/, and write OUT/labels.json. Raises OSError."""
     (out / FOLDER).mkdir(parents=True, exist_ok=True)
     classes = sorted({entry.label for entry in entries})
-    labels = {}
+    labels: dict[str, Any] = {}
     for entry in entries:
         file = out / FOLDER / file_name(entry)
         shutil.copyfile(entry.path, file)
-        labels[file.stem] = classes.index(entry.label)
+        label: Any = classes.index(entry.label)
+        labels[file.stem] = label if entry.origin.box is None else {"label": label, "attributes": {BOX: entry.origin.box}}
     with whole_file(out / LABELS) as beside:
         beside.write_text(strict_json.dumps({"classes": classes, "labels": labels}), encoding="utf-8")
 
 
-def read(root: Path) -> Iterator[tuple[Path, str]]:
-    """Yield each picture and its label; "" for one without. Raises DataError."""
+def read(root: Path) -> Iterator[tuple[Path, str, Any]]:
+    """Yield each picture, its label ("" for one without), and the box that it has as an attribute or None. Raises DataError."""
     path = root / LABELS
     try:
         found = strict_json.loads(read_small(path, LARGEST_BYTES).decode("utf-8-sig"))
@@ -50,7 +54,12 @@ def read(root: Path) -> Iterator[tuple[Path, str]]:
     for stem, value in found["labels"].items():
         if stem not in files:
             raise DataError(f"{path}: has a label for {stem!r}, but {root / FOLDER} has no picture of this name")
-        yield files[stem], _label(value, classes, f"{path}: {stem!r}")
+        yield files[stem], _label(value, classes, f"{path}: {stem!r}"), _box(value)
+
+
+def _box(value: Any) -> Any:
+    attributes = value.get("attributes") if isinstance(value, dict) else None
+    return attributes.get(BOX) if isinstance(attributes, dict) else None
 
 
 def _label(value: Any, classes: Any, where: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from edgecls import image
 from edgecls.collect.exchange import fiftyone, label_studio
-from edgecls.collect.exchange.plain import write_folders, write_table
+from edgecls.collect.exchange.plain import has_boxes, write_folders, write_table
 from edgecls.dataset.scan import scan
 from edgecls.errors import ConfigError, DataError, SinkError
 from edgecls.store import Origin
@@ -61,6 +62,7 @@ def export_pictures(store: Store, out: str | Path, kind: str = "folders") -> int
         store: The store, which stays as it is.
         out: The folder. It must not exist, or be empty.
         kind: "folders" (class folders), "csv", "label-studio" or "fiftyone". All but "label-studio" take only labelled ones.
+            All but "folders" say what a model sees of a picture that has a margin around it.
 
     Returns:
         The number of pictures. Unusable ones, and those whose file was deleted, are left out.
@@ -132,20 +134,35 @@ def import_pictures(store: Store, data: str | Path, *, author: str = "") -> Impo
 def _pictures(data: Path) -> Iterator[_Picture]:
     """Yield the pictures of labelled data in any of the formats."""
     if data.suffix.lower() == ".json" and data.is_file():
-        return (_Picture(_of_file(task.file), task.label, task.author, task.number) for task in label_studio.read(data))
+        return (
+            _Picture(_of_file(task.file, task.box), task.label, task.author, task.number) for task in label_studio.read(data)
+        )
     if (data / label_studio.TASKS).is_file():
         return _pictures(data / label_studio.TASKS)
     if (data / fiftyone.LABELS).is_file():
-        return (_Picture(_of_file(file), label) for file, label in fiftyone.read(data))
-    dataset = scan(data)
+        return (_Picture(_of_file(file, box), label) for file, label, box in fiftyone.read(data))
+    dataset = scan(data, roi=has_boxes(data))
     return (_Picture(_of_item(item), dataset.labels[item.class_id]) for item in dataset.items)
 
 
-def _of_file(file: Path) -> Callable[[Store], int]:
-    """Return what adds a file as it is."""
-    return lambda store: store.add_file(file, IMPORTED)
+def _of_file(file: Path, box: object = None) -> Callable[[Store], int]:
+    """Return what adds a file as it is, and what a model sees of it: left, top, right and bottom in pixels; None for all."""
+
+    def add(store: Store) -> int:
+        if box is None:
+            return store.add_file(file, IMPORTED)
+        height, width = image.load(file).shape[:2]
+        if not isinstance(box, list | tuple) or len(box) != 4 or not all(isinstance(one, int | float) for one in box):
+            raise DataError(f"{file}: expected a box of left, top, right and bottom in pixels, found {str(box)[:60]}")
+        left, top, right, bottom = (round(one) for one in box)
+        if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+            raise DataError(f"{file}: the box {left} {top} {right} {bottom} does not lie in the picture of {width}x{height}")
+        seen = None if (left, top, right, bottom) == (0, 0, width, height) else (left, top, right, bottom)
+        return store.add_file(file, replace(IMPORTED, box=seen))
+
+    return add
 
 
 def _of_item(item: Item) -> Callable[[Store], int]:
-    """Return what adds a picture of a dataset: its file as it is, or its region or array as a new one."""
-    return _of_file(item.file) if item.file and not item.roi else lambda store: store.add(item.picture(), IMPORTED)
+    """Return what adds a picture of a dataset: its file with its region, or its array as a new one."""
+    return _of_file(item.file, item.roi and item.roi[:4]) if item.file else lambda store: store.add(item.picture(), IMPORTED)

@@ -7,7 +7,8 @@ The labelling interface of the project is expected to be
       <Choices name="label" toName="image"> <Choice value="..."/> </Choices>
     </View>
 
-A task carries the number of its picture in the store (`data.edgecls`), so that labels made there come back to the same picture.
+A task carries the number of its picture in the store (`data.edgecls`), so that labels made there come back to the same picture,
+and for a picture with a margin around what a model sees, that box (`data.seen_box`).
 """
 
 from __future__ import annotations
@@ -30,17 +31,18 @@ if TYPE_CHECKING:
 TASKS = "tasks.json"
 FOLDER = "pictures"
 LARGEST_BYTES = 500_000_000
-NUMBER = "edgecls"
+NUMBER, BOX = "edgecls", "seen_box"
 CHOICE = {"from_name": "label", "to_name": "image", "type": "choices"}
 
 
 class Task(NamedTuple):
-    """A task: the picture's number in the store if it came from one, its file, its label ("" for none), and who gave it."""
+    """A task: the picture's number if it came from a store, its file, its label ("" for none), who gave it, and its box."""
 
     number: int | None
     file: Path
     label: str
     author: str
+    box: Any
 
 
 def write(entries: Sequence[Entry], out: Path) -> None:
@@ -70,12 +72,14 @@ def read(path: Path) -> Iterator[Task]:
             raise DataError(f"{path}: task {i} has no picture; expected data.image")
         number = data.get(NUMBER)
         label, author = _label(task)
-        yield Task(number if isinstance(number, int) else None, _file(path.parent, image), label, author)
+        yield Task(number if isinstance(number, int) else None, _file(path.parent, image), label, author, data.get(BOX))
 
 
 def _task(entry: Entry, name: str) -> dict[str, Any]:
     origin = entry.origin
     task: dict[str, Any] = {"data": {"image": name, NUMBER: entry.id, "camera": origin.camera, "region": origin.region}}
+    if origin.box is not None:
+        task["data"][BOX] = origin.box
     if entry.label:
         task["annotations"] = [{"result": [{**CHOICE, "value": {"choices": [entry.label]}}]}]
     if origin.prediction:
