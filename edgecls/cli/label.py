@@ -59,7 +59,8 @@ def _exchange(store: str, import_from: str, export_to: str, export_as: str, auth
                 say(f"left out: {line}")
             say(f"{store}: {counted(done.added, 'picture')} added, {done.labelled} that were there labelled")
         if export_to:
-            say(f"{export_to}: {counted(export_pictures(opened, export_to, export_as), 'picture')} written as {export_as}")
+            count = export_pictures(opened, export_to, export_as, say=say)
+            say(f"{export_to}: {counted(count, 'picture')} written as {export_as}")
 
 
 def _suspects(store: str, count: int, place: Path) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgecls.dataset.listing import some
 from edgecls.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgecls.dataset.items import Dataset
+
+MOST_NAMED = 5
 
 
 def match_labels(dataset: Dataset, labels: Sequence[str]) -> list[int]:
@@ -27,10 +30,10 @@ def match_labels(dataset: Dataset, labels: Sequence[str]) -> list[int]:
     kind = "label" if dataset.multi_label else "class"
     many = not dataset.multi_label and any(set(unmatched.split(sign)) & index.keys() for sign in "|;,")
     raise DataError(
-        f"{dataset.where}: {kind} {unmatched!r} is not a label of the model ({', '.join(list(labels)[:5])}, ...); "
+        f"{dataset.where}: {kind} {unmatched!r} is not a label of the model ({some(labels, MOST_NAMED)}); "
         + (
             "the model gives one label for a picture, and this data several"
             if many
-            else "rename the classes, or number them in the order of the model's labels"
+            else f"rename the {kind}, number them all in the order of the model's labels, or learn a model that has it"
         )
     )

@@ -16,10 +16,9 @@ from edgecls.run.swap import check_fits, is_same, rejected_of
 from edgecls.sink.keeper import Keeper, Offer
 from edgecls.sink.keeper_thread import KeeperThread
 from edgecls.store import Origin, Store
+from edgecls.text.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from edgecls.frame import Result
     from edgecls.log import Say
     from edgecls.run.config import Config
@@ -73,19 +72,25 @@ def load_shadow(config: Config, classifier: Classifier | None, say: Say) -> Shad
     settings, model = config.shadow, _load(config, classifier, say)
     if settings is None or model is None:
         return None
-    was_rejected = is_same(settings.model, rejected_of(config.model))
+    never = _why_never(config, settings, model)
+    if never:
+        say(f"note: shadow: {settings.model} {never}")
     pictures = Disagreements(settings, say) if settings.store else None
-    return Shadow(model, settings, may_promote=not was_rejected, pictures=pictures)
+    return Shadow(model, settings, may_promote=not never, pictures=pictures)
 
 
 def check_shadow(config: Config, classifier: Classifier | None, say: Say) -> list[str]:
     """Load the shadow model of a configuration to check it; creates nothing. Returns one line per error."""
     setting = "model"
     try:
-        model = _load(config, classifier, say)
+        settings, model = config.shadow, _load(config, classifier, say)
+        if settings is None or model is None:
+            return []
+        if never := _why_never(config, settings, model):
+            say(f"note: shadow: {settings.model} {never}")
         setting = "store"
-        if model is not None and config.shadow is not None and config.shadow.store and Path(config.shadow.store).exists():
-            Store(config.shadow.store, create=False).close()
+        if settings.store and Path(settings.store).exists():
+            Store(settings.store, create=False).close()
     except (EdgeclsError, OSError) as error:
         return [str(config.where.error(f"shadow.{setting}", f": {error}"))]
     return []
@@ -107,31 +112,30 @@ def _load(config: Config, classifier: Classifier | None, say: Say) -> Classifier
         say(f"warning: shadow: {warning.message}")
     if model.card.multi_label != classifier.card.multi_label:
         say("note: shadow: only one of the models gives several labels a picture; they agree where both say the same")
-    for note in _notes(config, settings, classifier, model):
-        say(f"note: shadow: {note}")
+    ours, theirs = set(classifier.card.labels), set(model.card.labels)
+    if not ours & theirs:
+        never = "" if settings.promote is None else ", and its promotion rule can never hold"
+        say(f"note: shadow: {settings.model} has none of the labels of {config.model}, so nothing is compared{never}")
+    elif ours != theirs:
+        lacks, adds = ", ".join(sorted(ours - theirs)) or "none", ", ".join(sorted(theirs - ours)) or "none"
+        common = counted(len(ours & theirs), "common label")
+        say(
+            f"note: shadow: {settings.model} has other labels and is compared on {common}; it lacks: {lacks}; new in it: {adds}"
+        )
     return model
 
 
-def _notes(config: Config, settings: ShadowSettings, old: Classifier, new: Classifier) -> Iterator[str]:
-    """Yield how the labels of two models differ, and what keeps the new one from ever being promoted."""
-    ours, theirs = set(old.card.labels), set(new.card.labels)
-    never = "" if settings.promote is None else ", and its promotion rule can never hold"
-    if not ours & theirs:
-        yield f"{settings.model} has none of the labels of {config.model}, so nothing is compared{never}"
-    elif ours != theirs:
-        lacks, adds = ", ".join(sorted(ours - theirs)) or "none", ", ".join(sorted(theirs - ours)) or "none"
-        yield (
-            f"{settings.model} has other labels and is compared on the {len(ours & theirs)} common ones; "
-            f"it lacks: {lacks}; new in it: {adds}"
-        )
+def _why_never(config: Config, settings: ShadowSettings, model: Classifier) -> str:
+    """Return what keeps a shadow from ever being promoted by its rule; "" for nothing that is known."""
     if settings.promote is None:
-        return
+        return ""
     if is_same(settings.model, rejected_of(config.model)):
-        yield f"{settings.model} was taken back before, so it is compared and not promoted again"
+        return "was taken back before, so it is compared and not promoted again"
     try:
-        check_fits(config, new)
+        check_fits(config, model, settings.model)
     except ConfigError as error:
-        yield f"{settings.model} is compared and can never be promoted: {error}"
+        return f"is compared and can never be promoted: {error}"
+    return ""
 
 
 class Disagreements:

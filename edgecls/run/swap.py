@@ -7,6 +7,7 @@ file is replaced as a whole: whenever a program is killed, each of them is one m
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,11 +85,11 @@ def is_same(one: str | Path, other: str | Path) -> bool:
         return False
 
 
-def check_fits(config: Config, classifier: Classifier) -> None:
-    """Raise ConfigError if the rules of a configuration name a label that a model does not have."""
+def check_fits(config: Config, classifier: Classifier, name: str) -> None:
+    """Raise ConfigError if the rules of a configuration name a label that a model of this name does not have."""
     from edgecls.run.detectors import Detectors
 
-    Detectors.load(config, lambda _: None).check_labels(config, classifier)
+    Detectors.load(config, lambda _: None).check_labels(replace(config, model=name), classifier)
 
 
 def _checked(data: bytes, where: str, config: Config | None) -> Classifier:
@@ -97,7 +98,7 @@ def _checked(data: bytes, where: str, config: Config | None) -> Classifier:
     classifier = Classifier.from_bytes(
         data, where, device=config.device, threads=config.threads, on_mismatch=config.on_mismatch
     )
-    check_fits(config, classifier)
+    check_fits(config, classifier, where)
     return classifier
 
 

@@ -40,8 +40,11 @@ def pictures_of(folder):
 
 @pytest.mark.parametrize("kind", ["folders", "csv", "label-studio", "fiftyone"])
 def test_what_goes_out_comes_back(store, tmp_path, kind):
-    """Same labels, same pixels. Tasks of Label Studio have the unlabelled picture too."""
-    assert export_pictures(store, tmp_path / "out", kind) == (4 if kind == "label-studio" else 3)
+    """Same labels, same pixels. Tasks of Label Studio have the unlabelled picture too. What stays behind is said."""
+    lines = []
+    assert export_pictures(store, tmp_path / "out", kind, say=lines.append) == (4 if kind == "label-studio" else 3)
+    unlabelled = [] if kind == "label-studio" else ["left out: 1 picture without a label"]
+    assert lines == [*unlabelled, "left out: 1 picture deleted by hand"]
     with Store(tmp_path / "other") as other:
         done = import_pictures(other, tmp_path / "out", author="me")
     expected = [("closed", 2), ("open", 0), ("open", 1)] + ([("", 3)] if kind == "label-studio" else [])

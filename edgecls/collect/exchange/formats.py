@@ -11,12 +11,15 @@ from edgecls.collect.exchange import fiftyone, label_studio
 from edgecls.collect.exchange.plain import has_boxes, write_folders, write_table
 from edgecls.dataset.scan import scan
 from edgecls.errors import ConfigError, DataError, SinkError
+from edgecls.log import log_progress
 from edgecls.store import Origin
+from edgecls.text.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from edgecls.dataset import Item
+    from edgecls.log import Say
     from edgecls.store import Entry, Store
 
 IMPORTED = Origin(reason="imported")
@@ -55,7 +58,7 @@ class _Picture(NamedTuple):
     number: int | None = None
 
 
-def export_pictures(store: Store, out: str | Path, kind: str = "folders") -> int:
+def export_pictures(store: Store, out: str | Path, kind: str = "folders", *, say: Say = log_progress) -> int:
     """Write the pictures of a store to a new folder, in the format of another tool.
 
     Args:
@@ -63,6 +66,7 @@ def export_pictures(store: Store, out: str | Path, kind: str = "folders") -> int
         out: The folder. It must not exist, or be empty.
         kind: "folders" (class folders), "csv", "label-studio" or "fiftyone". All but "label-studio" take only labelled ones.
             All but "folders" say what a model sees of a picture that has a margin around it.
+        say: Called with a line about pictures that are left out.
 
     Returns:
         The number of pictures. Unusable ones, and those whose file was deleted, are left out.
@@ -80,8 +84,12 @@ def export_pictures(store: Store, out: str | Path, kind: str = "folders") -> int
     out, form = Path(out), FORMATS[kind]
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SinkError(f"{out}: expected a new or empty folder to export to; name another one")
-    wanted = (entry for entry in store.entries() if not entry.is_unusable and (entry.label or form.takes_unlabelled))
+    usable = [entry for entry in store.entries() if not entry.is_unusable]
+    wanted = [entry for entry in usable if entry.label or form.takes_unlabelled]
     entries = [entry for entry in wanted if entry.path.is_file()]
+    for count, which in ((len(usable) - len(wanted), "without a label"), (len(wanted) - len(entries), "deleted by hand")):
+        if count:
+            say(f"left out: {counted(count, 'picture')} {which}")
     try:
         out.mkdir(parents=True, exist_ok=True)
         form.write(entries, out)
