@@ -40,6 +40,8 @@ def served(run: Run, settings: WebSettings, *, path: str | None, read: Callable[
     file = None if path is None else ConfigFile(path, read=read, apply=apply)
     with PageServer(view, settings, config=file, outs=lambda: run.config.outputs) as server:
         run.sinks.append(view)
+        if file is not None:
+            run.sinks.append(file.recent)
         say(f"page: {server.address}")
         try:
             yield

@@ -23,6 +23,7 @@ from edgecls.errors import ConfigError, EdgeclsError, SinkError
 from edgecls.files import read_regular, whole_file
 from edgecls.files.locks import try_lock
 from edgecls.web.config_text import Wanted, camera_table, changed
+from edgecls.web.recent import Recent, try_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,8 +54,13 @@ class _Step(NamedTuple):
 class ConfigFile:
     """A cameras.toml that a page may change. Its methods may be called from several threads.
 
+    Attributes:
+        path: The file.
+        recent: A sink that keeps the last minutes for `test`. Append it to the sinks of the run.
+
     Example:
         file = ConfigFile("cameras.toml", read=read_config, apply=run.reload)
+        run.sinks.append(file.recent)
         with PageServer(view, WebSettings(), config=file):
             ...
     """
@@ -69,6 +75,7 @@ class ConfigFile:
         """
         self.path = Path(path)
         self.read = read
+        self.recent = Recent()
         self._apply = apply
         self._steps: list[_Step] = []
         self._lock = threading.Lock()
@@ -87,10 +94,15 @@ class ConfigFile:
         can_undo = bool(self._steps) and self._steps[-1].after == digest
         return {"hash": digest, "can_undo": can_undo, "why": self._why_closed(), "file": self.path.name}
 
-    def candidate(self, name: str, wanted: Wanted, digest: str) -> Config:
-        """Return the configuration that a change would give, and change nothing. Raises ConfigError."""
+    def test(self, name: str, wanted: Wanted, digest: str) -> dict[str, Any]:
+        """Return what a change would have made of the last minutes (`edgecls.web.recent.try_out`), and change nothing.
+
+        Raises ConfigError, and ChangedError if the file has another hash now.
+        """
         with self._lock:
-            return self._read_text(self._changed(self._same(digest), name, wanted))
+            before = self._same(digest)
+            configs = [self._read_text(data) for data in (before, self._changed(before, name, wanted))]
+        return try_out(self.recent.lines(name), name, *configs)
 
     def save(self, name: str, wanted: Wanted, digest: str) -> dict[str, Any]:
         """Change a camera, in the run and in the file.

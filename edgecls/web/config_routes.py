@@ -3,6 +3,7 @@
 GET  /api/config/schema               the settings of zones, lines and rules, as JSON Schema
 GET  /api/config/camera/NAME          zones, lines, ignored areas and rules of a camera, as written in cameras.toml
 PUT  /api/config/camera/NAME          changes them: in the run within seconds, and in cameras.toml
+POST /api/config/camera/NAME/test     what a change would have made of the last minutes; nothing changes
 POST /api/config/undo                 takes the last change back
 
 A change names the hash of the file for which it was made, which every answer holds:
@@ -29,15 +30,13 @@ from edgecls.run.camera import Camera
 from edgecls.settings.schema import schema_of
 from edgecls.text.redaction import public_text
 from edgecls.text.strict_json import dumps, loads
-from edgecls.web.config_file import ChangedError, ClosedError
+from edgecls.web.config_file import ChangedError, ClosedError, ConfigFile
 from edgecls.web.config_text import LISTS, RULES, TABLES, Item, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
-
-    from edgecls.web.config_file import ConfigFile
 
 NO_FILE, CHANGED, NOT_VALID, CLOSED = 404, 409, 422, 423
 MOST_ITEMS = 200
@@ -51,6 +50,7 @@ def config_routes(file: ConfigFile | None) -> list[BaseRoute]:
         Route("/api/config/schema", routes.schema),
         Route("/api/config/camera/{name}", routes.read, methods=["GET"]),
         Route("/api/config/camera/{name}", routes.save, methods=["PUT"]),
+        Route("/api/config/camera/{name}/test", routes.test, methods=["POST"]),
         Route("/api/config/undo", routes.undo, methods=["POST"]),
     ]
 
@@ -67,12 +67,18 @@ class _Routes:
         return await self._answer(lambda file: file.camera(name), otherwise=NO_FILE)
 
     async def save(self, request: Request) -> Response:
+        return await self._with_change(request, ConfigFile.save)
+
+    async def test(self, request: Request) -> Response:
+        return await self._with_change(request, ConfigFile.test)
+
+    async def _with_change(self, request: Request, act: Callable[[ConfigFile, str, Wanted, str], dict[str, Any]]) -> Response:
         name = request.path_params["name"]
         try:
             digest, wanted = wanted_of(await _json(request))
         except (ValueError, TypeError, KeyError) as error:
             return PlainTextResponse(f"expected a change as {__name__} describes it ({error})\n", 400)
-        return await self._answer(lambda file: file.save(name, wanted, digest))
+        return await self._answer(lambda file: act(file, name, wanted, digest))
 
     async def undo(self, request: Request) -> Response:
         try:

@@ -89,7 +89,7 @@ def test_changes_are_undone_one_by_one(known):
         known.file.undo(last["hash"])
 
 
-@pytest.mark.parametrize("act", ["save", "undo", "candidate"])
+@pytest.mark.parametrize("act", ["save", "undo", "test"])
 def test_a_file_that_was_changed_meanwhile_is_not_overwritten(known, act):
     """Neither by a change nor by undo."""
     digest = known.save(ZONE)["hash"]
@@ -139,11 +139,11 @@ def test_what_the_run_refuses_changes_nothing(known):
     assert known.path.read_text() == TEXT
 
 
-def test_a_candidate_is_read_and_nothing_changed(known):
-    """It is what a change would give."""
+def test_a_test_changes_nothing(known):
+    """And without pictures it knows nothing."""
     wanted = Wanted({"zone": [Item(None, ZONE)], "line": [], "ignore": []}, {"track": {"settle": 20}})
-    config = known.file.candidate("gate", wanted, known.file.state()["hash"])
-    assert (config.camera[0].zone[0].name, config.camera[0].track.settle) == ("bay", 20)
+    tried = known.file.test("gate", wanted, known.file.state()["hash"])
+    assert tried == {"events": [], "before": 0, "frames": 0, "seconds": 0.0, "notes": []}
     assert (known.path.read_text(), known.applied, beside(known)) == (TEXT, [], ["cameras.toml"])
 
 

@@ -2,6 +2,7 @@
 import { cameraAddress, element, moment, sentence } from "./dom.js";
 import { Overlay } from "./overlay.js";
 import { Player } from "./player.js";
+import { ZonesEditor } from "./zones.js";
 
 class Tile {
   constructor(name, connection, { isLink = true } = {}) {
@@ -90,19 +91,29 @@ export class CameraView {
     this.tile = new Tile(name, connection, { isLink: false });
     this.list = element("ol", { tabIndex: 0, "aria-label": "Latest events" });
     this.empty = element("p", { className: "empty" }, "No events yet.");
+    this.events = element("section", { className: "side", "aria-label": "Latest events" }, element("h2", {}, "Latest events"), this.empty, this.list);
+    this.edit = element("button", { type: "button", hidden: document.body.dataset.role === "view", onclick: () => this.openEditor() }, "Zones and rules");
+    this.side = element("div", { className: "beside" }, this.events);
     main.append(
-      element("h1", {}, name),
-      element("div", { className: "camera" }, this.tile.root,
-        element("section", { className: "side", "aria-label": "Latest events" }, element("h2", {}, "Latest events"), this.empty, this.list)),
+      element("div", { className: "title" }, element("h1", {}, name), this.edit),
+      element("div", { className: "camera" }, this.tile.root, this.side),
     );
     this.update = () => {
       const camera = connection.cameras.find((one) => one.name === name);
+      this.editor?.resize(camera?.size);
       this.tile.update(camera ?? { state: "unknown", why: connection.cameras.length ? "There is no camera of this name." : "", fault: "" });
     };
     this.refresh = () => this.load();
     connection.addEventListener("cameras", this.update);
     connection.addEventListener("events", this.refresh);
     this.load();
+  }
+
+  openEditor() {
+    const { size } = this.connection.cameras.find((one) => one.name === this.name) ?? {};
+    const onClose = () => { this.editor = null; this.events.hidden = this.edit.hidden = false; this.edit.focus(); };
+    this.events.hidden = this.edit.hidden = true;
+    this.editor = new ZonesEditor(this.tile, this.side, { name: this.name, size, onClose });
   }
 
   async load() {
@@ -117,6 +128,7 @@ export class CameraView {
   close() {
     this.connection.removeEventListener("cameras", this.update);
     this.connection.removeEventListener("events", this.refresh);
+    this.editor?.leave();
     this.tile.close();
   }
 }

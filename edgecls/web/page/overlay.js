@@ -50,7 +50,7 @@ export class Overlay {
     pen.lineWidth = 2 * dense;
     pen.font = `${13 * dense}px system-ui, sans-serif`;
     pen.textBaseline = "top";
-    for (const area of this.areas) {
+    for (const area of this.isEdited ? [] : this.areas) {
       this.path(pen, area.corners.map(at), true);
       pen.setLineDash(area.look === "ignored" ? [4 * dense, 6 * dense] : []);
       pen.strokeStyle = area.look === "ignored" ? "#9aa6b4" : "#ffffffcc";
@@ -58,7 +58,7 @@ export class Overlay {
       pen.setLineDash([]);
       this.plate(pen, at(area.corners[0]), area.note ? `${area.name} ${area.note}` : area.name, "#ffffffcc", dense);
     }
-    for (const line of this.lines) {
+    for (const line of this.isEdited ? [] : this.lines) {
       const ends = line.ends.map(at);
       this.path(pen, ends, false);
       pen.strokeStyle = "#ffd54f";
