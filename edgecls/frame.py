@@ -268,7 +268,8 @@ class Unfit:
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """A frame with everything said about it: what every sink and script receives. No regions, no detections; and none of a
-    camera that is `unfit`, unless it was asked for them. `overlay` is what a run with rules draws besides (`edgecls.Site`).
+    camera that is `unfit`, unless it was asked for them. `overlay` is what a run with rules draws besides (`edgecls.Site`),
+    and `model` the name of the model, as in its events.
     """
 
     frame: Frame
@@ -276,6 +277,7 @@ class Result:
     timing: Timing
     unfit: Unfit | None = None
     overlay: Overlay | None = None
+    model: str = ""
 
     @property
     def left_out(self) -> int:

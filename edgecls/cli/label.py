@@ -88,7 +88,10 @@ def _label(store: str, author: str, most: int, place: Path, *, useful: bool) -> 
         while True:
             group = labelling.useful(most) if useful else labelling.next()
             if group is None:
-                say(f"{store}: nothing left to label; learn from it with: edgecls learn {store} --out model.onnx")
+                if labelling.labels:
+                    say(f"{store}: nothing left to label; learn from it with: edgecls learn {store} --out model.onnx")
+                else:
+                    say(f"{store}: there are no pictures to label; a run, or edgecls collect --out {store}, collects some")
                 return
             _write_sheet(place, [entry.path for entry in group.entries])
             say(f"\n{place}: {counted(len(group.entries), 'picture')} of {labelling.left} left; {group.why}")

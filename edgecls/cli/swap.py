@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgecls.cli.messages import say
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def swap(
@@ -21,7 +24,7 @@ def swap(
     """
     from edgecls.errors import ConfigError
     from edgecls.run.config import read_config
-    from edgecls.run.swap import previous_of, rejected_of, swap_back, swap_model
+    from edgecls.run.swap import label_changes, previous_of, rejected_of, swap_back, swap_model
 
     if (new is None) != back:
         raise typer.BadParameter("expected either NEW.onnx or --back")
@@ -32,5 +35,19 @@ def swap(
         swap_back(found.model, config=found)
         say(f"{found.model}: the last good model is in place again; the other one is kept as {rejected_of(found.model)}")
     else:
-        swap_model(found.model, new, config=found)
-        say(f"{found.model}: {new} is in place; the model before is kept as {previous_of(found.model)}")
+        placed = swap_model(found.model, new, config=found)
+        previous = previous_of(found.model)
+        say(f"{found.model}: {new} is in place; the model before is kept as {previous}")
+        if changes := label_changes(_labels(previous) or placed.card.labels, placed.card.labels):
+            say(f"note: {new} has other labels; {changes}")
+
+
+def _labels(model: Path) -> tuple[str, ...]:
+    """Return the labels of a model; none if it is not there or damaged."""
+    from edgecls.errors import ModelError
+    from edgecls.model.classifier import Classifier
+
+    try:
+        return Classifier.load(model, device="cpu", on_mismatch="ignore").card.labels
+    except ModelError:
+        return ()

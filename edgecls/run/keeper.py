@@ -102,8 +102,10 @@ class Keeper:
         self._use(classifier, shadow)
 
     def close(self) -> None:
-        """Wait for the thread, and close the store of the shadow."""
+        """Wait for the thread, say how far the shadow has agreed since it was last said, and close its store."""
         self._over.set()
+        if self._shadow is not None and self._window.frames:
+            self._say(f"model {self._site.config.model_name}: compared until the end: {self._compared(self._shadow)}")
         if self._thread is not None:
             self._thread.join(END_WAIT_S)
         if self._shadow is not None and self._shadow.pictures is not None:
@@ -134,11 +136,15 @@ class Keeper:
         holds = rule is not None and window.share >= rule.agree and all(
             one.share >= rule.worst for one in window.classes() if one.crops >= FEWEST
         )  # fmt: skip
-        name = Path(shadow.settings.model).name
-        self._tell("compared", window.share, f"{name}: {window}; {self._cost_ms / window.frames:.2f} ms of CPU a frame")
+        self._tell("compared", window.share, self._compared(shadow))
         self._window, self._cost_ms = Agreement(self._common), 0.0
         if holds and shadow.may_promote and self._trial is None:
             self._work(lambda config: self._promote(config, shadow, window))
+
+    def _compared(self, shadow: Shadow) -> str:
+        """Return the agreement since it was last said in a line."""
+        cost_ms = self._cost_ms / self._window.frames
+        return f"{Path(shadow.settings.model).name}: {self._window}; {cost_ms:.2f} ms of CPU a frame"
 
     def _promote(self, config: Config, shadow: Shadow, window: Agreement) -> None:
         shadow.may_promote = False  # once, whatever comes of it

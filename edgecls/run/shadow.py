@@ -12,7 +12,7 @@ from edgecls.collect import Candidate, SelectionSettings
 from edgecls.errors import ConfigError, EdgeclsError
 from edgecls.model.classifier import Classifier
 from edgecls.model.confidence import UNKNOWN
-from edgecls.run.swap import check_fits, is_same, rejected_of
+from edgecls.run.swap import check_fits, is_same, label_changes, rejected_of
 from edgecls.sink.keeper import Keeper, Offer
 from edgecls.sink.keeper_thread import KeeperThread
 from edgecls.store import Origin, Store
@@ -112,16 +112,15 @@ def _load(config: Config, classifier: Classifier | None, say: Say) -> Classifier
         say(f"warning: shadow: {warning.message}")
     if model.card.multi_label != classifier.card.multi_label:
         say("note: shadow: only one of the models gives several labels a picture; they agree where both say the same")
+    say(f"shadow: {settings.model} sees {settings.share:.0%} of the frames of each camera")
     ours, theirs = set(classifier.card.labels), set(model.card.labels)
     if not ours & theirs:
         never = "" if settings.promote is None else ", and its promotion rule can never hold"
         say(f"note: shadow: {settings.model} has none of the labels of {config.model}, so nothing is compared{never}")
     elif ours != theirs:
-        lacks, adds = ", ".join(sorted(ours - theirs)) or "none", ", ".join(sorted(theirs - ours)) or "none"
         common = counted(len(ours & theirs), "common label")
-        say(
-            f"note: shadow: {settings.model} has other labels and is compared on {common}; it lacks: {lacks}; new in it: {adds}"
-        )
+        changes = label_changes(ours, theirs)
+        say(f"note: shadow: {settings.model} has other labels and is compared on {common}; {changes}")
     return model
 
 

@@ -125,7 +125,7 @@ class Site:
         if camera in self._detector_fps and not any(one.region == MOTION for one in result.detections):
             tracks = _lasting(self.events.tracks(camera), result.frame.time_s, self._detector_fps[camera])
             overlay = replace(overlay, carried=tracks)
-        result = replace(result, overlay=overlay)
+        result = replace(result, overlay=overlay, model=self.config.model_name)
         for sink in self.sinks:
             sink.write(result)
         self._write_events(events)

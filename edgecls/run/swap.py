@@ -17,6 +17,8 @@ from edgecls.model import vet
 from edgecls.model.classifier import Classifier
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from edgecls.run.config import Config
 
 
@@ -83,6 +85,12 @@ def is_same(one: str | Path, other: str | Path) -> bool:
         return Path(one).read_bytes() == Path(other).read_bytes()
     except OSError:
         return False
+
+
+def label_changes(old: Collection[str], new: Collection[str]) -> str:
+    """Return in words how the labels of a new model differ from those of an old one; "" if they do not."""
+    lacks, adds = (", ".join(sorted({*one} - {*other})) or "none" for one, other in ((old, new), (new, old)))
+    return "" if {*old} == {*new} else f"it lacks: {lacks}; new in it: {adds}"
 
 
 def check_fits(config: Config, classifier: Classifier, name: str) -> None:

@@ -107,7 +107,7 @@ class CollectSink(Sink):
                 self._offer_object(event)
         for detection in result.detections:
             if detection.region != MOTION:
-                self._offer_region(result.frame, detection)
+                self._offer_region(result.frame, detection, result.model)
 
     def write_event(self, event: Event) -> None:
         """Offer the best view of an object that has left. Its label is final."""
@@ -127,14 +127,14 @@ class CollectSink(Sink):
         """Store what waits, and close the store."""
         self._thread.close()
 
-    def _offer_region(self, frame: Frame, detection: Detection) -> None:
+    def _offer_region(self, frame: Frame, detection: Detection, model: str) -> None:
         """Offer what a region shows."""
         prediction = detection.prediction
         score = prediction.score if prediction.label else None
         candidate = Candidate(
             f"region {detection.region}", _time_of(frame), score=score, is_unknown=prediction.label == UNKNOWN
         )
-        origin = _origin(frame, detection.region, prediction=prediction.label, score=score)
+        origin = _origin(frame, detection.region, model=model, prediction=prediction.label, score=score)
         self._thread.offer(Offer(frame, detection.box, candidate, origin))
 
     def _offer_object(self, event: Event) -> None:

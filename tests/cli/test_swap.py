@@ -50,6 +50,18 @@ def test_a_model_is_put_in_place_and_taken_back(place):
     assert (place / "light.rejected.onnx").read_bytes() == new
 
 
+def test_other_labels_are_said(place):
+    """A model that fits the rules and has another label is put in place; a line says what differs."""
+    (place / "other.onnx").write_bytes(light("other", "dark", "dim", "glaring"))
+    done = call("--config", place / "cameras.toml", place / "other.onnx")
+    assert done.exit_code == 0, done.output
+    assert "has other labels; it lacks: bright; new in it: glaring" in done.stderr
+    done = call("--config", place / "cameras.toml", place / "new.onnx")
+    assert "new in it: bright" in done.stderr
+    (place / "third.onnx").write_bytes(light("third"))
+    assert "note:" not in call("--config", place / "cameras.toml", place / "third.onnx").stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

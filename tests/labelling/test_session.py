@@ -258,3 +258,12 @@ def test_a_new_class_is_named(truth, tmp_path):
     """So that a slip of the pen is seen."""
     done = call(str(tmp_path / "store"), typed="disc\n:q\n")
     assert "disc: a new class" in done.output
+
+
+def test_an_empty_store_says_how_pictures_come(tmp_path):
+    """It does not offer to learn from nothing."""
+    Store(tmp_path / "store").close()
+    done = CliRunner().invoke(app, ["label", str(tmp_path / "store")])
+    assert done.exit_code == 0
+    assert "there are no pictures to label" in done.output
+    assert "edgecls learn" not in done.output

@@ -107,14 +107,17 @@ def test_both_models_see_the_same_crops(place, tmp_path):
     assert str(agreement.worst()) == str(("dim", 30, 0)) or agreement.worst() == ("dim", 30, 0)
     assert [r.detections[0].prediction for r in results] == [r.detections[0].prediction for r in alone]
     assert states(events) == states(events_alone)
+    assert {result.model for result in results} == {"light"}
 
 
 @pytest.mark.parametrize(("share", "seen"), [(1.0, 60), (0.5, 30), (0.1, 6)])
 def test_it_sees_a_share_of_the_frames(place, tmp_path, share, seen):
-    """The first frame, and then evenly."""
+    """The first frame, and then evenly. A run that is too short for a stretch says at its end how far the two agree."""
     shadow = ShadowSettings(str(new_model(tmp_path)), share=share)
-    results, _, _ = ran(Config(str(place), (Camera("lamp", lamp(tmp_path, [0] * 60)),), shadow=shadow))
+    results, _, said = ran(Config(str(place), (Camera("lamp", lamp(tmp_path, [0] * 60)),), shadow=shadow))
     assert sum(result.timing.shadow_ms is not None for result in results) == seen
+    assert sum(f"compared until the end: new.onnx: the same label on 100.0% of {seen} crops" in line for line in said) == 1
+    assert sum(f"new.onnx sees {share:.0%} of the frames" in line for line in said) == 1
     assert all((r.timing.shadow_ms is None) == (r.detections[0].shadow is None) for r in results)
 
 

@@ -26,7 +26,7 @@ def seen(index, *detections, overlay=None, seed=None, unfit=None):
     """A result of a picture like no other, 20 s after the one before."""
     picture = np.random.default_rng(index if seed is None else seed).integers(0, 256, (60, 80, 3), np.uint8)
     frame = image.as_frame(picture, "gate", index, time_s=20.0 * index, captured_at=time.monotonic())
-    return Result(frame, detections, Timing(0.1, 0.2, 1.0), unfit, overlay)
+    return Result(frame, detections, Timing(0.1, 0.2, 1.0), unfit, overlay, "street")
 
 
 def zone(label="open", score=0.95):
@@ -61,7 +61,7 @@ def test_a_zone_is_kept_with_a_margin_at_the_resolution_of_the_camera(folder):
     assert np.array_equal(image.load(entry.path), result.frame.bgr()[16:44, 6:34])
     origin = entry.origin
     assert (origin.camera, origin.region, origin.prediction, origin.score) == ("gate", "door", "open", 0.95)
-    assert (origin.time_s, origin.reason, origin.event) == (0.0, "new", "")
+    assert (origin.time_s, origin.reason, origin.event, origin.model) == (0.0, "new", "", "street")
     assert origin.box == (4, 4, 24, 24)
 
 
