@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from edgecls.events.detector import Events
 from edgecls.events.observation import UNKNOWN_SIZE, Observation
@@ -13,16 +13,21 @@ from edgecls.labels.json_lines import event_record, read_line, to_line
 from edgecls.sink import Sink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from edgecls.event import Event
     from edgecls.frame import Detection, Result, StateChange
     from edgecls.run.camera import Camera
     from edgecls.run.config import Config
 
+T = TypeVar("T")
+
 RECENT_S = 300.0
-MOST_LINES = 20_000
-"""Of a camera; about 5 MB."""
+MOST_CHARACTERS = 32 << 20
+"""Of all cameras together. A camera that gets a new line beyond that loses its oldest."""
+WORK_S, PAUSE_S = 1e-3, 2e-4
+"""After so much work, a test pauses, so that the threads of the run, which share Python's lock with it, wait for a millisecond
+instead of the 5 for which Python lets a busy thread go on."""
 NEAR_PX = 2
 """A zone is where it was if its box in the recording differs by no more."""
 
@@ -33,19 +38,21 @@ class Recent(Sink):
     def __init__(self) -> None:
         """Begin with nothing."""
         self._lines: dict[str, deque[tuple[float, str]]] = {}
+        self._characters = 0
 
     def write(self, result: Result) -> None:
         """Store a result, and forget what is too old."""
-        lines = self._lines.setdefault(result.frame.camera, deque(maxlen=MOST_LINES))
-        now = time.monotonic()
-        lines.append((now, to_line(result)))
-        while lines[0][0] < now - RECENT_S:
-            lines.popleft()
+        lines = self._lines.setdefault(result.frame.camera, deque())
+        now, line = time.monotonic(), to_line(result)
+        lines.append((now, line))
+        self._characters += len(line)
+        while lines[0][0] < now - RECENT_S or (self._characters > MOST_CHARACTERS and len(lines) > 1):
+            self._characters -= len(lines.popleft()[1])
 
     def write_state(self, change: StateChange) -> None:
         """Forget a camera that has ended."""
         if change.state == "ended":
-            self._lines.pop(change.camera, None)
+            self._characters -= sum(len(line) for _, line in self._lines.pop(change.camera, ()))
 
     def lines(self, camera: str) -> list[str]:
         """Return the lines of a camera, the oldest first."""
@@ -54,6 +61,7 @@ class Recent(Sink):
     def close(self) -> None:
         """Forget everything."""
         self._lines.clear()
+        self._characters = 0
 
 
 class _Tried(NamedTuple):
@@ -78,8 +86,9 @@ def try_out(lines: Sequence[str], camera: str, now: Config, changed: Config) -> 
         The `events` that it would have given, how many the present one gives (`before`), the number of `frames`, the `seconds`
         that they cover, and `notes` on what could not be tried.
     """
-    tried = _try(lines, _of(changed, camera), changed.model_name)
-    before = _try(lines, _of(now, camera), now.model_name)
+    seen = list(_breathing(filter(None, map(_observation, lines))))
+    tried = _try(seen, _of(changed, camera), changed.model_name)
+    before = tried if now == changed else _try(seen, _of(now, camera), now.model_name)
     return {
         "events": [event_record(event) for event in tried.events],
         "before": len(before.events),
@@ -93,15 +102,27 @@ def _of(config: Config, name: str) -> Camera:
     return next(camera for camera in config.camera if camera.name == name)
 
 
-def _try(lines: Iterable[str], camera: Camera, model: str) -> _Tried:
+def _observation(line: str) -> Observation | None:
+    seen = read_line(line, "recent")
+    return seen if isinstance(seen, Observation) else None
+
+
+def _breathing(items: Iterable[T]) -> Iterator[T]:
+    """Yield items, and let other threads work now and then."""
+    worked_from = time.perf_counter()
+    for item in items:
+        yield item
+        if time.perf_counter() - worked_from > WORK_S:
+            time.sleep(PAUSE_S)
+            worked_from = time.perf_counter()
+
+
+def _try(all_seen: Iterable[Observation], camera: Camera, model: str) -> _Tried:
     events = Events({camera.name: camera.rules}, model=model)
     found: dict[str, Event] = {}
     seen_zones: set[str] = set()
     frames, seconds, last_s = 0, 0.0, None
-    for line in lines:
-        seen = read_line(line, "recent")
-        if not isinstance(seen, Observation):
-            continue
+    for seen in _breathing(all_seen):
         kept = tuple(one for one in seen.detections if _is_looked_at(one, camera, seen.size_hw))
         seen_zones |= {one.region for one in kept}
         now_s = seen.moment.time_s

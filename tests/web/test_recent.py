@@ -104,6 +104,18 @@ def test_only_the_last_minutes_are_kept(monkeypatch):
     assert recent.lines("yard") == []
 
 
+def test_many_busy_cameras_do_not_fill_the_memory(monkeypatch):
+    """Each keeps fewer minutes then, and at least its newest line."""
+    recent = Recent()
+    recent.write(result(frame(0, camera="yard")))
+    monkeypatch.setattr(module, "MOST_CHARACTERS", 10 * len(recent.lines("yard")[0]))
+    for index in range(30):
+        recent.write(result(frame(index)))
+    assert 6 < len(recent.lines("gate")) < 11
+    recent.write(result(frame(1, camera="yard")))
+    assert recent.lines("yard")[0].startswith('{"camera": "yard", "frame": 1,')
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_few_pictures_are_no_fault(count):
     """As at the start of a run."""
