@@ -272,9 +272,11 @@ export class Drawing extends EventTarget {
     if (shape.kind === "line") {
       const [dx, dy] = [second[0] - first[0], second[1] - first[1]], length = Math.hypot(dx, dy) || 1;
       const middle = [(first[0] + second[0]) / 2, (first[1] + second[1]) / 2 + 4 * unit];
-      const away = 22 * unit;
-      put(texts[1], shape.value.left ?? "left", [middle[0] + (dy / length) * away, middle[1] - (dx / length) * away]);
-      put(texts[2], shape.value.right ?? "right", [middle[0] - (dy / length) * away, middle[1] + (dx / length) * away]);
+      for (const [text, side, sign] of [[texts[1], "left", 1], [texts[2], "right", -1]]) {
+        const [across, down] = [(sign * dy) / length, (-sign * dx) / length]; // from the line to that side
+        text.setAttribute("text-anchor", Math.abs(across) < 0.4 ? "middle" : across > 0 ? "start" : "end");
+        put(text, shape.value[side] ?? side, [middle[0] + across * 14 * unit, middle[1] + down * 22 * unit]);
+      }
     }
     const circle = (one, [x, y], radius) => { one.setAttribute("cx", x); one.setAttribute("cy", y); one.setAttribute("r", radius * unit); };
     corners.forEach((one, n) => {

@@ -156,9 +156,8 @@ export class ZonesEditor {
 
   // The fields of one zone, line or ignored area.
   formOf(shape) {
-    const title = shape.kind === "ignore" ? KINDS.ignore : `${KINDS[shape.kind]} ${shape.value.name}`;
     const remove = element("button", { type: "button", className: "bad", onclick: () => this.remove(shape) }, `Remove this ${KINDS[shape.kind].toLowerCase()}`);
-    const box = element("fieldset", {}, element("legend", {}, title));
+    const box = element("fieldset", {}, element("legend", {}, KINDS[shape.kind]));
     if (shape.kind === "ignore") box.append(element("p", { className: "hint" }, "Moving objects whose center is in this area are ignored."));
     else box.append(...this.fieldsOf(shape));
     box.append(element("p", { className: "hint" }, "Tab goes to the corners, arrow keys move a corner, + adds one, Delete removes it."), remove);
