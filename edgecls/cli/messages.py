@@ -2,7 +2,7 @@
 
 Library code does not know the options of the command line. Its messages name a setting in backticks, such as `max_drop`,
 `color=gray` with a value, or `augment.scale` for a field of another one. `say` prints these as options of the running command:
---max-drop, --color gray, --augment-scale.
+--max-drop, --color gray, --augment-scale; an option that is called otherwise than its setting stands in OPTION_OF.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ERASE_LINE = "\r\x1b[K"
 SETTING = re.compile(r"`(\w+(?:\.\w+)*)(?:=([^`]*))?`")
 
+OPTION_OF = {"input": "size", "layers.width": "width", "layers.normalize": "normalize"}
+
 _options: dict[str, str] = {}
 
 
@@ -36,7 +38,7 @@ def with_options(line: str) -> str:
 
     def option(found: re.Match[str]) -> str:
         name, value = found.groups()
-        name = name.replace(".", "_")
+        name = OPTION_OF.get(name, name).replace(".", "_")
         return found.group() if name not in _options else _options[name] if value is None else f"{_options[name]} {value}"
 
     return SETTING.sub(option, line)

@@ -43,7 +43,7 @@ def train(
     weight_decay: Annotated[float | None, typer.Option(help="Weight decay.", rich_help_panel="Training")] = None,
     dropout: Annotated[float | None, typer.Option(help="Dropout rate, 0 to 1.", rich_help_panel="Network")] = None,
     average: Annotated[bool | None, typer.Option("--average/--no-average", help="Use a moving average of the weights over about one epoch.", rich_help_panel="Training")] = None,
-    precision: Annotated[str | None, typer.Option(help="Precision of training: float32, or bfloat16, which is faster on recent CPUs and GPUs.  [default: float32]", rich_help_panel="Training")] = None,
+    precision: Annotated[str | None, typer.Option(help="Precision of training: float32, or bfloat16, which is faster on processors and GPUs that have it, and many times slower on others.  [default: float32]", rich_help_panel="Training")] = None,
     label_smoothing: Annotated[float | None, typer.Option(help="Label smoothing, 0 to 1; 0 is off.  [default: 0]", rich_help_panel="Training")] = None,
     mixup: Annotated[float | None, typer.Option(metavar="ALPHA", help="Mixup of pairs of training pictures; 0 is off, 0.2 is common.  [default: 0]", rich_help_panel="Training")] = None,
     strangers: Annotated[float | None, typer.Option(help="Share of training pictures turned into synthetic outliers of no class, so that unknown objects are recognized; 0 is off.  [default: 0]", rich_help_panel="Data")] = None,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 STRAY = "CSV files that are not a manifest of these pictures, ignored"
 ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar"})
+SINGLE = "; only edgecls learn takes a single class, and calls everything else unknown"
 CLASS_TABLES = frozenset({"meta", "metadata", "classes", "class_names", "signnames"})
 """Usual names of tables that describe classes."""
 
@@ -64,7 +65,7 @@ def scan(
     if len(names) < fewest_classes:
         raise DataError(
             f"{where}: a classifier needs at least {fewest_classes} classes, "
-            f"found {len(names)} ({', '.join(names)}){_inside(where)}"
+            f"found {len(names)} ({', '.join(names)}){_inside(where) or ('' if multi_label else SINGLE)}"
         )
     similar = alike(names)
     if labels is not None:

@@ -76,7 +76,7 @@ class MemoryBudget:
         except OSError as error:
             raise DataError(f"{problem} cannot be written to ({error.strerror})") from error
         raise DataError(
-            f"{problem} has {_gb(free)} GB free; take a smaller `size` or fewer pictures, or a folder with more room"
+            f"{problem} has {_gb(free)} GB free; take a smaller `input` or fewer pictures, or a folder with more room"
         )
 
 
@@ -142,10 +142,10 @@ class File:
             written = self._slots.write(index, content)
         except OSError as error:
             raise DataError(
-                f"{self._problem} cannot be written to ({error.strerror}); make room, or take a smaller `size`"
+                f"{self._problem} cannot be written to ({error.strerror}); make room, or take a smaller `input`"
             ) from error
         if written != len(content):
-            raise DataError(f"{self._problem} is full; make room, or take a smaller `size`")
+            raise DataError(f"{self._problem} is full; make room, or take a smaller `input`")
 
     def only(self, good: Sequence[int]) -> OnDisk:
         """Return the pictures at the indices `good`."""

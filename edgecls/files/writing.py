@@ -22,6 +22,8 @@ MODE = "EDGECLS_MODE"
 PUBLIC_MODE = 0o666
 """The mode, before the umask, of files that hold no recordings."""
 TRIES = 3
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""The numbers of errors that free space on the disk would mend."""
 
 
 def private_mode() -> int:
@@ -137,9 +139,8 @@ def whole_file(path: str | Path, *, mode: int | None = None) -> Iterator[Path]:
             raise
         except OSError as error:
             why = error.strerror or error
-            raise SinkError(
-                f"{path}: cannot be written ({why}); the previous file is unchanged: make room, and try again"
-            ) from error
+            advice = ": make room, and try again" if error.errno in FULL else ""
+            raise SinkError(f"{path}: cannot be written ({why}); the previous file is unchanged{advice}") from error
 
 
 def _remove_leftover(part: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgecls.export.known import FEWEST_HELD_OUT
 from edgecls.learn.accuracy import SHARED_TRAINING
 from edgecls.learn.folds import NEVER
 from edgecls.metrics import effective_pictures, wilson
@@ -41,10 +42,18 @@ def advice(found: Accuracy, ahead: Curve, scored: Scored, group_of: NDArray[np.i
     """
     labels = [share.label for share in found.classes]
     if len(labels) == 1:
-        return (
-            f"{labels[0]} is the only class: whatever is unlike its {counted(found.overall.pictures, 'picture')} is unknown.",
-        )
+        return _single(found)
     return (*_unknown(found), *_alike(scored, group_of, labels), *_enough(found, ahead), *_worst(found))
+
+
+def _single(found: Accuracy) -> tuple[str, ...]:
+    """Say what a model of a single class tells, and that few pictures set a rough limit."""
+    label, pictures = found.classes[0].label, found.overall.pictures
+    says = f"{label} is the only class: whatever is unlike its {counted(pictures, 'picture')} is unknown."
+    if pictures >= FEWEST_HELD_OUT:
+        return (says,)
+    return (f"{says} So few set a rough limit: others of it may be unknown too, or foreign ones not. Give {FEWEST_HELD_OUT} or "
+            "more, from several days.",)  # fmt: skip
 
 
 def _unknown(found: Accuracy) -> list[str]:

@@ -162,9 +162,10 @@ class _Cache:
         path = self._folder / key[:2] / key
         try:
             values = np.frombuffer(path.read_bytes(), "<f4")
-            os.utime(path)
         except (OSError, ValueError):
             return None
+        with contextlib.suppress(OSError):  # a cache that is read-only, or another user's
+            os.utime(path)
         rows = values[:-SIDES]
         if rows.size != self._shape[0] * self._shape[1] or not np.isfinite(values).all():
             return None

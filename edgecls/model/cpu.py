@@ -1,4 +1,4 @@
-"""Detect the features of this machine's processor that matter for int8: its architecture and its vector instructions."""
+"""Detect the features of this machine's processor that decide how fast int8 and bfloat16 are: its vector instructions."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "asimddp", "i8mm")
-"""The features that decide the speed of int8: AVX2 and VNNI on x86, dot products on ARM."""
+FLAGS = ("avx2", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "asimddp", "i8mm", "bf16")
+"""The features that decide the speed of int8, which are AVX2 and VNNI on x86 and dot products on ARM, and of bfloat16."""
 VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 DOT_PRODUCTS = VNNI | {"asimddp", "i8mm"}
+BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 _X86 = ("x86_64", "amd64", "x86", "i686", "i386")
 _ARM = ("aarch64", "arm64", "armv7l", "armv8l")
 
@@ -31,6 +32,11 @@ class Processor:
         if self.kind != "x86":
             return False
         return None if self.flags is None else bool(VNNI & set(self.flags))
+
+    @property
+    def has_bfloat16(self) -> bool | None:
+        """Whether it computes in bfloat16 instead of emulating it; None if unknown."""
+        return None if self.flags is None else bool(BFLOAT16 & set(self.flags))
 
     @property
     def saturates(self) -> bool:

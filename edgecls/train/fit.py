@@ -18,10 +18,10 @@ from edgecls.train import backend, folder, gap, stop_signal
 from edgecls.train.batches import Batches, HeldOut, served
 from edgecls.train.compiled import compiled, compiled_for, compute_in
 from edgecls.train.divergence import guard
-from edgecls.train.few_pictures import say_if_few
 from edgecls.train.gap import Gap
 from edgecls.train.heads import head_of
 from edgecls.train.model import architecture, build
+from edgecls.train.notes import say_if_few, say_if_slow
 from edgecls.train.pretrained import check_settings
 from edgecls.train.progress import Watcher
 from edgecls.train.report import write_report
@@ -128,6 +128,7 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, budget:
     say_if_few(counts, config, watcher.say)
     val = _decode(sides.val, config, watcher, budget.less(train.memory_bytes))
     keras = backend.load(config.seed)
+    say_if_slow(keras, config, watcher.say)
     make_targets = head.targets(config, dataset.labels)
     batches = Batches(train, dataset.labels, config, make_targets)
     model = compiled(keras, config, counts, batches.per_epoch, fresh=not resume)
@@ -224,9 +225,8 @@ def _stage(
     keras: Any, model: Any, batches: Batches, held_out: HeldOut, callbacks: list[Any], first: int, end: int
 ) -> None:  # fmt: skip
     """Train the epochs from `first` to before `end`."""
-    averaging = (
-        [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
-    )  # best.keras will hold the averaged weights
+    # best.keras will hold the averaged weights
+    averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
     with served(batches, held_out, first) as (train_data, val_data):
         model.fit(
             train_data,

@@ -94,4 +94,4 @@ def _against_overfitting(config: TrainConfig) -> str:
 def _against_underfitting(config: TrainConfig) -> str:
     network = "`arch=edge`" if config.arch == "classic" else "a smaller `dropout`"
     weaker = "" if config.augment == NO_AUGMENT else ", weaker `augment.rotation_deg` and `augment.translation`"
-    return f"more `epochs`, {network}, a larger `size`{weaker}, or another `rate`"
+    return f"more `epochs`, {network}, a larger `input`{weaker}, or another `rate`"

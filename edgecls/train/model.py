@@ -62,7 +62,7 @@ def build(config: TrainConfig, classes: int) -> Any:
         raise ConfigError(
             f"arch {config.arch}: kernels {list(config.layers.kernels)} of size {config.layers.kernel_size} shrink "
             f"a picture of {config.input.width}x{config.input.height} to nothing; use fewer or smaller kernels, or a larger "
-            f"`size` ({error})"
+            f"`input` ({error})"
         ) from error
     last = layers.Dense(classes, activation=head_of(config).activation, dtype="float32", name=HEAD)
     return keras.Model(pictures, last(x), name=config.arch)

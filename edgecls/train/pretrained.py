@@ -69,11 +69,11 @@ def check_settings(config: TrainConfig, row: Pretrained | None) -> None:
         return
     if min(config.input.height, config.input.width) < SMALLEST_SIZE:
         raise ConfigError(
-            f"arch {arch}: expected pictures of at least {SMALLEST_SIZE}x{SMALLEST_SIZE}, found `size` "
+            f"arch {arch}: expected pictures of at least {SMALLEST_SIZE}x{SMALLEST_SIZE}, found `input` "
             f"{config.input.width}x{config.input.height}; its weights were trained on {row.size}"
         )
     if config.layers.width != 1 or config.layers.normalize:
-        raise ConfigError(f"arch {arch}: has the layers that it was trained with; omit `width` and `normalize`")
+        raise ConfigError(f"arch {arch}: has the layers that it was trained with; omit `layers.width` and `layers.normalize`")
 
 
 def load_weights(keras: Any, model: Any, config: TrainConfig) -> None:

@@ -101,7 +101,7 @@ def test_a_broken_npz_is_refused(tmp_path):
     [
         ([], "expected one folder of pictures per class or a CSV manifest, found nothing"),
         (["1.png"], "expected one folder of pictures per class or a CSV manifest, found pictures without class folders"),
-        (["a/1.png"], r"a classifier needs at least 2 classes, found 1 \(a\)"),
+        (["a/1.png"], r"a classifier needs at least 2 classes, found 1 \(a\); only edgecls learn takes a single class"),
         (["a/1.png", "b/notes.txt"], "class folder 'b' has no picture; add some or remove the folder"),
         (["train/a/1.png", "train/b/1.png", "extra/a/1.png"], "beside train, val and test there is 'extra'; move it"),
     ],

@@ -78,7 +78,7 @@ def test_a_disk_that_is_too_small_is_refused_before_it_is_tried(tmp_path, monkey
     """The error names the pictures, their size, the budget, the folder, its free space, and what to do."""
     monkeypatch.setattr(storage.shutil, "disk_usage", lambda _: SimpleNamespace(free=2_000_000))
     said = "1000 pictures of 64x64 take 0.0041 GB decoded, more than the 0.001 GB of memory that they may take, and "
-    with pytest.raises(DataError, match=rf"{said}{tmp_path} has 0\.002 GB free; take a smaller `size`"):
+    with pytest.raises(DataError, match=rf"{said}{tmp_path} has 0\.002 GB free; take a smaller `input`"):
         MemoryBudget(1_000_000, str(tmp_path)).make(1000, (64, 64, 1))
 
 
@@ -94,7 +94,7 @@ def test_a_disk_that_fills_up_is_one_line():
     with (
         Path("/dev/full").open("r+b", buffering=0) as full,
         pytest.raises(
-            DataError, match=r"said cannot be written to \(No space left on device\); make room, or take a smaller `size`"
+            DataError, match=r"said cannot be written to \(No space left on device\); make room, or take a smaller `input`"
         ),
     ):
         File(Slots(full, 6), 10, SHAPE, "said").put(0, PICTURES[0])

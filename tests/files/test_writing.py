@@ -58,10 +58,13 @@ def test_a_full_disk_is_an_error_and_leaves_the_file_unchanged(tmp_path):
             path.write_bytes(b"half")
             raise error
 
-    with pytest.raises(
-        SinkError, match=r"a\.bin: cannot be written \(No space left on device\); the previous file is unchanged"
+    for number, why, advice in (
+        (errno.ENOSPC, "No space left on device", ": make room, and try again"),
+        (errno.EDQUOT, "Disk quota exceeded", ": make room, and try again"),
+        (errno.EACCES, "Permission denied", ""),
     ):
-        fails(OSError(errno.ENOSPC, "No space left on device"))
+        with pytest.raises(SinkError, match=rf"a\.bin: cannot be written \({why}\); the previous file is unchanged{advice}$"):
+            fails(OSError(number, why))
     with pytest.raises(SourceError, match=r"^a camera$"):
         fails(SourceError("a camera"))
     assert target.read_bytes() == b"old"

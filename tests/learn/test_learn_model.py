@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 
 import cv2
@@ -95,6 +96,17 @@ def test_a_damaged_cache_is_computed_again(backbone, shapes, tmp_path):
     second, _ = learn(shapes, tmp_path / "b.onnx")
     assert second.computed == 2
     assert first.out.read_bytes() == second.out.read_bytes()
+
+
+def test_a_cache_that_cannot_be_touched_is_still_read(backbone, shapes, tmp_path, monkeypatch):
+    """On a read-only disk, or made by another user."""
+    learn(shapes, tmp_path / "a.onnx")
+
+    def refused(*_args, **_kwargs):
+        raise PermissionError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("edgecls.learn.embeddings.os.utime", refused)
+    assert learn(shapes, tmp_path / "b.onnx")[0].computed == 0
 
 
 def test_the_graph_computes_what_the_head_does(backbone):
@@ -209,6 +221,14 @@ def test_a_single_class_knows_what_does_not_belong_to_it(backbone, tmp_path):
     assert edgecls.evaluate_model(learned.out, data, device="cpu").report.coverage > 0.9
     with pytest.raises(ConfigError, match="a single class can only tell what is unknown"):
         learn(data, tmp_path / "m.onnx", reject=0)
+
+
+def test_a_single_class_of_few_pictures_promises_little(backbone, tmp_path):
+    """The advice says that their limit is rough, and what helps."""
+    data = drawn.write_class_folders(tmp_path / "data", pictures=5, names=["disc"])
+    (advice,) = learn(data, tmp_path / "m.onnx")[0].advice
+    assert advice.startswith("disc is the only class: whatever is unlike its 5 pictures is unknown. So few set a rough limit")
+    assert advice.endswith("Give 20 or more, from several days.")
 
 
 def test_mirrored_classes_must_stay_themselves(backbone, shapes, tmp_path):

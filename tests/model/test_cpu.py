@@ -51,3 +51,11 @@ def test_x86_without_vnni_saturates(kind, flags, has_vnni, saturates):
     found = Processor("a processor", kind, flags)
     assert found.has_vnni is has_vnni
     assert found.saturates is saturates
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"), [(("avx2",), False), (("avx512_bf16",), True), (("asimddp", "bf16"), True), (None, None)]
+)
+def test_bfloat16_is_known_by_its_flag(flags, found):
+    """On x86 and ARM; unknown if the system does not say."""
+    assert Processor("a processor", "x86", flags).has_bfloat16 is found

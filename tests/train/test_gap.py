@@ -69,8 +69,8 @@ def test_every_option_that_is_advised_exists(arch, augment, found):
     sentence = found.sentence(config)
     advised = set(re.findall(r"`([\w.]+)", sentence))
     assert advised
-    assert {name.replace(".", "_") for name in advised} <= options
-    for name in advised - {"size"}:  # of several functions: here the width and height of `input`
+    assert {messages.OPTION_OF.get(name, name).replace(".", "_") for name in advised} <= options
+    for name in advised:
         attrgetter(name)(config)
     assert f"arch={arch}" not in sentence
 

@@ -107,6 +107,6 @@ def test_a_disk_that_is_too_small_ends_the_run_before_it_begins(shapes, tmp_path
     from edgecls.dataset import storage
 
     monkeypatch.setattr(storage.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 5}))
-    with pytest.raises(DataError, match=r"100 pictures of 16x16 take .*run has 5e-09 GB free; take a smaller `size`"):
+    with pytest.raises(DataError, match=r"100 pictures of 16x16 take .*run has 5e-09 GB free; take a smaller `input`"):
         fit(config(shapes, data=DataConfig(str(shapes), val_fraction=0.15)), tmp_path / "run", memory_bytes=0)
     assert not (tmp_path / "run").exists()

@@ -135,9 +135,9 @@ def test_weights_of_another_network_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"input": InputSpec(SIDE, 63)}, "expected pictures of at least 64x64, found `size` 63x64"),
-        ({"layers": Layers(width=0.5)}, "omit `width` and `normalize`"),
-        ({"layers": Layers(normalize=True)}, "omit `width` and `normalize`"),
+        ({"input": InputSpec(SIDE, 63)}, "expected pictures of at least 64x64, found `input` 63x64"),
+        ({"layers": Layers(width=0.5)}, "omit `layers.width` and `layers.normalize`"),
+        ({"layers": Layers(normalize=True)}, "omit `layers.width` and `layers.normalize`"),
     ],
 )
 def test_what_does_not_apply_is_refused(changes, message):

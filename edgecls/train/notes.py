@@ -1,10 +1,11 @@
-"""Say that a network trained from nothing needs more pictures than there are, and what to do instead."""
+"""Notes before a training run: what it will cost in accuracy or in time, and what to do instead."""
 
 from __future__ import annotations
 
 import statistics
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from edgecls.model import cpu
 from edgecls.pretrained.packages import EXTRA, PACKAGES, is_installed
 from edgecls.train.model import architecture
 
@@ -38,3 +39,19 @@ def say_if_few(counts: Iterable[int], config: TrainConfig, say: Say) -> None:
         f"note: {median} training pictures a class are few to train a network from nothing; a pretrained one makes more of "
         f"them, in seconds: edgecls learn {config.data.path} --out M.onnx{install}"
     )
+
+
+def say_if_slow(keras: Any, config: TrainConfig, say: Say) -> None:
+    """Warn if the run computes in bfloat16 on a processor that has to emulate it.
+
+    Args:
+        keras: The keras module.
+        config: The settings of the run.
+        say: Called with the warning.
+    """
+    emulated = config.precision == "bfloat16" and cpu.this().has_bfloat16 is False
+    if emulated and not keras.distribution.list_devices("gpu"):
+        say(
+            "warning: this processor has no bfloat16 and emulates it, which takes several times as long (edge 6, residual 10); "
+            "use `precision=float32`"
+        )
