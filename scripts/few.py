@@ -1,8 +1,9 @@
-"""Measure models from a few pictures: python scripts/few.py DATA [--sets scenes,face-mask] [--peers].
+"""Measure models from a few pictures: python -m scripts.few DATA [--sets scenes,face-mask] [--peers] [--fine-tune EPOCHS].
 
 DATA is a folder with the data sets named in SETS. Of each, test pictures are set aside by group before anything else. From the
 rest, 5, 20 or more pictures of each class are drawn, several times; `edgecls learn` makes a file of them, and that file is
-measured on the test pictures. With --peers, other ways to train on the very same pictures are measured beside it.
+measured on the test pictures. With --peers and --fine-tune, other ways to train on the very same pictures are measured beside
+it (scripts/few_peers.py): as Frigate trains a head, by class means, and as Ultralytics trains all layers, on the same network.
 
 Prints a line per size: top-1 as mean and standard deviation over the draws, how often the interval of cross-validation contains
 the accuracy on the test pictures, and the seconds from the pictures to the file. The cache of embeddings is empty at first.
@@ -23,15 +24,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecls import extras
 from edgecls.dataset import DataConfig, Dataset, Item, Pictures, decode, split
 from edgecls.dataset.answering import answers
 from edgecls.learn.backbone import open_backbone
 from edgecls.learn.learn_model import Learned, learn_model
 from edgecls.model.classifier import Classifier
+from scripts.few_peers import peers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -67,6 +68,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=None, help="input size in pixels")
     parser.add_argument("--most-tests", type=int, default=1000, help="test pictures, drawn at random if there are more")
     parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--fine-tune", type=int, default=0, metavar="EPOCHS")
+    parser.add_argument("--classes", type=int, default=None, help="only the first ones of each set")
+    parser.add_argument("--counts", type=int, nargs="+", default=None, help="pictures of each class, instead of those in SETS")
     given = parser.parse_args()
     for name in given.sets.split(","):
         measure(name, given)
@@ -77,15 +81,17 @@ def measure(name: str, given: argparse.Namespace) -> None:
     row = SETS[name]
     dataset = DataConfig(str(given.data / name), group=row.group).scan()
     sides = split(dataset, fraction=row.test, seed=TEST_SEED)
-    tests = shuffled(sides.val, TEST_SEED)[: given.most_tests]
+    chosen = range(len(dataset.labels))[: given.classes]
+    train = [item for item in sides.train if item.class_id in chosen]
+    tests = shuffled([item for item in sides.val if item.class_id in chosen], TEST_SEED)[: given.most_tests]
     spec = None
-    for size in row.sizes:
+    for size in given.counts or row.sizes:
         found: dict[str, list[float]] = defaultdict(list)
         with tempfile.TemporaryDirectory() as folder:
             os.environ["XDG_CACHE_HOME"] = folder
             open_backbone(size=given.size)  # built once, before the time is taken
             for draw in range(given.draws):
-                drawn = draw_pictures(sides.train, size, draw)
+                drawn = draw_pictures(train, size, draw)
                 began = time.perf_counter()
                 learned = learn(dataset, drawn, Path(folder), row, given)
                 found["seconds"].append(time.perf_counter() - began)
@@ -95,9 +101,8 @@ def measure(name: str, given: argparse.Namespace) -> None:
                 run = Classifier.load(learned.out, device="cpu", threads=1).probabilities
                 right = answers(run, pictures).probabilities.argmax(axis=1) == pictures.class_ids
                 note(found, learned, right, pictures)
-                if given.peers:
-                    for peer, top1 in peers(drawn, pictures, learned):
-                        found[peer].append(top1)
+                for peer, top1 in peers(drawn, pictures, learned.card, heads=given.peers, epochs=given.fine_tune):
+                    found[peer].append(top1)
         show(name, size, found, len(tests), given)
 
 
@@ -151,32 +156,6 @@ def learn(dataset: Dataset, items: Sequence[Item], folder: Path, row: Set, given
         rows.writerows((item.file.resolve(), dataset.labels[item.class_id]) for item in items if item.file)
     data = {"path": str(manifest), "group": row.group}
     return learn_model(data, folder / "m.onnx", size=given.size, say=lambda _line: None)
-
-
-def peers(items: Sequence[Item], tests: Pictures, learned: Learned) -> Iterator[tuple[str, float]]:
-    """Yield the top-1 of other heads on the same network and the same pictures."""
-    backbone = open_backbone(size=learned.card.input.width)
-    known = decode(items, learned.card.input)
-    train, test = (embedded(backbone.embed, pictures) for pictures in (known, tests))
-    keras = extras.load("keras", extra="train", purpose="Comparing")
-    keras.utils.set_random_seed(0)
-    layers = [
-        keras.layers.Dense(128, "relu"),
-        keras.layers.Dropout(0.3),
-        keras.layers.Dense(len(learned.card.labels), "softmax"),
-    ]
-    model = keras.Sequential([keras.Input((train.shape[1],)), *layers])
-    model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
-    model.fit(train, known.class_ids, epochs=50, batch_size=16, verbose=0)
-    yield "dense 128", float((model.predict(test, verbose=0).argmax(axis=1) == tests.class_ids).mean())
-    means = np.stack([train[known.class_ids == c].mean(axis=0) for c in range(len(learned.card.labels))])
-    cosines = test @ (means / np.linalg.norm(means, axis=1, keepdims=True)).T
-    yield "class means", float((cosines.argmax(axis=1) == tests.class_ids).mean())
-
-
-def embedded(embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]], pictures: Pictures) -> NDArray[np.float32]:
-    """Return the embeddings of pictures."""
-    return np.concatenate([embed(pictures.batch[i : i + 64]) for i in range(0, len(pictures.items), 64)])
 
 
 if __name__ == "__main__":
