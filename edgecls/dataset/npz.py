@@ -80,7 +80,8 @@ def _part(
     count = pictures.shape[0]
     expected = f"{path}: expected one whole number >= 0 in {part}_labels for each of {count} pictures, found"
     if labels.shape not in ((count,), (count, 1)) or labels.dtype.kind not in "iu":
-        raise DataError(f"{expected} {labels.dtype} {labels.shape}")
+        several = "; several labels a picture are learned from a CSV manifest" if labels.shape[1:] > (1,) else ""
+        raise DataError(f"{expected} {labels.dtype} {labels.shape}{several}")
     with archive.open(held[f"{part}_labels"]) as file:
         class_ids = np.lib.format.read_array(file, allow_pickle=False)
     if class_ids.size and class_ids.min() < 0:
