@@ -65,7 +65,8 @@ def collect(
         if opened is not None:
             with opened as collecting:
                 _loop(collecting, interrupt, most)
-            say(f"{out}: {counted(collecting.kept, 'picture')} kept")
+            label = f"; give them labels with: edgecls label {out}" if collecting.kept else ""
+            say(f"{out}: {counted(collecting.kept, 'picture')} kept{label}")
     raise typer.Exit(interrupt.exit_code)
 
 

@@ -29,6 +29,10 @@ STRENGTH = 1e-3
 """The weight decay of the heads, stronger than is best for new pictures: a head that can remember a wrong label believes it."""
 
 
+ALIKE = 0.95
+"""Near copies by their hashes also look alike to the network if their inner product is at least this: signs of 100 and 120 do
+not.
+"""
 FEWEST_MATES = 3
 """Fewer other pictures of an event say nothing about the label of one."""
 
@@ -62,7 +66,7 @@ def suspects(store: Store, *, backbone: str = DEFAULT, seed: int = 0, say: Say =
 
     Every picture is scored by a head that has not seen it, nor its near copies, nor other pictures of its event. Where there
     are three or more of those, their labels count as much as the head. Near copies with different labels come first, as one of
-    the labels is certainly wrong, except those whose own label most copies and pictures of the event have.
+    the labels is most probably wrong, except those whose own label most copies and pictures of the event have.
 
     Args:
         store: The store.
@@ -96,7 +100,8 @@ def suspects(store: Store, *, backbone: str = DEFAULT, seed: int = 0, say: Say =
         votes = Counter(entries[mate].label for mate in mates.all)
         (first, most), *_ = [one for one in votes.most_common(2) if one[0] != entries[i].label] or [("", 0)]
         lead = (most - votes[entries[i].label]) / len(mates.all)
-        twin = next((mate for mate in mates.copies if class_ids[mate] != class_ids[i]), None)
+        twins = (mate for mate in mates.copies if class_ids[mate] != class_ids[i] and found[mate] @ found[i] >= ALIKE)
+        twin = next(twins, None)
         if twin is not None and lead >= 0:
             suspicion[i], other[i] = 1.0, entries[twin].label
             why[i] = f"its near copy, picture {entries[twin].id}, is {other[i]}"

@@ -143,6 +143,20 @@ def test_a_label_that_the_others_of_its_event_do_not_have_is_suspect(tmp_path):
     assert not [one for one in rest if "near copy" in one.why]
 
 
+def test_what_only_the_hash_calls_alike_is_no_near_copy(tmp_path, monkeypatch):
+    """As signs of 100 and 120 kilometres an hour: the network tells them apart."""
+    network = stand_in(monkeypatch, tmp_path / "cache")
+    rng = np.random.default_rng(7)
+    with Store(tmp_path / "store") as store:
+        for i in range(20):
+            embedding = np.zeros(network.dimensions, np.float32)
+            embedding[i % 2] = 1
+            origin = Origin(hash=i // 2 << 20, embedding=embedding, embedded_by=network.name)
+            number = store.add(rng.integers(0, 256, (8, 8, 3), np.uint8), origin)
+            store.label([number], ("100", "120")[i % 2])
+        assert not [one for one in suspects(store) if "near copy" in one.why]
+
+
 def test_near_copies_with_different_labels_come_first(truth, tmp_path):
     """One of the two labels is certainly wrong."""
     with Store(tmp_path / "store") as store:
