@@ -115,7 +115,8 @@ class Stamps:
         if shown is None:
             return [] if packet.pts < self._newest - REORDERED_FRAMES * self.usual else None
         packet.pts = shown
-        packet.dts -= DELAYED_FRAMES * self.usual  # a picture is decoded before it is shown
+        if packet.dts is not None:
+            packet.dts -= DELAYED_FRAMES * self.usual  # a picture is decoded before it is shown
         return [packet]
 
     def _media(self, ticks: int | None, arrival_s: float) -> int:

@@ -29,16 +29,16 @@ PACKAGES = (
 )
 
 
-def write_units(path: Path, pictures: Sequence[Picture], *, fps: int = 20, gop: int = 10) -> Path:
-    """Write pictures (H, W, 3) as an IP camera would send them: H.264 main, no B-frames, a key frame every `gop` with its
-    headers before it.
+def write_units(path: Path, pictures: Sequence[Picture], *, fps: int = 20, gop: int = 10, b_frames: int = 0) -> Path:
+    """Write pictures (H, W, 3) as an IP camera would send them: H.264 main, usually without B-frames, a key frame every `gop`
+    with its headers before it.
     """
     with av.open(str(path.with_suffix(".h264")), "w", format="h264") as container:
         options = {
             "profile": "main",
             "preset": "ultrafast",
-            "bf": "0",
-            "x264-params": "repeat-headers=1:slices=1:sliced-threads=0",
+            "bf": str(b_frames),
+            "x264-params": "repeat-headers=1:slices=1:sliced-threads=0:b-adapt=0",
         }
         stream = container.add_stream("libx264", rate=fps, options=options)
         stream.height, stream.width = pictures[0].shape[:2]

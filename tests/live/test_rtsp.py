@@ -236,6 +236,16 @@ def test_a_program_of_ones_own_hears_of_a_loss(units):
     assert changes[-1] == "ended"
 
 
+def test_pictures_that_come_in_another_order_are_kept(tmp_path):
+    """Of a camera with B-frames the first packets have no times: it is read, and what it sent is kept for clips."""
+    units = write_units(tmp_path / "b.units", gray_levels([0, 60, 120, 180, 240] * 6, (240, 320)), fps=FPS, b_frames=2)
+    reading = ReadingSettings(keep_s=10.0)
+    with rtsp_server(units, fps=FPS) as camera, open_source(camera.url, reading=reading) as source:
+        frames = [source.read() for _ in range(30)]
+    assert all(before.time_s < after.time_s for before, after in pairwise(frames))
+    assert len(frames[-1].packets.since(0.0)) > 20
+
+
 def test_key_frames_alone(units):
     """With keyframes two of twenty frames a second come, ten apart."""
     with rtsp_server(units, fps=FPS) as camera, open_source(camera.url, reading=ReadingSettings(keyframes=True)) as source:
