@@ -74,7 +74,7 @@ def test_medmnist_gray_and_rgb(tmp_path):
         (gray_arrays(train=(4, 5)), r"expected train_images as uint8 \(N, H, W\) or \(N, H, W, 3\), found uint8 \(4, 5\)"),
         ({**gray_arrays(train=(4, 5, 6)), "train_images": np.zeros((4, 5, 6))}, r"found float64 \(4, 5, 6\)"),
         ({**gray_arrays(train=(4, 5, 6)), "train_labels": np.zeros(3, int)}, "expected one whole number .* for each of 4"),
-        ({**gray_arrays(train=(4, 5, 6)), "train_labels": np.ones((4, 2), int)}, "found .* several labels a picture are learned from a"),
+        ({**gray_arrays(train=(4, 5, 6)), "train_labels": np.ones((4, 2), int)}, "several labels a picture are learned from"),
         ({**gray_arrays(train=(4, 5, 6)), "train_labels": np.full(4, -1)}, "expected one whole number >= 0"),
         ({**gray_arrays(train=(4, 5, 6)), "train_labels": np.zeros(4, int)}, r"needs at least 2 classes, found 1 \(0\)"),
     ],
