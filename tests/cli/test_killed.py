@@ -29,6 +29,8 @@ from tests.drawn import gray_levels, write_video
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 KILLS = int(os.environ.get("EDGECLS_KILLS", "2"))
+TRIES = 10
+"""A command that ends before it is killed is tried again so often."""
 SPEC = InputSpec(height=8, width=8)
 FORKING = """
 import json, os, signal, sys, time, warnings
@@ -77,23 +79,30 @@ class Killer:
         self._folder = folder
 
     def __call__(self, *arguments, before, check):
-        """Run a command once to its end, which tells how long it takes, and then kill it within this time. How often it was.
+        """Run a command once to its end, which tells how long it takes, and then kill it again and again within this time.
 
         Args:
             arguments: The words of the command.
             before: Called before each time.
             check: Called after each time with what the command has said.
         """
-        took_s, killed = None, 0
-        for after_s in (None, *self._rng.random(KILLS)):
+
+        def ran(after_s=None):
             before()
-            self._forking.stdin.write(json.dumps([arguments, after_s and after_s * took_s]) + "\n")
+            self._forking.stdin.write(json.dumps([arguments, after_s]) + "\n")
             self._forking.stdin.flush()
             was_killed, seconds = json.loads(self._forking.stdout.readline())
-            took_s = took_s or seconds
-            killed += was_killed
             check((self._folder / "said.txt").read_text())
-        return killed
+            return was_killed, seconds
+
+        _, took_s = ran()
+        for share in self._rng.random(KILLS):
+            for _ in range(TRIES):
+                was_killed, seconds = ran(share * took_s)
+                if was_killed:
+                    break
+                took_s = seconds  # it was faster than the time before
+            assert was_killed
 
     def close(self):
         """End the process."""
@@ -171,11 +180,8 @@ def test_swap(killer, place):
         assert Classifier.load(place).card.labels
 
     command = ("swap", "--config", str(place.with_name("cameras.toml")))
-    killed = killer(
-        *command, str(place.with_name("new.onnx")), before=begin, check=lambda _: seen.append(check_model(place, old, new))
-    )
-    killed += killer(*command, "--back", before=begin_back, check=check_back)
-    assert killed >= KILLS
+    killer(*command, str(place.with_name("new.onnx")), before=begin, check=lambda _: seen.append(check_model(place, old, new)))
+    killer(*command, "--back", before=begin_back, check=check_back)
     assert seen[0]
 
 
@@ -192,8 +198,7 @@ def test_a_run_that_promotes_its_shadow(killer, place):
         seen.append(check_model(place, old, new))
         kept.append(len(check_store(place.with_name("store"))))
 
-    killed = killer("run", "--config", str(place.with_name("cameras.toml")), "--quiet", before=begin, check=check)
-    assert killed >= KILLS / 2
+    killer("run", "--config", str(place.with_name("cameras.toml")), "--quiet", before=begin, check=check)
     assert seen[0]
     assert kept[0] >= 1
     assert kept == sorted(kept)
@@ -230,5 +235,4 @@ def test_label(killer, tmp_path):
         done = len(numbers) - left[-1] if left else 0
         assert labelled >= (len(numbers) if "nothing left to label" in said else done)
 
-    killed = killer("label", str(tmp_path / "store"), "--most", "4", before=begin, check=check)
-    assert killed >= KILLS / 2
+    killer("label", str(tmp_path / "store"), "--most", "4", before=begin, check=check)
