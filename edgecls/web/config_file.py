@@ -14,6 +14,7 @@ import os
 import stat
 import tempfile
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,7 @@ BACKUP = ".bak"
 """The suffix of the former file, which is kept beside."""
 MOST_UNDONE = 50
 MOST_BYTES = 4 << 20
+LOCK_TRIES, LOCK_WAIT_S = 5, 0.05
 
 
 class ChangedError(ConfigError):
@@ -79,6 +81,7 @@ class ConfigFile:
         self._apply = apply
         self._steps: list[_Step] = []
         self._lock = threading.Lock()
+        self._holding = threading.Lock()  # a lock of the file does not know that both are of this process
         self._testing = threading.Lock()  # one test at a time, so that the run keeps its share of the machine
 
     def camera(self, name: str) -> dict[str, Any]:
@@ -209,13 +212,22 @@ class ConfigFile:
         if not is_writable or not os.access(target.parent, os.W_OK):
             what = self.path.name if not is_writable else f"the folder of {self.path.name}"
             raise ClosedError(f"{what} is read-only, so nothing can be changed here")
-        with target.open("rb") as file:
-            is_free = True
-            with contextlib.suppress(OSError):  # a file system without locks
-                is_free = try_lock(file.fileno())
-            if not is_free:
+        with self._holding, target.open("rb") as file:
+            if not _lock_soon(file.fileno()):
                 raise ClosedError(f"another process is using {self.path.name}; nothing can be changed until it is done")
             yield target
+
+
+def _lock_soon(descriptor: int) -> bool:
+    """Lock an open file; wait a moment for another page, which only looks whether it is free. Returns whether that worked."""
+    for _ in range(LOCK_TRIES):
+        try:
+            if try_lock(descriptor):
+                return True
+        except OSError:  # a file system without locks
+            return True
+        time.sleep(LOCK_WAIT_S)
+    return False
 
 
 def hash_of(data: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,13 @@ def test_a_file_that_another_process_holds_is_said(known):
             known.save(ZONE)
         assert known.applied == []
     assert known.save(ZONE)["why"] == ""
+
+
+def test_many_readers_do_not_stand_in_their_own_way(known):
+    """Nobody is told that another process has the file, when it is this one."""
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: known.file.state()["why"], range(200)))
+    assert set(answers) == {""}
 
 
 def test_a_link_stays_a_link(known, tmp_path):

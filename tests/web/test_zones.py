@@ -295,6 +295,10 @@ def test_the_keyboard_is_enough(tab, tmp_path):
         assert tab.locator(".drawing .selected").count() == 1
         tab.keyboard.press("Escape")
         assert tab.locator(".drawing .selected").count() == 0
+        tab.keyboard.press("Control+z")
+        assert tab.locator(".drawing .shape").count() == 2
+        tab.keyboard.press("Control+z")
+        assert tab.get_by_role("button", name="Save").is_disabled()
 
 
 def test_a_change_by_hand_meanwhile_is_noticed(tab, tmp_path):
@@ -311,6 +315,21 @@ def test_a_change_by_hand_meanwhile_is_noticed(tab, tmp_path):
         tab.get_by_role("button", name="Load it anew").click()
         tab.locator(".shapes").get_by_role("button", name="street").wait_for()
         assert tab.get_by_role("alert").is_hidden()
+
+
+def test_changes_are_not_lost_by_a_click(tab, tmp_path):
+    """On a link: the page asks first."""
+    asked: list[str] = []
+    with still(tmp_path) as watched:
+        open_editor(tab, watched)
+        tab.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept() if asked[1:] else dialog.dismiss()))
+        tool(tab, "Zone")
+        drag(tab, (0.2, 0.2), (0.4, 0.6))
+        tab.get_by_role("link", name="Events").click()
+        assert tab.locator(".drawing .zone").count() == 1
+        tab.get_by_role("link", name="Events").click()
+        tab.get_by_role("heading", name="Events").wait_for()
+        assert asked == ["Discard the changes?"] * 2
 
 
 def test_what_is_not_valid_is_said_and_nothing_changes(tab, tmp_path):

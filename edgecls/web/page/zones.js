@@ -37,6 +37,16 @@ export class ZonesEditor {
       element("div", { className: "tools" }, save, test, discard, undo), this.said, this.fault, this.found);
     this.onLeave = (event) => { if (this.isChanged) event.preventDefault(); };
     window.addEventListener("beforeunload", this.onLeave);
+    this.onLink = (event) => {
+      if (this.isChanged && event.target.closest("a[href]") && !window.confirm("Discard the changes?")) event.preventDefault();
+    };
+    document.addEventListener("click", this.onLink, true);
+    this.onKey = (event) => {
+      if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey) || event.target.closest("input, select")) return;
+      event.preventDefault();
+      this.back();
+    };
+    document.addEventListener("keydown", this.onKey);
     side.append(this.root);
     tile.overlay.isEdited = true;
     this.load();
@@ -63,6 +73,8 @@ export class ZonesEditor {
     this.shapes = ["zone", "line", "ignore"].flatMap((kind) => answer[kind].map((value, at) => shapeOf(kind, value, at)));
     this.rules = structuredClone(answer.rules);
     this.isChanged = false;
+    this.history = [];
+    this.present = this.snapshot();
     this.found.replaceChildren();
     this.drawing.selected = null;
     this.drawing.use(this.shapes, this.size);
@@ -117,8 +129,24 @@ export class ZonesEditor {
     this.tools.querySelector("button").focus();
   }
 
+  snapshot() { return structuredClone({ shapes: this.shapes, rules: this.rules }); }
+
+  // Takes back what was drawn or set last (Ctrl+Z).
+  back() {
+    const before = this.history.pop();
+    if (!before) return;
+    Object.assign(this, structuredClone(before));
+    this.present = before;
+    this.drawing.selected = null;
+    this.drawing.use(this.shapes, this.size);
+    this.isChanged = this.history.length > 0;
+    this.showForms(null);
+  }
+
   changed() {
     this.isChanged = true;
+    this.history.push(this.present);
+    this.present = this.snapshot();
     this.say("");
     this.found.replaceChildren(); // they are of what was drawn before
     this.showButtons();
@@ -265,6 +293,8 @@ export class ZonesEditor {
   leave() {
     this.isClosed = true;
     window.removeEventListener("beforeunload", this.onLeave);
+    document.removeEventListener("click", this.onLink, true);
+    document.removeEventListener("keydown", this.onKey);
     this.drawing.close();
     this.tile.overlay.isEdited = false;
     this.tile.overlay.redraw();
