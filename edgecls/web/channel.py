@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from edgecls.video.packets import Packet, Packets
     from edgecls.web.view_sink import CameraView
 
-POLL_S = 0.02
+POLL_S = 0.03
 PICTURE_EVERY_S = 0.2
 PICTURE_WIDTH = 640
 PICTURE_QUALITY = 75

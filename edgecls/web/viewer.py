@@ -12,6 +12,9 @@ It gets texts of JSON and binary data:
     {"kind": "scene", "camera": "gate", "areas": [...], "lines": [...]}   when it changes
     {"kind": "overlay", "camera": "gate", "time": 12.48, "boxes": [...]}   for each classified frame
 
+What is new at once comes in one message, a bundle: for a system call takes longer than all the rest. Its first byte is BUNDLE;
+then come the parts, each with 1 for a text or 0 for binary data (1 byte), its length (4 bytes, the largest first) and itself.
+
 A viewer who reads slowly misses pictures: it goes on at the last key frame. The run never waits for a viewer.
 """
 
@@ -19,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import struct
 from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -36,6 +40,8 @@ MOST_VIEWERS = 64
 TRY_AGAIN_LATER = 1013
 """The code with which one viewer too many is refused (RFC 6455's registry)."""
 UNSUPPORTED = 1003
+BUNDLE = b"\3"
+"""The first byte of a message that holds several; those of the others are in `edgecls.web.channel`."""
 
 
 class Viewers:
@@ -87,6 +93,15 @@ class Viewers:
         return now_record(views, skipped=self._view.skipped(), events=self._view.event_count, reasons=self.reasons())
 
 
+def bundle(parts: list[str | bytes]) -> bytes:
+    """Return several messages as one."""
+    packed = [BUNDLE]
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        packed += [struct.pack(">BI", isinstance(part, str), len(data)), data]
+    return b"".join(packed)
+
+
 class _Viewer:
     """One connection."""
 
@@ -129,13 +144,14 @@ class _Viewer:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                for name, channel in list(self._watched.items()):
+                new: list[str | bytes] = []
+                for name, channel in self._watched.items():
                     sent = self._sent.get(name)
                     for message in channel.beginning() if sent is None else channel.after(sent):
-                        if self._watched.get(name) is not channel:
-                            break
                         self._sent[name] = message.number
-                        await self._give(message.content)
+                        new.append(message.content)
+                if new:
+                    await self._give(new[0] if len(new) == 1 else bundle(new))
 
     async def report(self) -> None:
         """Send the states of the cameras once a second, until the visitor has logged out or may look no more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,6 +55,19 @@ class Page(NamedTuple):
     def log_in(self, password: str = PASSWORD, user: str = "admin") -> Answer:
         """Send the form."""
         return self.ask("/login", "POST", body=f"user={user}&password={password.replace(' ', '+')}")
+
+
+def parts_of(message: str | bytes) -> list[str | bytes]:
+    """Return the messages in one of the WebSocket, which may be a bundle."""
+    if isinstance(message, str) or message[0] != 3:
+        return [message]
+    found, at = [], 1
+    while at < len(message):
+        is_text, length = struct.unpack_from(">BI", message, at)
+        part = message[at + 5 : at + 5 + length]
+        found.append(part.decode() if is_text else part)
+        at += 5 + length
+    return found
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from edgecls.video.fragments import LEAD_S
 from edgecls.web.event_memory import EventMemory
 from edgecls.web.event_query import EventPage
 from tests.run.world import event, frame, result
-from tests.web.served import served
+from tests.web.served import parts_of, served
 
 MARKUP = "<img src=x onerror=alert(1)>"
 
@@ -79,19 +79,20 @@ def test_a_viewer_who_reads_nothing_delays_nobody():
         times: list[float] = []
         while not times or times[-1] < sent:
             times.append(_overlay_time(slow, page, frame(number)))
-        assert len(times) < number
+        assert len(times) < number // 2
 
 
 def _overlay_time(viewer, page, latest) -> float:
-    """Read until the next overlay, and return the time of its picture. The camera goes on meanwhile."""
+    """Read until the next message with overlays, and return the time of the last picture. The camera goes on meanwhile."""
     while True:
         try:
-            message = viewer.recv(timeout=0.05)
+            parts = parts_of(viewer.recv(timeout=0.05))
         except TimeoutError:
             page.view.write(result(latest))
             continue
-        if isinstance(message, str) and (found := json.loads(message))["kind"] == "overlay":
-            return found["time"]
+        overlays = [found for part in parts if isinstance(part, str) and (found := json.loads(part))["kind"] == "overlay"]
+        if overlays:
+            return overlays[-1]["time"]
 
 
 def test_half_requests_do_not_keep_others_out():

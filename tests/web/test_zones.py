@@ -19,7 +19,7 @@ from edgecls.web import ConfigFile
 from edgecls.web.passwords import set_password
 from tests.live.rtsp import rtsp_server, write_units
 from tests.run.world import frame, result, said
-from tests.web.served import PASSWORD, Page, served
+from tests.web.served import PASSWORD, Page, parts_of, served
 from tests.web.test_accessible import faults
 
 if TYPE_CHECKING:
@@ -158,10 +158,10 @@ def scene_with(watched: Watched, *names: str) -> dict:
         socket.send(json.dumps({"watch": ["gate"]}))
         until = time.monotonic() + 20
         while time.monotonic() < until:
-            message = socket.recv(20)
-            scene = json.loads(message) if isinstance(message, str) else {}
-            if scene.get("kind") == "scene" and {one["name"] for one in (*scene["areas"], *scene["lines"])} >= set(names):
-                return scene
+            for message in parts_of(socket.recv(20)):
+                scene = json.loads(message) if isinstance(message, str) else {}
+                if scene.get("kind") == "scene" and {one["name"] for one in (*scene["areas"], *scene["lines"])} >= set(names):
+                    return scene
     raise AssertionError(f"the live channel does not show {names}")
 
 

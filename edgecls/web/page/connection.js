@@ -66,6 +66,16 @@ export class Connection extends EventTarget {
   binary(data) {
     const header = new DataView(data);
     const kind = header.getUint8(0);
+    if (kind === 3) {
+      for (let at = 1; at < data.byteLength;) {
+        const isText = header.getUint8(at), end = at + 5 + header.getUint32(at + 1);
+        const part = data.slice(at + 5, end);
+        if (isText) this.text(JSON.parse(new TextDecoder().decode(part)));
+        else this.binary(part);
+        at = end;
+      }
+      return;
+    }
     const tile = this.tiles.get(this.channels.get(header.getUint16(1)));
     if (kind === 2) tile?.player.picture(data.slice(11), header.getFloat64(3));
     else tile?.player.append(data.slice(3));
