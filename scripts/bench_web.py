@@ -200,7 +200,9 @@ def start(folder: Path, rounds: int) -> dict[str, Any]:
     for i, (name, found) in itertools.product(range(rounds), rows.items()):
         path = folder / f"{name}-{i}.toml"
         web = "[web]\nlisten = 0\n" if name == "with" else ""
-        path.write_text(f'model = "{ROOT}/models/signs-tiny.onnx"\n[[camera]]\nname = "a"\nsource = "{clip}"\n{web}')
+        path.write_text(
+            f'model = "{ROOT}/models/signs-tiny.onnx"\nsinks = ["jsonl:-"]\n[[camera]]\nname = "a"\nsource = "{clip}"\n{web}'
+        )
         command = [sys.executable, "-m", "edgecls", "run", "--config", str(path), "--quiet"]
         began = time.perf_counter()
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
