@@ -35,6 +35,11 @@ class CenterBox(NamedTuple):
         """Return a box of the same size centered at (x, y)."""
         return self._replace(x=x, y=y)
 
+    def widened(self, width: float, sign: int) -> CenterBox:
+        """Return a box that is at least so wide, and reaches as far to the right if `sign` is 1, to the left if it is -1."""
+        wider = max(width, self.width)
+        return self._replace(x=self.x - sign * (wider - self.width) / 2, width=wider)
+
     def reach(self, axis: int, sign: int) -> float:
         """Return how far it reaches along x (`axis` 0) or y (1): right or down if `sign` is 1, left or up if it is -1."""
         return sign * self[axis] + self[axis + 2] / 2

@@ -19,6 +19,7 @@ from edgecls.events.best_view import BestView
 from edgecls.events.counts import Counts
 from edgecls.events.crossings import ObjectWatch
 from edgecls.events.health_events import Faults
+from edgecls.events.hidden import LONGEST_HIDDEN_S
 from edgecls.events.left_watch import LeftWatch, Standing
 from edgecls.events.overlay_history import OverlayHistory
 from edgecls.events.region_states import RegionStates
@@ -226,9 +227,9 @@ class CameraEvents:
 
     def _follow(self, track: Track, size_hw: tuple[int, int]) -> list[Event]:
         """Process the track's path since the last call. Returns the resulting events."""
-        watch = self._objects.setdefault(track.id, ObjectWatch(self._rules, self._rules.track.lost_s))
+        watch = self._objects.setdefault(track.id, ObjectWatch(self._rules, max(self._rules.track.lost_s, LONGEST_HIDDEN_S)))
         best_view = self._views.setdefault(track.id, BestView())
-        for step in track.take_path():
+        for step in track.take_path() if self._is_settled(track) else ():  # a young one may be a hidden one that comes out
             point = self._anchor(step.place, size_hw)
             size = step.place.width / size_hw[1], step.place.height / size_hw[0]
             watch.move(step.moment, point, size, seen=None if step.box is None else self._anchor(step.box, size_hw))

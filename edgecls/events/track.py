@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgecls.events.center_box import CenterBox, off_visible, union
+from edgecls.events.hidden import STILL_WIDTHS, Hiding, Seen
 from edgecls.model.confidence import UNKNOWN
 
 if TYPE_CHECKING:
@@ -35,14 +36,8 @@ HIDDEN_S = 1.0
 """After being narrower for so many seconds, an object has become narrower."""
 KNOWN_FRAMES = 8
 """The width of an object is known after so many frames."""
-
-BRIEF_S = 0.15
-"""What was not seen for so many seconds has been lost, and comes back from behind something."""
-SAME_HEIGHT, SAME_LEVEL, WIDEST = 1.6, 0.4, 1.5
-"""It comes back at most this many times as high or low, this share of its height above or below where it is predicted, and at
-most this many times as wide."""
-ASIDE, ASTRAY = 0.5, 0.4
-"""It is at most this share of its width, and of the way that it has gone meanwhile, away from where it is predicted."""
+KEPT_BOXES = 100
+"""So many boxes of a track are kept, to tell where it disappears."""
 
 
 class Step(NamedTuple):
@@ -70,10 +65,11 @@ class Track:
         travelled: How far it has been from there, as a share of its size.
         speed: Along x and y, in pixels per second.
         width: Its usual width when nothing is hidden, in pixels.
-        passes: Whether it was last seen passing behind something.
         path: Its steps since the last `take_path`.
         votes: The sum of the scores of each label.
         voters: The number of frames with each label.
+        seen_as: Its last boxes, as they were seen.
+        behind: From where to where reaches what it has passed behind, along x.
     """
 
     place: CenterBox
@@ -87,10 +83,11 @@ class Track:
     travelled: float = 0.0
     speed: tuple[float, float] = (0.0, 0.0)
     width: float = 0.0
-    passes: bool = False
     path: list[Step] = field(default_factory=list)
     votes: dict[str, float] = field(default_factory=dict)
     voters: Counter[str] = field(default_factory=Counter)
+    seen_as: list[Seen] = field(default_factory=list)
+    behind: tuple[float, float] = (-math.inf, math.inf)
 
     def label(self, leaving_out: Sequence[str] = ()) -> str:
         """Return the label with the most votes, weighted by score, if at least FAIR_SHARE of the frames say so; else "unknown".
@@ -108,6 +105,11 @@ class Track:
     def is_settled(self, frames: int, travel: float) -> bool:
         """Whether it is certainly an object: seen by itself in `frames` frames, and moved by `travel` times its size."""
         return self.apart >= frames and self.travelled >= travel
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it was last seen in a box of its own."""
+        return bool(self.seen_as) and self.seen_as[-1].time_s == self.last.time_s
 
     def take_path(self) -> list[Step]:
         """Return its steps since the last call."""
@@ -127,8 +129,7 @@ class Track:
         box, expected = union(seen), self.place
         gain = SIZE_GAIN if self.id else ALPHA
         height = expected.height + gain * (box.height - expected.height)
-        self.passes = self._is_passing(moment, box)
-        if self.passes:
+        if self._is_passing(moment, box):
             expected = expected._replace(width=self.width)
             self.shift(moment, (off_visible(expected, box), box.y - expected.y))
             self.place = self.place._replace(width=self.width, height=height)
@@ -137,46 +138,55 @@ class Track:
             self.place = self.place._replace(width=expected.width + gain * (box.width - expected.width), height=height)
             is_new = self.seen < KNOWN_FRAMES or moment.time_s - self.whole.time_s > HIDDEN_S
             self.width += (1.0 if is_new else WIDTH_GAIN) * (box.width - self.width)
-            if len(seen) == 1:
+            if len(seen) == 1 or self._is_beside(seen):
                 self.whole = moment
         self.show(moment, box, label)
+
+    def _is_beside(self, seen: Sequence[CenterBox]) -> bool:
+        """Whether it is seen in parts on both sides of what hides it."""
+        sides = sorted(seen)
+        return max(self._off_behind(sides[0])[0], self._off_behind(sides[-1])[1]) <= STILL_WIDTHS * self.width
+
+    def _off_behind(self, box: CenterBox) -> tuple[float, float]:
+        """Return how far a box on the left and one on the right is from what hides it."""
+        return abs(self.behind[0] - box.reach(0, 1)), abs(self.behind[1] + box.reach(0, -1))
 
     def _is_passing(self, moment: Moment, box: CenterBox) -> bool:
         """Whether the observed box shows only a part of it, because it passes behind something."""
         width = self.width
-        return (
-            self.id > 0
-            and self.seen >= KNOWN_FRAMES
-            and moment.time_s - self.whole.time_s <= HIDDEN_S
+        is_partly = box.width < PARTLY * width
+        is_low = box.height < PARTLY * self.place.height  # what is smaller in both directions breaks up, or is absorbed
+        if not self.id or self.seen < KNOWN_FRAMES or not is_partly or is_low:
+            return False
+        moves_on = (
+            moment.time_s - self.whole.time_s <= HIDDEN_S
             and abs(self.speed[0]) >= PASSING * width
-            and box.width < PARTLY * width
-            and box.height > PARTLY * self.place.height  # what is smaller in both directions breaks up, or is absorbed
             and abs(off_visible(self.place._replace(width=width), box)) <= CLOSE * width
         )
+        return moves_on or min(self._off_behind(box)) <= STILL_WIDTHS * width
 
-    def off_return(self, moment: Moment, seen: CenterBox) -> float | None:
-        """Return how far a box is from where this track, which was lost behind something, is predicted to come out, in pixels;
-        None if it is too far away, or of another size.
-        """
-        place, lost_s = self._whole_place(), moment.time_s - self.last.time_s
-        is_like = 1 / SAME_HEIGHT <= seen.height / place.height <= SAME_HEIGHT and seen.width <= WIDEST * place.width
-        if not self.passes or lost_s < BRIEF_S or not is_like or abs(seen.y - place.y) > SAME_LEVEL * place.height:
-            return None
-        off = abs(off_visible(place, seen) if seen.width < place.width else seen.x - place.x)
-        return off if off <= ASIDE * place.width + ASTRAY * lost_s * abs(self.speed[0]) else None
-
-    def moves_against(self, other: Track) -> bool:
-        """Whether it has been seen to move along x, in the direction opposite to that of the other one."""
-        return self.seen > 2 and self.speed[0] * other.speed[0] < 0 and abs(self.speed[0]) > CLOSE * self.width
-
-    def come_back(self, seen: CenterBox) -> None:
-        """Move its predicted box to where a part of it has come out from behind something."""
-        place = self._whole_place()
-        self.place = place.at(place.x + off_visible(place, seen), seen.y)
-
-    def _whole_place(self) -> CenterBox:
-        """Return its predicted box with what may be hidden."""
-        return self.place._replace(width=max(self.width, self.place.width))
+    def go_on(self, young: Track, hidden: Hiding) -> None:
+        """Go on as a young track, which is this object beside or behind what hides it."""
+        last, first = young.path[-1], young.seen_as[0].box
+        sides = sorted((hidden.sign * hidden.at, first.x - hidden.sign * first.width / 2))
+        self.behind = sides[0], sides[1]
+        if self.last == last.moment:  # both are to be seen
+            place = union([self.seen_as[-1].box, young.seen_as[-1].box])
+            self.path[-1] = Step(last.moment, place, place, last.label)
+            self.seen_as[-1] = Seen(last.moment.time_s, place)
+            self.width = place.width
+        else:
+            width = max(self.width, young.width)
+            self.path += [step._replace(place=step.place.widened(width, hidden.sign)) for step in young.path]
+            self.seen_as = young.seen_as
+            self.width, self.speed = width, (hidden.sign * hidden.speed, young.speed[1])
+            self.last = self.whole = last.moment
+        self.place = self.path[-1].place
+        self.seen += young.seen
+        self.apart += young.seen
+        for label, votes in young.votes.items():
+            self.votes[label] = self.votes.get(label, 0.0) + votes
+        self.voters += young.voters
 
     def shift(self, moment: Moment, off: tuple[float, float]) -> None:
         """Correct the predicted position and the speed by a share of the error `off`. The first step sets the speed directly,
@@ -193,6 +203,8 @@ class Track:
         self.last = moment
         self.seen += 1
         self.path.append(Step(moment, self.place, box, label))
+        if box is not None:
+            self.seen_as = [*self.seen_as[1 - KEPT_BOXES :], Seen(moment.time_s, box)]
         self.origin = self.origin or self.place
         away = math.hypot(self.place.x - self.origin.x, self.place.y - self.origin.y)
         self.travelled = max(self.travelled, away / math.sqrt(self.place.area))

@@ -12,8 +12,7 @@ Boxes come from motion, not from an object detector, so they merge and split (Mc
 - Tracks without a box of their own that are predicted inside another track's box share it. They move on as predicted, and
   each side of the box corrects the track that reaches farthest to that side.
 - A box that suddenly becomes narrower shows a part of an object that passes behind something. Its visible side corrects it.
-- What disappears behind something is waited for longer, as far as it is still in the frame. What comes out where it is
-  predicted, with the same height and direction, is the same object.
+- What disappears behind something is waited for longer, and goes on as what comes out on the other side: see `hidden`.
 - Boxes diagonal to each other are several objects. The track goes on as the one ahead.
 - A box that suddenly becomes much larger than its track also shows something else. The track moves on as predicted inside it.
 
@@ -38,6 +37,7 @@ from edgecls.events.center_box import (
     share,
     union,
 )
+from edgecls.events.hidden import LONGEST_HIDDEN_S, hiding, off_time
 from edgecls.events.track import Track
 from edgecls.settings import check, check_limits, limited
 
@@ -55,9 +55,6 @@ WITHIN = 0.5
 MORE = 2.0
 """A box more than this many times larger than predicted also shows something else."""
 
-BEHIND_S = 3.0
-"""A track that disappears behind something ends no sooner than this many seconds after its last box."""
-
 
 @dataclass(frozen=True, slots=True)
 class TrackSettings:
@@ -70,7 +67,7 @@ class TrackSettings:
             At least `frames`.
         travel: A track is reported once it has moved this many times its size (the square root of its box's area), so leaves,
             flags and arms are not objects. It may stand still later.
-        lost_s: A track ends this many seconds after its last box, or 3 s after it if it passes behind something.
+        lost_s: A track ends this many seconds after its last box, or 4 s after it if it has disappeared behind something.
         anchor: The point of the box that is tested against lines and zones: the "middle" of the box, or of its "bottom" edge,
             where an object that stands on the ground touches it.
         ignore: Objects with these labels are not reported.
@@ -100,28 +97,25 @@ class Tracker:
         self._ids = itertools.count(1)
         self._now_s = -inf
         self._wide = inf
+        self._hidden: list[Track] = []
 
     @property
     def tracks(self) -> list[Track]:
         """The confirmed tracks that have not ended, whether the last frame showed them or not."""
         return [track for track in self._tracks if track.id]
 
-    def step(
-        self, moment: Moment, detections: Sequence[Detection], *, wide: float = inf
-    ) -> tuple[list[int | None], list[Track]]:
+    def step(self, moment: Moment, detections: Sequence[Detection], *, wide: float) -> tuple[list[int | None], list[Track]]:
         """Process the boxes of one frame, which is `wide` pixels wide.
 
         Returns:
             The track id of each detection, None if its track is not confirmed yet; and the tracks that have ended.
         """
         self._wide = wide
-        over = self.skip(moment)
+        whole = any(detection.box_score is not None for detection in detections)  # a detector finds objects, never their parts
+        over = self._end_lost(moment, is_seen=not whole)
         self._predict(moment)
         places = [center_box(detection.box) for detection in detections]
         owner = self._match(places)
-        whole = any(detection.box_score is not None for detection in detections)  # a detector finds objects, never their parts
-        if not whole:
-            self._bring_back(moment, places, owner, over)
         shared = {} if whole else self._share_out(places, owner, over)
         grouped = [track for tracks in shared.values() for track in tracks]
         alone = [track for track in self._tracks if not any(track is one for one in grouped)]
@@ -141,24 +135,32 @@ class Tracker:
         for i, of in enumerate(owner):
             if of is None:
                 owner[i] = self._begin(moment, places[i], detections[i])
+        if not whole:
+            self._join(moment, owner, over)
         self._confirm(moment, whole=whole)
         return [of.id if of and of.id else None for of in owner], over
 
     def close(self) -> list[Track]:
         """Finish. Returns the tracks, which have all ended now."""
-        over, self._tracks = self.tracks, []
+        over, self._tracks, self._hidden = [*self.tracks, *self._hidden], [], []
         return over
 
     def skip(self, moment: Moment) -> list[Track]:
         """Skip a frame that was not classified. Returns the tracks that have ended because they were lost for too long."""
-        tracks, self._tracks = self._tracks, []
-        over: list[Track] = []
-        for track in tracks:
-            is_behind = track.passes and track.apart >= self._rule.settle and 0 <= track.place.x <= self._wide
-            lost_s = max(BEHIND_S, self._rule.lost_s) if is_behind else self._rule.lost_s
-            lost = moment.time_s - track.last.time_s > lost_s
-            (over if lost else self._tracks).append(track)
-        return [track for track in over if track.id]
+        return self._end_lost(moment, is_seen=False)
+
+    def _end_lost(self, moment: Moment, *, is_seen: bool) -> list[Track]:
+        """Return the tracks that have ended. Those that have disappeared behind something, as far as the frame `is_seen`, are
+        waited for.
+        """
+        lost = [track for track in self._tracks if moment.time_s - track.last.time_s > self._rule.lost_s]
+        self._tracks = [track for track in self._tracks if track not in lost]
+        lost = [track for track in lost if track.id]
+        self._hidden += [track for track in lost if is_seen and self._can_join(track) and hiding(track.seen_as, self._wide)]
+        late = [track for track in self._hidden if moment.time_s - track.last.time_s > LONGEST_HIDDEN_S]
+        over = [track for track in lost if track not in self._hidden] + late
+        self._hidden = [track for track in self._hidden if track not in late]
+        return over
 
     def _predict(self, moment: Moment) -> None:
         """Predict the box of every track."""
@@ -177,37 +179,6 @@ class Tracker:
                 owner[i] = self._tracks[n]
                 taken.add(n)
         return owner
-
-    def _bring_back(
-        self, moment: Moment, places: Sequence[CenterBox], owner: list[Track | None], over: list[Track]
-    ) -> None:  # fmt: skip
-        """Assign boxes to tracks that were lost behind something near by. Young tracks of such boxes are added to `over`."""
-        lost = [track for track in self.tracks if track.apart >= self._rule.settle and track not in owner]
-        pairs = [(off, i, track) for track in lost for i, off in self._returns(track, moment, places, owner)]
-        brought: set[int] = set()
-        for _, i, track in sorted(pairs, key=lambda pair: pair[:2]):
-            if track in owner or i in brought:
-                continue
-            young, owner[i] = owner[i], track
-            track.come_back(places[i])
-            brought.add(i)
-            if young is not None:
-                self._tracks.remove(young)
-                over += [young] if young.id else []
-
-    def _returns(
-        self, track: Track, moment: Moment, places: Sequence[CenterBox], owner: list[Track | None]
-    ) -> list[tuple[int, float]]:
-        """Return the boxes of nobody, or of a young track, as which a lost track may come back, and how far off they are."""
-        found = []
-        for i, young in enumerate(owner):
-            is_taken = young is not None and (
-                young.is_settled(self._rule.settle, self._rule.travel) or young.moves_against(track)
-            )
-            off = None if is_taken else track.off_return(moment, places[i])
-            if off is not None:
-                found.append((i, off))
-        return found
 
     def _share_out(
         self, places: Sequence[CenterBox], owner: list[Track | None], over: list[Track]
@@ -274,6 +245,35 @@ class Tracker:
         """
         known = track.seen >= self._rule.settle and not self._lasts(track, moment)
         return known and place.area > MORE * track.place.area
+
+    def _join(self, moment: Moment, owner: list[Track | None], over: list[Track]) -> None:
+        """Let tracks go on as the young ones that come out from what hides them. Young ones with an id are added to `over`."""
+        young = [track for track in self._tracks if track.last == moment and self._is_young(track)]
+        old = [track for track in (*self.tracks, *self._hidden) if self._can_join(track)] if young else []
+        pairs = []
+        for track in old:
+            where = hiding(track.seen_as, self._wide)
+            for one in young if where else ():
+                off = off_time(one.seen_as, track.seen_as, where, self._wide) if where and one is not track else None
+                pairs += [(off, track, one, where)] if where and off is not None else []
+        joined: list[Track] = []
+        for _, track, one, where in sorted(pairs, key=lambda pair: pair[0]):
+            if track in joined or one in joined:
+                continue
+            joined += [track, one]
+            track.go_on(one, where)
+            self._hidden = [other for other in self._hidden if other is not track]
+            self._tracks = [other for other in self._tracks if other is not one and other is not track] + [track]
+            owner[:] = [track if of is one else of for of in owner]
+            over += [one] if one.id else []
+
+    def _is_young(self, track: Track) -> bool:
+        """Whether it is likely to be an object, and is not reported yet."""
+        is_settled = track.is_settled(self._rule.settle, self._rule.travel)
+        return self._rule.frames <= track.seen == len(track.path) and not is_settled
+
+    def _can_join(self, track: Track) -> bool:
+        return track.apart >= self._rule.settle and track.is_alone
 
     def _confirm(self, moment: Moment, *, whole: bool) -> None:
         """Count the tracks that are seen by themselves in this frame, and give ids to those that have been seen often enough.

@@ -10,7 +10,7 @@ from edgecls.event import Moment
 from edgecls.events.tracker import Tracker, TrackSettings
 from edgecls.frame import Box, Detection, Prediction
 
-FPS = 10
+FPS, WIDE = 10, 800
 USUAL = TrackSettings()
 
 
@@ -24,7 +24,7 @@ def follow(frames, rule=USUAL, *, fps=FPS):
     """Return the ids of the boxes of each frame, and all confirmed tracks."""
     tracker, ids, tracks = Tracker(rule), [], []
     for index, boxes in enumerate(frames):
-        found, over = tracker.step(Moment(index, index / fps), boxes)
+        found, over = tracker.step(Moment(index, index / fps), boxes, wide=WIDE)
         ids.append(found)
         tracks += over
     return ids, sorted(tracks + tracker.close(), key=lambda track: track.id)
@@ -120,12 +120,12 @@ def test_one_that_has_become_narrower_is_believed_after_a_second():
     assert track.take_path()[-1].place.width == pytest.approx(30, abs=2)
 
 
-def test_one_that_is_hidden_for_less_than_a_second_is_the_same():
-    """It reappears where its speed has brought it; after longer, it is a new track."""
-    for hidden, tracks in ((6, 1), (15, 2)):
-        frames = [[seen(20 + 6 * i, 50)] for i in range(60)]
-        frames[20 : 20 + hidden] = [[]] * hidden
-        assert len(follow(frames)[1]) == tracks
+def test_one_that_is_not_seen_for_a_while_is_the_same_where_its_speed_has_brought_it():
+    """Up to four seconds; somewhere else, after a second already, it is a new track."""
+    for unseen, aside, tracks in ((6, 0, 1), (15, 0, 1), (45, 0, 2), (15, 180, 2), (15, -80, 2)):
+        frames = [[seen(20 + 6 * i + (aside if i >= 20 else 0), 50)] for i in range(90)]
+        frames[20 : 20 + unseen] = [[]] * unseen
+        assert len(follow(frames)[1]) == tracks, (unseen, aside)
 
 
 def test_the_parts_of_an_object_are_one_track():
@@ -251,7 +251,7 @@ def test_uneven_times_are_no_jumps():
     tracker, over = Tracker(TrackSettings()), []
     kept = [i for i in range(100) if rng.uniform() < 0.5]
     for index in kept:
-        over += tracker.step(Moment(index, index / 25), [seen(10 + 5 * index, 50)])[1]
+        over += tracker.step(Moment(index, index / 25), [seen(10 + 5 * index, 50)], wide=WIDE)[1]
     assert len(over + tracker.close()) == 1
 
 

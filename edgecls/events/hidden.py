@@ -1,0 +1,133 @@
+"""What passes behind something, such as a pole, a wall or a lorry: where it disappears, and whether a new track comes out.
+
+A moving box stops growing forward where something hides it, while its back still follows. What comes out on the other side
+begins there as a narrow box, at the time that the speed of the hidden object makes likely. Tracks are joined by this afterwards
+(as tracklets by Huang et al. 2008), once the new one has been seen in some frames, not by a guess where a lost box would be.
+Both may be seen at once: a car behind a pole is two boxes for a while.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgecls.events.center_box import CenterBox
+
+LONGEST_HIDDEN_S = 4.0
+"""For so long it is waited for what has disappeared behind something."""
+FEWEST = 6
+"""With fewer boxes it is not known how an object moves."""
+FRESH_S, APPROACH_S = 0.3, 1.0
+"""Its front is where it was in the last `FRESH_S` seconds; its speed is that of the last second before it stopped."""
+STILL, STILL_WIDTHS = 0.005, 0.06
+"""A front that moves less than this share of the frame's width, or so many widths of the object, stands."""
+SLOWEST = 0.15
+"""What moves fewer widths a second passes behind nothing: it stands, and its box varies."""
+BORDER = 0.02
+"""What comes this near to the border of the frame, as a share of its width, leaves the frame."""
+WIDER = 2.0
+"""What comes out is at most so many times as wide as it was, which may have been hidden all the time."""
+LONGER = 1.2
+"""What is seen on both sides, and the gap, make up at most so many of its widths."""
+ALIKE, LEVEL = 1.7, 0.3
+"""What comes out is at most this many times as high or low, and this share of its height above or below."""
+EARLY_S, EARLY_SHARE = 0.3, 0.4
+"""It comes out at most so many seconds, and this share of the time, sooner or later than it is expected to."""
+RECENT = 12
+"""Of what is hidden slowly, so many boxes tell its height."""
+
+
+class Seen(NamedTuple):
+    """The box of a track at a time in seconds."""
+
+    time_s: float
+    box: CenterBox
+
+
+class Hiding(NamedTuple):
+    """Where the front of an object has come to something that hides it.
+
+    Attributes:
+        sign: 1 for an object that moves to the right, -1 to the left.
+        at: How far its front reaches to that side, in pixels.
+        since_s: When it came there.
+        speed: How fast it came, in pixels per second.
+    """
+
+    sign: int
+    at: float
+    since_s: float
+    speed: float
+
+
+def hiding(seen: Sequence[Seen], wide: float) -> Hiding | None:
+    """Return where an object with these boxes disappears in a frame `wide` pixels wide; None if it does not."""
+    ways = [] if len(seen) < FEWEST else [way for sign in (-1, 1) if (way := _hiding(seen, sign, wide))]
+    return max(ways, key=lambda way: way.speed, default=None)
+
+
+def _hiding(seen: Sequence[Seen], sign: int, wide: float) -> Hiding | None:
+    """Return where it disappears if it moves to this side."""
+    last = seen[-1]
+    front = [one.box.reach(0, sign) for one in seen]
+    at = max(reach for one, reach in zip(seen, front, strict=True) if last.time_s - one.time_s < FRESH_S)
+    near = max(STILL * wide, STILL_WIDTHS * last.box.width)
+    if front[-1] < at - near or not _is_within(sign * at, wide):
+        return None
+    stop = next(n for n, reach in enumerate(front) if reach >= at - near)
+    start = next(n for n, one in enumerate(seen) if one.time_s >= seen[stop].time_s - APPROACH_S)
+    if stop - start < 2:
+        return None
+    speed = (front[stop] - front[start]) / (seen[stop].time_s - seen[start].time_s)
+    if speed < SLOWEST * max(one.box.width for one in seen):
+        return None
+    back = [-one.box.reach(0, -sign) for one in seen]
+    is_entering = not all(_is_within(sign * reach, wide) for reach in back[start : stop + 1])
+    follows = back[stop] >= back[start] and back[-1] >= back[stop] - near
+    return Hiding(sign, at, seen[stop].time_s, speed) if follows or is_entering else None
+
+
+def _is_within(x: float, wide: float) -> bool:
+    return BORDER * wide < x < (1 - BORDER) * wide
+
+
+def off_time(young: Sequence[Seen], old: Sequence[Seen], hidden: Hiding, wide: float) -> float | None:
+    """Return how badly the time at which a young track came out fits a hidden one; None if it is another object.
+
+    Args:
+        young: The boxes of the young track.
+        old: Those of the one that is hidden.
+        hidden: Where it disappeared.
+        wide: The width of the frame, in pixels.
+
+    Returns:
+        By how many seconds it came out too early or too late.
+    """
+    first, now, usual = young[0], young[-1], max(one.box.width for one in old)
+    gap = -first.box.reach(0, -hidden.sign) - hidden.at
+    if gap < -STILL * wide or not _is_alike(young, old, usual):
+        return None
+    is_back = now.box.reach(0, hidden.sign) < first.box.reach(0, hidden.sign)
+    is_longer = old[-1].time_s == now.time_s and gap + old[-1].box.width > LONGER * usual
+    if is_back or is_longer:
+        return None
+    soonest = max(0.0, gap) / hidden.speed
+    latest = soonest + usual / hidden.speed  # by then all of it is out
+    waited = first.time_s - hidden.since_s
+    off = max(0.0, soonest - waited, waited - latest)
+    return off if off <= EARLY_S + EARLY_SHARE * soonest else None
+
+
+def _is_alike(young: Sequence[Seen], old: Sequence[Seen], usual: float) -> bool:
+    """Whether what came out may be the hidden object by its size and height above the ground."""
+    box, high = young[-1].box, _usual_height(old)
+    is_alike = 1 / ALIKE <= _usual_height(young) / high <= ALIKE and box.width <= WIDER * usual
+    return is_alike and abs(box.y - old[-min(len(old), RECENT)].box.y) <= LEVEL * high
+
+
+def _usual_height(seen: Sequence[Seen]) -> float:
+    """Return the height of an object in its last boxes, of which some show only a part."""
+    heights = sorted(one.box.height for one in seen[-RECENT:])
+    return heights[-1 - len(heights) // 4]
