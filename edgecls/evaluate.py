@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from edgecls import metrics
-from edgecls.dataset import Dataset, Item, Pictures, decode, decode_below, in_two_classes, scan
+from edgecls.dataset import Dataset, Item, Pictures, decode, decode_below, in_two_classes, made_from, scan
 from edgecls.dataset.answering import answers
 from edgecls.dataset.matching import match_labels
 from edgecls.errors import DataError
@@ -242,6 +242,8 @@ def evaluate_model(
         say(f"note: {line}")
     if conflict := in_two_classes(dataset, {item: item.file or item.name for item in dataset.items}, strict=strict):
         say(f"warning: {conflict}")
+    if split is None and made_from(dataset, classifier.card.dataset):
+        say("note: the model was made from these very pictures; measure it on others, on which it may be worse")
     report = evaluate(classifier, dataset, split=split, strict=strict)
     for line in report.broken:
         say(f"left out: {line}")

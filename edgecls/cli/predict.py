@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,7 +32,7 @@ def predict(
         try:
             prediction = classifier.classify(image.load(path, note=lambda name, bits: noted.append((name, bits))))
         except DataError as error:
-            say(f"left out: {error}")
+            say(f"left out: {path}: a folder; give its pictures: {path}/*" if Path(path).is_dir() else f"left out: {error}")
             broken += 1
             continue
         if as_json:

@@ -9,7 +9,7 @@ DataConfig   the settings of scan and split
 
 from edgecls.dataset.config import DataConfig
 from edgecls.dataset.conflicts import in_two_classes
-from edgecls.dataset.items import Dataset, Item, fingerprint
+from edgecls.dataset.items import Dataset, Item, fingerprint, made_from
 from edgecls.dataset.listing import pictures_under
 from edgecls.dataset.pictures import Pictures, decode, decode_below
 from edgecls.dataset.scan import scan
@@ -27,6 +27,7 @@ __all__ = [
     "decode_below",
     "fingerprint",
     "in_two_classes",
+    "made_from",
     "merged_groups",
     "pictures_under",
     "scan",

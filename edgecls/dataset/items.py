@@ -158,6 +158,14 @@ def fingerprint(dataset: Dataset) -> str:
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
+def made_from(dataset: Dataset, of_model: str) -> bool:
+    """Return whether a model with this fingerprint of its data was made from these very pictures, none of them for tests."""
+    try:
+        return not dataset.of_split("test") and fingerprint(dataset) == of_model
+    except DataError:  # a picture cannot be read: whoever decodes it says so
+        return False
+
+
 def _cut(picture: Picture, roi: Roi, name: str) -> Picture:
     height, width = picture.shape[:2]
     if roi.left >= roi.right or roi.top >= roi.bottom:

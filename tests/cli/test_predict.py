@@ -59,6 +59,12 @@ def test_a_broken_picture_among_good_ones(light_model, tmp_path):
     assert done.stderr.splitlines()[-1] == "error: 2 of 3 pictures could not be read; see above"
 
 
+def test_a_folder_is_no_picture(light_model, tmp_path):
+    """The line says how to give what is in it."""
+    done = call(light_model, tmp_path)
+    assert done.stderr.splitlines()[0] == f"left out: {tmp_path}: a folder; give its pictures: {tmp_path}/*"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -50,6 +50,18 @@ def test_the_file_is_a_model_like_any_other(backbone, shapes, tmp_path):
     assert card.made_with["backbone"] == "stand-in"
 
 
+def test_measuring_it_on_its_own_pictures_says_so(backbone, shapes, tmp_path):
+    """Not on others, of which one more is enough."""
+    learned, _ = learn(shapes, tmp_path / "m.onnx")
+    said = []
+    edgecls.evaluate_model(learned.out, shapes, device="cpu", say=said.append)
+    assert [line.partition(";")[0] for line in said] == ["note: the model was made from these very pictures"]
+    plant(shapes / "disc" / "another.png", level=50, size_hw=(40, 40))
+    said.clear()
+    edgecls.evaluate_model(learned.out, shapes, device="cpu", say=said.append)
+    assert said == []
+
+
 def test_what_was_not_learned_is_unknown(backbone, shapes, tmp_path):
     """Its own pictures keep their labels, noise is unknown by its novelty, and golden pictures check it."""
     learned, _ = learn(shapes, tmp_path / "m.onnx")
