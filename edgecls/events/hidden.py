@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgecls.events.center_box import CenterBox
 
 LONGEST_HIDDEN_S = 4.0
-"""For so long it is waited for what has disappeared behind something."""
+"""What comes out later than this is another object."""
 FEWEST = 6
 """With fewer boxes it is not known how an object moves."""
 FRESH_S, APPROACH_S = 0.3, 1.0
@@ -24,19 +24,19 @@ FRESH_S, APPROACH_S = 0.3, 1.0
 STILL, STILL_WIDTHS = 0.005, 0.06
 """A front that moves less than this share of the frame's width, or so many widths of the object, stands."""
 SLOWEST = 0.15
-"""What moves fewer widths a second passes behind nothing: it stands, and its box varies."""
+"""What moves fewer widths a second does not pass behind anything: it stands, and its box varies."""
 BORDER = 0.02
 """What comes this near to the border of the frame, as a share of its width, leaves the frame."""
 WIDER = 2.0
-"""What comes out is at most so many times as wide as it was, which may have been hidden all the time."""
+"""What comes out is at most this many times as wide as what was seen of it before."""
 LONGER = 1.2
-"""What is seen on both sides, and the gap, make up at most so many of its widths."""
+"""What is seen on both sides, together with the gap, is at most this many times as wide as the object."""
 ALIKE, LEVEL = 1.7, 0.3
 """What comes out is at most this many times as high or low, and this share of its height above or below."""
 EARLY_S, EARLY_SHARE = 0.3, 0.4
-"""It comes out at most so many seconds, and this share of the time, sooner or later than it is expected to."""
+"""It comes out at most so many seconds, plus this share of the time that it should take, too early or too late."""
 RECENT = 12
-"""Of what is hidden slowly, so many boxes tell its height."""
+"""So many of the last boxes tell how high an object is, and where."""
 
 
 class Seen(NamedTuple):

@@ -12,7 +12,7 @@ Boxes come from motion, not from an object detector, so they merge and split (Mc
 - Tracks without a box of their own that are predicted inside another track's box share it. They move on as predicted, and
   each side of the box corrects the track that reaches farthest to that side.
 - A box that suddenly becomes narrower shows a part of an object that passes behind something. Its visible side corrects it.
-- What disappears behind something is waited for longer, and goes on as what comes out on the other side: see `hidden`.
+- What disappears behind something goes on as what comes out on the other side, up to four seconds later: see `hidden`.
 - Boxes diagonal to each other are several objects. The track goes on as the one ahead.
 - A box that suddenly becomes much larger than its track also shows something else. The track moves on as predicted inside it.
 
@@ -191,8 +191,7 @@ class Tracker:
             For the index of each such box, its tracks.
         """
         shared: dict[int, list[Track]] = {}
-        recent = [track for track in self.tracks if self._now_s - track.last.time_s <= self._rule.lost_s]
-        for track in recent if places else ():
+        for track in self.tracks if places else ():
             i = max(range(len(places)), key=lambda i: share(track.place, places[i]))
             if not any(of is track for of in owner) and share(track.place, places[i]) >= WITHIN:
                 shared.setdefault(i, []).append(track)
