@@ -75,12 +75,42 @@ class Labelling:
         self.store = Store(store, create=False)
         self._author = author
         self._most = most
-        entries = [entry for entry in self.store.entries() if not entry.is_unusable]
-        readable, self._positions = positions(self.store, entries, backbone=backbone, say=say)
-        self._index = {entry.id: i for i, entry in enumerate(readable)}
-        self._numbers = np.array([entry.id for entry in readable], np.int64)
-        self._labels = [entry.label for entry in readable]
-        self._aside = np.zeros(len(readable), np.bool_)
+        self._backbone = backbone
+        self._say = say
+        self._looked_at: set[int] = set()
+        self._index: dict[int, int] = {}
+        self._labels: list[str] = []
+        self._numbers: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._positions: NDArray[np.float32] = np.zeros((0, 0), np.float32)
+        self._aside: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._out: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        try:
+            self.renew()
+        except BaseException:
+            self.store.close()
+            raise
+
+    def renew(self) -> None:
+        """Take in what a run and other people have done to the store since: pictures, labels, undone strokes."""
+        entries = list(self.store.entries())
+        fresh = [entry for entry in entries if entry.id not in self._looked_at and not entry.is_unusable]
+        if fresh:
+            readable, found = positions(self.store, fresh, backbone=self._backbone, say=self._say)
+            if readable and self._index and found.shape[1] != self._positions.shape[1]:  # a backbone was installed meanwhile
+                self._forget()
+                self.renew()
+                return
+            self._index |= {entry.id: len(self._index) + i for i, entry in enumerate(readable)}
+            self._looked_at |= {entry.id for entry in fresh}
+            self._positions = np.concatenate([self._positions, found]) if len(self._positions) else found
+            self._numbers = np.array(list(self._index), np.int64)
+            self._labels += [""] * len(readable)
+            self._aside = np.concatenate([self._aside, np.zeros(len(readable), np.bool_)])
+        self._out = np.ones(len(self._index), np.bool_)
+        for entry in entries:
+            if (i := self._index.get(entry.id)) is not None:
+                self._labels[i] = entry.label
+                self._out[i] = entry.is_unusable
 
     @property
     def left(self) -> int:
@@ -158,21 +188,21 @@ class Labelling:
         """Say that the pictures of a group show nothing to learn from. Returns the number of the stroke, for `undo`."""
         numbers = self._chosen(group, without)
         stroke = self.store.reject(numbers, author=self._author)
-        self._aside[[self._index[number] for number in numbers]] = True
+        self._out[[self._index[number] for number in numbers]] = True
         return stroke
 
     def skip(self, group: Group) -> None:
-        """Leave the pictures of a group for later: they come again with the next `Labelling`."""
-        self._aside[[self._index[entry.id] for entry in group.entries]] = True
+        """Leave the pictures of a group for later: they come again with `bring_back`, or with the next `Labelling`."""
+        self._aside[[self._index[entry.id] for entry in group.entries if entry.id in self._index]] = True
+
+    def bring_back(self) -> None:
+        """Offer the skipped pictures again."""
+        self._aside[:] = False
 
     def undo(self) -> int:
         """Take back the last stroke of the store. Returns how many pictures have their former label again."""
         restored = self.store.undo()
-        for entry in self.store.entries():
-            if entry.id in self._index:
-                i = self._index[entry.id]
-                was, self._labels[i] = self._labels[i], entry.label
-                self._aside[i] &= was == entry.label and (entry.is_unusable or not restored)
+        self.renew()
         return restored
 
     def close(self) -> None:
@@ -187,9 +217,16 @@ class Labelling:
         """Close the store."""
         self.close()
 
+    def _forget(self) -> None:
+        """Begin as if no picture had been looked at."""
+        self._looked_at, self._index, self._labels = set(), {}, []
+        self._aside = np.zeros(0, np.bool_)
+        self._positions = np.zeros((0, 0), np.float32)
+
     def _open(self) -> NDArray[np.int64]:
-        """Return the indices of the pictures without a label that were not skipped."""
-        return np.array([i for i, label in enumerate(self._labels) if not label and not self._aside[i]], np.int64)
+        """Return the indices of the pictures without a label that are usable and were not skipped."""
+        closed = self._aside | self._out
+        return np.array([i for i, label in enumerate(self._labels) if not label and not closed[i]], np.int64)
 
     def _known(self) -> NDArray[np.int64]:
         """Return the indices of the pictures with a label."""
@@ -218,7 +255,7 @@ class Labelling:
         """Return a group of the pictures that are still there; the others are not offered again."""
         entries = self.store.present(self._numbers[indices].tolist())
         here = {entry.id for entry in entries}
-        self._aside[[i for i in indices.tolist() if self._numbers[i] not in here]] = True
+        self._out[[i for i in indices.tolist() if self._numbers[i] not in here]] = True
         return Group(tuple(entries), proposal or _predicted(entries), why)
 
     def _chosen(self, group: Group, without: Sequence[int]) -> list[int]:

@@ -131,8 +131,8 @@ class Store:
         """Say that pictures show nothing to learn from. They keep no label. Returns the number of the stroke, for `undo`."""
         return self._stroke(numbers, "", unusable=True, author=author)
 
-    def undo(self, stroke: int | None = None) -> int:
-        """Take back a stroke, by default the last one that was not taken back.
+    def undo(self, stroke: int | None = None, *, author: str | None = None) -> int:
+        """Take back a stroke, by default the last one that was not taken back; with `author`, the last one of that person.
 
         Pictures that got another label since keep that one.
 
@@ -141,7 +141,8 @@ class Store:
         """
         with self._writing() as db:
             if stroke is None:
-                stroke = db.execute("SELECT MAX(stroke) FROM labels WHERE NOT undone").fetchone()[0]
+                last = "SELECT MAX(stroke) FROM labels WHERE NOT undone AND author = COALESCE(?, author)"
+                stroke = db.execute(last, (author,)).fetchone()[0]
             rows = db.execute("SELECT * FROM labels WHERE stroke = ? AND NOT undone", (stroke,)).fetchall()
             db.execute("UPDATE labels SET undone = 1 WHERE stroke = ?", (stroke,))
             restored = 0

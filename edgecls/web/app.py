@@ -6,6 +6,7 @@ GET  /login             the form;  POST logs in;  POST /logout logs out
 GET  /api/cameras       the cameras and their states
 GET  /api/events...     see `edgecls.web.event_routes`
 WS   /api/live          live pictures and what is found in them, see `edgecls.web.viewer`
+     /api/teach/...     labels for what the run collects, see `edgecls.web.teach_routes`
      /api/config/...    what the page may change of cameras.toml, see `edgecls.web.config_routes`
 GET  /api/openapi.json  the description of this API
 GET  /healthz           200 while the run delivers results
@@ -30,6 +31,8 @@ from edgecls.web.guard import COOKIE, Guard, cookie
 from edgecls.web.openapi import describe
 from edgecls.web.records import now_record
 from edgecls.web.sessions import SESSION_S
+from edgecls.web.teach_routes import TeachRoutes
+from edgecls.web.teaching import Teaching
 from edgecls.web.viewer import Viewers
 
 if TYPE_CHECKING:
@@ -53,7 +56,7 @@ LOGIN_ERROR = "<!--error-->"
 
 def make_app(
     view: ViewSink, history: History, *, hosts: Collection[str], sessions: Sessions | None, is_secure: bool,
-    config: ConfigFile | None = None,
+    config: ConfigFile | None = None, teach: TeachRoutes | None = None,
 ) -> Starlette:  # fmt: skip
     """Return the application.
 
@@ -64,7 +67,9 @@ def make_app(
         sessions: Who has logged in; None if nobody needs to.
         is_secure: Whether it is served by https, so that cookies are never sent otherwise.
         config: The cameras.toml that the page may change; None if there is none.
+        teach: The routes for labels, which the caller closes.
     """
+    teach = teach or TeachRoutes(Teaching(history.outs))
     routes = _Routes(view, sessions, is_secure=is_secure)
     app = Starlette(
         routes=[
@@ -75,6 +80,7 @@ def make_app(
             Route("/logout", routes.log_out, methods=["POST"]),
             Route("/api/cameras", routes.cameras),
             *event_routes(history),
+            *teach.routes(),
             *config_routes(config),
             Route("/healthz", routes.health),
             WebSocketRoute("/api/live", routes.viewers.serve),

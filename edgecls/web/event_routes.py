@@ -8,19 +8,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from edgecls.errors import DataError, EdgeclsError
+from edgecls.errors import DataError
 from edgecls.labels.json_lines import event_record
 from edgecls.sink.csv_file import COLUMNS, csv_row
 from edgecls.sink.recordings.snapshot import ENDING
-from edgecls.store.store import LONGEST_LABEL
 from edgecls.text.csv_cells import csv_line
-from edgecls.text.strict_json import dumps, loads
 from edgecls.web import wrong_label
+from edgecls.web.answers import NotPossibleError, NotThereError, answered, author_of, content_of, json_answer, label_of
 from edgecls.web.event_query import FIELDS, MOST_AT_ONCE, EventFilter, hours_of, limit_of
-from edgecls.web.guard import VISITOR
 from edgecls.web.recordings import CLIP_TYPES, PICTURE_TYPE, Recordings, recordings_of
 
 if TYPE_CHECKING:
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from edgecls.web.event_query import EventArchive
     from edgecls.web.history import History
 
-BAD_REQUEST, NOT_FOUND, NOT_POSSIBLE, NOT_READABLE = 400, 404, 409, 503
 UNKNOWN_EVENT = "there is no such event; it may have been deleted"
 
 
@@ -57,26 +54,9 @@ def _answering(answer: Callable[[Request], Response]) -> Callable[[Request], Awa
     """Answer in another thread, since disks may be slow. What is wrong is said in one line."""
 
     async def answering(request: Request) -> Response:
-        return await asyncio.to_thread(_answered, answer, request)
+        return await asyncio.to_thread(answered, answer, request)
 
     return answering
-
-
-def _answered(answer: Callable[..., Response], *values: Any) -> Response:
-    try:
-        return answer(*values)
-    except _NotThereError as error:
-        return PlainTextResponse(f"{error}\n", NOT_FOUND)
-    except EdgeclsError as error:
-        return PlainTextResponse(f"{error}\n", NOT_READABLE)
-    except OSError as error:  # a recording that the quota has just removed
-        return PlainTextResponse(f"it cannot be read ({error.strerror or error})\n", NOT_FOUND)
-    except ValueError as error:
-        return PlainTextResponse(f"{error}\n", BAD_REQUEST)
-
-
-class _NotThereError(Exception):
-    """What is asked for does not exist."""
 
 
 class _EventRoutes:
@@ -88,16 +68,16 @@ class _EventRoutes:
         archive = self._history.archive()
         found = archive.page(EventFilter.of(query), before=query.get("before", ""), limit=limit_of(query))
         events = [_record(event, event_id) for event, event_id in zip(found.events, found.ids, strict=True)]
-        return _json({"events": events, "next": found.next, "source": archive.source})
+        return json_answer({"events": events, "next": found.next, "source": archive.source})
 
     def filters(self, _request: Request) -> Response:
         groups = self._history.archive().groups()
-        return _json({name: sorted({getattr(group, name) for group in groups}) for name in FIELDS})
+        return json_answer({name: sorted({getattr(group, name) for group in groups}) for name in FIELDS})
 
     def hours(self, request: Request) -> Response:
         since_s, count = hours_of(request.query_params)
         cameras = self._history.archive().hours(EventFilter.of(request.query_params), since_s, count)
-        return _json({"since": since_s, "cameras": dict(sorted(cameras.items()))})
+        return json_answer({"since": since_s, "cameras": dict(sorted(cameras.items()))})
 
     def table(self, request: Request) -> Response:
         wanted = EventFilter.of(request.query_params)
@@ -111,7 +91,7 @@ class _EventRoutes:
         outs = self._history.outs()
         recordings = recordings_of(event, event_id, outs)
         has_snapshots = any(out.kind == "snapshot" for out in outs)
-        return _json({
+        return json_answer({
             **_record(event, event_id),
             "clip": recordings.clip is not None,
             "clips": any(out.kind == "clip" for out in outs),
@@ -122,7 +102,7 @@ class _EventRoutes:
     def clip(self, request: Request) -> Response:
         clip = self._recordings(request).clip
         if clip is None:
-            raise _NotThereError("there is no clip of this event")
+            raise NotThereError("there is no clip of this event")
         return _file(clip, CLIP_TYPES[clip.suffix])
 
     def snapshot(self, request: Request) -> Response:
@@ -130,46 +110,35 @@ class _EventRoutes:
         show = request.query_params.get("show") or next(iter(pictures), "")
         path = next((path for name, path in pictures.items() if name == show), None)
         if path is None:
-            raise _NotThereError("there is no such picture of this event")
+            raise NotThereError("there is no such picture of this event")
         return _file(path, PICTURE_TYPE)
 
     async def wrong(self, request: Request) -> Response:
         body = await request.body()
-        return await asyncio.to_thread(_answered, self._wrong, request, body)
+        return await asyncio.to_thread(answered, self._wrong, request, body)
 
     def _wrong(self, request: Request, body: bytes) -> Response:
-        try:
-            content = loads(body.decode("utf-8")) if body else {}
-            label = str(content.get("label", "")).strip()
-        except (ValueError, AttributeError) as error:
-            raise ValueError('expected {"label": "the right label"}, or nothing') from error
-        if not label.isprintable() or len(label) > LONGEST_LABEL:
-            raise ValueError(f"a label is a text on one line of at most {LONGEST_LABEL} characters")
+        label = label_of(content_of(body, '{"label": "the right label"}, or nothing'))
         event, event_id = self._found(request)
         outs = self._history.outs()
         recordings = recordings_of(event, event_id, outs)
         store = wrong_label.store_of(outs)
         if why := wrong_label.why_not(recordings, outs, has_snapshots=any(out.kind == "snapshot" for out in outs)):
-            return PlainTextResponse(f"{why}\n", NOT_POSSIBLE)
+            raise NotPossibleError(why)
         if store is None:
             raise DataError(wrong_label.NO_STORE)
-        sent = wrong_label.send(event, event_id, recordings, store, label=label, author=_author(request))
-        return _json({"picture": sent.number, "was_there": sent.was_there, "label": label})
+        sent = wrong_label.send(event, event_id, recordings, store, label=label, author=author_of(request))
+        return json_answer({"picture": sent.number, "was_there": sent.was_there, "label": label})
 
     def _found(self, request: Request) -> tuple[Event, str]:
         event_id = request.path_params["event"]
         event = self._history.archive().find(event_id)
         if event is None:
-            raise _NotThereError(UNKNOWN_EVENT)
+            raise NotThereError(UNKNOWN_EVENT)
         return event, event_id
 
     def _recordings(self, request: Request) -> Recordings:
         return recordings_of(*self._found(request), self._history.outs())
-
-
-def _author(request: Request) -> str:
-    visitor = getattr(request.state, VISITOR, None)
-    return "page" if visitor is None else visitor.name
 
 
 def _lines(archive: EventArchive, wanted: EventFilter, page: Any) -> Iterator[bytes]:
@@ -193,7 +162,3 @@ def _file(path: Path, kind: str) -> Response:
 
 def _record(event: Event, event_id: str) -> dict[str, Any]:
     return {**event_record(event), "event": event_id}
-
-
-def _json(value: Any, *, status: int = 200) -> Response:
-    return Response(dumps(value).encode(), status, media_type="application/json")

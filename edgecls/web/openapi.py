@@ -39,6 +39,10 @@ def _parameter(name: str, schema: dict[str, Any], description: str) -> dict[str,
     return {"name": name, "in": "query", "schema": schema, "description": description}
 
 
+CLASSES = {
+    "classes": {"type": "object", "additionalProperties": COUNT, "description": "the number of pictures of each class"},
+    "left": {"type": "integer", "description": "how many pictures have no label"},
+}
 SCHEMAS = {
     "Moment": _record({"frame": COUNT, "time_s": NUMBER}, at_s=NUMBER, file=TEXT),
     "Event": _record(
@@ -73,6 +77,24 @@ SCHEMAS = {
         "since": NUMBER,
         "cameras": {"type": "object", "additionalProperties": {"type": "array", "items": COUNT}},
     }),
+    "Stores": _record({"stores": {"type": "array", "items": _record({"store": TEXT, "name": TEXT, "why": TEXT, **CLASSES})}}),
+    "Group": _record({
+        "pictures": {"type": "array", "items": _record(
+            {
+                "picture": COUNT, "camera": TEXT, "region": TEXT, "at_s": MAYBE_NUMBER, "reason": TEXT, "prediction": TEXT,
+                "score": MAYBE_NUMBER, "label": TEXT,
+            },
+            rather={"type": "string", "description": "of a suspect: the label that is more probable"},
+            suspicion={"type": "number", "description": "how much more probable it is, 0 to 1"},
+            why=TEXT,
+        )},
+        "proposal": {"type": "string", "description": "the label that they probably have; empty if nothing is known"},
+        "why": {"type": "string", "description": "why they are shown now"}, "notes": TEXTS, **CLASSES,
+    }),
+    "Pictures": _record({"pictures": {"type": "array", "items": COUNT, "minItems": 1, "maxItems": 500}}, label=TEXT),
+    "Stroke": _record(
+        {"pictures": {"type": "integer", "description": "how many pictures were changed"}, **CLASSES}, stroke=COUNT,
+    ),
     "Sent": _record({"picture": COUNT, "was_there": {"type": "boolean"}, "label": TEXT}),
     "Health": _record({"status": {"enum": ["ok", "lost"]}, "cameras": {**COUNT, "description": "how many are lost"}}),
     "Change": _record(
@@ -114,6 +136,29 @@ DETAILS: dict[tuple[str, str], dict[str, Any]] = {
         "body": _record({}, label={"type": "string", "description": "the right label; empty if unknown"}),
         "answer": _of("Sent"),
     },
+    ("get", "/api/teach"): {"summary": "The stores of pictures to label", "answer": _of("Stores")},
+    ("get", "/api/teach/{store}/group"): {
+        "summary": "Similar pictures without a label, and the label that they probably have",
+        "parameters": [_parameter("useful", {"enum": ["0", "1"]}, "1: those whose labels would teach most")],
+        "answer": _of("Group"),
+    },
+    ("get", "/api/teach/{store}/suspects"): {"summary": "Labels that are probably wrong, and why", "answer": _of("Group")},
+    ("get", "/api/teach/{store}/picture/{number}"): {
+        "summary": "A picture of a store",
+        "parameters": [_parameter("large", {"enum": ["0", "1"]}, "1: at most 1280 instead of 320 pixels")],
+        "media": "image/jpeg",
+    },
+    ("post", "/api/teach/{store}/label"): {
+        "summary": "Give pictures a label, which is on the disk before the answer",
+        "body": _of("Pictures"), "answer": _of("Stroke"),
+    },
+    ("post", "/api/teach/{store}/unusable"): {
+        "summary": "Pictures show nothing to learn from", "body": _of("Pictures"), "answer": _of("Stroke"),
+    },
+    ("post", "/api/teach/{store}/skip"): {
+        "summary": "Leave pictures for later", "body": _of("Pictures"), "answer": _of("Stroke"),
+    },
+    ("post", "/api/teach/{store}/undo"): {"summary": "Take back the own last stroke", "answer": _of("Stroke")},
     ("get", "/api/config/schema"): {"summary": "The settings of a camera as JSON Schema", "answer": {"type": "object"}},
     ("get", "/api/config/camera/{name}"): {"summary": "Zones, lines and rules of a camera", "answer": _of("CameraConfig")},
     ("put", "/api/config/camera/{name}"): {

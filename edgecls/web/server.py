@@ -71,6 +71,8 @@ class PageServer:
         from edgecls.web.impatient import ImpatientProtocol
         from edgecls.web.passwords import Passwords
         from edgecls.web.sessions import Sessions
+        from edgecls.web.teach_routes import TeachRoutes
+        from edgecls.web.teaching import Teaching
 
         settings.check_files()
         sessions = Sessions(Passwords(Path(settings.passwords))) if settings.needs_login else None
@@ -80,7 +82,16 @@ class PageServer:
         shown = host if not _is_any(host) else socket.gethostname()
         self.address = f"{settings.scheme}://{f'[{shown}]' if ':' in shown else shown}:{self.port}/"
         history, is_secure = History(view, outs), bool(settings.certificate)
-        app = make_app(view, history, hosts=_names(settings, host), sessions=sessions, is_secure=is_secure, config=config)
+        self._teach = TeachRoutes(Teaching(outs))
+        app = make_app(
+            view,
+            history,
+            hosts=_names(settings, host),
+            sessions=sessions,
+            is_secure=is_secure,
+            config=config,
+            teach=self._teach,
+        )
         serving = uvicorn.Config(
             app,
             http=ImpatientProtocol,
@@ -116,6 +127,7 @@ class PageServer:
         """Stop serving, and end all connections."""
         self._server.should_exit = self._server.force_exit = True
         self._thread.join(CLOSE_WAIT_S)
+        self._teach.close()
         self._listener.close()
 
     def __enter__(self) -> Self:

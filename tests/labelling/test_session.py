@@ -96,6 +96,25 @@ def test_skipped_pictures_come_again_next_time(truth, tmp_path):
         assert labelling.left == 100
 
 
+def test_what_others_do_is_taken_in(truth, tmp_path):
+    """New pictures and labels of others; what was skipped comes again when it is brought back, also after an undo."""
+    with Labelling(tmp_path / "store") as labelling, Store(tmp_path / "store") as other:
+        skipped = labelling.next()
+        labelling.skip(skipped)
+        numbers = list(truth)[:10]
+        other.label(numbers, "given")
+        other.reject(list(truth)[10:12])
+        new = other.add(np.full((30, 30, 3), 200, np.uint8))
+        labelling.renew()
+        aside = {entry.id for entry in skipped.entries}
+        open_ = {*list(truth)[12:], new} - aside
+        assert (labelling.left, labelling.labels) == (len(open_), ("given",))
+        labelling.undo()
+        assert labelling.left == len(open_ | set(list(truth)[10:12]) - aside)
+        labelling.bring_back()
+        assert labelling.left == len(set(truth) - set(numbers)) + 1
+
+
 def test_useful_pictures_are_of_all_classes(truth, tmp_path):
     """Eight pictures show each of the four classes."""
     with Labelling(tmp_path / "store") as labelling:

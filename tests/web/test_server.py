@@ -52,6 +52,8 @@ def test_the_page_and_its_files_are_served(page):
         "live.js",
         "events.js",
         "event.js",
+        "teach.js",
+        "teach.css",
         "timeline.js",
         "player.js",
         "overlay.js",

@@ -2,7 +2,9 @@
 import { Connection } from "./connection.js";
 import { EventsView } from "./events.js";
 import { CameraView, WallView } from "./live.js";
+import { TeachView } from "./teach.js";
 
+const TITLES = new Map([["events", "Events"], ["teach", "Teach"]]);
 const main = document.getElementById("main");
 const notice = document.getElementById("connection");
 const connection = new Connection();
@@ -19,13 +21,15 @@ function show() {
   main.replaceChildren();
   if (page === "camera") view = new CameraView(main, connection, decodeURIComponent(name));
   else if (page === "events") view = new EventsView(main, connection);
+  else if (page === "teach") view = new TeachView(main);
   else view = new WallView(main, connection);
   for (const link of document.querySelectorAll("nav a")) {
-    const isHere = link.dataset.page === (page === "events" ? "events" : "live");
+    const isHere = link.dataset.page === (TITLES.has(page) ? page : "live");
     if (isHere) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  document.title = page === "camera" ? `${decodeURIComponent(name)} · edgecls` : page === "events" ? "Events · edgecls" : "edgecls";
+  const title = page === "camera" ? decodeURIComponent(name) : TITLES.get(page);
+  document.title = title ? `${title} · edgecls` : "edgecls";
 }
 
 window.addEventListener("hashchange", () => { show(); main.focus(); });
