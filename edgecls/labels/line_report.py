@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from edgecls.events.paths import Paths
-from edgecls.labels.passing import angle_deg, counted_at, ends_near, passing, reach, shifted, turned
+from edgecls.labels.passing import angle_deg, counted_at, ends_near, missed_at, passing, reach, shifted, turned
 from edgecls.text.words import counted
 
 if TYPE_CHECKING:
@@ -277,6 +277,7 @@ class LineJudge:
     def _improved(self, report: LineReport, line: Line, objects: list[_Object]) -> LineReport:
         """Return the report with a better place, if there is one."""
         paths, tried = [one.points for one in objects], objects[:MOST_TRIED]
+        whole = [(one.begins, one.ends) for one in tried]
 
         def score(place: Line, offsets: Sequence[float]) -> NDArray[np.int64]:
             found = passing(place, np.array(offsets), paths, ROOM)
@@ -291,9 +292,11 @@ class LineJudge:
         if best <= 0 or best < needed:
             return report
         good = [place for place, its in zip(places, scores.tolist(), strict=True) if its >= MOST_OF_BEST * best]
+        points, sizes = [one.points for one in tried], [one.sizes for one in tried]
         for offset, better in sorted(good, key=lambda place: abs(place[0])):
-            there = int(passing(start, np.array([offset]), [one.points for one in tried], NEAR).paths[0])
-            if counted_at(better, [one.points for one in tried], [one.sizes for one in tried]) >= MOST_OF_BEST * there:
+            there = int(passing(start, np.array([offset]), points, NEAR).paths[0])
+            is_spoiled = missed_at(better, points, whole, NEAR) > max(1, TOLERATED * there)
+            if not is_spoiled and counted_at(better, points, sizes) >= MOST_OF_BEST * there:
                 count = int(passing(start, np.array([offset]), paths, NEAR).paths[0])
                 return replace(report, better=better, passing_there=count)
         return report

@@ -105,6 +105,15 @@ def ends_near(line: Line, points: Points, near: float) -> tuple[bool, bool]:
     return bool(is_near[0]), bool(is_near[-1])
 
 
+def missed_at(line: Line, paths: Sequence[Points], whole: Sequence[tuple[bool, bool]], near: float) -> int:
+    """Return how many paths begin or end near a line and do not pass it. `whole`: whether its begin, and its end, are known."""
+    count = 0
+    for points, ends in zip(paths, whole, strict=True):
+        is_end = any(end and is_near for end, is_near in zip(ends, ends_near(line, points, near), strict=True))
+        count += is_end and not passing(line, np.zeros(1), [points], near).paths[0]
+    return count
+
+
 def angle_deg(line: Line, points: Points, near: float, size_hw: tuple[int, int]) -> float:
     """Return the angle between a line and a path where it crosses it, in a picture of this size: 0 (along it) to 90 degrees."""
     way, size = _way(line, points, near), np.array(size_hw[::-1])

@@ -8,7 +8,7 @@ picture. On 14 clips of fixed cameras at most 12 % of the pairs seemed shifted, 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +20,7 @@ from edgecls.text.words import counted
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgecls.frame import Frame, Picture
+    from edgecls.frame import Frame, Picture, Unfit
     from edgecls.log import Say
 
 WIDTH = 320
@@ -46,9 +46,14 @@ class MotionChecks:
         """Start without cameras. `say` is called with one line per camera."""
         self._say = say
         self._cameras: dict[str, _Camera] = {}
+        self._unfit: dict[str, Counter[str]] = {}
 
-    def step(self, frame: Frame) -> None:
-        """Process the next frame of any camera, after `Motion`. Frames whose motion nobody asked for are ignored."""
+    def step(self, frame: Frame, unfit: Unfit | None = None) -> None:
+        """Process the next frame of any camera, after `Motion`, and its fault if it has one. Frames whose motion nobody asked
+        for are ignored.
+        """
+        if unfit is not None:
+            self._unfit.setdefault(frame.camera, Counter())[unfit.fault] += 1
         if frame.foreground is None:
             return
         camera = self._cameras.get(frame.camera)
@@ -64,7 +69,15 @@ class MotionChecks:
     def close(self) -> None:
         """Finish: report videos that were too short to look for motion."""
         for name, camera in self._cameras.items():
-            if camera.is_too_short:
+            faults = self._unfit.get(name, Counter())
+            if camera.is_too_short and faults:
+                ((fault, count),) = faults.most_common(1)
+                share = f"{count} of {counted(camera.frames + faults.total(), 'picture')}"
+                self._say(
+                    f"camera {name}: {share} cannot be trusted ({fault}), so motion did not learn the background, and no "
+                    "object was looked for"
+                )
+            elif camera.is_too_short:
                 self._say(
                     f"camera {name}: it ended after {counted(camera.frames, 'frame')} ({camera.seconds:.1f} s), while motion "
                     "still learned the background, so no object was looked for; use a longer video, or a smaller `warm_up_s`"

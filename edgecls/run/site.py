@@ -118,7 +118,7 @@ class Site:
         """Pass a result, and the events that begin or end with it, to all sinks. Returns these events."""
         events = self.events.step(observe(result))
         events += self.drift.step(result, events)
-        self._motion_checks.step(result.frame)
+        self._motion_checks.step(result.frame, result.unfit)
         is_explained = any(sink.explains for sink in self.sinks)
         camera = result.frame.camera
         overlay = explained(self.events, camera, events) if is_explained else self.events.overlay(camera)

@@ -72,6 +72,15 @@ def test_a_line_that_all_pass_is_well_placed():
     assert "10 objects crossed it (5 out, 5 in), 9 of them seen" in str(replace(report, passing=9))
 
 
+def test_a_place_that_would_be_called_bad_itself_is_not_proposed():
+    """More objects pass 0.7 than the line, but many others vanish there."""
+    paths = [walk((0.5, 0.1), (0.5, 0.53))] * 5 + [walk((0.5, 0.6), (0.5, 0.9))] * 12
+    paths += [walk((x, 0.95), (x, y)) for x in (0.3, 0.4, 0.6) for y in (0.66, 0.7, 0.74, 0.78)]
+    report = watched(paths, ACROSS)
+    assert report.verdict == "bad"
+    assert report.better is None or watched(paths, report.better).verdict == "good"
+
+
 def test_objects_that_vanish_behind_the_line_are_counted_and_a_better_place_is_found():
     """A post hides everything below 0.53, right behind the line; 7 of 10 go there, 3 come from there."""
     paths = [walk((0.5, 0.1), (0.5, 0.53))] * 7 + [walk((0.5, 0.53), (0.5, 0.1))] * 3

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edgecls import image
+from edgecls import Moment, image
+from edgecls.frame import Unfit
 from edgecls.regions.motion import Motion, MotionSettings
 from edgecls.regions.suitability import MotionChecks, has_moved
 
@@ -81,6 +82,21 @@ def test_a_clip_shorter_than_the_warm_up_is_reported(frames, length):
     assert line.startswith(f"camera roof: it ended after {length}, while motion still learned the background")
     assert told_of(pictures, file="") == []
     assert told_of([view()] * 15) == []
+
+
+def test_a_clip_that_turns_black_is_not_too_short():
+    """What is wrong are its pictures, of which motion does not see those that cannot be trusted."""
+    said = []
+    checks = MotionChecks(said.append)
+    for index in range(60):
+        at, frame = Moment(index, index / FPS), seen_by(index, view())
+        frame.foreground, frame.unwatched = (None if index >= 10 else np.zeros((2, 2), bool)), "learning"
+        checks.step(frame, Unfit("black", at, at) if index >= 10 else None)
+    checks.close()
+    assert said == [
+        "camera roof: 50 of 60 pictures cannot be trusted (black), so motion did not learn the background, and no object was "
+        "looked for"
+    ]
 
 
 def test_a_shift_is_seen_in_any_direction_and_not_in_plain_pictures():
