@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,23 +37,29 @@ def summary(
     from edgecls.frame import MOTION
     from edgecls.labels.json_lines import event_record
     from edgecls.labels.reader import read_labels
-    from edgecls.labels.summary import summarize
+    from edgecls.labels.summary import recorded, summarize
     from edgecls.run.config import read_config
 
     json_place = None if out is None else _place(out, ".json")
     picture_place = None if picture is None else _place(picture, ".svg")
     rules = {camera.name: camera.rules for camera in read_config(config).camera} if config else {}
     drifts: dict[str, Event] = {}
+    crossings: dict[str, Event] = {}
 
     def keep(event: Event) -> None:
         if event.kind == "drift":
             drifts[event.id] = event
+        elif event.kind == "crossing" and not config:
+            crossings[event.id] = event
 
     found = summarize(read_labels(labels, say=say, on_event=keep), rules, gap_s=gap, least_s=least, say=say)
     for name in dict.fromkeys(shown.camera for shown in found.regions) if config else ():
         if name not in rules:
             say(f"camera {name} is not in {config}: the standard rules apply")
-    if not config and any(shown.region == MOTION for shown in found.regions):
+    if crossings:
+        found = replace(found, crossings=recorded(crossings.values()))
+        say("the crossings are those of the recording; with --config CAMERAS.toml they are counted anew, and its lines judged")
+    elif not config and any(shown.region == MOTION for shown in found.regions):
         say("objects were followed; with --config CAMERAS.toml those that cross its lines are counted, and its lines judged")
     drift = [event_record(event) for event in drifts.values()]
     record = dumps({"recording": labels, **found.to_record(), "drift": drift})
@@ -91,6 +98,7 @@ def _text(found: Summary) -> str:
     blocks = [_region(shown) for shown in found.regions]
     if found.crossings:
         blocks.append(_crossings(found.crossings))
+    if found.lines:
         blocks.append("\n".join(in_one_line(str(line)) for line in found.lines))
     blocks += [_shadow(found.shadow)] if found.shadow else []
     return "\n\n".join(blocks)

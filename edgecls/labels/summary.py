@@ -50,6 +50,12 @@ class Crossings(NamedTuple):
     objects: int
 
 
+def recorded(events: Iterable[Event]) -> tuple[Crossings, ...]:
+    """Count the crossings of a recording as they were reported."""
+    counts = Counter((event.camera, event.region, event.direction, event.label) for event in events)
+    return tuple(Crossings(*key, objects) for key, objects in sorted(counts.items()))
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """The summary of a recording: its number of frames, what each region of each camera showed, the crossings of lines, how

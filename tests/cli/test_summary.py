@@ -93,6 +93,22 @@ def test_rules_objects_and_crossings_come_from_a_config(tmp_path):
     assert done.stderr.splitlines() == [f"camera gate is not in {config}: the standard rules apply"]
 
 
+def test_crossings_that_a_run_has_reported_are_counted_without_a_config(tmp_path):
+    """They are in the recording, each in two lines: when it begins, and when it ends."""
+    config, path = tmp_path / "cameras.toml", tmp_path / "r.jsonl"
+    config.write_text(
+        'model = "m.onnx"\n[[camera]]\nname = "road"\nsource = 0\n'
+        '[[camera.line]]\nname = "stop"\nline = [[0.5, 0.0], [0.5, 1.0]]\nleft = "out"\nright = "in"\n'
+    )
+    path.write_text("\n".join(moving([(x, 50) for x in range(10, 90, 2)])) + "\n")
+    events = call("replay", path, "--config", config).stdout
+    path.write_text(path.read_text() + events)
+    done = call("summary", path)
+    assert done.stdout.splitlines()[-2:] == ["line         to  label  crossings", "road, stop  out    car          1"]
+    assert "the crossings are those of the recording; with --config CAMERAS.toml they are counted anew" in done.stderr
+    assert json.loads(call("summary", path, "--json").stdout)["crossings"][0]["objects"] == 1
+
+
 def test_an_impossible_summary_is_one_line(tmp_path, recording):
     """Nothing is written, and the output path is checked first."""
     cases = [
