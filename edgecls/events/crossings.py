@@ -68,6 +68,10 @@ class ObjectWatch:
             for change in machine.step(moment, INSIDE if inside else OUTSIDE, 1.0):
                 self._note(zone.name, change.label, change.start, change.end)
 
+    def forget_sides(self) -> None:
+        """Forget on which side of each line it was: it is not where it was thought to be."""
+        self._lines = [(line, _Side()) for line, _ in self._lines]
+
     def leave(self) -> None:
         """Finish: the object is gone."""
         self.zones.clear()

@@ -231,6 +231,8 @@ class CameraEvents:
         best_view = self._views.setdefault(track.id, BestView())
         for step in track.take_path() if self._is_settled(track) else ():  # a young one may be a hidden one that comes out
             point = self._anchor(step.place, size_hw)
+            if step.is_back:
+                watch.forget_sides()
             size = step.place.width / size_hw[1], step.place.height / size_hw[0]
             watch.move(step.moment, point, size, seen=None if step.box is None else self._anchor(step.box, size_hw))
             self._overlay.move(track.id, step.moment, point, size)

@@ -1,9 +1,11 @@
-"""What passes behind something, such as a pole, a wall or a lorry: where it disappears, and whether a new track comes out.
+"""What passes behind something: where it disappears, and whether a new track is what comes out.
 
 A moving box stops growing forward where something hides it, while its back still follows. What comes out on the other side
 begins there as a narrow box, at the time that the speed of the hidden object makes likely. Tracks are joined by this afterwards
 (as tracklets by Huang et al. 2008), once the new one has been seen in some frames, not by a guess where a lost box would be.
 Both may be seen at once: a car behind a pole is two boxes for a while.
+
+What passes behind another moving object shares its box for a while. It comes out where its speed has brought it meanwhile.
 """
 
 from __future__ import annotations
@@ -35,6 +37,13 @@ ALIKE, LEVEL = 1.7, 0.3
 """What comes out is at most this many times as high or low, and this share of its height above or below."""
 EARLY_S, EARLY_SHARE = 0.3, 0.4
 """It comes out at most so many seconds, plus this share of the time that it should take, too early or too late."""
+NARROWER, ASIDE, ASTRAY = 0.5, 0.6, 0.35
+"""What comes out of a shared box is at least this many times as wide as before, and at most so many widths, plus this share of
+its way, away from where it is expected."""
+KEPT_WAY = 0.25
+"""What moves at most so many widths the other way has not turned round."""
+KNOWN_S = 0.3
+"""For so long an object must have been seen by itself for its speed to be known."""
 RECENT = 12
 """So many of the last boxes tell how high an object is, and where."""
 
@@ -118,6 +127,28 @@ def off_time(young: Sequence[Seen], old: Sequence[Seen], hidden: Hiding, wide: f
     waited = first.time_s - hidden.since_s
     off = max(0.0, soonest - waited, waited - latest)
     return off if off <= EARLY_S + EARLY_SHARE * soonest else None
+
+
+def off_place(young: Sequence[Seen], old: Sequence[Seen]) -> float | None:
+    """Return how far a young track is from where one that has shared a box is expected, in widths; None if that is another one.
+
+    Args:
+        young: The boxes of the young track.
+        old: Those of the other one, until it came to share a box.
+    """
+    first, now, last = young[0], young[-1], old[-1]
+    before = next(one for one in old if one.time_s >= last.time_s - APPROACH_S)
+    known_s, passed_s = last.time_s - before.time_s, now.time_s - last.time_s
+    if len(old) < FEWEST or known_s < KNOWN_S or not 0 <= first.time_s - last.time_s <= LONGEST_HIDDEN_S:
+        return None
+    usual = sorted(one.box.width for one in old)[len(old) // 2]
+    ways = [(last.box[axis] - before.box[axis]) / known_s * passed_s for axis in (0, 1)]
+    off = [abs(now.box[axis] - last.box[axis] - ways[axis]) for axis in (0, 1)]
+    is_near = off[0] <= ASIDE * max(usual, now.box.width) + ASTRAY * abs(ways[0])
+    is_level = off[1] <= LEVEL * _usual_height(old) + ASTRAY * abs(ways[1])
+    is_back = (now.box.x - first.box.x) * ways[0] < 0 and abs(now.box.x - first.box.x) > KEPT_WAY * usual
+    is_alike = 1 / ALIKE <= _usual_height(young) / _usual_height(old) <= ALIKE and NARROWER <= now.box.width / usual <= WIDER
+    return off[0] / usual if is_near and is_level and is_alike and not is_back else None
 
 
 def _is_alike(young: Sequence[Seen], old: Sequence[Seen], usual: float) -> bool:

@@ -41,12 +41,15 @@ KEPT_BOXES = 100
 
 
 class Step(NamedTuple):
-    """One track in one frame: its filtered box; and, if it had boxes of its own, the box around them and their label."""
+    """One track in one frame: its filtered box; if it had boxes of its own, the box around them and their label; and whether it
+    has turned out to be farther back than it was thought to be.
+    """
 
     moment: Moment
     place: CenterBox
     box: CenterBox | None = None
     label: str = ""
+    is_back: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -165,28 +168,44 @@ class Track:
         )
         return moves_on or min(self._off_behind(box)) <= STILL_WIDTHS * width
 
-    def go_on(self, young: Track, hidden: Hiding) -> None:
-        """Go on as a young track, which is this object beside or behind what hides it."""
-        last, first = young.path[-1], young.seen_as[0].box
-        sides = sorted((hidden.sign * hidden.at, first.x - hidden.sign * first.width / 2))
-        self.behind = sides[0], sides[1]
-        if self.last == last.moment:  # both are to be seen
-            place = union([self.seen_as[-1].box, young.seen_as[-1].box])
-            self.path[-1] = Step(last.moment, place, place, last.label)
-            self.seen_as[-1] = Seen(last.moment.time_s, place)
-            self.width = place.width
+    def go_on(self, young: Track, hidden: Hiding | None) -> None:
+        """Go on as a young track: this object beside or behind what has hidden it; None if it leaves a box that it shared."""
+        if hidden is None:
+            self._leave_group(young)
         else:
-            width = max(self.width, young.width)
-            self.path += [step._replace(place=step.place.widened(width, hidden.sign)) for step in young.path]
-            self.seen_as = young.seen_as
-            self.width, self.speed = width, (hidden.sign * hidden.speed, young.speed[1])
-            self.last = self.whole = last.moment
+            first = young.seen_as[0].box
+            sides = sorted((hidden.sign * hidden.at, first.x - hidden.sign * first.width / 2))
+            self.behind = sides[0], sides[1]
+            self._show_both(young) if self.last == young.last else self._come_out(young, hidden)
         self.place = self.path[-1].place
         self.seen += young.seen
         self.apart += young.seen
         for label, votes in young.votes.items():
             self.votes[label] = self.votes.get(label, 0.0) + votes
         self.voters += young.voters
+
+    def _show_both(self, young: Track) -> None:
+        """Take the young track for its other part."""
+        place = union([self.seen_as[-1].box, young.seen_as[-1].box])
+        self.path[-1] = Step(self.last, place, place, young.path[-1].label)
+        self.seen_as[-1] = Seen(self.last.time_s, place)
+        self.width = place.width
+
+    def _come_out(self, young: Track, hidden: Hiding) -> None:
+        """Go on as the young track, of which a part may still be hidden."""
+        width = max(self.width, young.width)
+        self.path += [step._replace(place=step.place.widened(width, hidden.sign)) for step in young.path]
+        self.width, self.speed = width, (hidden.sign * hidden.speed, young.speed[1])
+        self.seen_as, self.last, self.whole = young.seen_as, young.last, young.last
+
+    def _leave_group(self, young: Track) -> None:
+        """Go on as the young track, from where that is now."""
+        is_back = (young.place.x - self.place.x) * self.speed[0] < 0
+        known = len(self.path) - (self.last == young.last)
+        self.path[known:] = [step for step in young.path if step.moment.frame > self.last.frame] or young.path[-1:]
+        self.path[known] = self.path[known]._replace(is_back=is_back)
+        self.width, self.speed = young.width, young.speed
+        self.seen_as, self.last, self.whole = young.seen_as, young.last, young.last
 
     def shift(self, moment: Moment, off: tuple[float, float]) -> None:
         """Correct the predicted position and the speed by a share of the error `off`. The first step sets the speed directly,

@@ -12,7 +12,7 @@ Boxes come from motion, not from an object detector, so they merge and split (Mc
 - Tracks without a box of their own that are predicted inside another track's box share it. They move on as predicted, and
   each side of the box corrects the track that reaches farthest to that side.
 - A box that suddenly becomes narrower shows a part of an object that passes behind something. Its visible side corrects it.
-- What disappears behind something goes on as what comes out on the other side, up to four seconds later: see `hidden`.
+- What disappears behind something goes on as what comes out, up to four seconds later: see `hidden`.
 - Boxes diagonal to each other are several objects. The track goes on as the one ahead.
 - A box that suddenly becomes much larger than its track also shows something else. The track moves on as predicted inside it.
 
@@ -37,7 +37,8 @@ from edgecls.events.center_box import (
     share,
     union,
 )
-from edgecls.events.hidden import LONGEST_HIDDEN_S, hiding, off_time
+from edgecls.events.hidden import LONGEST_HIDDEN_S, hiding
+from edgecls.events.joining import joints
 from edgecls.events.track import Track
 from edgecls.settings import check, check_limits, limited
 
@@ -156,7 +157,8 @@ class Tracker:
         lost = [track for track in self._tracks if moment.time_s - track.last.time_s > self._rule.lost_s]
         self._tracks = [track for track in self._tracks if track not in lost]
         lost = [track for track in lost if track.id]
-        self._hidden += [track for track in lost if is_seen and self._can_join(track) and hiding(track.seen_as, self._wide)]
+        known = [track for track in lost if is_seen and track.apart >= self._rule.settle and track.seen_as]
+        self._hidden += [track for track in known if not track.is_alone or hiding(track.seen_as, self._wide)]
         late = [track for track in self._hidden if moment.time_s - track.last.time_s > LONGEST_HIDDEN_S]
         over = [track for track in lost if track not in self._hidden] + late
         self._hidden = [track for track in self._hidden if track not in late]
@@ -246,20 +248,10 @@ class Tracker:
         return known and place.area > MORE * track.place.area
 
     def _join(self, moment: Moment, owner: list[Track | None], over: list[Track]) -> None:
-        """Let tracks go on as the young ones that come out from what hides them. Young ones with an id are added to `over`."""
+        """Let hidden tracks go on as the young ones that come out. Young ones with an id are added to `over`."""
         young = [track for track in self._tracks if track.last == moment and self._is_young(track)]
-        old = [track for track in (*self.tracks, *self._hidden) if self._can_join(track)] if young else []
-        pairs = []
-        for track in old:
-            where = hiding(track.seen_as, self._wide)
-            for one in young if where else ():
-                off = off_time(one.seen_as, track.seen_as, where, self._wide) if where and one is not track else None
-                pairs += [(off, track, one, where)] if where and off is not None else []
-        joined: list[Track] = []
-        for _, track, one, where in sorted(pairs, key=lambda pair: pair[0]):
-            if track in joined or one in joined:
-                continue
-            joined += [track, one]
+        known = [track for track in (*self.tracks, *self._hidden) if track.apart >= self._rule.settle and track.seen_as]
+        for track, one, where in joints(known, young, self._wide):
             track.go_on(one, where)
             self._hidden = [other for other in self._hidden if other is not track]
             self._tracks = [other for other in self._tracks if other is not one and other is not track] + [track]
@@ -270,9 +262,6 @@ class Tracker:
         """Whether it is likely to be an object, and is not reported yet."""
         is_settled = track.is_settled(self._rule.settle, self._rule.travel)
         return self._rule.frames <= track.seen == len(track.path) and not is_settled
-
-    def _can_join(self, track: Track) -> bool:
-        return track.apart >= self._rule.settle and track.is_alone
 
     def _confirm(self, moment: Moment, *, whole: bool) -> None:
         """Count the tracks that are seen by themselves in this frame, and give ids to those that have been seen often enough.

@@ -124,6 +124,33 @@ def test_what_fits_a_hidden_object(young, fits):
     assert (off_time(young, old, hiding(old, WIDE), WIDE) is not None) == fits
 
 
+def passing(*paths, frames=150, height=60):
+    """Return the boxes of objects in front of each other: each is a function from seconds to its left side, and its width."""
+    for index in range(frames):
+        sides = sorted((left_of(index / FPS), left_of(index / FPS) + width) for left_of, width in paths)
+        joined = sides[:1]
+        for left, right in sides[1:]:
+            joined = (
+                [*joined[:-1], (joined[-1][0], max(right, joined[-1][1]))]
+                if left <= joined[-1][1] + 3
+                else [*joined, (left, right)]
+            )
+        yield [Detection(Box(round(a), 100, round(b), 100 + height), CAR, "motion") for a, b in joined if 0 <= a < b <= WIDE]
+
+
+@pytest.mark.parametrize(("person", "car"), [(50, -50), (60, 110), (35, -140), (40, -35)])
+def test_two_that_pass_in_front_of_each_other_stay_two(person, car):
+    """They share a box for a while, and go on from there: two objects, and each crosses the line once."""
+    line = CountingLine("line", Line((0.5, 0.0), (0.5, 1.0)))
+    camera, told = CameraEvents("c", Rules(lines=(line,), health=False)), []
+    for index, found in enumerate(passing((lambda s: 30 + person * s, 24), (lambda s: (0 if car > 0 else 490) + car * s, 110))):
+        told += camera.step(Moment(index, round(index / FPS, 3)), (HIGH, WIDE), found)
+    told += camera.close()
+    assert len([event for event in told if event.kind == "object" and event.end]) == 2
+    crossings = [event.direction for event in told if event.kind == "crossing"]
+    assert sorted(crossings) == sorted("left" if speed > 0 else "right" for speed in (person, car))
+
+
 def test_two_parts_that_are_longer_than_the_object_are_two_objects():
     """One whose front has stopped is to be seen on this side, and another one on the other side of a wide wall."""
     old = seen([*APPROACH[:22], *[(205, 240)] * 8])
