@@ -41,7 +41,7 @@ def test_folders_to_a_run(edgecls, shapes, tmp_path):
     assert [line.split()[:2] for line in said[2:4]] == [["epoch", "1/2"], ["epoch", "2/2"]]
     assert re.match(r"Training accuracy [\d.]+ %, validation [\d.]+ %: gap -?[\d.]+ points: ", said[4])
     assert said[5:] == ["run/report.html: curves, confusion matrix, most confident mistakes"]
-    fields = {"augment_rotation": "augment.rotation_deg", "augment_translation": "augment.translation"}
+    fields = {"augment_rotation": "augment.rotation_deg", "augment_translation": "augment.translation", "size": "input"}
     names = (option.replace("-", "_") for option in re.findall(r"--([a-z-]+)", said[4]))
     with_names = re.sub(r"--[a-z-]+", "{}", said[4].replace("--arch ", "--arch=")).format(*(fields.get(n, n) for n in names))
     page = Reader((tmp_path / "run" / "report.html").read_text(encoding="utf-8")).text.replace(" ,", ",")

@@ -49,7 +49,7 @@ def test_nothing_readable_is_refused(tmp_path):
 def test_more_than_memory_holds_is_refused_before_it_is_tried():
     """A million pictures of 4096x4096 in colour raise an error that says what to do."""
     items = [Item("x", 0, "", pixels=np.zeros((1, 1), np.uint8))] * 1_000_000
-    with pytest.raises(DataError, match=r"1000000 pictures of 4096x4096 take .* GB decoded, .* take a smaller `size`"):
+    with pytest.raises(DataError, match=r"1000000 pictures of 4096x4096 take .* GB decoded, .* take a smaller `input`"):
         decode(items, InputSpec(4096, 4096, "rgb"))
 
 
