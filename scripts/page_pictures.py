@@ -18,10 +18,10 @@ from edgecls import Run
 from edgecls.run.config import read_config
 from edgecls.web import ConfigFile, PageServer, ViewSink, WebSettings
 from scripts import drawn_street
-from scripts.pictures import PICTURES, ROOT
+from scripts.pictures import PICTURES, ROOT, STREET_RULES, STREET_S
 from tests.live.rtsp import rtsp_server, write_units
 
-FPS, STREET_S = 10, 8.0
+FPS = 10
 WIDTH, HEIGHT = 1280, 760
 JPEG_QUALITY = 82
 STREET = f"""
@@ -31,15 +31,7 @@ listen = 0
 [[camera]]
 name = "street"
 source = "SOURCE"
-[[camera.line]]
-name = "middle"
-line = [[0.5, 0.835], [0.5, 0.46]]
-left = "to the left"
-right = "to the right"
-[[camera.zone]]
-name = "pavement"
-look = "objects"
-area = [0.0, 0.84, 1.0, 0.16]
+{STREET_RULES}
 """
 BAY = ((0.74, 0.35), (0.88, 0.36), (0.9, 0.47), (0.73, 0.46))
 

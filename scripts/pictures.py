@@ -30,11 +30,7 @@ STREET_S, LOOK_S, EXPLAINED_S = 8.0, 6.6, 6.0  # length of the street clip, and 
 DEMO_STEP, DEMO_SIZE = 4, (480, 270)  # every N-th frame of the demo; size in pixels
 JPEG_QUALITY = 88
 
-STREET = f"""
-model = "{ROOT}/models/street.onnx"
-[[camera]]
-name = "street"
-source = "street.mp4"
+STREET_RULES = """
 [[camera.line]]
 name = "middle"
 line = [[0.5, 0.835], [0.5, 0.46]]
@@ -44,6 +40,13 @@ right = "to the right"
 name = "pavement"
 look = "objects"
 area = [0.0, 0.84, 1.0, 0.16]
+"""
+STREET = f"""
+model = "{ROOT}/models/street.onnx"
+[[camera]]
+name = "street"
+source = "street.mp4"
+{STREET_RULES}
 [[camera.zone]]
 name = "bay"
 area = [0.74, 0.355, 0.14, 0.11]

@@ -41,9 +41,9 @@ NARROWER, ASIDE, ASTRAY = 0.5, 0.6, 0.35
 """What comes out of a shared box is at least this many times as wide as before, and at most so many widths, plus this share of
 its way, away from where it is expected."""
 KEPT_WAY = 0.25
-"""What moves at most so many widths the other way has not turned round."""
+"""It may seem to move this many widths back, because its box varies."""
 KNOWN_S = 0.3
-"""For so long an object must have been seen by itself for its speed to be known."""
+"""How long an object must have been seen by itself, in seconds, before its speed is known."""
 RECENT = 12
 """So many of the last boxes tell how high an object is, and where."""
 

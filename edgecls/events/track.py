@@ -176,7 +176,10 @@ class Track:
             first = young.seen_as[0].box
             sides = sorted((hidden.sign * hidden.at, first.x - hidden.sign * first.width / 2))
             self.behind = sides[0], sides[1]
-            self._show_both(young) if self.last == young.last else self._come_out(young, hidden)
+            if self.last == young.last:
+                self._show_both(young)
+            else:
+                self._come_out(young, hidden)
         self.place = self.path[-1].place
         self.seen += young.seen
         self.apart += young.seen

@@ -157,7 +157,7 @@ class Tracker:
         lost = [track for track in self._tracks if moment.time_s - track.last.time_s > self._rule.lost_s]
         self._tracks = [track for track in self._tracks if track not in lost]
         lost = [track for track in lost if track.id]
-        known = [track for track in lost if is_seen and track.apart >= self._rule.settle and track.seen_as]
+        known = [track for track in lost if is_seen and self._is_known(track)]
         self._hidden += [track for track in known if not track.is_alone or hiding(track.seen_as, self._wide)]
         late = [track for track in self._hidden if moment.time_s - track.last.time_s > LONGEST_HIDDEN_S]
         over = [track for track in lost if track not in self._hidden] + late
@@ -250,13 +250,17 @@ class Tracker:
     def _join(self, moment: Moment, owner: list[Track | None], over: list[Track]) -> None:
         """Let hidden tracks go on as the young ones that come out. Young ones with an id are added to `over`."""
         young = [track for track in self._tracks if track.last == moment and self._is_young(track)]
-        known = [track for track in (*self.tracks, *self._hidden) if track.apart >= self._rule.settle and track.seen_as]
+        known = [track for track in (*self.tracks, *self._hidden) if self._is_known(track)]
         for track, one, where in joints(known, young, self._wide):
             track.go_on(one, where)
             self._hidden = [other for other in self._hidden if other is not track]
             self._tracks = [other for other in self._tracks if other is not one and other is not track] + [track]
             owner[:] = [track if of is one else of for of in owner]
             over += [one] if one.id else []
+
+    def _is_known(self, track: Track) -> bool:
+        """Whether enough has been seen of it to find it again."""
+        return track.apart >= self._rule.settle and bool(track.seen_as)
 
     def _is_young(self, track: Track) -> bool:
         """Whether it is likely to be an object, and is not reported yet."""

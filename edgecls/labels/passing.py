@@ -106,7 +106,9 @@ def ends_near(line: Line, points: Points, near: float) -> tuple[bool, bool]:
 
 
 def missed_at(line: Line, paths: Sequence[Points], whole: Sequence[tuple[bool, bool]], near: float) -> int:
-    """Return how many paths begin or end near a line and do not pass it. `whole`: whether its begin, and its end, are known."""
+    """Return how many paths begin or end near a line and do not pass it. `whole` says of each whether its true begin and end
+    are in the recording.
+    """
     count = 0
     for points, ends in zip(paths, whole, strict=True):
         is_end = any(end and is_near for end, is_near in zip(ends, ends_near(line, points, near), strict=True))
