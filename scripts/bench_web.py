@@ -40,8 +40,8 @@ from edgecls.run.web import WebSettings
 from edgecls.sink.sqlite import COLUMNS, SqliteSink
 from edgecls.source import ReadingSettings, open_source
 from edgecls.web import PageServer, ViewSink
-from edgecls.web.event_database import EventDatabase
-from edgecls.web.event_query import EventFilter
+from edgecls.web.events.database import EventDatabase
+from edgecls.web.events.query import EventFilter
 from tests.live.rtsp import rtsp_server, write_units
 from tests.run.world import result
 

@@ -18,7 +18,7 @@ from edgecls.cli.run import run_config
 
 if TYPE_CHECKING:
     from edgecls.run.config import Config
-    from edgecls.web.passwords import Role
+    from edgecls.web.login.passwords import Role
 
 SET_PASSWORD, ADD_TOKEN, REMOVE_TOKEN = ACTIONS = ("set-password", "add-token", "remove-token")
 PASSWORDS = "web-passwords.json"
@@ -64,7 +64,7 @@ def web(
 
 def _act(action: str, path: Path, *, user: str, name: str | None, role: str | None) -> None:
     """Change the file of passwords."""
-    from edgecls.web.passwords import ROLES, add_token, remove_token
+    from edgecls.web.login.passwords import ROLES, add_token, remove_token
 
     known = next((one for one in ROLES if one == role), None)
     if role is not None and known is None:
@@ -86,7 +86,7 @@ def _act(action: str, path: Path, *, user: str, name: str | None, role: str | No
 
 def _set_password(path: Path, user: str, role: Role | None) -> None:
     """Ask for a password twice, or read it once where stdin is no terminal, and write it."""
-    from edgecls.web.passwords import set_password
+    from edgecls.web.login.passwords import set_password
 
     if sys.stdin.isatty():
         password = getpass(f"Password of {user}: ")

@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from edgecls.errors import EdgeclsError
 from edgecls.store.store import LONGEST_LABEL
 from edgecls.text.strict_json import dumps, loads
-from edgecls.web.guard import VISITOR
+from edgecls.web.login.guard import VISITOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,10 +4,10 @@ GET  /                  the page
 GET  /page/NAME         its files
 GET  /login             the form;  POST logs in;  POST /logout logs out
 GET  /api/cameras       the cameras and their states
-GET  /api/events...     see `edgecls.web.event_routes`
-WS   /api/live          live pictures and what is found in them, see `edgecls.web.viewer`
-     /api/teach/...     labels for what the run collects, see `edgecls.web.teach_routes`
-     /api/config/...    what the page may change of cameras.toml, see `edgecls.web.config_routes`
+GET  /api/events...     see `edgecls.web.events.routes`
+WS   /api/live          live pictures and what is found in them, see `edgecls.web.live.viewer`
+     /api/teach/...     labels for what the run collects, see `edgecls.web.teach.routes`
+     /api/config/...    what the page may change of cameras.toml, see `edgecls.web.config.routes`
 GET  /api/openapi.json  the description of this API
 GET  /healthz           200 while the run delivers results
 """
@@ -25,25 +25,25 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route, WebSocketRoute
 
 from edgecls.text.strict_json import dumps
-from edgecls.web.config_routes import config_routes
-from edgecls.web.event_routes import event_routes
-from edgecls.web.guard import COOKIE, Guard, cookie
+from edgecls.web.config.routes import config_routes
+from edgecls.web.events.routes import event_routes
+from edgecls.web.live.records import now_record
+from edgecls.web.live.viewer import Viewers
+from edgecls.web.login.guard import COOKIE, Guard, cookie
+from edgecls.web.login.sessions import SESSION_S
 from edgecls.web.openapi import describe
-from edgecls.web.records import now_record
-from edgecls.web.sessions import SESSION_S
-from edgecls.web.teach_routes import TeachRoutes
-from edgecls.web.teaching import Teaching
-from edgecls.web.viewer import Viewers
+from edgecls.web.teach.routes import TeachRoutes
+from edgecls.web.teach.teaching import Teaching
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from starlette.requests import Request
 
-    from edgecls.web.config_file import ConfigFile
-    from edgecls.web.history import History
-    from edgecls.web.sessions import Sessions
-    from edgecls.web.view_sink import ViewSink
+    from edgecls.web.config.file import ConfigFile
+    from edgecls.web.events.history import History
+    from edgecls.web.live.view_sink import ViewSink
+    from edgecls.web.login.sessions import Sessions
 
 FILES = resources.files("edgecls.web") / "page"
 TYPES = {

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from edgecls._version import __version__
-from edgecls.web.event_query import FIELDS, MOST_AT_ONCE
-from edgecls.web.guard import COOKIE, FOR_VIEWERS
+from edgecls.web.events.query import FIELDS, MOST_AT_ONCE
+from edgecls.web.login.guard import COOKIE, FOR_VIEWERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from edgecls.run.web import WebSettings
     from edgecls.sink.kinds import SinkSettings
-    from edgecls.web.config_file import ConfigFile
-    from edgecls.web.view_sink import ViewSink
+    from edgecls.web.config.file import ConfigFile
+    from edgecls.web.live.view_sink import ViewSink
 
 BACKLOG = 128
 CLOSE_WAIT_S = 3.0
@@ -67,12 +67,12 @@ class PageServer:
             extras.load(package, extra="web", purpose=PURPOSE)
         uvicorn = extras.load("uvicorn", extra="web", purpose=PURPOSE)
         from edgecls.web.app import make_app
-        from edgecls.web.history import History
+        from edgecls.web.events.history import History
         from edgecls.web.impatient import ImpatientProtocol
-        from edgecls.web.passwords import Passwords
-        from edgecls.web.sessions import Sessions
-        from edgecls.web.teach_routes import TeachRoutes
-        from edgecls.web.teaching import Teaching
+        from edgecls.web.login.passwords import Passwords
+        from edgecls.web.login.sessions import Sessions
+        from edgecls.web.teach.routes import TeachRoutes
+        from edgecls.web.teach.teaching import Teaching
 
         settings.check_files()
         sessions = Sessions(Passwords(Path(settings.passwords))) if settings.needs_login else None

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edgecls.cli import app
-from edgecls.web.passwords import Passwords
+from edgecls.web.login.passwords import Passwords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from edgecls.run.config import read_config
 from edgecls.run.moment import picture_of
 from edgecls.source import ReadingSettings, open_source
 from edgecls.store import Store
-from edgecls.web.view_sink import ViewSink
+from edgecls.web.live.view_sink import ViewSink
 from tests.run.footage import write_footage
 from tests.run.world import result
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from edgecls.run.web import WebSettings
 from edgecls.sink import parse_sink
 from edgecls.web import PageServer, ViewSink
-from edgecls.web.passwords import set_password
+from edgecls.web.login.passwords import set_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,8 +12,8 @@ import pytest
 
 from edgecls.errors import ConfigError
 from edgecls.run.config import read_config
-from edgecls.web.config_file import ChangedError, ClosedError, ConfigFile
-from edgecls.web.config_text import Item, Wanted
+from edgecls.web.config.file import ChangedError, ClosedError, ConfigFile
+from edgecls.web.config.text import Item, Wanted
 
 TEXT = """# the yard
 model = "m.onnx"

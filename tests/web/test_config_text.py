@@ -9,7 +9,7 @@ from difflib import ndiff
 import pytest
 
 from edgecls.errors import ConfigError
-from edgecls.web.config_text import Item, Wanted, camera_table, changed
+from edgecls.web.config.text import Item, Wanted, camera_table, changed
 
 TRIANGLE = [[0.1, 0.2], [0.3, 0.4], [0.5, 0.1]]
 TEXT = '''# cameras of the yard

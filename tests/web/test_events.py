@@ -20,10 +20,10 @@ from edgecls.sink.recordings.folder import RecordingFolder
 from edgecls.sink.recordings.snapshot import ShotSettings, SnapshotSink
 from edgecls.sink.sqlite import SqliteSink
 from edgecls.store import Store
-from edgecls.web import event_database
-from edgecls.web.event_database import EventDatabase
-from edgecls.web.event_query import FIELDS, EventFilter
-from edgecls.web.recordings import recordings_of
+from edgecls.web.events import database as event_database
+from edgecls.web.events.database import EventDatabase
+from edgecls.web.events.query import FIELDS, EventFilter
+from edgecls.web.events.recordings import recordings_of
 from tests.run.world import event, frame, result
 from tests.web.served import served
 

@@ -15,8 +15,8 @@ from edgecls.frame import Box, Detection, Prediction
 from edgecls.sink.recordings.folder import RecordingFolder
 from edgecls.sink.sqlite import SqliteSink
 from edgecls.video.fragments import LEAD_S
-from edgecls.web.event_memory import EventMemory
-from edgecls.web.event_query import EventPage
+from edgecls.web.events.memory import EventMemory
+from edgecls.web.events.query import EventPage
 from tests.run.world import event, frame, result
 from tests.web.served import parts_of, served
 

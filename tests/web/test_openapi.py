@@ -10,7 +10,7 @@ import pytest
 from edgecls.sink.sqlite import SqliteSink
 from edgecls.web import ViewSink
 from edgecls.web.app import make_app
-from edgecls.web.history import History
+from edgecls.web.events.history import History
 from edgecls.web.openapi import DETAILS, describe
 from tests.run.world import event, frame, result
 from tests.web.served import served

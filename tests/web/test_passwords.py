@@ -8,8 +8,8 @@ import stat
 import pytest
 
 from edgecls.errors import ConfigError
-from edgecls.web.passwords import Passwords, Visitor, add_token, remove_token, set_password
-from edgecls.web.sessions import FREE_TRIES, MOST_SESSIONS, SESSION_S, TRIES_A_MINUTE, Sessions
+from edgecls.web.login.passwords import Passwords, Visitor, add_token, remove_token, set_password
+from edgecls.web.login.sessions import FREE_TRIES, MOST_SESSIONS, SESSION_S, TRIES_A_MINUTE, Sessions
 
 RIGHT = "correct horse battery"
 

@@ -11,8 +11,8 @@ from edgecls.frame import GONE, Box, Detection, StateChange
 from edgecls.regions.geometry import Line, Polygon
 from edgecls.run.camera import Camera
 from edgecls.run.config import Config
-from edgecls.web import recent as module
-from edgecls.web.recent import Recent, try_out
+from edgecls.web.config import recent as module
+from edgecls.web.config.recent import Recent, try_out
 from tests.run.world import frame, result, said
 
 LINE = CountingLine("middle", Line((0.5, 0.0), (0.5, 1.0)), "out", "in")

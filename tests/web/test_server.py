@@ -18,9 +18,9 @@ from edgecls.frame import GONE, StateChange
 from edgecls.run.web import WebSettings
 from edgecls.web import PageServer, ViewSink
 from edgecls.web.app import make_app
-from edgecls.web.guard import COOKIE, LARGEST_BODY, OPEN_PATHS
-from edgecls.web.history import History
-from edgecls.web.passwords import ROLES, add_token, remove_token, set_password
+from edgecls.web.events.history import History
+from edgecls.web.login.guard import COOKIE, LARGEST_BODY, OPEN_PATHS
+from edgecls.web.login.passwords import ROLES, add_token, remove_token, set_password
 from tests.run.world import event, frame, result
 from tests.web.served import PASSWORD, parts_of, served
 

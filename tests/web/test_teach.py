@@ -11,7 +11,7 @@ import pytest
 
 from edgecls.errors import MissingExtraError
 from edgecls.store import Origin, Store
-from edgecls.web.passwords import add_token
+from edgecls.web.login.passwords import add_token
 from tests.web.served import served
 
 COLORS = {"red": (30, 30, 220), "green": (40, 200, 40), "blue": (220, 60, 30)}

@@ -16,7 +16,7 @@ from edgecls.frame import Box, Detection
 from edgecls.run.config import read_config
 from edgecls.run.run import Run
 from edgecls.web import ConfigFile
-from edgecls.web.passwords import set_password
+from edgecls.web.login.passwords import set_password
 from tests.live.rtsp import rtsp_server, write_units
 from tests.run.world import frame, result, said
 from tests.web.served import PASSWORD, Page, parts_of, served

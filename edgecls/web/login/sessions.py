@@ -15,12 +15,12 @@ import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from edgecls.web.passwords import Visitor
+from edgecls.web.login.passwords import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edgecls.web.passwords import Passwords
+    from edgecls.web.login.passwords import Passwords
 
 SESSION_S = 12 * 3600.0
 MOST_SESSIONS = 1000

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from edgecls.web.sessions import Sessions
+    from edgecls.web.login.sessions import Sessions
 
 COOKIE = "edgecls_session"
 LARGEST_BODY = 64 * 1024

@@ -30,8 +30,8 @@ from edgecls.run.camera import Camera
 from edgecls.settings.schema import schema_of
 from edgecls.text.redaction import public_text
 from edgecls.text.strict_json import dumps, loads
-from edgecls.web.config_file import ChangedError, ClosedError, ConfigFile
-from edgecls.web.config_text import LISTS, RULES, TABLES, Item, Wanted
+from edgecls.web.config.file import ChangedError, ClosedError, ConfigFile
+from edgecls.web.config.text import LISTS, RULES, TABLES, Item, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,12 +20,12 @@ from edgecls.input_spec import InputSpec
 from edgecls.text.strict_json import dumps
 from edgecls.video import ffmpeg
 from edgecls.video.fragments import Fragments
-from edgecls.web.records import overlay_record, scene_record
+from edgecls.web.live.records import overlay_record, scene_record
 
 if TYPE_CHECKING:
     from edgecls.frame import Frame
     from edgecls.video.packets import Packet, Packets
-    from edgecls.web.view_sink import CameraView
+    from edgecls.web.live.view_sink import CameraView
 
 POLL_S = 0.03
 PICTURE_EVERY_S = 0.2

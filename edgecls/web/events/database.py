@@ -20,7 +20,7 @@ from edgecls.errors import DataError
 from edgecls.event import Event, Moment
 from edgecls.sink.sqlite import GROUP
 from edgecls.text.strict_json import loads
-from edgecls.web.event_query import HOUR_S, EventFilter, EventPage, What
+from edgecls.web.events.query import HOUR_S, EventFilter, EventPage, What
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from edgecls.event import Event
     from edgecls.sink.kinds import SinkSettings
-    from edgecls.web.recordings import Recordings
+    from edgecls.web.events.recordings import Recordings
 
 REASON = "wrong"
 NO_STORE = 'There is no store of pictures to label. Add a sink for one to cameras.toml, such as sinks = ["collect:pictures"].'

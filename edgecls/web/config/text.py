@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from edgecls.errors import ConfigError
 from edgecls.extras import load
 from edgecls.settings.variables import fill, names_in
-from edgecls.web.toml_blocks import Block, parted, place_of, split
+from edgecls.web.config.toml_blocks import Block, parted, place_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

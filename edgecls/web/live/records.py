@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from edgecls.frame import Result
     from edgecls.overlay import Mark, TrackView
-    from edgecls.web.view_sink import CameraView
+    from edgecls.web.live.view_sink import CameraView
 
 DIGITS = 4
 """Of a fraction of the frame."""

@@ -16,10 +16,10 @@ from edgecls.labels.json_lines import event_record
 from edgecls.sink.csv_file import COLUMNS, csv_row
 from edgecls.sink.recordings.snapshot import ENDING
 from edgecls.text.csv_cells import csv_line
-from edgecls.web import wrong_label
 from edgecls.web.answers import NotPossibleError, NotThereError, answered, author_of, content_of, json_answer, label_of
-from edgecls.web.event_query import FIELDS, MOST_AT_ONCE, EventFilter, hours_of, limit_of
-from edgecls.web.recordings import CLIP_TYPES, PICTURE_TYPE, Recordings, recordings_of
+from edgecls.web.events import wrong_label
+from edgecls.web.events.query import FIELDS, MOST_AT_ONCE, EventFilter, hours_of, limit_of
+from edgecls.web.events.recordings import CLIP_TYPES, PICTURE_TYPE, Recordings, recordings_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from edgecls.event import Event
-    from edgecls.web.event_query import EventArchive
-    from edgecls.web.history import History
+    from edgecls.web.events.history import History
+    from edgecls.web.events.query import EventArchive
 
 UNKNOWN_EVENT = "there is no such event; it may have been deleted"
 

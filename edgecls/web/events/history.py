@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecls.sink.sqlite import SqliteSettings
-from edgecls.web.event_database import EventDatabase
-from edgecls.web.event_memory import EventMemory
+from edgecls.web.events.database import EventDatabase
+from edgecls.web.events.memory import EventMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edgecls.sink.kinds import SinkSettings
-    from edgecls.web.event_query import EventArchive
-    from edgecls.web.view_sink import ViewSink
+    from edgecls.web.events.query import EventArchive
+    from edgecls.web.live.view_sink import ViewSink
 
 
 class History:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgecls.web.event_query import HOUR_S, EventFilter, EventPage, What
+from edgecls.web.events.query import HOUR_S, EventFilter, EventPage, What
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edgecls.event import Event
-    from edgecls.web.view_sink import ViewSink
+    from edgecls.web.live.view_sink import ViewSink
 
 
 class EventMemory:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from edgecls.web.teaching import Teaching
+    from edgecls.web.teach.teaching import Teaching
 
 MOST_PICTURES = 500
 LARGEST_NUMBER = 2**63 - 1

@@ -28,12 +28,12 @@ from typing import TYPE_CHECKING, Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from edgecls.text.strict_json import dumps, loads
-from edgecls.web.channel import Channel
-from edgecls.web.guard import ASK_AGAIN, POLICY_VIOLATION
-from edgecls.web.records import now_record
+from edgecls.web.live.channel import Channel
+from edgecls.web.live.records import now_record
+from edgecls.web.login.guard import ASK_AGAIN, POLICY_VIOLATION
 
 if TYPE_CHECKING:
-    from edgecls.web.view_sink import ViewSink
+    from edgecls.web.live.view_sink import ViewSink
 
 STATUS_EVERY_S = 1.0
 MOST_VIEWERS = 64
@@ -41,7 +41,7 @@ TRY_AGAIN_LATER = 1013
 """The code with which one viewer too many is refused (RFC 6455's registry)."""
 UNSUPPORTED = 1003
 BUNDLE = b"\3"
-"""The first byte of a message that holds several; those of the others are in `edgecls.web.channel`."""
+"""The first byte of a message that holds several; those of the others are in `edgecls.web.live.channel`."""
 
 
 class Viewers:

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from edgecls.errors import ConfigError, EdgeclsError, SinkError
 from edgecls.files import read_regular, whole_file
 from edgecls.files.locks import try_lock
-from edgecls.web.config_text import Wanted, camera_table, changed
-from edgecls.web.recent import Recent, try_out
+from edgecls.web.config.recent import Recent, try_out
+from edgecls.web.config.text import Wanted, camera_table, changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,7 +99,7 @@ class ConfigFile:
         return {"hash": digest, "can_undo": can_undo, "why": self._why_closed(), "file": self.path.name}
 
     def test(self, name: str, wanted: Wanted, digest: str) -> dict[str, Any]:
-        """Return what a change would have made of the last minutes (`edgecls.web.recent.try_out`), and change nothing.
+        """Return what a change would have made of the last minutes (`edgecls.web.config.recent.try_out`), and change nothing.
 
         Raises ConfigError, and ChangedError if the file has another hash now.
         """

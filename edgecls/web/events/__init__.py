@@ -1,0 +1,1 @@
+"""The past: events with their clips and pictures, and corrections of them."""

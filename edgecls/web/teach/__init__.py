@@ -1,0 +1,1 @@
+"""Labels for what the run collects, and models made of them."""
