@@ -14,6 +14,8 @@ from edgecls.text.control import visible
 from edgecls.text.redaction import redact
 
 Say: TypeAlias = Callable[[str], None]
+Progress: TypeAlias = Callable[[str, float], None]
+"""Called with what a long task does now, in words, and with the share of it that is done, 0..1."""
 
 LOGGER = logging.getLogger("edgecls")
 

@@ -29,6 +29,7 @@ def compare(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, max=MOST_THREADS, metavar="N", help="CPU threads per inference. Default: 1 for small inputs, else all cores.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first broken picture.")] = False,
+    held_out: Annotated[list[str] | None, typer.Option("--held-out", metavar="RECORD.json", help="What edgecls learn --record has written of OLD or NEW: for pictures that it was learned from, the answers of cross-validation count. Repeat it for both.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:  # fmt: skip
     """Compare two models on the same pictures: accuracy, classes that got worse, unknown, time, size. Exit code 1: NEW is worse."""
@@ -37,8 +38,9 @@ def compare(
 
     place = None if report is None else check_place(report)
     found = compare_models(
-        old, new, pictures, split=split, unknown=unknown, roi=roi, strict=strict, device=device, threads=threads, say=say
-    )
+        old, new, pictures, split=split, unknown=unknown, roi=roi, strict=strict, device=device, threads=threads,
+        held_out=held_out or (), say=say,
+    )  # fmt: skip
     failures = found.failures(max_drop, classes or ())
     data(dumps(_record(found, failures)) if as_json else _text(found))
     if place is not None:
@@ -64,6 +66,7 @@ def _record(found: Comparison, failures: Sequence[str]) -> dict[str, object]:
         "top1_change_95": [round(low, 5), round(high, 5)],
         "old": _side(found.old),
         "new": _side(found.new),
+        "notes": list(found.notes),
         "classes": [
             {"label": c.label, "pictures": c.pictures, "old": round(c.old, 5), "new": round(c.new, 5), "fixed": c.fixed,
              "broken": c.broken, "p": float(f"{c.p:.4g}"), "worse": c.is_worse}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgecls.cli.messages import data, say, table
+from edgecls.cli.messages import data, say, status, table
+from edgecls.errors import ConfigError
+from edgecls.files import whole_file
+from edgecls.files.advice import of_no_folder
 from edgecls.limits import MOST_THREADS
 from edgecls.text.strict_json import dumps
 from edgecls.text.words import counted
@@ -31,6 +34,8 @@ def learn(
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first broken picture, and at a picture that is in two classes.", rich_help_panel="Data")] = False,
     about: Annotated[str, typer.Option(metavar="TEXT", help="Name and licence of the data, for the card.", rich_help_panel="Data")] = "",
     report: Annotated[str | None, typer.Option("--report", metavar="FILE.html", help="Write a page with confusion matrix, tables and the most confident mistakes.", rich_help_panel="Output")] = None,
+    record: Annotated[str | None, typer.Option("--record", metavar="FILE.json", help="Write what --json prints, and what cross-validation says of each picture, for edgecls compare --held-out.", rich_help_panel="Output")] = None,
+    progress: Annotated[bool, typer.Option("--progress", help="For programs: lines of JSON on stderr with the stage and the share that is done.", rich_help_panel="Output")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.", rich_help_panel="Output")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the folds of the cross-validation.", rich_help_panel="Model")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, max=MOST_THREADS, metavar="N", help="CPU threads.  [default: all cores]", rich_help_panel="Model")] = None,
@@ -39,12 +44,18 @@ def learn(
     from edgecls.learn.learn_model import learn_model
     from edgecls.report import check_place
 
+    if record is not None and (fault := of_no_folder(Path(record).parent)):
+        raise ConfigError(f"`record={record}`: {fault}")
     place = None if report is None else check_place(report)
     settings: dict[str, Any] = {"path": pictures, "labels": labels, "group": group, "roi": roi, "strict": strict}
     done = learn_model(
         settings, out, backbone=backbone, size=size, fit=fit, mirror=tuple(filter(None, mirror.split(","))),  # type: ignore[arg-type]  # InputSpec checks it
         reject=reject / 100, about=about, seed=seed, threads=threads, say=say,
+        progress=_say_progress if progress else _show_progress,
     )  # fmt: skip
+    if record is not None:
+        with whole_file(record) as beside:
+            beside.write_text(dumps({**_record(done), **done.held_out.as_record()}), encoding="utf-8")
     data(dumps(_record(done)) if as_json else _text(done))
     for line in done.advice:
         say(line)
@@ -55,6 +66,14 @@ def learn(
 
         write_report(done, place, pictures)
         say(f"{place}: written")
+
+
+def _say_progress(stage: str, share: float) -> None:
+    say(dumps({"stage": stage, "share": round(share, 3)}))
+
+
+def _show_progress(stage: str, share: float) -> None:
+    status(f"{stage}: {share:.0%}")
 
 
 def _text(done: Learned) -> str:
@@ -90,7 +109,10 @@ def _record(done: Learned) -> dict[str, Any]:
         "groups": done.accuracy.groups,
         "folds": done.accuracy.folds,
         "classes": [{"label": of.label, **share(of)} for of in done.accuracy.classes],
-        "curve": [dataclasses.asdict(point) for point in done.curve.points],
+        "curve": [
+            {"pictures": p.pictures, "accuracy": p.accuracy, "low": p.interval.low, "high": p.interval.high}
+            for p in done.curve.points
+        ],
         "forecasts": [
             {"pictures": f.pictures, "right": f.accuracy, "low": f.interval.low, "high": f.interval.high}
             for f in done.curve.forecasts

@@ -11,17 +11,21 @@ import numpy as np
 
 from edgecls import metrics
 from edgecls.compare.comparison import ClassChange, Comparison, Side
+from edgecls.compare.held_out import keys_of, records_of, unseen, with_held_out
 from edgecls.dataset import decode, scan
 from edgecls.errors import ConfigError, DataError
 from edgecls.evaluate import evaluate, share_unknown
 from edgecls.log import log_progress
+from edgecls.model import vet
 from edgecls.model.classifier import Classifier
+from edgecls.text.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from edgecls.compare.held_out import HeldOut
     from edgecls.dataset import Dataset, Item
     from edgecls.evaluate import Report
     from edgecls.log import Say
@@ -31,9 +35,10 @@ ROUNDS = 100
 MOST_NAMED = 5
 
 
-def compare_models(
+def compare_models(  # noqa: PLR0913 - each is an option of the command
     old: str | Path, new: str | Path, data: str | Path, *, split: str | None = None, unknown: str | Path | None = None,
-    roi: bool = False, strict: bool = False, device: str = "auto", threads: int | None = None, say: Say = log_progress,
+    roi: bool = False, strict: bool = False, device: str = "auto", threads: int | None = None,
+    held_out: Sequence[str | Path] = (), say: Say = log_progress,
 ) -> Comparison:  # fmt: skip
     """Compare two models on the same labelled pictures.
 
@@ -47,6 +52,8 @@ def compare_models(
         strict: Stop at the first broken picture instead of leaving it out.
         device: "auto", or the execution provider to run on, such as "cpu"; fails if it is unavailable.
         threads: CPU threads per inference; None uses one for small inputs, else one per core.
+        held_out: Records that `edgecls learn --record` has written of one model or both. The answers of cross-validation then
+            stand for those to pictures that the model was learned from.
         say: Called with a line about each class and picture that is left out; by default the logger "edgecls".
 
     Returns:
@@ -55,7 +62,7 @@ def compare_models(
     Raises:
         ModelError: A model cannot be used.
         DeviceError: The device is unavailable.
-        ConfigError: A model gives several labels for a picture.
+        ConfigError: A model gives several labels for a picture, or a record is that of another model.
         DataError: The pictures cannot be used, or the models have no class of them in common.
 
     Example:
@@ -70,7 +77,13 @@ def compare_models(
     names = _names(old, new)
     _check_one_label(names, models)
     dataset, notes = _shared(scan(data, roi=roi), dict(zip(names, models, strict=True)))
+    records = records_of([vet.read(path) for path in (old, new)], held_out) if held_out else [None, None]
+    if held_out:
+        dataset, left_out = unseen(dataset, records)
+        notes += left_out
     found = [cast("Report", evaluate(model, dataset, split=split, strict=strict)) for model in models]
+    if held_out:
+        found = _held_out(found, records, dataset, names, notes)
     reports, items = _same_pictures(found)
     notes += [f"left out: {line}" for line in dict.fromkeys(line for report in reports for line in report.broken)]
     for line in notes:
@@ -151,6 +164,20 @@ def _same_pictures(reports: Sequence[Report]) -> tuple[list[Report], tuple[Item,
         for report, rows in zip(reports, chosen, strict=True)
     ]
     return kept, items
+
+
+def _held_out(
+    reports: Sequence[Report], records: Sequence[HeldOut | None], dataset: Dataset, names: Sequence[str], notes: list[str]
+) -> list[Report]:
+    """Return the reports with the answers of cross-validation, and add to the `notes` how many these are."""
+    key_of = dict(zip(dataset.items, keys_of(dataset), strict=True))
+    found = []
+    for report, record, name in zip(reports, records, names, strict=True):
+        changed, count = with_held_out(report, record, key_of)
+        found.append(changed)
+        if count:
+            notes.append(f"note: of {name}, the answers to {counted(count, 'picture')} are those of cross-validation")
+    return found
 
 
 def _timed(models: Sequence[Classifier], item: Item) -> list[float]:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgecls.learn.accuracy import SHARED_TRAINING
 from edgecls.learn.cross_validation import scores
 from edgecls.learn.folds import NEVER
-from edgecls.metrics import Interval
+from edgecls.metrics import Interval, effective_pictures, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,10 +40,11 @@ STEEPEST = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The accuracy of heads of `pictures` per class, 0..1."""
+    """The accuracy of heads of `pictures` per class, 0..1, and the interval of 95 %."""
 
     pictures: int
     accuracy: float
+    interval: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +95,18 @@ def curve(views: Views, scored: Scored, group_of: NDArray[np.int64], *, seed: in
     expected = _continued(at, rows.sum(axis=1), rows.shape[1], targets)
     drawn = _redrawn(at, rows, group_of[held], targets, np.random.default_rng(seed))
     return Curve(
-        points=tuple(Point(round(float(n)), float(row.mean())) for n, row in zip(at, rows, strict=True)),
+        points=tuple(_point(round(float(n)), row > 0, group_of[held]) for n, row in zip(at, rows, strict=True)),
         forecasts=tuple(
             Forecast(round(target), accuracy, Interval(*np.quantile(several, (0.025, 0.975)).tolist()))
             for target, accuracy, several in zip(targets, expected, drawn.T, strict=True)
         ),
     )
+
+
+def _point(pictures: int, right: NDArray[np.bool_], group_of: NDArray[np.int64]) -> Point:
+    effective = effective_pictures(right, group_of.tolist()) / SHARED_TRAINING
+    share = float(right.mean())
+    return Point(pictures, share, wilson(share, effective))
 
 
 def _right_with(views: Views, scored: Scored, size: int, seed: int) -> NDArray[np.bool_]:

@@ -24,7 +24,7 @@ from edgecls.learn import views
 from edgecls.model import providers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -71,8 +71,9 @@ class _Task(NamedTuple):
 
 
 def embed(
-    items: Sequence[Item], hashes: Sequence[str], spec: InputSpec, backbone: Backbone, *, mirror: Sequence[bool], strict: bool
-) -> Embedded:
+    items: Sequence[Item], hashes: Sequence[str], spec: InputSpec, backbone: Backbone, *, mirror: Sequence[bool], strict: bool,
+    progress: Callable[[float], None] = lambda _share: None,
+) -> Embedded:  # fmt: skip
     """Return the embeddings of pictures, from the cache if they are there.
 
     Args:
@@ -82,6 +83,7 @@ def embed(
         backbone: Computes the embeddings.
         mirror: Of each picture, whether mirrored views of it are of the same class.
         strict: Raise for the first broken picture instead of listing it.
+        progress: Called with the share of the pictures that are embedded, 0..1.
 
     Raises:
         DataError: No picture can be read.
@@ -98,6 +100,7 @@ def embed(
     broken: list[str] = []
     with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode") as pool:
         for first in range(0, len(missing), AT_ONCE):
+            progress(1 - (len(missing) - first) / len(tasks))
             part = missing[first : first + AT_ONCE]
             decoded = list(pool.map(lambda i: _decode(tasks[i], spec, notes, strict=strict), part))
             broken += [one for one in decoded if isinstance(one, str)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from edgecls import extras
 from edgecls._version import __version__
+from edgecls.compare.held_out import HeldOut, picture_key
 from edgecls.dataset import DataConfig, Dataset, decode, fingerprint
 from edgecls.errors import ConfigError, ExportError
 from edgecls.evaluate import Report
@@ -27,7 +29,7 @@ from edgecls.learn.curve import Curve, curve
 from edgecls.learn.foreign import novelty_of
 from edgecls.learn.head import MEANS, Head
 from edgecls.learn.model_file import with_head
-from edgecls.learn.pictures import Known, known_pictures
+from edgecls.learn.pictures import EMBEDDED, Known, known_pictures
 from edgecls.log import log_progress
 from edgecls.model import confidence, golden
 from edgecls.model.card import ModelCard
@@ -42,11 +44,13 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-    from edgecls.log import Say
+    from edgecls.log import Progress, Say
 
 LARGEST_DIFFERENCE = 2e-3
 """Between a probability of the file and of the head in numpy, which round differently."""
 MOST_COMPARED = 32
+CURVE, WRITING = 0.88, 0.95
+"""The shares of the work that are done when these stages begin. Mostly, the pictures take the time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +65,7 @@ class Learned:
         advice: What follows from both, in sentences.
         report: The scores of all pictures that were held out, as `evaluate_model` returns them. Its times are NaN.
         computed: How many pictures were embedded; the embeddings of the others were in the cache.
+        held_out: The answers of cross-validation, which `compare_models` takes in place of those of the file.
     """
 
     out: Path
@@ -70,12 +75,13 @@ class Learned:
     advice: tuple[str, ...]
     report: Report
     computed: int
+    held_out: HeldOut
 
 
 def learn_model(  # noqa: PLR0913 - each is an option of the command
     data: str | Path | DataConfig | Mapping[str, Any], out: str | Path, *, backbone: str = DEFAULT, size: int | None = None,
     fit: Fit = "stretch", mirror: tuple[str, ...] = (), reject: float = 0.02, about: str = "", seed: int = 0,
-    threads: int | None = None, say: Say = log_progress,
+    threads: int | None = None, say: Say = log_progress, progress: Progress = lambda _stage, _share: None,
 ) -> Learned:  # fmt: skip
     """Learn a classifier from a few labelled pictures and write it to one .onnx file.
 
@@ -97,6 +103,7 @@ def learn_model(  # noqa: PLR0913 - each is an option of the command
         seed: Shuffles the groups before they are spread over the folds.
         threads: CPU threads for the backbone; None takes all cores.
         say: Called with each warning and note. Default: the logger "edgecls".
+        progress: Called with what is done now, such as "embedding the pictures", and the share that is done, 0..1.
 
     Returns:
         The written file, its card, and its accuracy.
@@ -118,16 +125,19 @@ def learn_model(  # noqa: PLR0913 - each is an option of the command
     out = writable(Path(out))
     config = _data_config(data)
     refuse_same(out, Path(config.path))
+    progress("opening the network", 0.0)
     network = open_backbone(backbone, size=size, threads=threads)
     spec = InputSpec(network.size, network.size, "rgb", fit)
     dataset = config.scan(fewest_classes=1)
     for line in dataset.notes:
         say(f"note: {line}")
-    known = known_pictures(dataset, spec, network, mirror=mirror, strict=config.strict, say=say)
+    known = known_pictures(dataset, spec, network, mirror=mirror, strict=config.strict, say=say, progress=progress)
     with _one_blas_thread():
+        progress("measuring the accuracy", EMBEDDED)
         scored = cross_validated(known.views, known.groups, seed=seed)
         head = known.views.fit(np.arange(len(known.items)), scored.strength)
         found = accuracy(scored, known.group_of, dataset.labels)
+        progress("measuring the learning curve", CURVE)
         ahead = curve(known.views, scored, known.group_of, seed=seed)
         novelty = novelty_of(known, reject=reject, seed=seed)
     report = _report(dataset, known, scored, reject if novelty is None else 0.0)
@@ -149,10 +159,13 @@ def learn_model(  # noqa: PLR0913 - each is an option of the command
     model = with_head(network, head)
     if novelty is not None:
         model = add_novelty(model, EMBEDDING, novelty)
+    progress("writing the model", WRITING)
     content = _whole(model, card, known, head, str(out))
     with whole_file(out) as beside:
         beside.write_bytes(content)
-    return Learned(out, card, found, ahead, advice(found, ahead, scored, known.group_of), report, known.computed)
+    held_out = _held_out(content, dataset, known, report)
+    advised = advice(found, ahead, scored, known.group_of)
+    return Learned(out, card, found, ahead, advised, report, known.computed, held_out)
 
 
 def _one_blas_thread() -> AbstractContextManager[Any]:
@@ -188,6 +201,14 @@ def _report(dataset: Dataset, known: Known, scored: Scored, reject: float) -> Re
         items=tuple(known.items[i] for i in held.tolist()),
     )
     return found.read_as(replace(fitted, temperature=scored.temperature))
+
+
+def _held_out(content: bytes, dataset: Dataset, known: Known, report: Report) -> HeldOut:
+    """Return the answers of cross-validation by picture."""
+    row_of = dict(zip(report.items, report.probabilities, strict=True))
+    digest_of = dict(zip(dataset.items, dataset.hashes, strict=True))
+    answers = {picture_key(digest_of[item], item.roi): row_of.get(item) for item in known.items}
+    return HeldOut(hashlib.sha256(content).hexdigest(), dataset.labels, answers)
 
 
 def _metrics(report: Report, found: Accuracy) -> dict[str, float]:

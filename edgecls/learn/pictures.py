@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from edgecls.dataset import Dataset, Item
     from edgecls.input_spec import InputSpec
     from edgecls.learn.backbone import Backbone
-    from edgecls.log import Say
+    from edgecls.log import Progress, Say
 
 SMALL_PX = 32
 """Pictures with a shorter side get a warning. What it says was measured on the sets of docs/learn.md."""
 MOST_NAMED = 5
+BEGUN, EMBEDDED = 0.05, 0.8
+"""The shares of the work of learning that are done before the first and after the last picture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +55,7 @@ class Known:
 
 
 def known_pictures(
-    dataset: Dataset, spec: InputSpec, backbone: Backbone, *, mirror: Sequence[str], strict: bool, say: Say
+    dataset: Dataset, spec: InputSpec, backbone: Backbone, *, mirror: Sequence[str], strict: bool, say: Say, progress: Progress
 ) -> Known:
     """Embed all labelled pictures except those of a test part, and those whose label cannot be right.
 
@@ -64,6 +66,7 @@ def known_pictures(
         mirror: The classes whose pictures may be flipped left to right: labels, or "all".
         strict: Raise for a picture that is broken, in two classes, or in two parts of the data.
         say: Called with each warning.
+        progress: Called as the pictures are embedded.
 
     Raises:
         DataError: A class has no picture, or see `strict`.
@@ -74,8 +77,9 @@ def known_pictures(
     _check_classes(dataset, items, "has no picture to learn from")
     digest_of = dict(zip(map(id, dataset.items), dataset.hashes, strict=True))
     embedded = embed(
-        items, [digest_of[id(i)] for i in items], spec, backbone, mirror=[flips[i.class_id] for i in items], strict=strict
-    )
+        items, [digest_of[id(i)] for i in items], spec, backbone, mirror=[flips[i.class_id] for i in items], strict=strict,
+        progress=lambda share: progress("embedding the pictures", BEGUN + share * (EMBEDDED - BEGUN)),
+    )  # fmt: skip
     for line in embedded.broken:
         say(f"left out: {line}")
     for line in embedded.notes:

@@ -65,6 +65,13 @@ class Agreement:
                 self.left_out += 1
         self.frames += compared > 0
 
+    def copy(self) -> Agreement:
+        """Return the counts so far. May be called while another thread adds to them."""
+        found = Agreement(self._common)
+        found.pairs.update(dict.copy(self.pairs))
+        found.frames, found.left_out = self.frames, self.left_out
+        return found
+
     @property
     def crops(self) -> int:
         """How many crops were compared."""

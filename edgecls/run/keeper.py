@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from edgecls.errors import EdgeclsError
 from edgecls.run.agreement import Agreement
+from edgecls.run.model_state import ModelState
 from edgecls.run.shadow_settings import PromoteSettings, TrialSettings
 from edgecls.run.swap import previous_of, swap_back, swap_model
 from edgecls.run.trial import FEWEST, Scores, Trial
@@ -54,8 +55,9 @@ class Keeper:
         self._say = say
         self._shadow: Shadow | None = None
         self._common: set[str] | None = None
-        self._window = Agreement()
-        self._cost_ms = 0.0
+        self._window = self._whole = Agreement()
+        self._cost_ms = self._whole_cost_ms = 0.0
+        self._last: tuple[str, float | None] = ("", None)
         self._scores = Scores()
         self._trial: Trial | None = None
         self._digest = ""
@@ -70,6 +72,19 @@ class Keeper:
         """Begin with the models that a run has loaded."""
         self._digest = _digest(self._site.config.model)
         self._use(classifier, shadow)
+
+    def state(self) -> ModelState:
+        """Return how the models are doing. May be called from any thread."""
+        shadow, trial, whole, (last, at_s) = self._shadow, self._trial, self._whole.copy(), self._last
+        return ModelState(
+            model=self._site.config.model,
+            shadow="" if shadow is None else shadow.settings.model,
+            agreement=None if shadow is None else whole,
+            cost_ms=self._whole_cost_ms / max(1, whole.frames),
+            trial=None if trial is None else trial.state,
+            last=last,
+            last_at_s=at_s,
+        )
 
     def step(self, result: Result) -> list[Event]:
         """Process a frame, after the sinks have received it. Returns the steps of the model since the last call, as events."""
@@ -123,13 +138,16 @@ class Keeper:
             common = set(classifier.card.labels) & set(self._shadow.classifier.card.labels)
         self._common = common
         self._window, self._cost_ms = Agreement(common), 0.0
+        self._whole, self._whole_cost_ms = Agreement(common), 0.0
 
     def _compare(self, shadow: Shadow, result: Result, cost_ms: float) -> None:
         if shadow.pictures is not None:
             shadow.pictures.add(result, self._site.config.model_name)
         window = self._window
-        window.add(result.detections)
+        for agreement in (window, self._whole):
+            agreement.add(result.detections)
         self._cost_ms += cost_ms
+        self._whole_cost_ms += cost_ms
         rule = shadow.settings.promote
         if window.frames < (rule or PromoteSettings()).frames:
             return
@@ -187,16 +205,23 @@ class Keeper:
                 act(config)
                 self._reload(config, self._over)
             except EdgeclsError as error:
-                self._say(f"model: not swapped, the run goes on with its model: {error}")
+                self._say_failed(str(error))
             except Exception as error:  # noqa: BLE001 - no error may end the run
-                self._say(f"model: not swapped, the run goes on with its model: {type(error).__name__}: {error}")
+                self._say_failed(f"{type(error).__name__}: {error}")
 
         self._thread = threading.Thread(target=work, name="swap the model", daemon=True)
         self._thread.start()
 
+    def _say_failed(self, why: str) -> None:
+        line = f"not swapped, the run goes on with its model: {why}"
+        self._last = line, time.time()
+        self._say(f"model: {line}")
+
     def _tell(self, step: str, score: float, why: str) -> None:
         self._told += self._site.tell_of_model(step, score)
-        self._say(f"model {self._site.config.model_name}: {step}{': ' if why else ''}{why}")
+        line = f"{step}{': ' if why else ''}{why}"
+        self._last = line, time.time()
+        self._say(f"model {self._site.config.model_name}: {line}")
 
 
 def _digest(path: str | Path) -> str:

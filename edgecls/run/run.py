@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from edgecls.frame import Result, StateChange
     from edgecls.model.classifier import Classifier
     from edgecls.run.config import Config
+    from edgecls.run.model_state import ModelState
     from edgecls.sink import Sink, SinkSettings
     from edgecls.source import Merged
 
@@ -147,6 +148,11 @@ class Run:
     def classifier(self) -> Classifier | None:
         """The loaded model; `reload` may change it. None if detectors name all objects."""
         return self._reload.classifier
+
+    @property
+    def models(self) -> ModelState:
+        """How the model, its shadow and its trial are doing. May be asked for from any thread."""
+        return self._reload.keeper.state()
 
     def __iter__(self) -> Iterator[tuple[Result, list[Event]]]:
         """Yield each result with the events that begin or end with it, after the sinks have received both.

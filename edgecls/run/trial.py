@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from edgecls.model.confidence import UNKNOWN
+from edgecls.run.model_state import Level, TrialState
 
 if TYPE_CHECKING:
     from edgecls.frame import Result
@@ -17,14 +18,6 @@ HISTORY = 2000
 """Frames of the model before that are remembered."""
 CHECKS = 10
 """How often a trial is judged before its end."""
-
-
-class Level(NamedTuple):
-    """The mean score of a number of labels, and the share of `unknown`."""
-
-    labels: int
-    score: float
-    unknown: float
 
 
 class Scores:
@@ -46,8 +39,9 @@ class Scores:
         return bool(said)
 
     def level(self) -> Level:
-        """Return the mean over all labels."""
-        labels, score, unknown = (sum(column) for column in zip(*self._frames, strict=True)) if self._frames else (0, 0.0, 0)
+        """Return the mean over all labels. May be called while another thread adds frames."""
+        frames = tuple(self._frames)
+        labels, score, unknown = (sum(column) for column in zip(*frames, strict=True)) if frames else (0, 0.0, 0)
         return Level(int(labels), score / max(1, labels), unknown / max(1, labels))
 
 
@@ -64,6 +58,11 @@ class Trial:
     def level(self) -> Level:
         """The level so far."""
         return self._scores.level()
+
+    @property
+    def state(self) -> TrialState:
+        """How far it is. May be asked for by another thread."""
+        return TrialState(len(self._scores), self._settings.frames, self.level, self._before)
 
     @property
     def is_over(self) -> bool:

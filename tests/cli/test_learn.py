@@ -45,6 +45,30 @@ def test_json_is_one_object(shapes, tmp_path):
     assert {"curve", "forecasts", "advice", "groups", "folds", "embedded"} <= set(record)
 
 
+def test_the_record_is_what_a_comparison_takes(shapes, tmp_path):
+    """The answers of cross-validation to all pictures; on them the model is as good as its own held-out figure says."""
+    record = tmp_path / "m.json"
+    done = call(shapes, "--out", tmp_path / "m.onnx", "--json", "--record", record)
+    written, said = json.loads(record.read_text()), json.loads(done.stdout)
+    assert {key: written[key] for key in said} == said
+    assert len(written["held_out"]) == 24
+    options = ["compare", tmp_path / "m.onnx", tmp_path / "m.onnx", shapes, "--held-out", record, "--json", "--device", "cpu"]
+    compared = json.loads(CliRunner().invoke(app, list(map(str, options))).stdout)
+    assert (compared["pictures"], compared["new"]["top1"]) == (24, round(said["right"], 5))
+    assert "coverage" not in compared["new"]
+    assert call(shapes, "--out", tmp_path / "m.onnx", "--record", tmp_path / "none" / "m.json").exit_code == 1
+
+
+def test_progress_is_for_programs(shapes, tmp_path):
+    """Lines of JSON with rising shares, in which the pictures are most of the work."""
+    done = call(shapes, "--out", tmp_path / "m.onnx", "--progress")
+    steps = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    shares = [step["share"] for step in steps]
+    assert shares == sorted(shares)
+    assert [step["stage"] for step in steps][:: len(steps) - 1] == ["opening the network", "writing the model"]
+    assert any(step["stage"] == "embedding the pictures" for step in steps)
+
+
 def test_the_page_has_the_interval(shapes, tmp_path):
     """As well as the confusion matrix."""
     done = call(shapes, "--out", tmp_path / "m.onnx", "--report", tmp_path / "m.html")

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
+import cv2
+import numpy as np
 import pytest
 
 import edgecls
+from edgecls.compare.held_out import keys_of, read_held_out, unseen
+from edgecls.dataset import scan
+from edgecls.errors import ConfigError, DataError
 from edgecls.export.convert import stamp
 from edgecls.input_spec import InputSpec
 from edgecls.model.card import ModelCard
@@ -141,3 +149,50 @@ def test_the_page_says_what_the_terminal_says(model, data):
     assert page.tags.count("figure") == 20
     assert page.tags.count("script") == 1
     assert "left out: bright, which old.onnx has no label for" in page.text
+
+
+def record_of(path, model, answers):
+    """Write the record of a model."""
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    path.write_text(json.dumps({"model_sha256": digest, "labels": list(tiny.LIGHT_LABELS), "held_out": answers}))
+    return path
+
+
+def test_learned_pictures_count_as_cross_validation_says(model, tmp_path):
+    """Its own answers, all right, would flatter it: one was wrong when it was held out, one never was, one is alike."""
+    data, rng = tmp_path / "data", np.random.default_rng(0)
+    for name, level in (("dark", 0), ("dim", 128), ("bright", 255)):
+        for i in range(4):
+            picture = np.clip(rng.normal(level, 4, (8, 8, 3)), 0, 255).astype(np.uint8)
+            (data / name).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(data / name / f"day{i // 2}-{i}.png"), picture)
+    old, new = model("old.onnx"), model("new.onnx", about="new")
+    dataset = scan(data, group="(day.)")
+    keys = dict(zip([item.name for item in dataset.items], keys_of(dataset), strict=True))
+    answers = {keys["dark/day0-0.png"]: [0.1, 0.8, 0.1], keys["dim/day0-0.png"]: None, keys["bright/day0-1.png"]: [0, 0.1, 0.9]}
+    record = record_of(tmp_path / "new.json", new, answers)
+    said = []
+    found = edgecls.compare_models(old, new, data, device="cpu", held_out=[record], say=said.append)
+    assert (found.fixed, found.broken, found.new.report.pictures) == (0, 1, 11)
+    worst = found.classes[0]
+    assert (worst.label, worst.pictures, worst.old, worst.new) == ("dark", 4, 1, 0.75)
+    assert "left out: 1 picture that no fold of cross-validation held out" in said
+    assert "note: of new.onnx, the answers to 2 pictures are those of cross-validation" in said
+    kept, notes = unseen(dataset, [read_held_out(record), None])
+    assert sorted(item.name for item in kept.items if "day0" in item.name) == ["bright/day0-1.png", "dark/day0-0.png"]
+    assert notes[1] == "left out: 3 pictures alike to learned ones"
+
+
+def test_a_record_belongs_to_one_model(model, data, tmp_path):
+    """That of another model, a damaged one, and one that leaves nothing to compare."""
+    old, new = model("old.onnx"), model("new.onnx", about="new")
+    for content, why in (("{", "expected a record"), ('{"held_out": []}', "expected a record")):
+        (tmp_path / "bad.json").write_text(content)
+        with pytest.raises(ConfigError, match=why):
+            edgecls.compare_models(old, new, data, held_out=[tmp_path / "bad.json"])
+    record = record_of(tmp_path / "m.json", old, dict.fromkeys(keys_of(scan(data))))
+    with pytest.raises(DataError, match="learned from every picture"):
+        edgecls.compare_models(old, new, data, held_out=[record], device="cpu", say=lambda _: None)
+    old.write_bytes(new.read_bytes() + b"")
+    with pytest.raises(ConfigError, match="another model, or the model has changed"):
+        edgecls.compare_models(old, new, data, held_out=[record], device="cpu", say=lambda _: None)

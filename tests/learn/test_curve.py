@@ -37,6 +37,8 @@ def test_points_are_those_that_the_pictures_allow():
     found = learned([40, 40, 40], 0.35)
     assert [point.pictures for point in found.points] == [5, 10, 20, 36]
     assert [forecast.pictures for forecast in found.forecasts] == [80, 160]
+    for point in found.points:
+        assert point.interval.low < point.accuracy < point.interval.high
     for forecast in found.forecasts:
         assert forecast.interval.low <= forecast.accuracy <= forecast.interval.high
     assert found.forecasts[0].accuracy >= found.points[0].accuracy

@@ -110,6 +110,26 @@ def test_both_models_see_the_same_crops(place, tmp_path):
     assert {result.model for result in results} == {"light"}
 
 
+def test_a_run_says_how_its_models_are_doing(place, tmp_path):
+    """While it runs: the agreement of the shadow so far, the trial of the model that takes its place, and the last step."""
+    new, seen = new_model(tmp_path, "dark", "bright", "dim"), []
+    shadow = ShadowSettings(str(new), trial=TrialSettings(frames=100), **ALL)
+    config = Config(str(place), (Camera("lamp", lamp(tmp_path, [0] * 30 + [128] * 60)),), shadow=shadow)
+    with Run(config, say=lambda _: None) as run:
+        for result, _ in run:
+            seen.append(run.models)
+            if result.frame.index == 50:
+                swap_model(place, new, config=config)
+                threading.Thread(target=run.reload, args=(config,)).start()
+            time.sleep(0.02 * (result.frame.index > 50))
+    first, swapped = seen[40], seen[-1]
+    assert (first.model, first.shadow, first.trial, first.last) == (str(place), str(new), None, "")
+    assert [tuple(one) for one in first.agreement.classes()] == [("dim", 11, 0), ("dark", 30, 30)]
+    assert (swapped.shadow, swapped.agreement, swapped.last) == ("", None, "swapped: on trial for 100 frames")
+    assert 0 < swapped.trial.frames < swapped.trial.of == 100
+    assert swapped.trial.before.labels > 50
+
+
 @pytest.mark.parametrize(("share", "seen"), [(1.0, 60), (0.5, 30), (0.1, 6)])
 def test_it_sees_a_share_of_the_frames(place, tmp_path, share, seen):
     """The first frame, and then evenly. A run that is too short for a stretch says at its end how far the two agree."""
