@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def served(run: Run, settings: WebSettings, *, path: str | None, read: Callable[[str | Path], Config]) -> Iterator[None]:
-    """Serve the page of a run during a `with` block, and say its address.
+def served(
+    run: Run, settings: WebSettings, *, path: str | None, read: Callable[[str | Path], Config]
+) -> Iterator[threading.Event]:  # fmt: skip
+    """Serve the page of a run during a `with` block, and say its address. Yields an event to set when the run has ended.
 
     Args:
         run: The run.
@@ -27,16 +29,18 @@ def served(run: Run, settings: WebSettings, *, path: str | None, read: Callable[
         path: The cameras.toml of the run, which the page may change; None if there is none.
         read: Reads such a file, as it was read at the start.
     """
-    from edgecls.web import ConfigFile, PageServer, ViewSink
+    from edgecls.web import ConfigFile, PageServer, RecordingsOf, ViewSink
 
     over = threading.Event()
 
-    def apply(config: Config) -> None:
-        said = run.reload(config, is_over=over)
+    def apply(config: Config) -> bool:
+        said = "" if over.is_set() else run.reload(config, is_over=over)
         if said:
             say(f"changed on the page: {said}")
+        return bool(said)
 
-    view = ViewSink((source.name for source in run.frames.sources), skipped=lambda: run.frames.skipped)
+    names = [source.name for source in run.frames.sources]
+    view = ViewSink(names, skipped=lambda: run.frames.skipped, recordings=RecordingsOf(run))
     file = None if path is None else ConfigFile(path, read=read, apply=apply)
     with PageServer(view, settings, config=file, outs=lambda: run.config.outputs) as server:
         run.sinks.append(view)
@@ -44,6 +48,6 @@ def served(run: Run, settings: WebSettings, *, path: str | None, read: Callable[
             run.sinks.append(file.recent)
         say(f"page: {server.address}")
         try:
-            yield
+            yield over
         finally:
             over.set()

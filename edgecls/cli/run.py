@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -172,13 +173,16 @@ def has_stdout(outs: Sequence[SinkSettings]) -> bool:
     return any(isinstance(out, JsonlSettings) and out.path == "-" for out in outs)
 
 
-def run_config(read: Callable[..., Config], hangup: Hangup | None, path: str | None = None) -> int:
+def run_config(
+    read: Callable[..., Config], hangup: Hangup | None, path: str | None = None, *, stays: bool = False
+) -> int:  # fmt: skip
     """Run a configuration, and read it again at SIGHUP if there is a `hangup`. Returns the exit code.
 
     Args:
         read: Reads the configuration, given its `path` if there is one.
         hangup: Waits for SIGHUP.
         path: The cameras.toml, which a page may change.
+        stays: Whether the page is served until a signal, also after the end of the run.
     """
     from edgecls.cli.page import served
     from edgecls.run.run import Run
@@ -191,11 +195,17 @@ def run_config(read: Callable[..., Config], hangup: Hangup | None, path: str | N
         if opened is None:
             return interrupt.exit_code
         run = stack.enter_context(opened)
+        over = None
         if run.config.web is not None:
-            stack.enter_context(served(run, run.config.web, path=path, read=read))
+            over = stack.enter_context(served(run, run.config.web, path=path, read=read))
         if hangup is not None:
             stack.enter_context(hangup.serving(partial(reload, run, read_again)))
         _loop(run, interrupt)
+        if stays and over is not None and interrupt.signum is None:
+            over.set()
+            run.close()
+            say("the run has ended; its page stays until Ctrl-C")
+            interrupt.wait_for(threading.Event().wait)
     return interrupt.exit_code
 
 

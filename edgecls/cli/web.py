@@ -34,7 +34,7 @@ def web(
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help=f"Of {ADD_TOKEN} and {REMOVE_TOKEN}: the name of the token.")] = None,
     role: Annotated[str | None, typer.Option("--role", metavar="view|edit", help=f"Of {SET_PASSWORD} and {ADD_TOKEN}: may only look, or change something too. Default: edit for a new user, view for a token.")] = None,
 ) -> None:  # fmt: skip
-    """Run cameras as edgecls run --config does, and serve a page with live pictures, cameras and events."""
+    """Run cameras as edgecls run --config does, and serve a page with live pictures, cameras and events, until Ctrl-C."""
     if action is not None:
         _act(action, Path(passwords or PASSWORDS), user=user, name=name, role=role)
         return
@@ -58,7 +58,7 @@ def web(
 
     with ExitStack() as stack:
         hangup = stack.enter_context(Hangup())
-        code = run_config(read, hangup, config)
+        code = run_config(read, hangup, config, stays=True)
     raise typer.Exit(code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import PlainTextResponse, Response
@@ -12,7 +13,7 @@ from edgecls.text.strict_json import dumps, loads
 from edgecls.web.login.guard import VISITOR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
 
@@ -41,6 +42,15 @@ def answered(answer: Callable[..., Response], *values: Any) -> Response:
         return PlainTextResponse(f"it cannot be read ({error.strerror or error})\n", NOT_FOUND)
     except ValueError as error:
         return PlainTextResponse(f"{error}\n", BAD_REQUEST)
+
+
+def answering(answer: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
+    """Return a route that answers in another thread, since disks may be slow. What is wrong is said in one line."""
+
+    async def route(request: Request) -> Response:
+        return await asyncio.to_thread(answered, answer, request)
+
+    return route
 
 
 def json_answer(value: Any) -> Response:

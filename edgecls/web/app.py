@@ -6,6 +6,7 @@ GET  /login             the form;  POST logs in;  POST /logout logs out
 GET  /api/cameras       the cameras and their states
 GET  /api/events...     see `edgecls.web.events.routes`
 WS   /api/live          live pictures and what is found in them, see `edgecls.web.live.viewer`
+     /api/recordings/.. recordings and what was found in them, see `edgecls.web.recorded.routes`
      /api/teach/...     labels for what the run collects, see `edgecls.web.teach.routes`
      /api/config/...    what the page may change of cameras.toml, see `edgecls.web.config.routes`
 GET  /api/openapi.json  the description of this API
@@ -27,11 +28,12 @@ from starlette.routing import Route, WebSocketRoute
 from edgecls.text.strict_json import dumps
 from edgecls.web.config.routes import config_routes
 from edgecls.web.events.routes import event_routes
-from edgecls.web.live.records import now_record
+from edgecls.web.live.status import now_record
 from edgecls.web.live.viewer import Viewers
 from edgecls.web.login.guard import COOKIE, Guard, cookie
 from edgecls.web.login.sessions import SESSION_S
 from edgecls.web.openapi import describe
+from edgecls.web.recorded.routes import RecordingRoutes
 from edgecls.web.teach.routes import TeachRoutes
 from edgecls.web.teach.teaching import Teaching
 
@@ -56,7 +58,7 @@ LOGIN_ERROR = "<!--error-->"
 
 def make_app(
     view: ViewSink, history: History, *, hosts: Collection[str], sessions: Sessions | None, is_secure: bool,
-    config: ConfigFile | None = None, teach: TeachRoutes | None = None,
+    config: ConfigFile | None = None, teach: TeachRoutes | None = None, recordings: RecordingRoutes | None = None,
 ) -> Starlette:  # fmt: skip
     """Return the application.
 
@@ -68,8 +70,10 @@ def make_app(
         is_secure: Whether it is served by https, so that cookies are never sent otherwise.
         config: The cameras.toml that the page may change; None if there is none.
         teach: The routes for labels, which the caller closes.
+        recordings: The routes of recordings, which the caller closes.
     """
     teach = teach or TeachRoutes(Teaching(history.outs))
+    recordings = recordings or RecordingRoutes(view)
     routes = _Routes(view, sessions, is_secure=is_secure)
     app = Starlette(
         routes=[
@@ -80,6 +84,7 @@ def make_app(
             Route("/logout", routes.log_out, methods=["POST"]),
             Route("/api/cameras", routes.cameras),
             *event_routes(history),
+            *recordings.routes(),
             *teach.routes(),
             *config_routes(config),
             Route("/healthz", routes.health),
@@ -141,9 +146,7 @@ class _Routes:
         return answer
 
     async def cameras(self, _request: Request) -> Response:
-        views = list(self._view.cameras.values())
-        record = now_record(views, skipped=self._view.skipped(), events=self._view.event_count, reasons=self.viewers.reasons())
-        return _json(record)
+        return _json(now_record(self._view, self.viewers.reasons()))
 
     async def health(self, _request: Request) -> Response:
         lost = [view.name for view in list(self._view.cameras.values()) if view.state in ("lost", "stalled")]

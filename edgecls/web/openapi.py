@@ -67,6 +67,9 @@ SCHEMAS = {
     "Camera": _record({
         "name": TEXT, "state": TEXT, "why": TEXT, "fault": TEXT, "fps": NUMBER, "age_ms": MAYBE_NUMBER, "reason": TEXT,
         "size": {"type": ["array", "null"], "items": COUNT, "description": "width and height in pixels"},
+        "recording": {"description": "of a video file: how far the run has come", "anyOf": [
+            {"type": "null"}, _record({"until_s": MAYBE_NUMBER, "has_ended": {"type": "boolean"}}),
+        ]},
     }),
     "Cameras": _record({
         "kind": {"const": "cameras"}, "at_s": NUMBER, "skipped": COUNT, "events": COUNT,
@@ -76,6 +79,15 @@ SCHEMAS = {
     "Hours": _record({
         "since": NUMBER,
         "cameras": {"type": "object", "additionalProperties": {"type": "array", "items": COUNT}},
+    }),
+    "Recording": _record({
+        "camera": TEXT, "duration_s": NUMBER,
+        "first_s": {"type": "number", "description": "the time in the file at which it begins"},
+        "chunk_s": NUMBER, "why": {"type": "string", "description": "why it is shown as single pictures; empty if as video"},
+    }),
+    "Found": _record({
+        "is_over": {"type": "boolean", "description": "whether there will be no more"},
+        "records": {"type": "array", "items": {"type": "object"}, "description": "what the WebSocket says of live cameras"},
     }),
     "Stores": _record({"stores": {"type": "array", "items": _record({"store": TEXT, "name": TEXT, "why": TEXT, **CLASSES})}}),
     "Group": _record({
@@ -135,6 +147,16 @@ DETAILS: dict[tuple[str, str], dict[str, Any]] = {
         "summary": "The label is wrong: put the picture of the event into the store of pictures to label",
         "body": _record({}, label={"type": "string", "description": "the right label; empty if unknown"}),
         "answer": _of("Sent"),
+    },
+    ("get", "/api/recordings/{camera}"): {"summary": "A camera whose source is a video file", "answer": _of("Recording")},
+    ("get", "/api/recordings/{camera}/video"): {"summary": "The file, whole or in parts", "media": "video/mp4"},
+    ("get", "/api/recordings/{camera}/picture"): {
+        "summary": "One picture of it",
+        "parameters": [_parameter("at", NUMBER, "its time, in seconds from the beginning; the header X-Time says its own")],
+        "media": "image/jpeg",
+    },
+    ("get", "/api/recordings/{camera}/found/{number}"): {
+        "summary": "What was found from number times chunk_s seconds on", "answer": _of("Found"),
     },
     ("get", "/api/teach"): {"summary": "The stores of pictures to label", "answer": _of("Stores")},
     ("get", "/api/teach/{store}/group"): {

@@ -71,6 +71,7 @@ class PageServer:
         from edgecls.web.impatient import ImpatientProtocol
         from edgecls.web.login.passwords import Passwords
         from edgecls.web.login.sessions import Sessions
+        from edgecls.web.recorded.routes import RecordingRoutes
         from edgecls.web.teach.routes import TeachRoutes
         from edgecls.web.teach.teaching import Teaching
 
@@ -82,7 +83,7 @@ class PageServer:
         shown = host if not _is_any(host) else socket.gethostname()
         self.address = f"{settings.scheme}://{f'[{shown}]' if ':' in shown else shown}:{self.port}/"
         history, is_secure = History(view, outs), bool(settings.certificate)
-        self._teach = TeachRoutes(Teaching(outs))
+        self._teach, self._recordings = TeachRoutes(Teaching(outs)), RecordingRoutes(view)
         app = make_app(
             view,
             history,
@@ -91,6 +92,7 @@ class PageServer:
             is_secure=is_secure,
             config=config,
             teach=self._teach,
+            recordings=self._recordings,
         )
         serving = uvicorn.Config(
             app,
@@ -128,6 +130,7 @@ class PageServer:
         self._server.should_exit = self._server.force_exit = True
         self._thread.join(CLOSE_WAIT_S)
         self._teach.close()
+        self._recordings.close()
         self._listener.close()
 
     def __enter__(self) -> Self:

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from edgecls.cli import app
 from edgecls.web.login.passwords import Passwords
+from tests.drawn import gray_levels, write_video
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +75,34 @@ def test_the_page_changes_the_file_of_the_run(cameras, command):
             assert json.load(answer)["zone"] == [zone["value"]]
     assert '[[camera.zone]]\nname = "bay"' in cameras.read_text()
     assert cameras.read_text().endswith("# the end\n")
+
+
+def test_the_page_of_a_recording_stays_after_its_end(tmp_path, light_model):
+    """What was found can still be looked at, and a change of the file is kept for the next start."""
+    video = write_video(tmp_path / "road.mp4", gray_levels([80] * 10))
+    path = tmp_path / "cameras.toml"
+    path.write_text(f'model = "{light_model}"\n[[camera]]\nname = "road"\nsource = "{video}"\n')
+    with started("web", "--config", path, "--listen", "0") as address:
+
+        def ask(where: str, data: bytes | None = None):
+            request = urllib.request.Request(address + where, data, method="PUT" if data else "GET")  # noqa: S310
+            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+                return json.load(answer)
+
+        until = time.monotonic() + 30
+        while (camera := ask("api/cameras")["cameras"][0])["state"] != "ended":
+            assert time.monotonic() < until, camera
+            time.sleep(0.05)
+        assert len(ask("api/recordings/road/found/0")["records"]) == 11
+        change = {
+            "hash": ask("api/config/camera/road")["hash"],
+            "zone": [],
+            "line": [],
+            "ignore": [],
+            "rules": {"count_every_s": 60},
+        }
+        assert ask("api/config/camera/road", json.dumps(change).encode())["in_force"] is False
+    assert "count_every_s = 60" in path.read_text()
 
 
 def test_set_password_writes_the_file(tmp_path):

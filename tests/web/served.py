@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgecls.web import ConfigFile
+    from edgecls.web.recorded.found import Recording
 
 PASSWORD = "a password of the tests"  # noqa: S105
 
@@ -72,15 +73,16 @@ def parts_of(message: str | bytes) -> list[str | bytes]:
 
 @contextmanager
 def served(
-    *cameras: str, passwords: Path | None = None, config: ConfigFile | None = None, sinks: Sequence[str] = (), **settings: Any
+    *cameras: str, passwords: Path | None = None, config: ConfigFile | None = None, sinks: Sequence[str] = (),
+    recordings: dict[str, Recording] | None = None, **settings: Any,
 ) -> Iterator[Page]:  # fmt: skip
     """Serve a page with cameras of these names. With `passwords` it needs a login; with `config` it changes that file. The run
-    has these `sinks`.
+    has these `sinks`, and these cameras are `recordings`.
     """
     if passwords is not None:
         set_password(passwords, "admin", PASSWORD)
         settings["passwords"] = str(passwords)
-    view = ViewSink(cameras or ("gate",))
+    view = ViewSink(cameras or ("gate",), recordings=lambda: recordings or {})
     outs = [parse_sink(sink) for sink in sinks]
     with PageServer(view, WebSettings(**{"listen": 0} | settings), config=config, outs=lambda: outs) as server:
         yield Page(view, server, config)

@@ -38,6 +38,7 @@ def routes() -> list[tuple[str, str]]:
     view = ViewSink(["gate"])
     for route in make_app(view, History(view, tuple), hosts=["localhost"], sessions=None, is_secure=False).routes:
         path = route.path.replace("{name}", "app.js").replace("{event}", "0123456789abcdef")
+        path = path.replace("{camera}", "gate").replace("{number:int}", "0")
         found += [(path, method) for method in sorted(getattr(route, "methods", None) or {"WS"})]
     return found
 

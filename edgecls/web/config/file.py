@@ -73,12 +73,14 @@ class ConfigFile:
         Args:
             path: The file.
             read: Reads a file of this kind. Raises ConfigError.
-            apply: Puts a configuration in force, and returns once it is. Raises EdgeclsError if it cannot be run.
+            apply: Puts a configuration in force, and returns once it is; False if the run has ended. Raises EdgeclsError if it
+                cannot be run.
         """
         self.path = Path(path)
         self.read = read
         self.recent = Recent()
         self._apply = apply
+        self._is_in_force = True
         self._steps: list[_Step] = []
         self._lock = threading.Lock()
         self._holding = threading.Lock()  # a lock of the file does not know that both are of this process
@@ -91,12 +93,15 @@ class ConfigFile:
         return {"camera": name, **camera_table(text, name), **self.state(data)}
 
     def state(self, data: bytes | None = None) -> dict[str, Any]:
-        """Return the hash and the name of the file, whether the last change can be undone, and `why` the file cannot be
-        changed, "" if it can.
+        """Return the hash and the name of the file, whether the last change can be undone, `why` the file cannot be changed, ""
+        if it can, and whether the last change is `in_force`, not so after the end of the run.
         """
         digest = hash_of(self._data() if data is None else data)
         can_undo = bool(self._steps) and self._steps[-1].after == digest
-        return {"hash": digest, "can_undo": can_undo, "why": self._why_closed(), "file": self.path.name}
+        return {
+            "hash": digest, "can_undo": can_undo, "why": self._why_closed(), "file": self.path.name,
+            "in_force": self._is_in_force,
+        }  # fmt: skip
 
     def test(self, name: str, wanted: Wanted, digest: str) -> dict[str, Any]:
         """Return what a change would have made of the last minutes (`edgecls.web.config.recent.try_out`), and change nothing.
@@ -171,7 +176,7 @@ class ConfigFile:
             with whole_file(target) as beside:
                 beside.write_bytes(after)
                 _own_alike(target, beside)
-                self._apply(self._config(beside))
+                self._is_in_force = self._apply(self._config(beside)) is not False
                 is_in_force = True
                 if self._data() != before:
                     raise ChangedError(f"{self.path.name} was changed by somebody else meanwhile; load it anew to go on")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from edgecls.events.detector import Events
 from edgecls.events.observation import UNKNOWN_SIZE, Observation
-from edgecls.frame import LEFT, MOTION, REMOVED, WHOLE_FRAME
+from edgecls.frame import GONE, LEFT, MOTION, REMOVED, WHOLE_FRAME
 from edgecls.labels.json_lines import event_record, read_line, to_line
 from edgecls.sink import Sink
 
@@ -50,8 +50,8 @@ class Recent(Sink):
             self._characters -= len(lines.popleft()[1])
 
     def write_state(self, change: StateChange) -> None:
-        """Forget a camera that has ended."""
-        if change.state == "ended":
+        """Forget a camera that is no longer in the configuration."""
+        if change.state == "ended" and change.why == GONE:
             self._characters -= sum(len(line) for _, line in self._lines.pop(change.camera, ()))
 
     def lines(self, camera: str) -> list[str]:

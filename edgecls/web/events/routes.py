@@ -16,13 +16,22 @@ from edgecls.labels.json_lines import event_record
 from edgecls.sink.csv_file import COLUMNS, csv_row
 from edgecls.sink.recordings.snapshot import ENDING
 from edgecls.text.csv_cells import csv_line
-from edgecls.web.answers import NotPossibleError, NotThereError, answered, author_of, content_of, json_answer, label_of
+from edgecls.web.answers import (
+    NotPossibleError,
+    NotThereError,
+    answered,
+    answering,
+    author_of,
+    content_of,
+    json_answer,
+    label_of,
+)
 from edgecls.web.events import wrong_label
 from edgecls.web.events.query import FIELDS, MOST_AT_ONCE, EventFilter, hours_of, limit_of
 from edgecls.web.events.recordings import CLIP_TYPES, PICTURE_TYPE, Recordings, recordings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from starlette.requests import Request
@@ -39,24 +48,15 @@ def event_routes(history: History) -> list[Route]:
     routes = _EventRoutes(history)
     event = "/api/events/{event:str}"
     return [
-        Route("/api/events", _answering(routes.page)),
-        Route("/api/events.csv", _answering(routes.table)),
-        Route("/api/filters", _answering(routes.filters)),
-        Route("/api/hours", _answering(routes.hours)),
-        Route(event, _answering(routes.event)),
-        Route(f"{event}/clip", _answering(routes.clip)),
-        Route(f"{event}/snapshot", _answering(routes.snapshot)),
+        Route("/api/events", answering(routes.page)),
+        Route("/api/events.csv", answering(routes.table)),
+        Route("/api/filters", answering(routes.filters)),
+        Route("/api/hours", answering(routes.hours)),
+        Route(event, answering(routes.event)),
+        Route(f"{event}/clip", answering(routes.clip)),
+        Route(f"{event}/snapshot", answering(routes.snapshot)),
         Route(f"{event}/wrong", routes.wrong, methods=["POST"]),
     ]
-
-
-def _answering(answer: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """Answer in another thread, since disks may be slow. What is wrong is said in one line."""
-
-    async def answering(request: Request) -> Response:
-        return await asyncio.to_thread(answered, answer, request)
-
-    return answering
 
 
 class _EventRoutes:

@@ -5,11 +5,9 @@ Boxes and corners are in fractions of the frame (0 to 1). Times are those of the
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from edgecls.frame import MOTION, WHOLE_FRAME
-from edgecls.text.redaction import public_text
 from edgecls.video.fragments import LEAD_S
 
 if TYPE_CHECKING:
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 
     from edgecls.frame import Result
     from edgecls.overlay import Mark, TrackView
-    from edgecls.web.live.view_sink import CameraView
 
 DIGITS = 4
 """Of a fraction of the frame."""
@@ -42,8 +39,8 @@ def scene_record(result: Result) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def overlay_record(result: Result) -> dict[str, Any]:
-    """Return what was found in a frame: each box with its label, score, region and track."""
+def overlay_record(result: Result, *, lead_s: float = LEAD_S) -> dict[str, Any]:
+    """Return what was found in a frame: each box with its label, score, region and track. `lead_s` is added to its time."""
     overlay = result.overlay
     height, width = result.frame.size_hw
     marks: Sequence[Mark | None] = () if overlay is None else overlay.marks
@@ -61,35 +58,9 @@ def overlay_record(result: Result) -> dict[str, Any]:
     return {
         "kind": "overlay",
         "camera": result.frame.camera,
-        "time": round(result.frame.time_s + LEAD_S, 6),
+        "time": round(result.frame.time_s + lead_s, 6),
         "boxes": found,
         "fault": "" if result.unfit is None else result.unfit.fault,
-    }
-
-
-def camera_record(view: CameraView, now: float) -> dict[str, Any]:
-    """Return the state of a camera at `now` (time.monotonic)."""
-    size_hw = view.results[-1][1].frame.size_hw if view.results else None
-    return {
-        "name": view.name,
-        "state": view.state,
-        "why": public_text(view.why),
-        "fault": view.fault,
-        "fps": round(view.fps(now), 1),
-        "age_ms": None if view.age_ms is None else round(view.age_ms, 1),
-        "size": None if size_hw is None else [size_hw[1], size_hw[0]],
-    }
-
-
-def now_record(cameras: Sequence[CameraView], *, skipped: int, events: int, reasons: dict[str, str]) -> dict[str, Any]:
-    """Return the states of all cameras. `reasons` tell why a camera is not shown as video."""
-    now = time.monotonic()
-    return {
-        "kind": "cameras",
-        "at_s": round(time.time(), 3),
-        "skipped": skipped,
-        "events": events,
-        "cameras": [{**camera_record(view, now), "reason": reasons.get(view.name, "")} for view in cameras],
     }
 
 

@@ -2,7 +2,8 @@
 
 The run writes to it in its own thread, which takes microseconds: references are stored, and nothing is converted, encoded or
 sent. The threads of the page take what somebody looks at. So a slow viewer delays no frame, and without viewers a page costs
-nothing but the memory of a few seconds of packets.
+nothing but the memory of a few seconds of packets. Of recordings everything that was found is kept, since any place of them may
+be looked at later (`edgecls.web.recorded.found`).
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from edgecls.frame import GONE
 from edgecls.sink import Sink
+from edgecls.web.recorded.found import Found, Recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from edgecls.event import Event
     from edgecls.frame import Frame, Result, StateChange
@@ -88,12 +90,24 @@ class ViewSink(Sink):
             run.sinks.append(view)
     """
 
-    def __init__(self, cameras: Iterable[str], *, skipped: Callable[[], int] = lambda: 0) -> None:
-        """Begin with cameras of these names, of which nothing is known yet. `skipped` counts the frames that a run skipped."""
+    def __init__(
+        self, cameras: Iterable[str], *, skipped: Callable[[], int] = lambda: 0,
+        recordings: Callable[[], Mapping[str, Recording]] = dict,
+    ) -> None:  # fmt: skip
+        """Begin with cameras of which nothing is known yet.
+
+        Args:
+            cameras: Their names.
+            skipped: Counts the frames that the run skipped.
+            recordings: Returns the cameras that are video files, by name; the page plays these files at their own pace. For
+                example `RecordingsOf(run)`. Default: none, so that a file is shown as fast as the run reads it.
+        """
         self.cameras = {name: CameraView(name) for name in cameras}
         self.events: deque[Event] = deque(maxlen=LATEST_EVENTS)
         self.began_at_s = time.time()
         self.skipped = skipped
+        self.recordings = recordings
+        self.found: dict[str, Found] = {}
         self._event_count = 0
 
     @property
@@ -103,12 +117,16 @@ class ViewSink(Sink):
 
     def write(self, result: Result) -> None:
         """Store a result."""
-        self._view(result.frame.camera).add(result, time.monotonic())
+        name = result.frame.camera
+        self._view(name).add(result, time.monotonic())
+        if result.frame.file and name in self.recordings():
+            self.found.setdefault(name, Found()).add(result)
 
     def write_state(self, change: StateChange) -> None:
         """Store the state of a camera; forget a camera that is no longer in the configuration."""
         if change.state == "ended" and change.why == GONE:
             self.cameras.pop(change.camera, None)
+            self.found.pop(change.camera, None)
             return
         view = self._view(change.camera)
         view.state, view.why = change.state, change.why

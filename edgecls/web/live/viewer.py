@@ -29,7 +29,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from edgecls.text.strict_json import dumps, loads
 from edgecls.web.live.channel import Channel
-from edgecls.web.live.records import now_record
+from edgecls.web.live.status import now_record
 from edgecls.web.login.guard import ASK_AGAIN, POLICY_VIOLATION
 
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ class Viewers:
 
     def status(self) -> dict[str, Any]:
         """Return the states of all cameras."""
-        views = list(self._view.cameras.values())
-        return now_record(views, skipped=self._view.skipped(), events=self._view.event_count, reasons=self.reasons())
+        return now_record(self._view, self.reasons())
 
 
 def bundle(parts: list[str | bytes]) -> bytes:

@@ -34,7 +34,7 @@ export class Connection extends EventTarget {
 
   // Tells which cameras are on the screen; nothing is sent for the others.
   update() {
-    const names = document.hidden ? [] : [...this.tiles].filter(([, tile]) => tile.isSeen).map(([name]) => name);
+    const names = document.hidden ? [] : [...this.tiles].filter(([, tile]) => tile.isLive).map(([name]) => name);
     const wanted = JSON.stringify({ watch: names });
     if (this.socket.readyState === WebSocket.OPEN && wanted !== this.watched) {
       this.watched = wanted;
@@ -45,6 +45,12 @@ export class Connection extends EventTarget {
   add(camera, tile) { this.tiles.set(camera, tile); this.update(); }
   remove(camera) { this.tiles.delete(camera); this.update(); }
 
+  // The tile that shows a camera live; none for a recording, whose packets may still be on their way.
+  live(camera) {
+    const tile = this.tiles.get(camera);
+    return tile?.recorded ? null : tile;
+  }
+
   text(message) {
     if (message.kind === "cameras") {
       this.cameras = message.cameras;
@@ -54,7 +60,7 @@ export class Connection extends EventTarget {
       if (hasEvents) this.dispatchEvent(new CustomEvent("events"));
       return;
     }
-    const tile = this.tiles.get(message.camera);
+    const tile = this.live(message.camera);
     if (message.kind === "stream") {
       this.channels.set(message.channel, message.camera);
       tile?.player.begin(message.mime);
@@ -76,7 +82,7 @@ export class Connection extends EventTarget {
       }
       return;
     }
-    const tile = this.tiles.get(this.channels.get(header.getUint16(1)));
+    const tile = this.live(this.channels.get(header.getUint16(1)));
     if (kind === 2) tile?.player.picture(data.slice(11), header.getFloat64(3));
     else tile?.player.append(data.slice(3));
   }

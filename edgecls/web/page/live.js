@@ -2,6 +2,7 @@
 import { cameraAddress, element, moment, sentence } from "./dom.js";
 import { Overlay } from "./overlay.js";
 import { Player } from "./player.js";
+import { clock, Recorded } from "./recorded.js";
 import { ZonesEditor } from "./zones.js";
 
 class Tile {
@@ -21,31 +22,80 @@ class Tile {
       element("div", { className: "caption" }, title, this.chip, this.label, this.numbers));
     this.overlay = new Overlay(this.canvas);
     this.player = new Player(this.screen, (time, width, height) => this.overlay.draw(time, width, height));
-    this.observer = new IntersectionObserver(([entry]) => { this.isSeen = entry.isIntersecting; connection.update(); });
+    this.observer = new IntersectionObserver(([entry]) => { this.isSeen = entry.isIntersecting; this.showSeen(); connection.update(); });
+    this.onVisible = () => this.showSeen();
+    document.addEventListener("visibilitychange", this.onVisible);
     this.observer.observe(this.screen);
     connection.add(name, this);
   }
 
+  // Whether pictures shall come over the connection. A recording is played from its file.
+  get isLive() { return this.isSeen && !this.recorded; }
+
+  showSeen() {
+    if (!this.recorded) return;
+    this.recorded.isSeen = this.isSeen && !document.hidden;
+    this.recorded.step();
+  }
+
   found(result) {
     this.overlay.found(result);
-    const whole = result.boxes.find((one) => one.whole);
+    this.say(result);
+  }
+
+  // Says what the whole picture shows.
+  say(result) {
+    const whole = result?.boxes.find((one) => one.whole);
     this.label.textContent = whole ? `${whole.label} ${Math.round(whole.score * 100)}%` : "";
   }
 
+  record() {
+    this.player.close();
+    this.recorded = this.player = new Recorded(this.name, this.screen, this.overlay, { onShown: (result) => this.say(result), onChange: () => this.showNote() });
+    this.screen.after(this.recorded.controls);
+    this.showSeen();
+    this.connection.update();
+  }
+
   update(camera) {
+    if (camera.recording && !this.recorded) this.record();
+    if (camera.recording === null && this.recorded) location.reload(); // another source has taken its place
+    this.camera = camera;
+    if (this.recorded) this.updateRecorded(camera);
+    else this.updateLive(camera);
+    if (camera.size && this.isAlone) this.screen.style.aspectRatio = `${camera.size[0]} / ${camera.size[1]}`;
+    this.showNote();
+  }
+
+  updateRecorded({ recording, state, fps }) {
+    const run = recording ?? { until_s: null, has_ended: true }, hasFailed = state === "lost";
+    this.recorded.update(run);
+    this.chip.textContent = hasFailed ? state : "recording";
+    this.chip.className = `chip ${hasFailed ? "bad" : "good"}`;
+    const place = run.until_s == null ? "" : `${clock(run.until_s)} analysed`;
+    this.numbers.textContent = run.has_ended ? "all analysed" : place;
+    this.numbers.title = `How far the run has come, at ${fps} classified frames a second`;
+  }
+
+  updateLive(camera) {
     const isBad = ["lost", "stalled"].includes(camera.state);
     this.chip.textContent = isBad || !camera.fault ? camera.state : camera.fault;
     this.chip.className = `chip ${isBad ? "bad" : camera.state === "live" && !camera.fault ? "good" : "warn"}`;
     this.numbers.textContent = camera.state === "live" ? `${camera.fps} fps · ${camera.age_ms ?? "–"} ms` : "";
     this.numbers.title = "Classified frames a second, and the time from the camera to the labels";
-    if (camera.size && this.isAlone) this.screen.style.aspectRatio = `${camera.size[0]} / ${camera.size[1]}`;
-    const text = camera.why || (isBad ? camera.state : "") || this.player.reason || (this.isSeen && camera.reason) || "";
+  }
+
+  showNote() {
+    const { camera } = this, isBad = ["lost", "stalled"].includes(camera?.state);
+    const waiting = this.isLive ? camera?.reason : "";
+    const text = camera?.why || (isBad ? camera.state : "") || this.player.reason || waiting || "";
     this.note.textContent = text;
     this.note.hidden = !text;
   }
 
   close() {
     this.observer.disconnect();
+    document.removeEventListener("visibilitychange", this.onVisible);
     this.connection.remove(this.name);
     this.player.close();
     this.root.remove();
@@ -117,12 +167,19 @@ export class CameraView {
   }
 
   async load() {
-    const answer = await fetch(`/api/events?limit=50&camera=${encodeURIComponent(this.name)}`).catch(() => null);
+    const recorded = this.tile.recorded;
+    const answer = await fetch(`/api/events?limit=${recorded ? 200 : 50}&camera=${encodeURIComponent(this.name)}`).catch(() => null);
     if (!answer?.ok) return;
     const { events } = await answer.json();
     this.empty.hidden = events.length > 0;
     this.list.replaceChildren(...events.map((event) =>
-      element("li", {}, element("div", {}, sentence(event)), element("time", {}, moment(event.start)))));
+      element("li", {}, element("div", {}, sentence(event)), this.when(event, recorded))));
+  }
+
+  // When it began; of a recording a button that goes there.
+  when({ start }, recorded) {
+    const text = element("time", {}, moment(start));
+    return recorded ? element("button", { type: "button", className: "link", title: "Show this place", onclick: () => recorded.seek(start.time_s) }, text) : text;
   }
 
   close() {

@@ -253,7 +253,8 @@ export class ZonesEditor {
     if (this.isWrong()) return;
     this.say("Saving …");
     const answer = await this.busy(() => this.ask("PUT", `camera/${encodeURIComponent(this.name)}`, this.change));
-    this.say(answer ? `Saved in ${answer.file}, and in force.` : "");
+    const isInForce = answer?.in_force ?? true;
+    this.say(answer ? `Saved in ${answer.file}, ${isInForce ? "and in force" : "in force from the next start, for the run has ended"}.` : "");
     if (answer) this.use(answer);
   }
 
