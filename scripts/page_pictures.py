@@ -1,87 +1,204 @@
-"""Generate the pictures of the page in docs/pictures/: Debian's Chromium looks at a run of the drawn street as an RTSP camera.
+"""Generate the pictures of the page in docs/pictures/: Debian's Chromium looks at a run of four drawn streets as RTSP cameras.
 
-Needs the extras cpu, web and dev, chromium and GStreamer's RTSP server.
+    python -m scripts.page_pictures [--only live,zones,events,event,teach] [--to FOLDER --look light,dark,phone]
+
+With --to, every page is also taken as it looks in dark colours and on a phone, to be looked at. Needs the extras cpu, web and
+dev, chromium and GStreamer's RTSP server.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import sys
 import tempfile
 import threading
+import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-from edgecls import Run
+from edgecls import Run, Store
 from edgecls.run.config import read_config
+from edgecls.store import Origin
 from edgecls.web import ConfigFile, PageServer, ViewSink, WebSettings
 from scripts import drawn_street
+from scripts.drawn_world import WORLDS, World
 from scripts.pictures import PICTURES, ROOT, STREET_RULES, STREET_S
 from tests.live.rtsp import rtsp_server, write_units
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser
+
+    from edgecls.frame import Picture
+
 FPS = 10
-WIDTH, HEIGHT = 1280, 760
-JPEG_QUALITY = 82
-STREET = f"""
+STORED_EVERY, LEAST_STORED_PX, MOST_LABELLED = 15, 20, 12
+"""Which drawn objects are pictures to label, and how many of a world have a label."""
+WORLDS_SHOWN, WORLD_S = ("avenue", "parking", "queue"), 40
+JPEG_QUALITY = 80
+WATCHED_S = 60.0
+"""For so long the streets are watched before pictures of what was found are taken."""
+CONFIG = f"""
 model = "{ROOT}/models/street.onnx"
+sinks = [
+    "sqlite:FOLDER/events.db", "clip:FOLDER/clips", "snapshot:FOLDER/snapshots?shows=annotated,crop", "collect:FOLDER/pictures",
+]
 [web]
 listen = 0
+"""
+CAMERA = """
 [[camera]]
-name = "street"
-source = "SOURCE"
-{STREET_RULES}
+name = "{name}"
+source = "{url}"
+[camera.motion]
 """
 BAY = ((0.74, 0.35), (0.88, 0.36), (0.9, 0.47), (0.73, 0.46))
 
 
+class Look(NamedTuple):
+    """How a page is looked at."""
+
+    width: int
+    height: int
+    colors: Literal["light", "dark"]
+
+
+LOOKS = {"light": Look(1280, 760, "light"), "dark": Look(1280, 760, "dark"), "phone": Look(390, 844, "light")}
+
+
 def main() -> None:
-    """Run the street, and take pictures of its page."""
-    pictures = [drawn_street.frame(index / FPS) for index in range(round(STREET_S * FPS))]
-    with tempfile.TemporaryDirectory() as folder:
-        units = write_units(Path(folder) / "street", pictures, fps=FPS, gop=2 * FPS)
-        path = Path(folder) / "cameras.toml"
-        with rtsp_server(units, fps=FPS) as camera:
-            path.write_text(STREET.replace("SOURCE", camera.url), encoding="utf-8")
-            _show(path)
+    """Run the streets, and take pictures of the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default=",".join(PAGES), help="Which pages, with commas. Default: all.")
+    parser.add_argument("--to", type=Path, metavar="FOLDER", help="Write PNG files there instead, to be looked at.")
+    parser.add_argument("--look", default="light", help=f"How to look, with commas: {', '.join(LOOKS)}. Default: light.")
+    args = parser.parse_args()
+    pages, looks = args.only.split(","), args.look.split(",")
+    with tempfile.TemporaryDirectory() as folder, _streets(Path(folder)) as config, _served(config) as address:
+        time.sleep(WATCHED_S)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            for name in pages:
+                for look in looks:
+                    file = PICTURES / f"page-{name}.jpg" if args.to is None else args.to / f"{name}-{look}.png"
+                    _take(browser, address, name, LOOKS[look], file)
+            browser.close()
 
 
-def _show(path: Path) -> None:
-    """Run a configuration while pictures of its page are taken."""
+def _take(browser: Browser, address: str, name: str, look: Look, file: Path) -> None:
+    """Take a picture of a page."""
+    tab = browser.new_page(viewport={"width": look.width, "height": look.height}, color_scheme=look.colors)
+    PAGES[name](tab, address)
+    if file.suffix == ".jpg":
+        tab.screenshot(path=file, type="jpeg", quality=JPEG_QUALITY)
+    else:
+        tab.screenshot(path=file, full_page=not tab.locator("dialog[open]").count())
+    tab.close()
+
+
+@contextmanager
+def _streets(folder: Path) -> Iterator[Path]:
+    """Serve the drawn streets as cameras. Yields the cameras.toml of a run that watches them."""
+    street = [drawn_street.frame(index / FPS) for index in range(round(STREET_S * FPS))]
+    with Store(folder / "pictures") as store:
+        shown = {"street": street} | {name: _drawn(name, store) for name in WORLDS_SHOWN}
+    for kind in ("clips", "snapshots"):
+        (folder / kind).mkdir()
+    text = CONFIG.replace("FOLDER", str(folder))
+    with ExitStack() as cameras:
+        for name, pictures in shown.items():
+            units = write_units(folder / name, pictures, fps=FPS, gop=2 * FPS)
+            camera = cameras.enter_context(rtsp_server(units, fps=FPS))
+            text += CAMERA.format(name=name, url=camera.url) + (STREET_RULES if name == "street" else "")
+        path = folder / "cameras.toml"
+        path.write_text(text, encoding="utf-8")
+        yield path
+
+
+def _drawn(name: str, store: Store) -> list[Picture]:
+    """Return the frames of a drawn world, gray as those of a camera at night. Some of its objects go to a store."""
+    frames: list[Picture] = []
+    labelled: list[tuple[int, str]] = []
+    for second, gray, seen in World(WORLDS[name], WORLD_S, 12, 3, fps=FPS).frames():
+        frames.append(np.dstack([gray] * 3))
+        for one in seen if len(frames) % STORED_EVERY == 0 else ():
+            left, top, right, bottom = (round(edge) for edge in one.box)
+            if one.is_shown and min(right - left, bottom - top) >= LEAST_STORED_PX:
+                label = "person" if bottom - top > right - left else "vehicle"
+                number = store.add(frames[-1][top:bottom, left:right], Origin(camera=name, region="motion", time_s=second))
+                labelled += [(number, label)] if len(labelled) < MOST_LABELLED else []
+    for number, label in labelled:
+        store.label([number], label)
+    return frames
+
+
+@contextmanager
+def _served(path: Path) -> Iterator[str]:
+    """Run a configuration and serve its page. Yields the address."""
     with Run(path) as run:
-        view = ViewSink(["street"])
+        view = ViewSink(source.name for source in run.frames.sources)
         file = ConfigFile(path, read=read_config, apply=run.reload)
         run.sinks.extend([view, file.recent])
-        with PageServer(view, WebSettings(listen=0), config=file) as server:
+        with PageServer(view, WebSettings(listen=0), config=file, outs=lambda: run.config.outputs) as server:
             reading = threading.Thread(target=lambda: all(run), daemon=True)
             reading.start()
-            _take(server.address)
+            yield server.address
             run.stop()
             reading.join()
 
 
-def _take(address: str) -> None:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        tab = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        tab.goto(f"{address}#/camera/street")
-        tab.get_by_role("button", name="Zones and rules").click()
-        _draw(tab)
-        tab.get_by_label("Name").fill("bus bay")
-        tab.wait_for_function("() => document.querySelector('video')?.currentTime > 12")  # the second pass: tracks have settled
-        tab.wait_for_function("() => document.querySelector('.screen canvas').dataset.labels?.split('vehicle').length > 3")
-        tab.screenshot(path=PICTURES / "page-zones.jpg", type="jpeg", quality=JPEG_QUALITY)
-        browser.close()
+def _live(tab: Page, address: str) -> None:
+    tab.goto(address)
+    found = "() => document.querySelectorAll('.screen canvas[data-labels]:not([data-labels=\"\"])').length >= 3"
+    tab.wait_for_function(found, timeout=60_000)
 
 
-def _draw(tab: Page) -> None:
-    """Draw the bay corner by corner."""
+def _zones(tab: Page, address: str) -> None:
+    tab.goto(f"{address}#/camera/street")
+    tab.get_by_role("button", name="Zones and rules").click()
     tab.get_by_role("group", name="Draw").get_by_role("button", name="Zone").click()
-    box = tab.locator("svg.drawing").bounding_box() or {}
+    drawing = tab.locator("svg.drawing").bounding_box() or {"x": 0.0, "y": 0.0, "width": 0.0, "height": 0.0}
     for x, y in (*BAY, BAY[0]):
-        tab.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        tab.mouse.click(drawing["x"] + x * drawing["width"], drawing["y"] + y * drawing["height"])
+    tab.get_by_label("Name").fill("bus bay")
+    found = "() => document.querySelector('.screen canvas').dataset.labels?.split('vehicle').length > 3"
+    tab.wait_for_function(found, timeout=60_000)
 
+
+def _events(tab: Page, address: str) -> None:
+    tab.goto(f"{address}#/events")
+    tab.wait_for_function("() => document.querySelectorAll('tbody tr').length > 12")
+
+
+def _event(tab: Page, address: str) -> None:
+    _events(tab, address)
+    tab.get_by_label("Camera").first.select_option("street")
+    tab.get_by_label("Kind").first.select_option("crossing")
+    crossings = "() => [...document.querySelectorAll('tbody td:nth-child(3)')].every((cell) => cell.textContent === 'crossing')"
+    tab.wait_for_function(crossings)
+    tab.locator("tbody tr", has_text="vehicle").nth(2).locator("button.link").click()
+    tab.locator("dialog video, dialog img").first.wait_for()
+    tab.wait_for_timeout(1000)
+
+
+def _teach(tab: Page, address: str) -> None:
+    tab.goto(f"{address}#/teach")
+    tab.wait_for_function("() => document.querySelectorAll('.sheet img').length > 5", timeout=60_000)
+    tab.wait_for_timeout(1000)
+
+
+PAGES: dict[str, Callable[[Page, str], None]] = {
+    "live": _live,
+    "zones": _zones,
+    "events": _events,
+    "event": _event,
+    "teach": _teach,
+}
 
 if __name__ == "__main__":
     main()

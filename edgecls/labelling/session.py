@@ -256,7 +256,9 @@ class Labelling:
         entries = self.store.present(self._numbers[indices].tolist())
         here = {entry.id for entry in entries}
         self._out[[i for i in indices.tolist() if self._numbers[i] not in here]] = True
-        return Group(tuple(entries), proposal or _predicted(entries), why)
+        if not proposal and (proposal := _predicted(entries)):
+            why += ", and the proposal is the model's"
+        return Group(tuple(entries), proposal, why)
 
     def _chosen(self, group: Group, without: Sequence[int]) -> list[int]:
         """Return the numbers of the pictures of a group that are still there, apart from `without`."""

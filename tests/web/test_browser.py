@@ -189,7 +189,7 @@ def test_events_are_filtered(tab):
         tab.get_by_label("Camera").select_option("all")
         tab.get_by_role("cell", name="person").wait_for()
         tab.get_by_role("link", name="yard").click()
-        tab.get_by_text("crossing: person over entry to in").wait_for()
+        tab.get_by_text("crossing: person over entry → in").wait_for()
 
 
 def test_a_day_of_events_is_looked_through_by_keyboard(tab, tmp_path):

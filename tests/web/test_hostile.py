@@ -143,7 +143,7 @@ def test_names_in_past_events_are_shown_as_text(tab, tmp_path):
         assert f"of {MARKUP}.mp4" in tab.inner_text("tbody")
         for i in range(2):
             tab.locator("tbody button").nth(i).click()
-            tab.get_by_role("heading", name=f"crossing: {MARKUP} over {MARKUP} to {MARKUP}").wait_for()
+            tab.get_by_role("heading", name=f"crossing: {MARKUP} over {MARKUP} → {MARKUP}").wait_for()
             tab.keyboard.press("Escape")
         tab.goto(f"http://127.0.0.1:{page.server.port}/#/camera/%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E")
         tab.locator(".side li").first.wait_for()

@@ -357,7 +357,7 @@ def test_rules_are_tested_on_the_last_minutes(tab, tmp_path):
         open_editor(tab, watched)
         tab.get_by_role("button", name="Test").click()
         tab.get_by_text("2 events in the last 2 seconds; 2 with what is in force.").wait_for()
-        tab.get_by_text("crossing: car over road to left").wait_for()
+        tab.get_by_text("crossing: car over road → left").wait_for()
         tab.get_by_text("How objects are followed").click()
         tab.get_by_label("Settle", exact=True).fill("100")
         tab.get_by_role("button", name="Test").click()

@@ -23,7 +23,7 @@ REASON = "wrong"
 NO_STORE = 'There is no store of pictures to label. Add a sink for one to cameras.toml, such as sinks = ["collect:pictures"].'
 NO_PICTURE = "There is no picture of this event."
 NO_SNAPSHOTS = f'{NO_PICTURE} Add a sink for snapshots to cameras.toml, such as sinks = ["snapshot:snapshots"].'
-DRAWN_ON = f"{NO_PICTURE} There is only one with boxes drawn on it; add frame or crop to shows of the snapshots."
+DRAWN_ON = "Its only picture has boxes drawn on it; add frame or crop to shows of the snapshots."
 
 
 class Sent(NamedTuple):

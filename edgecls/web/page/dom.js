@@ -22,7 +22,7 @@ export const place = ({ region }) => (["frame", "motion"].includes(region) ? "" 
 
 export function sentence(event) {
   const where = place(event) === "" ? "" : ` ${event.kind === "crossing" ? "over" : "in"} ${event.region}`;
-  const to = event.direction ? ` to ${event.direction}` : "";
+  const to = event.direction ? ` → ${event.direction}` : ""; // sides may be named "to the left"
   const counts = Object.entries(event.counts ?? {}).map(([label, count]) => `${count} ${label}`).join(", ");
   return `${event.kind}: ${counts || event.label}${where}${to}`;
 }

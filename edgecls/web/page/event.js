@@ -42,7 +42,7 @@ export class EventDialog {
   facts(event) {
     const facts = [
       ["Camera", element("a", { href: cameraAddress(event.camera), onclick: () => this.root.close() }, event.camera)],
-      ["Began", moment(event.start)], ["Lasted", event.duration_s == null ? "goes on" : `${event.duration_s.toFixed(1)} s`],
+      ["Began", moment(event.start)], ["Lasted", event.duration_s == null ? "goes on" : event.duration_s ? `${event.duration_s.toFixed(1)} s` : ""],
       ["Score", `${Math.round(event.score * 100)} %`], ["Model", event.model], ["Track", event.track_id == null ? "" : String(event.track_id)],
     ];
     return element("dl", {}, ...facts.filter(([, value]) => value !== "").flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
