@@ -110,7 +110,8 @@ SCHEMAS = {
     "Sent": _record({"picture": COUNT, "was_there": {"type": "boolean"}, "label": TEXT}),
     "Health": _record({"status": {"enum": ["ok", "lost"]}, "cameras": {**COUNT, "description": "how many are lost"}}),
     "Change": _record(
-        {"hash": TEXT, **{name: {"type": "array"} for name in ("zone", "line", "ignore")}, "rules": {"type": "object"}}
+        {"hash": TEXT, **{name: {"type": "array"} for name in ("zone", "line", "ignore")}, "rules": {"type": "object"}},
+        private={"type": "array", "description": "missing: private areas stay as they are"},
     ),
     "CameraConfig": _record({"camera": TEXT, "hash": TEXT, "can_undo": {"type": "boolean"}, "why": TEXT, "file": TEXT}),
 }  # fmt: skip

@@ -41,8 +41,8 @@ def test_a_camera_is_read_changed_and_undone(page, tmp_path):
     """Each answer holds what the next change needs; none holds the source."""
     before = page.ask(ADDRESS)
     assert before.json() | {"hash": ""} == {
-        "camera": "gate", "zone": [], "line": [], "ignore": [], "rules": {}, "hash": "", "can_undo": False, "why": "",
-        "file": "cameras.toml",
+        "camera": "gate", "zone": [], "line": [], "ignore": [], "private": [], "rules": {}, "hash": "", "can_undo": False,
+        "why": "", "file": "cameras.toml", "in_force": True,
     }  # fmt: skip
     after = put(page, before.json()["hash"], ZONE, rules={"count_every_s": 60})
     assert (after.status, after.json()["zone"], after.json()["rules"]) == (200, [ZONE["value"]], {"count_every_s": 60})

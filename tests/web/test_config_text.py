@@ -71,7 +71,8 @@ def wanted_as_is(text: str, name: str) -> Wanted:
     """What a camera has."""
     table = copy.deepcopy(camera_table(text, name))
     return Wanted(
-        {key: [Item(i, one) for i, one in enumerate(table[key])] for key in ("zone", "line", "ignore")}, table["rules"]
+        {key: [Item(i, one) for i, one in enumerate(table[key])] for key in ("zone", "line", "ignore", "private")},
+        table["rules"],
     )
 
 
@@ -176,8 +177,23 @@ def test_variables_stay_as_written(monkeypatch):
 
 def test_the_page_is_told_nothing_else_of_a_camera():
     """Neither its source nor its other settings."""
-    assert set(camera_table(TEXT, "gate")) == {"zone", "line", "ignore", "rules"}
+    assert set(camera_table(TEXT, "gate")) == {"zone", "line", "ignore", "private", "rules"}
     assert camera_table(TEXT, "gate")["rules"] == {"state": {"enter": 0.5}}
+
+
+@pytest.mark.parametrize(("text", "name"), FORMS)
+def test_private_areas_and_left_objects_are_written(text, name):
+    """And taken out again; a change that says nothing of private areas leaves them."""
+    wanted = wanted_as_is(text, name)
+    wanted.items["private"].append(Item(None, TRIANGLE))
+    with_left = wanted.rules | {"left": {"after_s": 60, "area": [TRIANGLE]}}
+    after = changed(text, name, Wanted(wanted.items, with_left))
+    table = camera_table(after, name)
+    assert (table["private"], table["rules"]["left"]) == ([TRIANGLE], {"after_s": 60, "area": [TRIANGLE]})
+    del wanted.items["private"]
+    assert camera_table(changed(after, name, wanted), name)["private"] == [TRIANGLE]
+    wanted.items["private"] = []
+    assert camera_table(changed(after, name, wanted), name) == camera_table(text, name)
 
 
 @pytest.mark.parametrize("name", ["", "Gate", "gate ", "yard2"])

@@ -9,6 +9,7 @@ import pytest
 from edgecls.events.rules import CountingLine, Zone
 from edgecls.frame import GONE, Box, Detection, StateChange
 from edgecls.regions.geometry import Line, Polygon
+from edgecls.regions.left import LeftSettings
 from edgecls.run.camera import Camera
 from edgecls.run.config import Config
 from edgecls.web.config import recent as module
@@ -65,6 +66,21 @@ def test_a_new_ignored_area_holds_for_the_past_and_a_removed_one_is_noted():
     assert tried(lines, CAMERA, replace(CAMERA, ignore=(sky,)))[0] == []
     notes = tried(lines, replace(CAMERA, ignore=(sky,)), CAMERA)[1]["notes"]
     assert notes == ["What moved in areas that were ignored is not known."]
+
+
+def test_private_areas_and_areas_for_left_objects_hold_for_the_past():
+    """What was found in a private area would not have been; left objects are those of their areas, if they were looked for."""
+    lines = lines_of(*passing())
+    everything, corner = Polygon.rectangle(0.0, 0.0, 1.0, 1.0), Polygon.rectangle(0.0, 0.0, 0.1, 0.1)
+    assert tried(lines, CAMERA, replace(CAMERA, private=(everything,)))[0] == []
+    notes = tried(lines, replace(CAMERA, private=(everything,)), CAMERA)[1]["notes"]
+    assert notes == ["What was in private areas is not known."]
+    bag = (Detection(Box(100, 100, 140, 140), said("bag"), "left object"),)
+    watching = replace(CAMERA, left=LeftSettings())
+    lines = lines_of(*[bag] * 60)
+    assert tried(lines, watching, watching)[0] == [("left", "left object")]
+    assert tried(lines, watching, replace(watching, left=LeftSettings(area=(corner,))))[0] == []
+    assert tried(lines, CAMERA, watching)[1]["notes"] == ["Left objects were not looked for so far, so the past has none."]
 
 
 def test_a_zone_with_other_settings_is_tried_and_one_elsewhere_noted():

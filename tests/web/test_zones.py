@@ -46,6 +46,17 @@ line = [[0.5, 0.1], [0.5, 0.9]] # measured
 """
 
 
+READ_HALVES = """async () => {
+    const shown = document.querySelector(".screen img");
+    await new Promise((resolve) => shown.addEventListener("load", resolve, { once: true }));
+    const { naturalWidth: width, naturalHeight: height } = shown;
+    const pen = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
+    pen.drawImage(shown, 0, 0);
+    const brightest = (x) => Math.max(...pen.getImageData(x, 0, width / 2 - 8, height).data.filter((_, i) => i % 4 === 0));
+    return [brightest(0), brightest(width / 2 + 8)];
+}"""
+
+
 class Watched(NamedTuple):
     """A page before a run, and what the run gave."""
 
@@ -236,6 +247,51 @@ def test_a_polygon_and_a_rectangle_drawn_by_finger(browser, tmp_path, camera, li
         scene_with(watched, "zone 1", "line 1")
         assert_no_frame_was_lost(watched)
     context.close()
+
+
+def test_a_private_area_is_black_as_soon_as_it_is_saved(tab, tmp_path, camera, light_model, monkeypatch):
+    """The video, which shows it, is replaced by pictures without it; taken back, the video is there again."""
+    monkeypatch.setenv("PASSWORD", "secret")
+    with running(tmp_path, camera, light_model) as watched:
+        open_editor(tab, watched)
+        tab.wait_for_function("() => document.querySelector('.screen video')?.currentTime > 0")
+        tool(tab, "Private area")
+        drag(tab, (0.5, 0.0), (1.0, 1.0))
+        save(tab)
+        tab.get_by_text("single pictures, because of the private areas").wait_for()
+        tab.wait_for_function("() => document.querySelector('.screen img')?.naturalWidth === 320")
+        assert tab.locator(".screen video").count() == 0
+        for _ in range(3):
+            left, right = tab.evaluate(READ_HALVES)
+            assert (left > 50, right < 8) == (True, True)
+        assert camera_of(watched)["private"] == [[0.5, 0.0, 0.5, 1.0]]
+        tab.get_by_role("button", name="Undo the last change").click()
+        tab.wait_for_function("() => document.querySelector('.screen video')?.currentTime > 0")
+        assert "private" not in watched.path.read_text()
+
+
+def test_areas_for_left_objects_are_drawn_and_set(tab, tmp_path):
+    """They turn the search on; turned off, nothing of it stays in the file."""
+    with still(tmp_path) as watched:
+        open_editor(tab, watched)
+        tool(tab, "Area for left objects")
+        drag(tab, (0.1, 0.2), (0.4, 0.6))
+        tab.locator(".forms summary").click()
+        tab.get_by_label("After (seconds)").fill("60")
+        tab.get_by_label("Kinds").fill("left")
+        save(tab)
+        left = read_config(watched.path).camera[0].left
+        assert (left.after_s, left.kinds, len(left.area)) == (60, ("left",), 1)
+        assert np.allclose(camera_of(watched)["rules"]["left"]["area"], [[0.1, 0.2, 0.3, 0.4]], atol=0.01)
+        assert faults(tab) == []
+        tab.get_by_label("Report objects left behind or removed").uncheck()
+        assert tab.locator(".drawing .left").count() == 0
+        save(tab)
+        assert "left" not in camera_of(watched)["rules"]
+        tab.get_by_label("Report objects left behind or removed").check()
+        save(tab)
+        assert read_config(watched.path).camera[0].left.after_s == 30
+        assert "# the road" in watched.path.read_text()
 
 
 def test_corners_snap(tab, tmp_path):

@@ -87,7 +87,7 @@ class ConfigFile:
         self._testing = threading.Lock()  # one test at a time, so that the run keeps its share of the machine
 
     def camera(self, name: str) -> dict[str, Any]:
-        """Return zones, lines, ignored areas and rules of a camera as written, and the `state`. Raises ConfigError."""
+        """Return zones, lines, areas and rules of a camera as written, and the `state`. Raises ConfigError."""
         data = self._data()
         text, _ = _decoded(data, self.path)
         return {"camera": name, **camera_table(text, name), **self.state(data)}
@@ -119,7 +119,7 @@ class ConfigFile:
 
         Args:
             name: The camera.
-            wanted: Its zones, lines, ignored areas and rules.
+            wanted: Its zones, lines, areas and rules.
             digest: The hash of the file for which they were made.
 
         Returns:

@@ -140,7 +140,11 @@ def _is_looked_at(one: Detection, camera: Camera, size_hw: tuple[int, int]) -> b
     left, top, right, bottom = one.box
     if one.region in (MOTION, LEFT, REMOVED):
         middle = (left + right) / 2 / width, (top + bottom) / 2 / height
-        return camera.follows and not any(area.holds(middle) for area in camera.ignore)
+        if not camera.follows or any(area.holds(middle) for area in (*camera.ignore, *camera.private)):
+            return False
+        areas = () if camera.left is None else camera.left.area
+        is_left = camera.left is not None and (not areas or any(area.holds(middle) for area in areas))
+        return one.region == MOTION or is_left
     if one.region == WHOLE_FRAME:
         return not camera.follows and not camera.classified_zones
     bounds = camera.classified_zones.get(one.region)
@@ -154,8 +158,12 @@ def _notes(now: Camera, changed: Camera, missing: Sequence[str]) -> list[str]:
     notes = [f"Zone {name} is new there, so the past has no labels of it." for name in missing]
     if changed.follows and not now.follows:
         notes.append("Moving objects were not followed so far, so the past has none.")
+    if changed.left and not now.left:
+        notes.append("Left objects were not looked for so far, so the past has none.")
     if any(area not in changed.ignore for area in now.ignore):
         notes.append("What moved in areas that were ignored is not known.")
+    if any(area not in changed.private for area in now.private):
+        notes.append("What was in private areas is not known.")
     if not changed.follows and not changed.classified_zones and (now.follows or now.classified_zones):
         notes.append("The whole picture was not classified so far, so the past has no labels of it.")
     return notes

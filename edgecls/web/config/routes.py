@@ -1,7 +1,7 @@
 """The routes with which a page changes the configuration of its run.
 
 GET  /api/config/schema               the settings of zones, lines and rules, as JSON Schema
-GET  /api/config/camera/NAME          zones, lines, ignored areas and rules of a camera, as written in cameras.toml
+GET  /api/config/camera/NAME          zones, lines, ignored and private areas and rules of a camera, as written in cameras.toml
 PUT  /api/config/camera/NAME          changes them: in the run within seconds, and in cameras.toml
 POST /api/config/camera/NAME/test     what a change would have made of the last minutes; nothing changes
 POST /api/config/undo                 takes the last change back
@@ -11,9 +11,9 @@ A change names the hash of the file for which it was made, which every answer ho
     {"hash": "5f...", "zone": [{"at": 0, "value": {"name": "bay", "area": [0.1, 0.2, 0.3, 0.4]}}], "line": [],
      "ignore": [{"at": null, "value": [[0.1, 0.1], [0.2, 0.1], [0.2, 0.2]]}], "rules": {"count_every_s": 60}}
 
-`at` is the place of a zone, line or area in the file, null if it is new; those that are not named are removed. What cannot be
-done is answered in one sentence: 404 no such camera or no file, 409 the file was changed by somebody else, 422 not valid, 423
-the file cannot be written now.
+`at` is the place of a zone, line or area in the file, null if it is new; those that are not named are removed. Private areas,
+`"private": [...]`, stay as they are if the change says nothing of them. What cannot be done is answered in one sentence: 404 no
+such camera or no file, 409 the file was changed by somebody else, 422 not valid, 423 the file cannot be written now.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 NO_FILE, CHANGED, NOT_VALID, CLOSED = 404, 409, 422, 423
 MOST_ITEMS = 200
+PRIVATE = "private"
 NOT_SERVED = "this run has no cameras.toml that the page may change"
 
 
@@ -107,7 +108,8 @@ async def _json(request: Request) -> Any:
 
 def wanted_of(record: Any) -> tuple[str, Wanted]:
     """Return the hash and the change in a request. Raises ValueError, TypeError or KeyError if it is none."""
-    items = {name: [_item(one) for one in record[name]] for name in (*TABLES, *LISTS)}
+    kept = () if PRIVATE in record else (PRIVATE,)  # no script shows what is private because it does not know of it
+    items = {name: [_item(one) for one in record[name]] for name in (*TABLES, *LISTS) if name not in kept}
     for name, found in items.items():
         places = [item.at for item in found if item.at is not None]
         kind = dict if name in TABLES else list

@@ -1,4 +1,4 @@
-"""Change the zones, lines, ignored areas and rules of one camera in the text of a cameras.toml, and nothing else of it.
+"""Change the zones, lines, areas and rules of one camera in the text of a cameras.toml, and nothing else of it.
 
 The text is split at its headers, such as [[camera.zone]]. What stands under one header is a list of keys, which tomlkit changes
 with all comments, spaces and the order kept; a new zone becomes a new header behind those of its camera. Everything else is
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TABLES = ("zone", "line")
 """What a camera has lists of."""
-LISTS = ("ignore",)
+LISTS = ("ignore", "private")
 """Areas without a name."""
 RULES = ("count_every_s", "state", "track", "left")
 """Settings and tables of a camera that are its rules besides zones and lines."""
@@ -57,7 +57,7 @@ def camera_table(text: str, name: str) -> dict[str, Any]:
 
 
 def changed(text: str, name: str, wanted: Wanted) -> str:
-    """Return the text of a cameras.toml in which a camera has other zones, lines, ignored areas and rules.
+    """Return the text of a cameras.toml in which a camera has other zones, lines, areas and rules.
 
     Args:
         text: The file, with line feeds as line ends.

@@ -37,6 +37,7 @@ INIT, FRAGMENT, PICTURE = 0, 1, 2
 """The first byte of a binary message. Then come the number of the channel (2 bytes) and the data; those of a picture begin with
 its media time in seconds (8 bytes, a float)."""
 NO_PACKETS = "this camera delivers single pictures only"
+PRIVATE = "single pictures, because of the private areas"
 WAITING = "waiting for the first picture"
 
 
@@ -102,7 +103,7 @@ class Channel:
         packets = self.view.packets
         if packets is None:
             self._packets = self._fragments = None
-            self._show_pictures(NO_PACKETS if self.view.results else WAITING)
+            self._show_pictures(self._why_pictures())
         elif packets is not self._packets:
             self._open(packets)
         if self._fragments is not None and packets is not None:
@@ -139,6 +140,12 @@ class Channel:
             self.view.wants_frames = True
             self._say(self._about_pictures())
         self.reason = reason
+
+    def _why_pictures(self) -> str:
+        results = self.view.results
+        if not results:
+            return WAITING
+        return NO_PACKETS if results[-1][1].frame.paint is None else PRIVATE
 
     def _about_pictures(self) -> str:
         return dumps({"kind": "pictures", "camera": self.view.name, "channel": self.number})

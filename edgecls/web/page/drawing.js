@@ -1,5 +1,5 @@
-// Draws zones, lines and ignored areas on the picture, by mouse, finger and keyboard.
-import { addCorner, fewest, moveAll, moveCorner, newShape, removeCorner, snapped } from "./shapes.js";
+// Draws zones, lines and areas on the picture, by mouse, finger and keyboard.
+import { KINDS, SHORT, addCorner, fewest, isPlain, moveAll, moveCorner, newShape, removeCorner, snapped } from "./shapes.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const NEAR_PX = 9, FINGER_PX = 18, DRAG_PX = 6, HANDLE_PX = 7, STEP = 0.005, WIDE_STEP = 0.02;
@@ -22,7 +22,7 @@ export class Drawing extends EventTarget {
     this.selected = null;
     this.kind = null; // what is being drawn
     this.draft = null;
-    this.svg = make("svg", { class: "drawing", role: "group", "aria-label": "Zones, lines and ignored areas" });
+    this.svg = make("svg", { class: "drawing", role: "group", "aria-label": "Zones, lines and areas" });
     this.svg.addEventListener("pointerdown", (event) => this.press(event));
     this.svg.addEventListener("pointermove", (event) => this.move(event));
     this.svg.addEventListener("pointerup", (event) => this.release(event));
@@ -259,8 +259,8 @@ export class Drawing extends EventTarget {
     const path = at.map((one) => one.join(",")).join(" ");
     body.setAttribute("points", path);
     touch?.setAttribute("points", path);
-    const name = shape.value.name ?? "ignored area";
-    body.setAttribute("aria-label", `${shape.kind === "ignore" ? "" : `${shape.kind} `}${name}`);
+    const name = shape.value.name ?? KINDS[shape.kind].toLowerCase();
+    body.setAttribute("aria-label", `${isPlain(shape.kind) ? "" : `${shape.kind} `}${name}`);
     const put = (text, content, [x, y]) => {
       text.textContent = content;
       text.setAttribute("font-size", 13 * unit);
@@ -268,7 +268,7 @@ export class Drawing extends EventTarget {
       text.setAttribute("y", Math.min(Math.max(y, 16 * unit), high - 6 * unit));
     };
     const [first, second] = at;
-    put(texts[0], shape.kind === "ignore" ? "ignored" : name, [first[0], first[1] - 8 * unit]);
+    put(texts[0], SHORT[shape.kind] ?? name, [first[0], first[1] - 8 * unit]);
     if (shape.kind === "line") {
       const [dx, dy] = [second[0] - first[0], second[1] - first[1]], length = Math.hypot(dx, dy) || 1;
       const middle = [(first[0] + second[0]) / 2, (first[1] + second[1]) / 2 + 4 * unit];

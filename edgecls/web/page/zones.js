@@ -1,10 +1,10 @@
-// The editor of a camera: zones, lines and ignored areas on the picture, rules beside it, and what is done with them.
-import { element, moment, sentence } from "./dom.js";
+// The editor of a camera: zones, lines and areas on the picture, rules beside it, and what is done with them.
+import { element } from "./dom.js";
 import { Drawing } from "./drawing.js";
 import { field, table } from "./forms.js";
-import { KINDS, shapeOf, valueOf } from "./shapes.js";
+import { HINTS, KINDS, LEFT_AFTER_S, drawnOf, isPlain, writtenOf } from "./shapes.js";
+import { tried } from "./tried.js";
 
-const MOST_LISTED = 100;
 const LOOKS = [["state", "state: what it shows as a whole"], ["objects", "objects: what moves in it"]];
 
 export class ZonesEditor {
@@ -22,7 +22,7 @@ export class ZonesEditor {
     this.hint = element("p", { className: "hint", role: "status" });
     this.tools = element("div", { className: "tools", role: "group", "aria-label": "Draw" },
       ...Object.entries(KINDS).map(([kind, title]) => element("button", { type: "button", onclick: (event) => this.drawing.begin(kind, event.detail === 0) }, `+ ${title}`)));
-    this.list = element("ul", { className: "shapes", "aria-label": "Zones, lines and ignored areas" });
+    this.list = element("ul", { className: "shapes", "aria-label": "Zones, lines and areas" });
     this.forms = element("div", { className: "forms" });
     this.said = element("p", { className: "said", role: "status" });
     this.fault = element("div", { className: "error", role: "alert", hidden: true });
@@ -70,8 +70,7 @@ export class ZonesEditor {
 
   use(answer) {
     this.kept = answer;
-    this.shapes = ["zone", "line", "ignore"].flatMap((kind) => answer[kind].map((value, at) => shapeOf(kind, value, at)));
-    this.rules = structuredClone(answer.rules);
+    Object.assign(this, drawnOf(answer));
     this.isChanged = false;
     this.history = [];
     this.present = this.snapshot();
@@ -102,13 +101,11 @@ export class ZonesEditor {
 
   say(text) { this.said.textContent = text; }
 
-  get change() {
-    const items = (kind) => this.shapes.filter((one) => one.kind === kind).map((one) => ({ at: one.at, value: valueOf(one) }));
-    return { hash: this.kept.hash, zone: items("zone"), line: items("line"), ignore: items("ignore"), rules: this.rules };
-  }
+  get change() { return { hash: this.kept.hash, ...writtenOf(this.shapes, this.rules) }; }
 
   added(shape) {
-    if (shape.kind !== "ignore") {
+    if (shape.kind === "left") this.rules.left ??= { after_s: LEFT_AFTER_S };
+    if (!isPlain(shape.kind)) {
       const names = new Set(this.shapes.map((one) => one.value.name));
       let number = 1;
       while (names.has(`${shape.kind} ${number}`)) number += 1;
@@ -182,12 +179,13 @@ export class ZonesEditor {
     this.forms.replaceChildren(...(shape ? [this.formOf(shape)] : rules));
   }
 
-  // The fields of one zone, line or ignored area.
+  // The fields of one zone, line or area.
   formOf(shape) {
     const remove = element("button", { type: "button", className: "bad", onclick: () => this.remove(shape) }, `Remove this ${KINDS[shape.kind].toLowerCase()}`);
     const box = element("fieldset", {}, element("legend", {}, KINDS[shape.kind]));
-    if (shape.kind === "ignore") box.append(element("p", { className: "hint" }, "Moving objects whose center is in this area are ignored."));
+    if (isPlain(shape.kind)) box.append(element("p", { className: "hint" }, HINTS[shape.kind]));
     else box.append(...this.fieldsOf(shape));
+    if (shape.kind === "left") box.append(this.tableOf("Objects left behind or removed", this.schema.left, this.rules, "left"));
     box.append(element("p", { className: "hint" }, "Tab goes to the corners, arrow keys move a corner, + adds one, Delete removes it."), remove);
     return box;
   }
@@ -213,12 +211,25 @@ export class ZonesEditor {
 
   tableOf(title, schema, owner, key) {
     return table(title, schema, this.defs, owner[key], (value) => {
-      if (value === undefined) delete owner[key]; else owner[key] = value;
+      if (value === undefined && key !== "left") delete owner[key]; else owner[key] = value ?? {};
       this.changed();
     });
   }
 
-  follows() { return this.shapes.some((one) => one.kind === "line" || one.value.look === "objects"); }
+  follows() { return Boolean(this.rules.left) || this.shapes.some((one) => one.kind === "line" || one.value.look === "objects"); }
+
+  // Turns the search for left objects on or off; off, there are no areas for it.
+  setLeft(isOn) {
+    if (isOn) this.rules.left = { after_s: LEFT_AFTER_S };
+    else {
+      delete this.rules.left;
+      this.shapes = this.shapes.filter((one) => one.kind !== "left");
+      this.drawing.use(this.shapes, this.size);
+    }
+    this.changed();
+    this.showForms(null);
+    this.forms.querySelector("[data-key=left]").focus();
+  }
 
   // The rules of the whole camera; those without an effect are shown only if the file sets them.
   camera() {
@@ -226,14 +237,15 @@ export class ZonesEditor {
     const isShown = !follows && !this.shapes.some((one) => one.kind === "zone");
     const parts = [
       [isShown || rules.state, "When a label becomes a state of the whole picture", "state"],
-      [follows || rules.track, "How objects are followed", "track"], [rules.left, "Objects left behind or removed", "left"],
+      [follows || rules.track, "How objects are followed", "track"], [rules.left, "Which left objects", "left"],
     ].filter(([isUsed]) => isUsed).map(([, title, key]) => this.tableOf(title, schema[key], rules, key));
     const every = field("count_every_s", schema.count_every_s, rules.count_every_s, (value) => {
       if (value === undefined) delete rules.count_every_s; else rules.count_every_s = value;
       this.changed();
     }, { title: "Count every (seconds)" });
     every.querySelector(".hint").textContent = "Report counts in intervals of this length. (0 or empty: no counts)";
-    return element("fieldset", {}, element("legend", {}, "Rules of this camera"), every, ...parts);
+    const left = field("left", { type: "boolean", default: false }, Boolean(rules.left), (value) => this.setLeft(Boolean(value)), { title: "Report objects left behind or removed" });
+    return element("fieldset", {}, element("legend", {}, "Rules of this camera"), every, left, ...parts);
   }
 
   async busy(act) {
@@ -269,17 +281,7 @@ export class ZonesEditor {
     if (this.isWrong()) return;
     this.found.replaceChildren(element("p", { className: "hint" }, "Testing …"));
     const answer = await this.busy(() => this.ask("POST", `camera/${encodeURIComponent(this.name)}/test`, this.change));
-    this.found.replaceChildren(...(answer ? this.result(answer) : []));
-  }
-
-  result({ events, before, seconds, frames, notes }) {
-    const minutes = seconds < 90 ? `${Math.round(seconds)} seconds` : `${(seconds / 60).toFixed(1)} minutes`;
-    const counted = (number) => `${number} event${number === 1 ? "" : "s"}`;
-    const text = frames ? `${counted(events.length)} in the last ${minutes}; ${before} with what is in force.` : "There are no pictures yet.";
-    const more = events.length > MOST_LISTED ? element("p", { className: "hint" }, `The first ${MOST_LISTED} are listed.`) : null;
-    const list = element("ol", {}, ...events.slice(0, MOST_LISTED).map((event) =>
-      element("li", {}, element("div", {}, sentence(event)), element("time", {}, moment(event.start)))));
-    return [element("h2", {}, "Test"), element("p", { className: "count", role: "status" }, text), ...notes.map((note) => element("p", { className: "hint" }, note)), more, list].filter(Boolean);
+    this.found.replaceChildren(...(answer ? tried(answer) : []));
   }
 
   discard() {
