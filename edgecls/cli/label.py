@@ -34,6 +34,7 @@ def label(
     sheet: Annotated[str, typer.Option(metavar="FILE.png", help="Where the contact sheet of each group is written.  [default: sheet.png in the store]", rich_help_panel="Label")] = "",
     useful: Annotated[bool, typer.Option("--useful", help="Show the pictures whose labels would teach most, instead of similar ones.", rich_help_panel="Label")] = False,
     suspects: Annotated[int | None, typer.Option(min=1, metavar="N", help="List the N labels that are most probably wrong, and write their contact sheet.", rich_help_panel="Check")] = None,
+    confirm: Annotated[str, typer.Option(metavar="N,N", help="Say that the labels of these pictures are right, so that they are not listed again. N is the number of a picture.", rich_help_panel="Check")] = "",
     import_from: Annotated[str, typer.Option("--import", metavar="DATA", help="Add labelled pictures: class folders, a CSV manifest, tasks of Label Studio, a folder of FiftyOne.", rich_help_panel="Exchange")] = "",
     export_to: Annotated[str, typer.Option("--export", metavar="FOLDER", help="Write the pictures to a new folder.", rich_help_panel="Exchange")] = "",
     export_as: Annotated[str, typer.Option("--as", metavar="FORMAT", help="The format of --export: folders, csv, label-studio or fiftyone.", rich_help_panel="Exchange")] = "folders",
@@ -42,6 +43,8 @@ def label(
     place = Path(sheet or Path(store) / "sheet.png")
     if import_from or export_to:
         _exchange(store, import_from, export_to, export_as, author)
+    elif confirm:
+        _confirm(store, confirm, author)
     elif suspects is not None:
         _suspects(store, suspects, place)
     else:
@@ -77,6 +80,18 @@ def _suspects(store: str, count: int, place: Path) -> None:
         _write_sheet(place, [one.entry.path for one in found])
     data(table(("#", "picture", "label", "rather", "suspicion", "why"), rows))
     say(f"{place}: the pictures, numbered as in the table")
+
+
+def _confirm(store: str, given: str, author: str) -> None:
+    """Confirm the labels of pictures."""
+    from edgecls.store import Store
+
+    numbers = re.findall(r"\d+", given)
+    if not numbers or not re.fullmatch(r"[\d\s,]+", given):
+        raise typer.BadParameter(f"--confirm: expected the numbers of pictures, such as 12,31, not {given!r}")
+    with Store(store, create=False) as opened:
+        opened.confirm([int(number) for number in numbers], author=author)
+    say(f"{store}: {counted(len(set(numbers)), 'label')} confirmed")
 
 
 def _label(store: str, author: str, most: int, place: Path, *, useful: bool) -> None:

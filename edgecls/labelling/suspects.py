@@ -62,7 +62,7 @@ class Suspect:
 
 
 def suspects(store: Store, *, backbone: str = DEFAULT, seed: int = 0, say: Say = log_progress) -> list[Suspect]:
-    """Return all labelled pictures, the most suspect first.
+    """Return the labelled pictures, the most suspect first, without those whose labels somebody has confirmed.
 
     Every picture is scored by a head that has not seen it, nor its near copies, nor other pictures of its event. Where there
     are three or more of those, their labels count as much as the head. Near copies with different labels come first, as one of
@@ -110,7 +110,9 @@ def suspects(store: Store, *, backbone: str = DEFAULT, seed: int = 0, say: Say =
             if lead > 0:
                 other[i], why[i] = first, f"{most} of {len(mates.all)} other pictures of its event are {first}"
     order = np.argsort(-suspicion, kind="stable").tolist()
-    return [Suspect(entries[i], float(suspicion[i]), other[i], why[i]) for i in order]
+    confirmed = {entry.id for entry in store.entries("confirmed")}
+    found_ones = (Suspect(entries[i], float(suspicion[i]), other[i], why[i]) for i in order)
+    return [one for one in found_ones if one.entry.id not in confirmed]
 
 
 def _probabilities(

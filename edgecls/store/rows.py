@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgecls.store.entry import Entry, Origin
+from edgecls.store.schema import PICTURES
 from edgecls.text.strict_json import in_utf8
 
 if TYPE_CHECKING:
     import sqlite3
-    from pathlib import Path
 
 HASHES = 1 << 64
 """Hashes have 64 bits. SQLite's integers are signed."""
@@ -48,6 +52,13 @@ def entry_of(row: sqlite3.Row, folder: Path) -> Entry:
         author=row["author"],
         labelled_at_s=row["labelled_at_s"],
     )
+
+
+def file_for(origin: Origin, now_s: float, ending: str) -> Path:
+    """Return a new name for a picture in the folder of a store: its day, its camera and its time, and what no other one has."""
+    day = datetime.fromtimestamp(max(0.0, now_s if origin.at_s is None else origin.at_s), UTC)
+    camera = re.sub(r"[^\w.-]", "_", origin.camera)[:60] or "picture"
+    return Path(PICTURES, f"{day:%Y-%m-%d}", f"{camera}-{day:%H%M%S}-{uuid.uuid4().hex[:12]}{ending}")
 
 
 def stored(value: Any) -> Any:

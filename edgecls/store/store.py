@@ -7,11 +7,8 @@ Several programs may use a store at the same time.
 
 from __future__ import annotations
 
-import re
 import time
-import uuid
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -19,8 +16,8 @@ from edgecls import image
 from edgecls.errors import DataError
 from edgecls.files import make_private_folder, private_mode, unlink_quietly, whole_file
 from edgecls.store.entry import UNKNOWN_ORIGIN, Entry, Origin
-from edgecls.store.rows import columns_of, entry_of, stored
-from edgecls.store.schema import PICTURES, connect, readable
+from edgecls.store.rows import columns_of, entry_of, file_for, stored
+from edgecls.store.schema import connect, readable
 from edgecls.text.strict_json import in_utf8
 
 if TYPE_CHECKING:
@@ -34,11 +31,13 @@ QUALITY = 95
 """Of a JPEG file, 1 to 100. A crop is learned from, so it is kept better than a picture to look at."""
 SMALL_PX = 128 * 128
 """A picture of at most so many pixels is kept without loss."""
-Which = Literal["all", "unlabelled", "labelled", "unusable"]
+Which = Literal["all", "unlabelled", "labelled", "confirmed", "unusable"]
 WHERE: dict[Which, str] = {
     "all": "1",
     "unlabelled": "label = '' AND NOT unusable",
     "labelled": "label != '' AND NOT unusable",
+    "confirmed": "label != '' AND NOT unusable AND EXISTS (SELECT 1 FROM labels WHERE picture = pictures.id AND label = "
+    "before_label AND n = (SELECT MAX(n) FROM labels WHERE picture = pictures.id AND NOT undone))",
     "unusable": "unusable",
 }
 MOST_AT_ONCE = 500
@@ -110,7 +109,7 @@ class Store:
         return self._add(data, ending if ending in image.SUFFIXES else ".jpg", picture, origin)
 
     def label(self, numbers: Sequence[int], label: str, *, author: str = "") -> int:
-        """Give pictures a label, in one stroke. "" takes their labels away.
+        """Give pictures a label, in one stroke. "" takes their labels away; the label that a picture has is confirmed.
 
         Args:
             numbers: The pictures.
@@ -126,6 +125,10 @@ class Store:
         if label != label.strip() or len(label) > LONGEST_LABEL or not (label.isprintable()):
             raise DataError(f"label {label[:40]!r}: expected a text on one line of at most {LONGEST_LABEL} characters")
         return self._stroke(numbers, label, unusable=False, author=author)
+
+    def confirm(self, numbers: Sequence[int], *, author: str = "") -> int:
+        """Say that the labels of pictures are right, so that they are no longer suspected. Returns the stroke, for `undo`."""
+        return self._stroke(numbers, None, unusable=False, author=author)
 
     def reject(self, numbers: Sequence[int], *, author: str = "") -> int:
         """Say that pictures show nothing to learn from. They keep no label. Returns the number of the stroke, for `undo`."""
@@ -159,7 +162,7 @@ class Store:
         """Yield the pictures in the order in which they were added.
 
         Args:
-            which: "all", "unlabelled", "labelled" or "unusable".
+            which: "all", "unlabelled", "labelled", "confirmed" (those of the labelled ones) or "unusable".
         """
         last = 0
         while True:  # in pieces, so that nobody waits for a reader who takes a long time for each picture
@@ -257,9 +260,7 @@ class Store:
 
     def _add(self, data: bytes, ending: str, picture: Picture, origin: Origin) -> int:
         now_s = time.time()
-        day = datetime.fromtimestamp(max(0.0, now_s if origin.at_s is None else origin.at_s), UTC)
-        camera = re.sub(r"[^\w.-]", "_", origin.camera)[:60] or "picture"
-        file = Path(PICTURES, f"{day:%Y-%m-%d}", f"{camera}-{day:%H%M%S}-{uuid.uuid4().hex[:12]}{ending}")
+        file = file_for(origin, now_s, ending)
         values = {
             "file": file.as_posix(), "bytes": len(data), "height": picture.shape[0], "width": picture.shape[1],
             **columns_of(origin), "stored_at_s": now_s,
@@ -278,24 +279,26 @@ class Store:
             unlink_quietly(path)
             raise
 
-    def _stroke(self, numbers: Sequence[int], label: str, *, unusable: bool, author: str) -> int:
-        now_s, author, label = time.time(), in_utf8(author), in_utf8(label)
+    def _stroke(self, numbers: Sequence[int], label: str | None, *, unusable: bool, author: str) -> int:
+        now_s, author = time.time(), in_utf8(author)
         with self._writing() as db:
             stroke = db.execute("SELECT COALESCE(MAX(stroke), 0) + 1 FROM labels").fetchone()[0]
             for number in dict.fromkeys(numbers):
-                row = db.execute(
-                    "SELECT label, unusable, author, labelled_at_s FROM pictures WHERE id = ?", (number,)
-                ).fetchone()
+                columns = "label, unusable, author, labelled_at_s"
+                row = db.execute(f"SELECT {columns} FROM pictures WHERE id = ?", (number,)).fetchone()  # noqa: S608
                 if row is None:
                     raise DataError(f"{self.folder}: has no picture {number}")
+                if label is None and not row["label"]:
+                    raise DataError(f"{self.folder}: picture {number} has no label to confirm")
+                given = row["label"] if label is None else in_utf8(label)
                 db.execute(
                     "INSERT INTO labels (stroke, picture, label, unusable, author, at_s, before_label, before_unusable, "
                     "before_author, before_at_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (stroke, number, label, unusable, author, now_s, *row),
+                    (stroke, number, given, unusable, author, now_s, *row),
                 )
                 db.execute(
                     "UPDATE pictures SET label = ?, unusable = ?, author = ?, labelled_at_s = ? WHERE id = ?",
-                    (label, unusable, author, now_s, number),
+                    (given, unusable, author, now_s, number),
                 )
         return int(stroke)
 

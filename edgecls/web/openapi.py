@@ -175,6 +175,9 @@ DETAILS: dict[tuple[str, str], dict[str, Any]] = {
         "summary": "Give pictures a label, which is on the disk before the answer",
         "body": _of("Pictures"), "answer": _of("Stroke"),
     },
+    ("post", "/api/teach/{store}/confirm"): {
+        "summary": "The labels of pictures are right", "body": _of("Pictures"), "answer": _of("Stroke"),
+    },
     ("post", "/api/teach/{store}/unusable"): {
         "summary": "Pictures show nothing to learn from", "body": _of("Pictures"), "answer": _of("Stroke"),
     },

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import edgecls
 from edgecls import image
 from edgecls.cli import app
+from edgecls.collect.exchange import export_pictures, import_pictures
 from edgecls.labelling import Labelling, suspects
 from edgecls.store import Origin, Store
 from tests import drawn
@@ -146,6 +147,37 @@ def test_flipped_labels_are_the_most_suspect(truth, tmp_path):
     assert all(one.why for one in found)
 
 
+def test_confirmed_labels_are_suspected_no_more(truth, tmp_path):
+    """By `confirm` or by the same label again, until that is undone or another label is given; they still teach the others."""
+    with Store(tmp_path / "store") as store:
+        for number, label in truth.items():
+            store.label([number], label)
+        first, second, third, *_ = [one.entry.id for one in suspects(store)]
+        stroke = store.confirm([first, second], author="ben")
+        store.label([third], truth[third])
+        assert [entry.id for entry in store.entries("confirmed")] == sorted((first, second, third))
+        assert store.history(first)[-1][:3] == (truth[first], False, "ben")
+        assert not {one.entry.id for one in suspects(store)} & {first, second, third}
+        assert len(suspects(store)) == len(truth) - 3
+        store.undo(stroke)
+        store.label([third], "another")
+        assert list(store.entries("confirmed")) == []
+        assert (store.entry(first).label, len(suspects(store))) == (truth[first], len(truth))
+        unlabelled = store.add(np.zeros((8, 8, 3), np.uint8))
+        with pytest.raises(edgecls.DataError, match=f"picture {unlabelled} has no label to confirm"):
+            store.confirm([first, unlabelled])
+        assert list(store.entries("confirmed")) == []
+
+
+def test_what_is_exported_and_imported_is_not_confirmed(truth, tmp_path):
+    """Only labels that differ are taken."""
+    with Store(tmp_path / "store") as store:
+        store.label(list(truth), "disc")
+        export_pictures(store, tmp_path / "out", "label-studio")
+        import_pictures(store, next((tmp_path / "out").glob("*.json")))
+        assert list(store.entries("confirmed")) == []
+
+
 def test_a_label_that_the_others_of_its_event_do_not_have_is_suspect(tmp_path):
     """Of eight near copies, one has another label: it comes first, and the seven are no suspects for that."""
     rng = np.random.default_rng(6)
@@ -227,6 +259,19 @@ def test_the_terminal_lists_suspects(truth, tmp_path):
     assert done.stdout.splitlines()[0].split() == ["#", "picture", "label", "rather", "suspicion", "why"]
     assert len(done.stdout.splitlines()) == 4
     assert (tmp_path / "s.png").is_file()
+
+
+def test_the_terminal_confirms_labels(truth, tmp_path):
+    """By the numbers in the table of suspects; anything else is refused."""
+    with Store(tmp_path / "store") as store:
+        for number, label in truth.items():
+            store.label([number], label)
+    done = call(tmp_path / "store", "--confirm", "3, 5", "--author", "ben")
+    assert (done.exit_code, "2 labels confirmed" in done.stderr) == (0, True)
+    with Store(tmp_path / "store") as store:
+        assert [(entry.id, entry.author) for entry in store.entries("confirmed")] == [(3, "ben"), (5, "ben")]
+    assert call(tmp_path / "store", "--confirm", "3;x").exit_code == 2
+    assert "has no picture 9999" in call(tmp_path / "store", "--confirm", "9999").stderr
 
 
 def test_the_terminal_exchanges(truth, tmp_path):

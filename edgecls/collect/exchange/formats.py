@@ -118,7 +118,7 @@ def import_pictures(store: Store, data: str | Path, *, author: str = "") -> Impo
         DataError: The data cannot be read, or the store cannot be written.
     """
     data = Path(data)
-    known = {entry.id for entry in store.entries()}
+    known = {entry.id: entry.label for entry in store.entries()}
     strokes: dict[tuple[str, str], list[int]] = {}
     added, labelled, left_out = 0, 0, []
     for picture in _pictures(data):
@@ -132,7 +132,7 @@ def import_pictures(store: Store, data: str | Path, *, author: str = "") -> Impo
         except DataError as error:
             left_out.append(str(error))
             continue
-        if picture.label:
+        if picture.label and picture.label != known.get(number):  # whoever exports and imports has confirmed nothing
             strokes.setdefault((picture.label, picture.author or author), []).append(number)
     for (label, by), numbers in strokes.items():
         store.label(numbers, label, author=by)

@@ -24,7 +24,9 @@ export class TeachView {
       title, element("kbd", {}, key));
     this.confirm = action("Confirm", "Enter", () => this.accept());
     this.confirm.classList.add("primary");
-    this.actions = element("div", { className: "tools", role: "group", "aria-label": "Pictures" }, this.confirm,
+    this.right = action("Label is right", "C", () => this.affirm());
+    this.right.hidden = true;
+    this.actions = element("div", { className: "tools", role: "group", "aria-label": "Pictures" }, this.confirm, this.right,
       action("New class", "N", () => this.name()), action("Skip", "S", () => this.send("skip")),
       action("Unusable", "X", () => this.send("unusable")), action("Undo", "U", () => this.undo()));
     this.input = element("input", { maxLength: 255, autocomplete: "off", required: true, "aria-label": "Name of the new class" });
@@ -108,6 +110,7 @@ export class TeachView {
     this.why.textContent = failed ? "" : !count ? none : isSuspects ? `${counted(count)} whose labels are probably wrong.` : about;
     this.confirm.disabled = !this.mayEdit || !(group.proposal || isSuspects) || !count;
     this.confirm.firstChild.textContent = isSuspects ? "Correct" : group.proposal ? `Confirm: ${group.proposal}` : "Confirm";
+    this.right.hidden = !isSuspects;
     this.sheet.hidden = !count;
     this.again.hidden = count > 0;
     this.notes.textContent = `Note: ${(group.notes ?? []).join(" ")}`;
@@ -175,7 +178,7 @@ export class TeachView {
     const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns(), ArrowDown: this.columns(), Home: -Infinity, End: Infinity }[key];
     const act = {
       " ": () => this.toggle(), Enter: () => this.accept(), a: () => this.all(), n: () => this.name(), s: () => this.send("skip"),
-      x: () => this.send("unusable"), u: () => this.undo(),
+      x: () => this.send("unusable"), u: () => this.undo(), c: () => this.affirm(),
     }[key.length === 1 ? key.toLowerCase() : key];
     if (step !== undefined) this.move(step, event.shiftKey);
     else if (/^[1-9]$/.test(key)) { if (this.labels[key - 1] !== undefined) this.label(this.labels[key - 1]); }
@@ -235,6 +238,9 @@ export class TeachView {
     if (first) await this.send("label", first.rather, this.chosen().filter((one) => one.rather === first.rather));
   }
 
+  // Suspects whose labels are right do not come again.
+  affirm() { return this.mode === "suspects" ? this.send("confirm") : null; }
+
   name() {
     if (!this.mayEdit || !this.chosen().length) return;
     this.form.hidden = false;
@@ -263,7 +269,7 @@ export class TeachView {
     this.busy(false);
     if (!answer) return;
     if (action !== "skip") this.history.push({ mode: this.mode, group: this.group, pictures: this.pictures });
-    const done = { label: `labelled ${label}`, unusable: "unusable", skip: "skipped" }[action];
+    const done = { label: `labelled ${label}`, confirm: "confirmed", unusable: "unusable", skip: "skipped" }[action];
     this.said.textContent = `${counted(answer.pictures)} ${done}. ${answer.left} without a label.`;
     const rest = this.pictures.filter((one) => !pictures.includes(one.picture));
     if (!rest.length) await this.load();

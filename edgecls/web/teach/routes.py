@@ -5,6 +5,7 @@ GET  /api/teach/STORE/group?useful=1      similar pictures and the label that th
 GET  /api/teach/STORE/suspects            labels that are probably wrong, and why
 GET  /api/teach/STORE/picture/N?large=1   a picture, small or larger
 POST /api/teach/STORE/label               {"pictures": [3, 5], "label": "car"}; a label that there was not before is a new class
+POST /api/teach/STORE/confirm             {"pictures": [3, 5]}: their labels are right, and are suspected no more
 POST /api/teach/STORE/unusable            {"pictures": [3, 5]}: they show nothing to learn from
 POST /api/teach/STORE/skip                {"pictures": [3, 5]}: they come again after all others
 POST /api/teach/STORE/undo                takes back the last label, or "unusable", of whoever asks
@@ -55,6 +56,7 @@ class TeachRoutes:
             Route(f"{store}/suspects", self._asking(self._suspects)),
             Route(f"{store}/picture/{{number}}", self._picture),
             Route(f"{store}/label", self._asking(self._label), methods=["POST"]),
+            Route(f"{store}/confirm", self._asking(self._confirm), methods=["POST"]),
             Route(f"{store}/unusable", self._asking(self._unusable), methods=["POST"]),
             Route(f"{store}/skip", self._asking(self._skip), methods=["POST"]),
             Route(f"{store}/undo", self._asking(self._undo), methods=["POST"]),
@@ -102,6 +104,9 @@ class TeachRoutes:
         if not label:
             raise ValueError(NO_LABEL)
         return json_answer(self._teaching.label(store, numbers, label, author=author_of(request)))
+
+    def _confirm(self, store: str, request: Request, body: bytes) -> Response:
+        return json_answer(self._teaching.confirm(store, _numbers(content_of(body, EXPECTED)), author=author_of(request)))
 
     def _unusable(self, store: str, request: Request, body: bytes) -> Response:
         return json_answer(self._teaching.reject(store, _numbers(content_of(body, EXPECTED)), author=author_of(request)))

@@ -117,6 +117,12 @@ class Teaching:
             here = _here(store, numbers)
             return {"stroke": store.label(here, label, author=author), "pictures": len(here), **_counts(store)}
 
+    def confirm(self, key: str, numbers: Sequence[int], *, author: str) -> dict[str, Any]:
+        """Say that the labels of pictures are right, so that they are suspected no more. Returns what `label` does."""
+        with _opened(self._path(key)) as store:
+            here = _here(store, numbers)
+            return {"stroke": store.confirm(here, author=author), "pictures": len(here), **_counts(store)}
+
     def reject(self, key: str, numbers: Sequence[int], *, author: str) -> dict[str, Any]:
         """Say that pictures show nothing to learn from. Returns what `label` does."""
         with _opened(self._path(key)) as store:
