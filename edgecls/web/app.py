@@ -16,6 +16,7 @@ GET  /healthz           200 while the run delivers results
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -28,6 +29,7 @@ from starlette.routing import Route, WebSocketRoute
 from edgecls.text.strict_json import dumps
 from edgecls.web.config.routes import config_routes
 from edgecls.web.events.routes import event_routes
+from edgecls.web.fair_share import FairShare
 from edgecls.web.live.status import now_record
 from edgecls.web.live.viewer import Viewers
 from edgecls.web.login.guard import COOKIE, Guard, cookie
@@ -90,7 +92,7 @@ def make_app(
             Route("/healthz", routes.health),
             WebSocketRoute("/api/live", routes.viewers.serve),
         ],
-        middleware=[Middleware(Guard, hosts=hosts, sessions=sessions)],
+        middleware=[Middleware(FairShare), Middleware(Guard, hosts=hosts, sessions=sessions)],
     )
     description = dumps(describe([*app.routes, Route(DESCRIPTION, routes.page)])).encode()
     app.add_route(DESCRIPTION, lambda _request: Response(description, media_type="application/json"))
@@ -102,11 +104,13 @@ class _Routes:
         self._view = view
         self._sessions = sessions
         self._is_secure = is_secure
-        self.viewers = Viewers(view)
         self._files = {file.name: file.read_bytes() for file in FILES.iterdir() if file.name[file.name.rfind(".") :] in TYPES}
+        version = hashlib.sha256(b"".join(self._files[name] for name in sorted(self._files))).hexdigest()[:16]
+        self._html = self._files["index.html"].replace(b"<html ", f'<html data-page="{version}" '.encode(), 1)
+        self.viewers = Viewers(view, version)
 
     async def page(self, request: Request) -> Response:
-        body = self._files["index.html"]
+        body = self._html
         if self._sessions is None:
             return HTMLResponse(body.replace(b'<form id="logout"', b'<form id="logout" hidden', 1))
         return HTMLResponse(body.replace(b"<body>", f'<body data-role="{request.state.visitor.role}">'.encode(), 1))

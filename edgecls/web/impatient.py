@@ -1,6 +1,7 @@
 """The HTTP protocol of the page. Silent connections cannot exhaust it: they are closed after a while, sooner to make room.
 
-A client that sends its request at once gets an answer, however many connections are open that say nothing.
+A client that sends its request at once gets an answer, however many connections are open that say nothing. Nor can those of one
+address: each gets its share (`edgecls.web.fair_share`), and more of them are answered with a sentence.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from edgecls.web.fair_share import MOST_PER_ADDRESS, THIS_MACHINE, TOO_MANY, refuse
+
 if TYPE_CHECKING:
     import asyncio
+
+    import h11
 
 REQUEST_WAIT_S = 10.0
 """From the connection to the end of the request's headers."""
@@ -27,6 +32,9 @@ class ImpatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the request of a new connection. The longest silent one makes room if there are too many."""
         super().connection_made(transport)
+        self._is_too_many = self._mates() > MOST_PER_ADDRESS
+        if self._is_too_many:
+            self.app = refuse
         self._silent[id(self)] = self
         self._limit = self.loop.call_later(REQUEST_WAIT_S, self._hang_up)
         while len(self._silent) > MOST_SILENT:
@@ -39,10 +47,25 @@ class ImpatientProtocol(H11Protocol):
         if self.scope is not None:
             self._heard()
 
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Pass the connection on to a WebSocket."""
+        if self._is_too_many:
+            self.send_400_response(TOO_MANY + "\n")
+        else:
+            super().handle_websocket_upgrade(event)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._heard()
         super().connection_lost(exc)
+
+    def _mates(self) -> int:
+        """Return how many connections come from this address, with this one; 0 where that is not counted."""
+        address = self.client[0] if self.client else ""
+        if not address or address in THIS_MACHINE:
+            return 0
+        clients = (getattr(one, "client", None) for one in self.connections)
+        return sum(client is not None and client[0] == address for client in clients)
 
     def _heard(self) -> None:
         self._silent.pop(id(self), None)

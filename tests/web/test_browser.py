@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import av
@@ -22,10 +23,11 @@ from edgecls.sink.recordings.snapshot import SnapshotSink
 from edgecls.sink.sqlite import SqliteSink
 from edgecls.source import ReadingSettings, open_source
 from edgecls.store import Store
-from edgecls.web import PageServer, ViewSink
+from edgecls.web import PageServer, ViewSink, app, fair_share
 from tests.live.rtsp import rtsp_server, write_units
 from tests.run.world import event, frame, result
 from tests.web.served import PASSWORD, served
+from tests.web.test_accessible import faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -266,6 +268,43 @@ def test_the_page_comes_back_after_a_restart(tab):
         view.write(result(frame()))
         tab.get_by_text("live", exact=True).wait_for()
         assert tab.locator("#connection").is_hidden()
+
+
+def test_an_old_page_asks_to_be_loaded_anew(tab, monkeypatch):
+    """After an update of edgecls the files of the page differ; one click loads the new ones."""
+    with served() as page:
+        open_page(tab, page)
+        tab.get_by_text("connecting", exact=True).wait_for()
+        port = page.server.port
+        assert tab.locator("#connection").is_hidden()
+    files = app.FILES
+    monkeypatch.setattr(app, "FILES", SimpleNamespace(iterdir=lambda: [_Changed(file) for file in files.iterdir()]))
+    with PageServer(ViewSink(["gate"]), WebSettings(listen=port)):
+        tab.get_by_text("edgecls was updated. Load this page anew.").wait_for()
+        assert faults(tab) == []
+        tab.get_by_role("button", name="Reload").click()
+        tab.get_by_text("connecting", exact=True).wait_for()
+        assert tab.locator("#connection").is_hidden()
+
+
+class _Changed:
+    """A file of the page after an update."""
+
+    def __init__(self, file) -> None:
+        self.name = file.name
+        self.read_bytes = lambda: file.read_bytes() + (b"// changed" if file.name == "app.js" else b"")
+
+
+def test_a_page_that_is_refused_says_why(tab, monkeypatch):
+    """As one of too many connections of its address."""
+    with served() as page:
+        open_page(tab, page)
+        tab.get_by_text("connecting", exact=True).wait_for()
+        port = page.server.port
+    monkeypatch.setattr(fair_share, "THIS_MACHINE", frozenset())
+    monkeypatch.setattr(fair_share, "MOST_PER_ADDRESS", 0)
+    with PageServer(ViewSink(["gate"]), WebSettings(listen=port)):
+        tab.get_by_text("your address has 48 connections to this page already").wait_for()
 
 
 def test_logging_in_and_out(tab, tmp_path):

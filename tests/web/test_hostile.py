@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from edgecls.event import Moment
@@ -17,6 +20,7 @@ from edgecls.sink.sqlite import SqliteSink
 from edgecls.video.fragments import LEAD_S
 from edgecls.web.events.memory import EventMemory
 from edgecls.web.events.query import EventPage
+from edgecls.web.fair_share import MOST_PER_ADDRESS, TOO_MANY
 from tests.run.world import event, frame, result
 from tests.web.served import parts_of, served
 
@@ -102,6 +106,54 @@ def test_half_requests_do_not_keep_others_out():
             one = stack.enter_context(socket.create_connection(("127.0.0.1", page.server.port), timeout=10))
             one.sendall(b"GET / HTTP/1.1\r\nHost: ")
         assert [page.ask("/api/cameras").status for _ in range(3)] == [200] * 3
+
+
+def ask_on(raw: socket.socket) -> tuple[int, bytes]:
+    """Send a request on an open connection, which stays open. Returns its status and its body."""
+    raw.sendall(f"GET /api/cameras HTTP/1.1\r\nHost: 127.0.0.1:{raw.getpeername()[1]}\r\n\r\n".encode())
+    answer = http.client.HTTPResponse(raw)
+    answer.begin()
+    return answer.status, answer.read()
+
+
+def test_one_address_does_not_take_the_connections_of_others():
+    """However fast it is: those beyond its share are refused in a sentence, and whoever comes from elsewhere is served."""
+    with served("gate") as page, ExitStack() as stack:
+
+        def connected(address: str) -> socket.socket:
+            return stack.enter_context(
+                socket.create_connection(("127.0.0.1", page.server.port), timeout=10, source_address=(address, 0))
+            )
+
+        try:
+            answers = [ask_on(connected("127.0.0.2")) for _ in range(300)]
+        except OSError as error:
+            pytest.skip(f"this machine has no 127.0.0.2 ({error})")
+        assert [status for status, _ in answers] == [200] * MOST_PER_ADDRESS + [503] * (300 - MOST_PER_ADDRESS)
+        assert answers[-1][1].decode() == TOO_MANY + "\n"
+        with pytest.raises(InvalidStatus) as refused:
+            connect(f"ws://127.0.0.1:{page.server.port}/api/live", sock=connected("127.0.0.2"))
+        assert TOO_MANY.encode() in refused.value.response.body
+        assert [ask_on(connected(address))[0] for address in ("127.0.0.3", "127.0.0.1")] == [200, 200]
+        for raw in [connected("127.0.0.1") for _ in range(MOST_PER_ADDRESS + 1)]:  # as a proxy has
+            assert ask_on(raw)[0] == 200
+
+
+def test_behind_a_proxy_each_address_has_its_share():
+    """Only of a proxy on this machine is the word taken; viewers of one address leave room for others."""
+    with served("gate") as page, ExitStack() as stack:
+
+        def viewer(address: str):
+            url = f"ws://127.0.0.1:{page.server.port}/api/live"
+            return stack.enter_context(connect(url, additional_headers={"X-Forwarded-For": address}, close_timeout=0.1))
+
+        viewers = [viewer("192.0.2.7") for _ in range(MOST_PER_ADDRESS)]
+        with pytest.raises(ConnectionClosed, match="your address has 48 connections"):
+            viewer("192.0.2.7").recv(10)
+        assert page.ask("/api/cameras", X_Forwarded_For="192.0.2.7").status == 503
+        assert json.loads(viewer("192.0.2.8").recv(10))["kind"] == "cameras"
+        viewers.pop().close()
+        wait_for(lambda: page.ask("/api/cameras", X_Forwarded_For="192.0.2.7").status == 200)
 
 
 def test_large_headers_are_refused():

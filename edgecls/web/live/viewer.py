@@ -6,7 +6,7 @@ The page says what it looks at, which tiles are on the screen, and again wheneve
 
 It gets texts of JSON and binary data:
 
-    {"kind": "cameras", ...}   once a second: the state of every camera, and the number of events so far
+    {"kind": "cameras", ...}   once a second: the state of every camera, the number of events, the version of the page
     {"kind": "stream", "camera": "gate", "channel": 1, "mime": ...}   a stream begins; its binary data follow (`web.channel`)
     {"kind": "pictures", "camera": "gate", "channel": 1}   single pictures follow instead
     {"kind": "scene", "camera": "gate", "areas": [...], "lines": [...]}   when it changes
@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from edgecls.text.strict_json import dumps, loads
+from edgecls.web.fair_share import TRY_AGAIN_LATER
 from edgecls.web.live.channel import Channel
 from edgecls.web.live.status import now_record
 from edgecls.web.login.guard import ASK_AGAIN, POLICY_VIOLATION
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
 STATUS_EVERY_S = 1.0
 MOST_VIEWERS = 64
-TRY_AGAIN_LATER = 1013
-"""The code with which one viewer too many is refused (RFC 6455's registry)."""
 UNSUPPORTED = 1003
 BUNDLE = b"\3"
 """The first byte of a message that holds several; those of the others are in `edgecls.web.live.channel`."""
@@ -47,9 +46,10 @@ BUNDLE = b"\3"
 class Viewers:
     """Everybody who looks at the page, and one channel for each camera that somebody looks at."""
 
-    def __init__(self, view: ViewSink) -> None:
-        """Begin without viewers."""
+    def __init__(self, view: ViewSink, page: str = "") -> None:
+        """Begin without viewers. `page` tells this version of the page's files from others."""
         self._view = view
+        self._page = page
         self._channels: dict[str, Channel] = {}
         self._count = 0
 
@@ -89,7 +89,7 @@ class Viewers:
 
     def status(self) -> dict[str, Any]:
         """Return the states of all cameras."""
-        return now_record(self._view, self.reasons())
+        return {**now_record(self._view, self.reasons()), "page": self._page}
 
 
 def bundle(parts: list[str | bytes]) -> bytes:

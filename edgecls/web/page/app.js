@@ -1,5 +1,6 @@
 // The page: which view is shown, and what all views share.
 import { Connection } from "./connection.js";
+import { element } from "./dom.js";
 import { EventsView } from "./events.js";
 import { CameraView, WallView } from "./live.js";
 import { TeachView } from "./teach.js";
@@ -13,6 +14,7 @@ let view = null;
 connection.addEventListener("state", ({ detail }) => {
   notice.hidden = detail.text === "";
   notice.textContent = detail.text;
+  if (detail.isOld) notice.append(" ", element("button", { type: "button", onclick: () => location.reload() }, "Reload"));
 });
 
 function show() {

@@ -1,4 +1,8 @@
 // The one WebSocket of the page. It opens again by itself, and says what the page looks at.
+import { ask } from "./ask.js";
+
+const LOST = "No connection to the run. Trying again.";
+const OLD = "edgecls was updated. Load this page anew.";
 const FIRST_WAIT_MS = 500, LONGEST_WAIT_MS = 5000;
 
 export class Connection extends EventTarget {
@@ -19,18 +23,22 @@ export class Connection extends EventTarget {
     this.socket.onopen = () => { this.wait = FIRST_WAIT_MS; this.say(""); this.watched = null; this.update(); };
     this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.text(JSON.parse(data)) : this.binary(data));
     this.socket.onclose = async ({ reason }) => {
-      this.say(reason || "No connection to the run. Trying again.");
-      if (!reason && (await this.needsLogin())) { location.href = "/login"; return; }
+      this.say(reason || LOST);
+      if (!reason) await this.askWhy();
       setTimeout(() => this.open(), this.wait);
       this.wait = Math.min(2 * this.wait, LONGEST_WAIT_MS);
     };
   }
 
-  async needsLogin() {
-    try { return (await fetch("/api/cameras")).status === 401; } catch { return false; }
+  // A WebSocket that was refused does not say why.
+  async askWhy() {
+    const answer = await ask("/api/cameras");
+    if (answer?.status === 401) location.href = "/login";
+    else if (answer && !answer.ok) this.say(answer.text.trim());
   }
 
-  say(text) { this.dispatchEvent(new CustomEvent("state", { detail: { text } })); }
+  // What the files of an old page do with the answers of a new run is not known, so it asks to be loaded anew.
+  say(text) { this.dispatchEvent(new CustomEvent("state", { detail: { text: text || (this.isOld ? OLD : ""), isOld: this.isOld && !text } })); }
 
   // Tells which cameras are on the screen; nothing is sent for the others.
   update() {
@@ -53,6 +61,7 @@ export class Connection extends EventTarget {
 
   text(message) {
     if (message.kind === "cameras") {
+      if (message.page !== document.documentElement.dataset.page && !this.isOld) { this.isOld = true; this.say(""); }
       this.cameras = message.cameras;
       const hasEvents = message.events !== this.events;
       this.events = message.events;

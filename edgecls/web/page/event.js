@@ -1,4 +1,5 @@
 // One event: its clip, its pictures, what is known of it, and a way to say that its label is wrong.
+import { ask } from "./ask.js";
 import { cameraAddress, element, moment, sentence } from "./dom.js";
 
 export class EventDialog {
@@ -12,9 +13,9 @@ export class EventDialog {
 
   async show(id) {
     const address = `/api/events/${encodeURIComponent(id)}`;
-    const answer = await fetch(address).catch(() => null);
-    const event = answer?.ok ? await answer.json() : null;
-    const why = event ? "" : answer ? await answer.text() : "There is no connection to the run.";
+    const answer = await ask(address);
+    const event = answer?.ok ? answer.json() : null;
+    const why = event ? "" : answer ? answer.text : "There is no connection to the run.";
     const close = element("button", { type: "button", className: "closing", "aria-label": "Close", onclick: () => this.root.close() }, "×");
     const title = element("h2", { id: "event-title" }, event ? sentence(event) : "This event cannot be shown");
     this.root.replaceChildren(element("div", { className: "heading" }, title, close),
@@ -61,10 +62,10 @@ export class EventDialog {
       submitted.preventDefault();
       send.disabled = true;
       const body = JSON.stringify({ label: label.value });
-      const answer = await fetch(`${address}/wrong`, { method: "POST", body, headers: { "Content-Type": "application/json" } }).catch(() => null);
+      const answer = await ask(`${address}/wrong`, { method: "POST", body, headers: { "Content-Type": "application/json" } });
       said.className = answer?.ok ? "good" : "error";
       if (answer?.ok) said.textContent = label.value.trim() ? "The picture is in the labelling store with this label." : "The picture waits in the labelling store for its label.";
-      else said.textContent = answer ? await answer.text() : "There is no connection to the run.";
+      else said.textContent = answer ? answer.text : "There is no connection to the run.";
       send.disabled = false;
     });
     return form;

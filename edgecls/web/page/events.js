@@ -1,4 +1,5 @@
 // Past events: filters, a timeline of a day for each camera, and a table that goes on as far back as there are events.
+import { ask } from "./ask.js";
 import { cameraAddress, element, moment, place } from "./dom.js";
 import { EventDialog } from "./event.js";
 import { Timeline, dayOf, dayRange, HOUR_S } from "./timeline.js";
@@ -115,10 +116,10 @@ export class EventsView {
   }
 
   async fetch(what, query = {}) {
-    const answer = await fetch(`/api/${what}?${new URLSearchParams(query)}`).catch(() => null);
+    const answer = await ask(`/api/${what}?${new URLSearchParams(query)}`);
     if (answer?.ok) return answer.json();
     if (answer && answer.status !== 401) {
-      this.empty.textContent = await answer.text();
+      this.empty.textContent = answer.text;
       this.empty.hidden = false;
       this.scroll.hidden = this.older.hidden = true;
     }

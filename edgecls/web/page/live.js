@@ -1,4 +1,5 @@
 // The wall of cameras, and the page of one camera.
+import { ask } from "./ask.js";
 import { cameraAddress, element, moment, sentence } from "./dom.js";
 import { Overlay } from "./overlay.js";
 import { Player } from "./player.js";
@@ -168,9 +169,9 @@ export class CameraView {
 
   async load() {
     const recorded = this.tile.recorded;
-    const answer = await fetch(`/api/events?limit=${recorded ? 200 : 50}&camera=${encodeURIComponent(this.name)}`).catch(() => null);
+    const answer = await ask(`/api/events?limit=${recorded ? 200 : 50}&camera=${encodeURIComponent(this.name)}`);
     if (!answer?.ok) return;
-    const { events } = await answer.json();
+    const { events } = answer.json();
     this.empty.hidden = events.length > 0;
     this.list.replaceChildren(...events.map((event) =>
       element("li", {}, element("div", {}, sentence(event)), this.when(event, recorded))));

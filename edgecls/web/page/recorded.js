@@ -1,4 +1,5 @@
 // Plays a recording at its own pace, with what the run has found at each place of it. The run itself goes on as it does.
+import { ask } from "./ask.js";
 import { element } from "./dom.js";
 
 const STEP_MS = 200, PICTURE_MS = 100, EDGE_S = 0.4, AHEAD_S = 1, AGAIN_MS = 500, KEPT_CHUNKS = 24, LONGEST_STEP_S = 0.5;
@@ -28,15 +29,15 @@ export class Recorded {
   }
 
   async load() {
-    const answer = await fetch(this.base).catch(() => null);
+    const answer = await ask(this.base);
     if (this.isClosed) return;
     if (!answer?.ok) {
-      this.fault = answer ? (await answer.text()).trim() : "";
+      this.fault = answer ? answer.text.trim() : "";
       this.again = setTimeout(() => this.load(), 10 * AGAIN_MS);
       return;
     }
     this.fault = "";
-    this.about = await answer.json();
+    this.about = answer.json();
     this.setLength(this.about.duration_s);
     if (this.about.why) this.usePictures(`Shown as ${this.about.why}.`);
     else this.useVideo();
@@ -94,8 +95,9 @@ export class Recorded {
     this.isTaking = true;
     this.isDue = false;
     const answer = await fetch(`${this.base}/picture?at=${this.time.toFixed(3)}`).catch(() => null);
-    if (answer?.ok && !this.isClosed) {
-      const address = URL.createObjectURL(await answer.blob()), time = Number(answer.headers.get("X-Time"));
+    const data = answer?.ok ? await answer.blob().catch(() => null) : null;
+    if (data && !this.isClosed) {
+      const address = URL.createObjectURL(data), time = Number(answer.headers.get("X-Time"));
       await new Promise((resolve) => { this.image.onload = this.image.onerror = resolve; this.image.src = address; });
       URL.revokeObjectURL(address);
       this.show(time, this.image.naturalWidth, this.image.naturalHeight);
@@ -195,8 +197,8 @@ export class Recorded {
     const chunk = { records: known?.records ?? [], isLoading: true, asked: now };
     this.chunks.set(number, chunk);
     if (this.chunks.size > KEPT_CHUNKS) this.chunks.delete(this.chunks.keys().next().value);
-    const answer = await fetch(`${this.base}/found/${number}`).catch(() => null);
-    if (answer?.ok) Object.assign(chunk, await answer.json());
+    const answer = await ask(`${this.base}/found/${number}`);
+    if (answer?.ok) Object.assign(chunk, answer.json());
     chunk.is_over ||= this.run.has_ended && Boolean(answer?.ok);
     chunk.isLoading = false;
     if (!this.isClosed && this.last && this.number(this.last.time) === number) this.draw();

@@ -1,4 +1,5 @@
 // Labels for what the run collects: a sheet of pictures that look alike, keys for classes, undo.
+import { ask } from "./ask.js";
 import { element, moment } from "./dom.js";
 
 const MODES = [["group", "Similar"], ["group?useful=1", "Most useful"], ["suspects", "Suspected errors"]];
@@ -54,9 +55,9 @@ export class TeachView {
 
   async ask(path, content = null) {
     const options = content === null ? {} : { method: "POST", body: JSON.stringify(content), headers: { "Content-Type": "application/json" } };
-    const answer = await fetch(`/api/teach${path}`, options).catch(() => null);
+    const answer = await ask(`/api/teach${path}`, options);
     if (answer?.ok) return answer.json();
-    this.fault.textContent = answer ? await answer.text() : "There is no connection to the run.";
+    this.fault.textContent = answer ? answer.text : "There is no connection to the run.";
     this.fault.hidden = false;
     return null;
   }

@@ -1,4 +1,5 @@
 // The editor of a camera: zones, lines and areas on the picture, rules beside it, and what is done with them.
+import { ask } from "./ask.js";
 import { element } from "./dom.js";
 import { Drawing } from "./drawing.js";
 import { field, table } from "./forms.js";
@@ -86,9 +87,9 @@ export class ZonesEditor {
   // Sends a request; returns null after it has said why there is no answer.
   async ask(method, path, body) {
     this.complain("");
-    const answer = await fetch(`/api/config/${path}`, { method, ...(body ? { body: JSON.stringify(body) } : {}) }).catch(() => null);
+    const answer = await ask(`/api/config/${path}`, { method, ...(body ? { body: JSON.stringify(body) } : {}) });
     if (answer?.ok) return answer.json();
-    const text = answer ? (await answer.text()).trim() : "There is no connection to the run; nothing has changed.";
+    const text = answer ? answer.text.trim() : "There is no connection to the run; nothing has changed.";
     this.complain(text, answer?.status === 409);
     return null;
   }
