@@ -18,6 +18,7 @@ from edgecls.label_report import LabelReport
 from edgecls.log import log_progress
 from edgecls.model import confidence
 from edgecls.model.confidence import Confidence
+from edgecls.model.measured import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -174,6 +175,11 @@ class Report:
             for values in (metrics.recalls(self.confusion), metrics.precisions(self.confusion))
         ]
         return list(zip(self.labels, self.confusion.sum(axis=1).tolist(), *shares, strict=True))
+
+    @property
+    def measured(self) -> Measured:
+        """What the model card keeps of each class and of the scores."""
+        return Measured.of(self.confusion, self.reliability)
 
     def as_metrics(self) -> dict[str, float]:
         """Return the metrics for the model card: all but the timings, which depend on the machine."""

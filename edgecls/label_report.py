@@ -10,6 +10,7 @@ import numpy as np
 
 from edgecls import metrics
 from edgecls.model import several_labels
+from edgecls.model.measured import Measured
 from edgecls.model.several_labels import EVEN, SeveralLabels
 
 if TYPE_CHECKING:
@@ -185,6 +186,11 @@ class LabelReport:
     def fitted(self, reject: float = 0.0) -> SeveralLabels:  # noqa: ARG002 - no picture is unknown, it shows no label
         """Return the calibration and the thresholds that fit these pictures best; the model must be uncalibrated."""
         return several_labels.fit(self.probabilities, self.truth)
+
+    @property
+    def measured(self) -> Measured:
+        """What the model card keeps of each label and of the scores."""
+        return Measured.of_counts(self._shown, self._found, self._given, self.reliability)
 
     def as_metrics(self) -> dict[str, float]:
         """Return the metrics for the model card: all but the timings, which depend on the machine."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 import time
 import warnings
@@ -21,6 +22,7 @@ from edgecls.frame import Box
 from edgecls.model import providers, vet
 from edgecls.model.card import DETECTOR_KEY, METADATA_KEY
 from edgecls.model.golden import OnMismatch, check_choice
+from edgecls.model.self_test import SelfTest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +53,8 @@ class Detector:
         device: The short name of the execution provider, such as "cpu" or "cuda".
         why: Why this device was chosen.
         bytes: The size of the model file in bytes.
+        sha256: The hash of its content, in hexadecimal.
+        tested: The self-test when it was loaded; None if there was none.
 
     Example:
         detector = edgecls.Detector.load("yolo11n.onnx")
@@ -65,6 +69,8 @@ class Detector:
         self.device = opened.device
         self.why = opened.why
         self.bytes = len(model)
+        self.sha256 = hashlib.sha256(model).hexdigest()
+        self.tested: SelfTest | None = None
         self._kind = KINDS[card.kind]
         self._session = opened.session
         self._roles = [output.name for output in opened.session.get_outputs()]
@@ -111,8 +117,26 @@ class Detector:
         _check_graph(opened, card, where)
         detector = cls(model, card, opened)
         if GOLDEN_KEY in metadata and on_mismatch != "ignore":
-            detector._check_boxes(GoldenBoxes.from_json(metadata[GOLDEN_KEY], where), where, on_mismatch)
+            detector._check_boxes(where, on_mismatch)
         return detector
+
+    @property
+    def has_test(self) -> bool:
+        """Whether its file has a golden picture."""
+        return GOLDEN_KEY in self._session.get_modelmeta().custom_metadata_map
+
+    def self_test(self) -> SelfTest | None:
+        """Find the objects of the golden picture of the file again; None if it has none. Raises ModelError if it is damaged."""
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        if GOLDEN_KEY not in metadata:
+            return None
+        golden = GoldenBoxes.from_json(metadata[GOLDEN_KEY], "the detector")
+        frame = image.as_frame(golden.picture, "", 0, time_s=0.0, captured_at=0.0)
+        began = time.perf_counter()
+        share = golden.share_found(self.detect(frame, low=0.0), self.card.scheme)
+        ms = (time.perf_counter() - began) * 1e3
+        found = f"{share:.0%} of the boxes in its golden picture are the same (at least {ALIKE:.0%})"
+        return SelfTest(share >= ALIKE, 1, found, time.time(), ms)
 
     def __call__(self, frame: Frame, *, score: float = SCORE) -> list[Found]:
         """Find the objects of a frame with at least this score, the best first."""
@@ -170,14 +194,13 @@ class Detector:
             return found.best_first(self.card.most)
         return suppress(found, self.card.overlap, self.card.most)
 
-    def _check_boxes(self, golden: GoldenBoxes, where: str, on_mismatch: OnMismatch) -> None:
-        frame = image.as_frame(golden.picture, "", 0, time_s=0.0, captured_at=0.0)
-        share = golden.share_found(self.detect(frame, low=0.0), self.card.scheme)
-        if share >= ALIKE:
+    def _check_boxes(self, where: str, on_mismatch: OnMismatch) -> None:
+        self.tested = self.self_test()
+        if self.tested is None or self.tested.passed:
             return
         text = (
-            f"{where}: finds other boxes here than where it was adopted: {share:.0%} of those in its golden picture are the "
-            f"same (at least {ALIKE:.0%}), on {self.device} with ONNX Runtime {providers.version()} (adopted with "
+            f"{where}: finds other boxes here than where it was adopted: {self.tested.found}, on {self.device} with ONNX "
+            f"Runtime {providers.version()} (adopted with "
             f"{self.card.made_with.get('onnxruntime', 'an unknown version')}); use another `device` or that version"
         )
         if on_mismatch == "stop":

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from edgecls.drift.distances import wasserstein
+from edgecls.drift.history import DriftState, History, Hour
 from edgecls.drift.reference import LONGEST_H, Change, Reference
 from edgecls.drift.settings import SLOT_H
 from edgecls.drift.slots import SCALES, Slot
@@ -51,11 +52,14 @@ SLOT_S = SLOT_H * 3600
 
 
 class Saved(NamedTuple):
-    """What is kept over restarts: the slots of the reference, the last ones, and whether the reference is complete."""
+    """What is kept over restarts: the slots of the reference, the last ones, whether the reference is complete, and the hours
+    of the last days.
+    """
 
     reference: list[Slot]
     recent: list[Slot]
     is_learned: bool
+    hours: tuple[Hour, ...] = ()
 
 
 class CameraDrift:
@@ -83,7 +87,8 @@ class CameraDrift:
         self._blank = blank
         novelty = SCALES["novelty"]
         self._training = np.bincount([novelty.bin_of(x) for x in training], minlength=novelty.bins).astype(np.float64)
-        self._slots, recent, self._is_learned = saved or Saved([], [], is_learned=False)
+        self._slots, recent, self._is_learned, hours = saved or Saved([], [], is_learned=False)
+        self._history = History(hours)
         self._recent = deque(recent, maxlen=round(LONGEST_H / SLOT_H))
         self._reference: Reference | None = None
         self._slot: Slot | None = None
@@ -100,7 +105,16 @@ class CameraDrift:
     @property
     def saved(self) -> Saved:
         """What to keep over a restart."""
-        return Saved(self._slots, list(self._recent), is_learned=self._is_learned)
+        return Saved(self._slots, list(self._recent), is_learned=self._is_learned, hours=self._history.hours)
+
+    @property
+    def state(self) -> DriftState:
+        """What is known at this moment. May be asked for by another thread."""
+        slots, learn_h = self._slots, self._settings.learn_h
+        learned_h = (slots[-1].start_s + SLOT_S - slots[0].start_s) / 3600 if slots else 0.0
+        return DriftState(
+            self._blank.camera, not self._is_learned, min(learned_h, learn_h), learn_h, self._event, self._history.hours
+        )
 
     @property
     def is_learning(self) -> bool:
@@ -147,6 +161,7 @@ class CameraDrift:
             self.changes = self._unlike_training()
         else:
             self.changes = [*self._compared().changes(list(self._recent)), *self._unlike_training()]
+        self._history.add(slot.start_s, self.changes)
         return self._settle(moment)
 
     def _compared(self) -> Reference:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
+    from edgecls.drift.history import DriftState
     from edgecls.drift.reference import Change
     from edgecls.frame import Detection, Result
     from edgecls.model.card import ModelCard
@@ -84,6 +85,10 @@ class Drift:
     def changes(self, camera: str) -> list[Change]:
         """Return the last comparison of a camera with its reference: regions, what was compared, distances and limits."""
         return list(self._cameras[camera].drift.changes) if camera in self._cameras else []
+
+    def states(self) -> list[DriftState]:
+        """Return what is known of each camera that has sent pictures and whose drift is detected. Any thread may call this."""
+        return [camera.drift.state for camera in list(self._cameras.values())]
 
     def use(
         self, settings: DriftSettings | Mapping[str, DriftSettings], *, card: ModelCard | None, model: str,

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgecls.drift.camera_drift import Saved
+from edgecls.drift.history import Hour
 from edgecls.drift.slots import Slot
 from edgecls.errors import EdgeclsError
 from edgecls.files import whole_file
@@ -48,7 +49,9 @@ class StateFile:
             if record["version"] != VERSION or record["key"] != key:
                 return None
             reference, recent = ([Slot.from_record(slot) for slot in record[name]] for name in ("reference", "recent"))
-            return State(Saved(reference, recent, is_learned=bool(record["learned"]) and bool(reference)), record["scene"], key)
+            hours = tuple(map(Hour.from_record, record.get("hours", ())))
+            is_learned = bool(record["learned"]) and bool(reference)
+            return State(Saved(reference, recent, is_learned, hours), record["scene"], key)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError, AttributeError, EdgeclsError) as error:
@@ -65,6 +68,7 @@ class StateFile:
             "scene": state.scene,
             "reference": [slot.to_record() for slot in saved.reference],
             "recent": [slot.to_record() for slot in saved.recent],
+            "hours": [hour.to_record() for hour in saved.hours],
         }
         try:
             make_private_folder(self._path.parent)

@@ -144,7 +144,10 @@ def card_of(form: Form, given: Given, report: AnyReport) -> ModelCard:
     """Return the card of a variant with the metrics of a report, after calibration."""
     read = report.read_as(form.confidence)  # type: ignore[arg-type]
     read = replace(read, novelty_limit=form.novelty) if isinstance(read, Report) else read
-    return replace(given.card.read_as(form.confidence), scheme=form.name, novelty=form.novelty, metrics=read.as_metrics())
+    return replace(
+        given.card.read_as(form.confidence), scheme=form.name, novelty=form.novelty, metrics=read.as_metrics(),
+        measured=read.measured,
+    )  # fmt: skip
 
 
 def golden_of(form: Form, given: Given, other: Callable[[NDArray[np.uint8]], Answers]) -> Golden:

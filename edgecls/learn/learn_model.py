@@ -151,6 +151,7 @@ def learn_model(  # noqa: PLR0913 - each is an option of the command
         confidence=report.confidence,
         novelty=None if novelty is None else NoveltyLimit(kept=round(novelty.kept, 4)),
         metrics=_metrics(report, found),
+        measured=report.measured if found.overall.scored else None,
         measured_on=f"cross-validation of {counted(found.overall.scored, 'picture')} in {counted(found.groups, 'group')}"
         if found.overall.scored
         else "",

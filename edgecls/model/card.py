@@ -14,6 +14,7 @@ from edgecls.errors import ModelError
 from edgecls.input_spec import InputSpec
 from edgecls.model.card_fields import building_card, is_printable_line, known, read_fields
 from edgecls.model.confidence import Confidence
+from edgecls.model.measured import Measured
 from edgecls.model.novelty import NoveltyLimit
 from edgecls.model.several_labels import SeveralLabels
 from edgecls.text.strict_json import dumps
@@ -58,6 +59,7 @@ class ModelCard:
         novelty: From which novelty on a picture is unknown; None if the graph does not compute it.
         metrics: The results of evaluating this very file, by name.
         measured_on: The pictures behind `metrics`, in words.
+        measured: What they say of each class and of the scores; None if it was not measured, and on older cards.
         made_with: Versions and settings, by name.
         version: The version of the card's format.
 
@@ -79,6 +81,7 @@ class ModelCard:
     measured_on: str = ""
     made_with: Mapping[str, str] = field(default_factory=dict)
     version: int = CARD_VERSION
+    measured: Measured | None = None
 
     def __post_init__(self) -> None:
         """Check that labels are distinct and printable. Raises ModelError."""
@@ -119,7 +122,10 @@ class ModelCard:
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return the card as JSON with sorted keys."""
-        return dumps(dataclasses.asdict(self), sort_keys=True, indent=indent)
+        fields = dataclasses.asdict(self)
+        if self.measured is None:  # the card of an older model stays the same text, of which others keep a hash
+            del fields["measured"]
+        return dumps(fields, sort_keys=True, indent=indent)
 
     @staticmethod
     def from_json(text: str, where: str) -> ModelCard:
@@ -135,7 +141,7 @@ class ModelCard:
         fields = read_fields(text, where, _KINDS, version=SEVERAL_LABELS_VERSION, fix=FIX)
         read_as = READ_AS.get(fields.get("outputs", "softmax"), Confidence)
         with building_card(where, FIX):
-            novelty = fields.get("novelty")
+            novelty, measured = fields.get("novelty"), fields.get("measured")
             return ModelCard(
                 **{
                     **known(ModelCard, fields),
@@ -143,6 +149,7 @@ class ModelCard:
                     "input": InputSpec(**known(InputSpec, fields["input"])),
                     "confidence": read_as(**_tuples(known(read_as, fields.get("confidence", {})))),
                     "novelty": NoveltyLimit(**_tuples(known(NoveltyLimit, novelty))) if novelty else None,
+                    "measured": Measured.from_record(measured, len(fields["labels"])) if measured else None,
                 }
             )
 
@@ -170,6 +177,7 @@ _KINDS: Kinds = {
     "input": ("a table", lambda v: type(v) is dict),
     "confidence": ("a table", lambda v: type(v) is dict),
     "novelty": ("a table or null", lambda v: v is None or type(v) is dict),
+    "measured": ("a table or null", lambda v: v is None or type(v) is dict),
     "novelty.method": ("a text", lambda v: type(v) is str),
     **dict.fromkeys(("novelty.limit", "novelty.kept"), ("a number", _is_number)),
     "novelty.quantiles": ("a list of numbers", lambda v: type(v) is list and all(map(_is_number, v))),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
+import time
 import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from edgecls.model.confidence import UNKNOWN, UNKNOWN_ID
 from edgecls.model.device_buffers import Binding
 from edgecls.model.golden import GOLDEN_KEY, Golden, OnMismatch, check_choice
 from edgecls.model.novelty import NOVELTY_NAME
+from edgecls.model.self_test import SelfTest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +42,8 @@ class Classifier:
         device: The short name of the execution provider, such as "cpu" or "cuda".
         why: Why this device was chosen.
         bytes: The size of the model file in bytes.
+        sha256: The hash of its content, in hexadecimal.
+        tested: The self-test when it was loaded; None if there was none.
 
     Example:
         classifier = Classifier.load("signs.onnx")
@@ -52,6 +57,8 @@ class Classifier:
         self.device = opened.device
         self.why = opened.why
         self.bytes = len(model)
+        self.sha256 = hashlib.sha256(model).hexdigest()
+        self.tested: SelfTest | None = None
         self._session = opened.session
         provider = providers.PROVIDERS[opened.device]
         largest = providers.LARGEST_BOUND_BATCH
@@ -101,9 +108,28 @@ class Classifier:
         _check_graph(opened, card, where)
         classifier = cls(model, card, opened)
         if GOLDEN_KEY in metadata and on_mismatch != "ignore":
-            golden = Golden.from_json(metadata[GOLDEN_KEY], card.input, len(card.labels), where)
-            classifier._check_answers(golden, where, on_mismatch)
+            classifier._check_answers(where, on_mismatch)
         return classifier
+
+    @property
+    def has_test(self) -> bool:
+        """Whether its file has golden pictures."""
+        return GOLDEN_KEY in self._session.get_modelmeta().custom_metadata_map
+
+    def self_test(self) -> SelfTest | None:
+        """Ask the model about the golden pictures of its file again; see `edgecls.model.golden`. Any thread may call this.
+
+        Returns:
+            The result; None if the file has no golden pictures.
+
+        Raises:
+            ModelError: They are damaged, or the model fails.
+        """
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        if GOLDEN_KEY not in metadata:
+            return None
+        golden = Golden.from_json(metadata[GOLDEN_KEY], self.card.input, len(self.card.labels), "the model")
+        return self._asked(golden)
 
     def classify(self, picture: Picture) -> Prediction:
         """Classify one picture of any size.
@@ -156,19 +182,26 @@ class Classifier:
         new = self.card.novelty.exceeded(answers.novelty).tolist()
         return [_placed(*each) for each in zip(found, answers.novelty.tolist(), new, strict=True)]
 
-    def _check_answers(self, golden: Golden, where: str, on_mismatch: OnMismatch) -> None:
-        found = self._run(golden.pictures)
-        difference, novelty_difference = golden.differences(found)
-        if difference <= golden.bound and novelty_difference <= golden.novelty_bound:
+    def _asked(self, golden: Golden) -> SelfTest:
+        began = time.perf_counter()
+        difference, of_novelty = golden.differences(self._run(golden.pictures))
+        ms = (time.perf_counter() - began) * 1e3
+        passed = difference <= golden.bound and of_novelty <= golden.novelty_bound
+        is_new = difference <= golden.bound and not passed
+        what = "the novelty of one" if is_new else "a probability"
+        apart, bound = (of_novelty, golden.novelty_bound) if is_new else (difference, golden.bound)
+        found = f"{what} of its golden pictures differs by {apart:.3g} (at most {bound:.3g})"
+        return SelfTest(passed, len(golden.pictures), found, time.time(), ms)
+
+    def _check_answers(self, where: str, on_mismatch: OnMismatch) -> None:
+        self.tested = self.self_test()
+        if self.tested is None or self.tested.passed:
             return
-        of_novelty = difference <= golden.bound
-        difference, bound = (novelty_difference, golden.novelty_bound) if of_novelty else (difference, golden.bound)
-        what = "the novelty of one" if of_novelty else "a probability"
         made_with = self.card.made_with.get("onnxruntime", "an unknown version")
         text = (
-            f"{where}: gives other answers here than where it was exported: {what} of its golden pictures differs by "
-            f"{difference:.3g} (at most {bound:.3g}), on {self.device} with ONNX Runtime {providers.version()} "
-            f"(exported with {made_with}); use another `device` or that version, or export the model as fp32"
+            f"{where}: gives other answers here than where it was exported: {self.tested.found}, on {self.device} with ONNX "
+            f"Runtime {providers.version()} (exported with {made_with}); use another `device` or that version, or export the "
+            "model as fp32"
         )
         if on_mismatch == "stop":
             raise ModelError(text)

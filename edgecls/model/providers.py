@@ -152,6 +152,12 @@ def version() -> str:
     return str(_onnxruntime().__version__)
 
 
+def built_for() -> list[str]:
+    """Return the names of the execution providers that the installed ONNX Runtime was built for."""
+    known = _onnxruntime().get_available_providers()  # the wheel for processors also lists Azure, which runs models elsewhere
+    return [name.removesuffix("ExecutionProvider") for name in known if name != "AzureExecutionProvider"]
+
+
 def _first_that_starts(model: bytes, where: str, threads: int | None, cheap_on_cpu: bool) -> Opened:
     rejected: list[str] = []
     for name in AUTO:
@@ -170,10 +176,8 @@ def _first_that_starts(model: bytes, where: str, threads: int | None, cheap_on_c
 def _why_unavailable(device: str) -> str | None:
     """Return why a provider does not work on this machine, independent of the model; None if it works."""
     ort, name = _onnxruntime(), PROVIDERS[device].name
-    known = ort.get_available_providers()
-    if name not in known:  # the wheel for processors also lists Azure, which runs models elsewhere
-        names = [n.removesuffix("ExecutionProvider") for n in known if n != "AzureExecutionProvider"]
-        return f"the installed ONNX Runtime was built for {', '.join(names)} only"
+    if name not in ort.get_available_providers():
+        return f"the installed ONNX Runtime was built for {', '.join(built_for())} only"
     if device == "cpu":
         return None
     _load_libraries(ort, device)

@@ -46,6 +46,12 @@ class Detectors:
         detectors.use(config)
         return detectors
 
+    @property
+    def in_use(self) -> dict[str, Detector]:
+        """The detector of each camera that has one. Any thread may ask."""
+        used, loaded = dict(self._used), dict(self._loaded)
+        return {camera: loaded[key] for camera, key in used.items() if key in loaded}
+
     def of(self, config: Config, camera: Camera) -> Detector | None:
         """Return the detector of a camera, loaded now unless it was before. None if the camera has none."""
         if camera.detector is None:

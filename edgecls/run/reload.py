@@ -53,6 +53,11 @@ class Reload:
         self._loaded, self._loaded_shadow = _model_of(site.config), _shadow_of(site.config)
         self.keeper.start(classifier, shadow)
 
+    @property
+    def shadow(self) -> Shadow | None:
+        """The loaded shadow model."""
+        return self._shadow
+
     def __call__(self, config: Config, is_over: threading.Event) -> str:
         """Switch to a configuration. Must be called from another thread than the one that reads the frames.
 

@@ -35,12 +35,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from edgecls.detect.detector import Detector
+    from edgecls.drift.history import DriftState
     from edgecls.event import Event
     from edgecls.events.rules import CountingLine, Zone
     from edgecls.frame import Result, StateChange
     from edgecls.model.classifier import Classifier
     from edgecls.run.config import Config
     from edgecls.run.model_state import ModelState
+    from edgecls.run.shadow import Shadow
     from edgecls.sink import Sink, SinkSettings
     from edgecls.source import Merged
 
@@ -120,6 +123,7 @@ class Run:
             config, model, sources, zones=zones, lines=lines, motion=motion, detector=detector, sinks=sinks
         )  # fmt: skip
         classifier, detectors = load_classifier(config, say), Detectors.load(config, say)
+        self._detectors = detectors
         with ExitStack() as stack:
             self.frames: Merged = stack.enter_context(open_cameras(config, classifier=classifier, say=say))
             site = Site(config, self.frames, classifier=classifier, detectors=detectors, spool=spool, say=say)
@@ -148,6 +152,26 @@ class Run:
     def classifier(self) -> Classifier | None:
         """The loaded model; `reload` may change it. None if detectors name all objects."""
         return self._reload.classifier
+
+    @property
+    def shadow(self) -> Shadow | None:
+        """The shadow model that sees the same crops; None without one."""
+        return self._reload.shadow
+
+    @property
+    def detectors(self) -> dict[str, Detector]:
+        """The loaded detector of each camera that has one, by the name of the camera."""
+        return self._detectors.in_use
+
+    @property
+    def drift(self) -> list[DriftState]:
+        """What is known of the drift of each camera. May be asked for from any thread."""
+        return self._site.drift.states()
+
+    @property
+    def named_sinks(self) -> dict[str, Sink]:
+        """The sinks of the configuration, by their names in messages."""
+        return self._site.named_sinks
 
     @property
     def models(self) -> ModelState:

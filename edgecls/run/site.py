@@ -114,6 +114,12 @@ class Site:
         self.sinks: list[Sink] = list(self._open.values())
         frames.on_state(self.write_state)
 
+    @property
+    def named_sinks(self) -> dict[str, Sink]:
+        """The sinks of the configuration, by their names in messages."""
+        opened = dict(self._open)
+        return dict(zip(places_of(tuple(opened)), opened.values(), strict=True))
+
     def write(self, result: Result) -> list[Event]:
         """Pass a result, and the events that begin or end with it, to all sinks. Returns these events."""
         events = self.events.step(observe(result))
@@ -267,7 +273,7 @@ class Site:
             cast("Spooled", buffer).replace(partial(SINKS[after.kind].open, after, self._say))
         self._open |= plan.sinks
         self.sinks[:] = [*self._open.values(), *others]
-        names = dict(zip(places_of(tuple(self._open)), self._open.values(), strict=True))
+        names = self.named_sinks
         for sink in self.sinks:
             sink.beside(names)
         return leaving

@@ -97,6 +97,11 @@ class CollectSink(Sink):
         """The number of pictures that wait for the thread, and of those that came too fast or could not be written."""
         return self._thread.backlog
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written at present."""
+        return self._thread.trouble
+
     def write(self, result: Result) -> None:
         """Cut out what may be worth a label, of zones or the whole frame. Objects come with their events."""
         if result.unfit is not None:

@@ -98,6 +98,11 @@ class JsonlSink(Sink):
         """The events, changes of state and results that could not be written."""
         return Backlog(lost=self._losses.lost - self._dropped, dropped=self._dropped)
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written at present."""
+        return self._losses.trouble
+
     def write(self, result: Result) -> None:
         """Write a line, unless a thinned log leaves it out."""
         if self._is_abandoned:

@@ -64,6 +64,11 @@ class KeeperThread:
         """The number of pictures that wait for the thread, and of those that came too fast or could not be written."""
         return Backlog(waiting=self._queue.unfinished_tasks, dropped=self._dropped + self._losses.lost)
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written at present."""
+        return self._losses.trouble
+
     def offer(self, item: Offer) -> None:
         """Pass a picture on if it may be worth a label. Never waits."""
         if self.keeper.may_be_worth(item):

@@ -65,7 +65,7 @@ def open_sink(spec: str | SinkSettings, *, spool: str | Path | None = None, say:
     if row.queue == "memory":
         return Background(sink, name=place_of(out), say=say)
     try:
-        queue = Spool(_spool_folder(spool) / spool_name(out), say=say)
+        queue = Spool(spool_folder(spool) / spool_name(out), say=say)
     except BaseException:
         sink.close()
         raise
@@ -98,7 +98,7 @@ def check_sinks(
     errors = []
     for i, out in enumerate(outs):
         try:
-            dry_run(out, _spool_folder(spool), say)
+            dry_run(out, spool_folder(spool), say)
         except (EdgeclsError, OSError) as error:
             place, fault = place_of(out), str(error)
             its_own = next((own for own in (place, str(getattr(out, "path", place))) if fault.startswith(f"{own}: ")), "")
@@ -134,7 +134,8 @@ def _settings(spec: str | SinkSettings) -> SinkSettings:
     return parse_sink(spec) if isinstance(spec, str) else spec
 
 
-def _spool_folder(given: str | Path | None) -> Path:
+def spool_folder(given: str | Path | None) -> Path:
+    """Return the folder of waiting events: the given one, or the default. Raises ConfigError if there is none."""
     if given is not None or os.environ.get("EDGECLS_SPOOL"):
         return Path(given if given is not None else os.environ["EDGECLS_SPOOL"])
     try:

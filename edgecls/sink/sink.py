@@ -58,6 +58,11 @@ class Sink(ABC):
         return Backlog()
 
     @property
+    def trouble(self) -> str:
+        """Why nothing can be delivered at present, in one line; "" while it works. May be asked for by another thread."""
+        return ""
+
+    @property
     def done(self) -> bool:
         """Whether the user has closed this sink, which ends the run."""
         return False

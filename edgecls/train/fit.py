@@ -304,7 +304,8 @@ def _finish(
     out: Path, card: ModelCard, config: TrainConfig, val: AnyReport, history: list[dict[str, float]], *, train_gap: Gap,
     left_out: tuple[str, ...],
 ) -> ModelCard:  # fmt: skip
-    card = replace(card, metrics=val.as_metrics(), measured_on=f"the {val.pictures} held-out pictures")
+    measured_on = f"the {val.pictures} held-out pictures"
+    card = replace(card, metrics=val.as_metrics(), measured=val.measured, measured_on=measured_on)
     folder.write_card(out, card)
     write_report(out, card, config, replace(val, broken=left_out + val.broken), history, gap=train_gap)
     return card

@@ -154,7 +154,8 @@ def adopt(
     form = best_form(Form(made, card, in_float), scheme, calibration, judge_of(in_float, pictures, seen), watching.say)
     card = form.card
     if form.report is not None and tested is not None:
-        card = replace(card, metrics=form.report.as_metrics(), measured_on=tested.name("check"))
+        report = form.report
+        card = replace(card, metrics=report.as_metrics(), measured=report.measured, measured_on=tested.name("check"))
     class_ids = form.classifier.probabilities(seen).argmax(axis=1) if pictures is None else pictures.class_ids
     run = form.classifier.probabilities
     kept = golden.make(seen, class_ids, run, plainly(stamp(form.model, card)), scheme=card.scheme)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from edgecls.event import Event
     from edgecls.frame import Result, StateChange
+    from edgecls.sink.sink import Backlog
 
 WRITER = "record "
 """Prefix of the names of the threads."""
@@ -57,6 +58,17 @@ class Background(Sink):
         self._ended = False
         self._thread = threading.Thread(target=self._work, name=f"{WRITER}{name}", daemon=True)
         self._thread.start()
+
+    @property
+    def backlog(self) -> Backlog:
+        """What the sink has lost, and what was dropped here because it was too slow."""
+        inner = self._sink.backlog
+        return inner._replace(dropped=inner.dropped + self.dropped)
+
+    @property
+    def trouble(self) -> str:
+        """Why the sink cannot write."""
+        return self._sink.trouble
 
     @property
     def done(self) -> bool:

@@ -44,6 +44,12 @@ class LossCounter:
         """Whether items are being lost."""
         return self._since is not None
 
+    @property
+    def trouble(self) -> str:
+        """Why items are being lost; "" if none are."""
+        since = self._since
+        return "" if since is None else since[0]
+
     def lose(self, error: BaseException, *, lost: int = 1) -> None:
         """Count lost items, and report the reason when it is new."""
         system = error

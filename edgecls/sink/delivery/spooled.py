@@ -89,6 +89,12 @@ class Spooled(Sink):
         return Backlog(self._spool.waiting, self.lost)
 
     @property
+    def trouble(self) -> str:
+        """The latest reason why nothing is delivered."""
+        reported = tuple(self._reported.copy())
+        return reported[-1] if reported else self._sink.trouble
+
+    @property
     def done(self) -> bool:
         """Whether the user has closed the sink."""
         return self._sink.done

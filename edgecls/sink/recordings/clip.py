@@ -26,7 +26,7 @@ from edgecls.log import log_warning
 from edgecls.sink.recordings.clip_file import ClipFile, CutSettings
 from edgecls.sink.recordings.folder import EVENT_TIME_STEP_S, RecordingFolder
 from edgecls.sink.recordings.quota import QuotaSettings  # noqa: TC001 - `settings.build` reads the types of the fields
-from edgecls.sink.sink import REMEMBERED_EVENTS, Sink, SinkKind
+from edgecls.sink.sink import REMEMBERED_EVENTS, Backlog, Sink, SinkKind
 from edgecls.video import ffmpeg
 
 if TYPE_CHECKING:
@@ -77,6 +77,16 @@ class ClipSink(Sink):
     def lost(self) -> int:
         """Number of events without a clip."""
         return self._folder.lost
+
+    @property
+    def backlog(self) -> Backlog:
+        """The number of lost events."""
+        return Backlog(lost=self.lost)
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written."""
+        return self._folder.trouble
 
     def write(self, result: Result) -> None:
         """Extend the clips of this camera up to this frame."""

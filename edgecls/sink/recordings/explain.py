@@ -74,6 +74,11 @@ class ExplainSink(Sink):
         """The number of lost results."""
         return Backlog(dropped=self._lost + self._video.backlog.dropped)
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written at present."""
+        return self._video.trouble
+
     def write(self, result: Result) -> None:
         """Draw the result and append it, or count it as lost."""
         camera = result.frame.camera

@@ -66,6 +66,11 @@ class RecordingFolder:
         return self._losses.lost + self._missed
 
     @property
+    def trouble(self) -> str:
+        """Why recordings are being lost; "" if none are."""
+        return self._losses.trouble
+
+    @property
     def step(self) -> int:
         """Number of bytes to write before calling `make_room` again."""
         return self._quota.step if self._quota else 1 << 62

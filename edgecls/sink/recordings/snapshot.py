@@ -33,7 +33,7 @@ from edgecls.settings import check_limits, limited, some_of
 from edgecls.sink.recordings.folder import SEEN, SIDECAR_BYTES, RecordingFolder
 from edgecls.sink.recordings.quota import QuotaSettings  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.sink.recordings.recent_frames import RecentFrames, scaled
-from edgecls.sink.sink import REMEMBERED_EVENTS, Sink, SinkKind
+from edgecls.sink.sink import REMEMBERED_EVENTS, Backlog, Sink, SinkKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,6 +106,16 @@ class SnapshotSink(Sink):
     def lost(self) -> int:
         """Number of events without a picture."""
         return self._folder.lost
+
+    @property
+    def backlog(self) -> Backlog:
+        """The number of lost events."""
+        return Backlog(lost=self.lost)
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written."""
+        return self._folder.trouble
 
     def write(self, result: Result) -> None:
         """Keep the detections of this frame, and the frame itself if it has no packets."""

@@ -131,6 +131,11 @@ class VideoSink(Sink):
         """The number of lost results."""
         return Backlog(dropped=self._losses.lost)
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written at present."""
+        return self._losses.trouble
+
     def write(self, result: Result) -> None:
         """Draw the result and append it, or count it as lost."""
         camera = result.frame.camera
