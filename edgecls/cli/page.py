@@ -42,7 +42,7 @@ def served(
     names = [source.name for source in run.frames.sources]
     view = ViewSink(names, skipped=lambda: run.frames.skipped, recordings=RecordingsOf(run))
     file = None if path is None else ConfigFile(path, read=read, apply=apply)
-    with PageServer(view, settings, config=file, outs=lambda: run.config.outputs) as server:
+    with PageServer(view, settings, config=file, outs=lambda: run.config.outputs, run=run) as server:
         run.sinks.append(view)
         if file is not None:
             run.sinks.append(file.recent)

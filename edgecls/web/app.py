@@ -8,6 +8,8 @@ GET  /api/events...     see `edgecls.web.events.routes`
 WS   /api/live          live pictures and what is found in them, see `edgecls.web.live.viewer`
      /api/recordings/.. recordings and what was found in them, see `edgecls.web.recorded.routes`
      /api/teach/...     labels for what the run collects, see `edgecls.web.teach.routes`
+     /api/models...     the models of the run, see `edgecls.web.models.routes`
+     /api/machine...    the machine that it runs on, see `edgecls.web.machine.routes`
      /api/config/...    what the page may change of cameras.toml, see `edgecls.web.config.routes`
 GET  /api/openapi.json  the description of this API
 GET  /healthz           200 while the run delivers results
@@ -34,6 +36,8 @@ from edgecls.web.live.status import now_record
 from edgecls.web.live.viewer import Viewers
 from edgecls.web.login.guard import COOKIE, Guard, cookie
 from edgecls.web.login.sessions import SESSION_S
+from edgecls.web.machine.routes import MachineRoutes
+from edgecls.web.models.routes import ModelRoutes
 from edgecls.web.openapi import describe
 from edgecls.web.recorded.routes import RecordingRoutes
 from edgecls.web.teach.routes import TeachRoutes
@@ -61,6 +65,7 @@ LOGIN_ERROR = "<!--error-->"
 def make_app(
     view: ViewSink, history: History, *, hosts: Collection[str], sessions: Sessions | None, is_secure: bool,
     config: ConfigFile | None = None, teach: TeachRoutes | None = None, recordings: RecordingRoutes | None = None,
+    models: ModelRoutes | None = None, machine: MachineRoutes | None = None,
 ) -> Starlette:  # fmt: skip
     """Return the application.
 
@@ -73,9 +78,12 @@ def make_app(
         config: The cameras.toml that the page may change; None if there is none.
         teach: The routes for labels, which the caller closes.
         recordings: The routes of recordings, which the caller closes.
+        models: The routes about models, which the caller closes.
+        machine: The routes about the machine, which the caller closes.
     """
     teach = teach or TeachRoutes(Teaching(history.outs))
     recordings = recordings or RecordingRoutes(view)
+    models, machine = models or ModelRoutes(None), machine or MachineRoutes(None, view)
     routes = _Routes(view, sessions, is_secure=is_secure)
     app = Starlette(
         routes=[
@@ -88,6 +96,8 @@ def make_app(
             *event_routes(history),
             *recordings.routes(),
             *teach.routes(),
+            *models.routes(),
+            *machine.routes(),
             *config_routes(config),
             Route("/healthz", routes.health),
             WebSocketRoute("/api/live", routes.viewers.serve),

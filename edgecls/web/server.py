@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
+    from edgecls.run.run import Run
     from edgecls.run.web import WebSettings
     from edgecls.sink.kinds import SinkSettings
     from edgecls.web.config.file import ConfigFile
@@ -47,7 +48,7 @@ class PageServer:
 
     def __init__(
         self, view: ViewSink, settings: WebSettings, *, config: ConfigFile | None = None,
-        outs: Callable[[], Sequence[SinkSettings]] = tuple,
+        outs: Callable[[], Sequence[SinkSettings]] = tuple, run: Run | None = None,
     ) -> None:  # fmt: skip
         """Start to serve.
 
@@ -57,6 +58,7 @@ class PageServer:
             config: The cameras.toml that the page may change. None: it changes nothing.
             outs: Returns the settings of the run's sinks, where past events, clips and snapshots are looked up: for example
                 `lambda: run.config.outputs`. Default: the page shows the latest events only.
+            run: The run, whose models, sinks and drift the page shows. None: it shows nothing of them.
 
         Raises:
             ConfigError: A login is needed and there are no passwords, a file is missing, or a certificate cannot be used.
@@ -71,6 +73,8 @@ class PageServer:
         from edgecls.web.impatient import ImpatientProtocol
         from edgecls.web.login.passwords import Passwords
         from edgecls.web.login.sessions import Sessions
+        from edgecls.web.machine.routes import MachineRoutes
+        from edgecls.web.models.routes import ModelRoutes
         from edgecls.web.recorded.routes import RecordingRoutes
         from edgecls.web.teach.routes import TeachRoutes
         from edgecls.web.teach.teaching import Teaching
@@ -84,6 +88,7 @@ class PageServer:
         self.address = f"{settings.scheme}://{f'[{shown}]' if ':' in shown else shown}:{self.port}/"
         history, is_secure = History(view, outs), bool(settings.certificate)
         self._teach, self._recordings = TeachRoutes(Teaching(outs)), RecordingRoutes(view)
+        self._models, self._machine = ModelRoutes(run), MachineRoutes(run, view)
         app = make_app(
             view,
             history,
@@ -93,6 +98,8 @@ class PageServer:
             config=config,
             teach=self._teach,
             recordings=self._recordings,
+            models=self._models,
+            machine=self._machine,
         )
         serving = uvicorn.Config(
             app,
@@ -130,6 +137,8 @@ class PageServer:
         self._server.should_exit = self._server.force_exit = True
         self._thread.join(CLOSE_WAIT_S)
         self._teach.close()
+        self._models.close()
+        self._machine.close()
         self._recordings.close()
         self._listener.close()
 

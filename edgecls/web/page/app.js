@@ -3,9 +3,11 @@ import { Connection } from "./connection.js";
 import { element } from "./dom.js";
 import { EventsView } from "./events.js";
 import { CameraView, WallView } from "./live.js";
+import { MachineView } from "./machine.js";
+import { ModelView } from "./model.js";
 import { TeachView } from "./teach.js";
 
-const TITLES = new Map([["events", "Events"], ["teach", "Teach"]]);
+const TITLES = new Map([["events", "Events"], ["teach", "Teach"], ["model", "Model"], ["machine", "Machine"]]);
 const main = document.getElementById("main");
 const notice = document.getElementById("connection");
 const connection = new Connection();
@@ -24,6 +26,8 @@ function show() {
   if (page === "camera") view = new CameraView(main, connection, decodeURIComponent(name));
   else if (page === "events") view = new EventsView(main, connection);
   else if (page === "teach") view = new TeachView(main);
+  else if (page === "model") view = new ModelView(main);
+  else if (page === "machine") view = new MachineView(main);
   else view = new WallView(main, connection);
   for (const link of document.querySelectorAll("nav a")) {
     const isHere = link.dataset.page === (TITLES.has(page) ? page : "live");

@@ -1,0 +1,1 @@
+"""The models that a run uses: their cards, self-tests and reports, and the drift of its cameras."""
