@@ -14,36 +14,22 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from edgecls._version import __version__
 from edgecls.web.events.query import FIELDS, MOST_AT_ONCE
+from edgecls.web.json_schema import COUNT, MAYBE_NUMBER, NUMBER, TEXT, TEXTS
+from edgecls.web.json_schema import of as _of
+from edgecls.web.json_schema import parameter as _parameter
+from edgecls.web.json_schema import record as _record
 from edgecls.web.login.guard import COOKIE, FOR_VIEWERS
+from edgecls.web.models import described as of_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PREFIXES = ("/api/", "/healthz")
-TEXT = {"type": "string"}
-NUMBER = {"type": "number"}
-COUNT = {"type": "integer", "minimum": 0}
-MAYBE_NUMBER = {"type": ["number", "null"]}
-TEXTS = {"type": "array", "items": TEXT}
-
-
-def _record(required: dict[str, Any], /, **optional: Any) -> dict[str, Any]:
-    return {"type": "object", "required": list(required), "properties": {**required, **optional}}
-
-
-def _of(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "schema": schema, "description": description}
-
-
 CLASSES = {
     "classes": {"type": "object", "additionalProperties": COUNT, "description": "the number of pictures of each class"},
     "left": {"type": "integer", "description": "how many pictures have no label"},
 }
-SCHEMAS = {
+SCHEMAS = of_models.SCHEMAS | {
     "Moment": _record({"frame": COUNT, "time_s": NUMBER}, at_s=NUMBER, file=TEXT),
     "Event": _record(
         {
@@ -120,7 +106,7 @@ CHOSEN = [
     _parameter("since", NUMBER, "only events that began then or later, in seconds since 1970 (UTC)"),
     _parameter("until", NUMBER, "only events that began before, in seconds since 1970 (UTC)"),
 ]
-DETAILS: dict[tuple[str, str], dict[str, Any]] = {
+DETAILS: dict[tuple[str, str], dict[str, Any]] = of_models.DETAILS | {
     ("get", "/healthz"): {"summary": "Whether all cameras deliver pictures", "answer": _of("Health")},
     ("get", "/api/cameras"): {"summary": "The cameras and their states", "answer": _of("Cameras")},
     ("get", "/api/events"): {

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 SPEC = InputSpec(height=8, width=8)
 LABELS = ("dunkel <b>Größe</b>", "dämmrig", "hell & klar")
 NOON_S = 1_763_812_800.0
-DAYS = 5
+DAYS = 3
 
 
 def labels(count: int) -> tuple[str, ...]:
@@ -49,7 +49,9 @@ def labels(count: int) -> tuple[str, ...]:
 def measured(count: int) -> Measured:
     """Return what an evaluation might say of a model with so many labels."""
     rng = np.random.default_rng(0)
-    confusion = np.diag(rng.integers(20, 60, count)) + (rng.random((count, count)) < 3 / count) * rng.integers(0, 4, (count, count))
+    confusion = np.diag(rng.integers(20, 60, count)) + (rng.random((count, count)) < 3 / count) * rng.integers(
+        0, 4, (count, count)
+    )
     bins = [Bin(i / 15, (i + 1) / 15, 3 * i * i, (i + 0.5) / 15, min(1.0, (i + 0.8) / 15 * 0.97)) for i in range(15)]
     return Measured.of(confusion, bins)
 
@@ -62,7 +64,14 @@ def write_model(path: Path, count: int = 3, *, is_bare: bool = False) -> ModelCa
         return card
     found = measured(count)
     pictures, right = sum(found.pictures), sum(found.right)
-    metrics = {"top1": round(right / pictures, 5), "macro_recall": 0.93, "calibration_error": 0.0123, "pictures": pictures, "coverage": 0.98, "risk": 0.0123}
+    metrics = {
+        "top1": round(right / pictures, 5),
+        "macro_recall": 0.93,
+        "calibration_error": 0.0123,
+        "pictures": pictures,
+        "coverage": 0.98,
+        "risk": 0.0123,
+    }
     card = ModelCard(
         names, SPEC, "fp32", about="drawn squares <script>alert(1)</script>", split=f"{5 * pictures} train, {pictures} val",
         confidence=Confidence(1.1, 5.0, 0.25), metrics=metrics, measured_on=f"{pictures} test pictures", measured=found,
@@ -73,14 +82,28 @@ def write_model(path: Path, count: int = 3, *, is_bare: bool = False) -> ModelCa
     kept = golden.make(batch, np.arange(8) % 3, run, run, scheme="fp32")
     path.write_bytes(stamp(graph, card, kept))
     rung = Rung("fp32", 0.953, 0.93, 0.8, names[0], 1.0, 0.01, len(path.read_bytes()), 583, 700, 5000, 6000)
-    rungs = (replace(rung, name="keras", us=3576, refused="reference"), rung, replace(rung, name="int8", top1=0.91, us=340, bytes=637_000, agreement=0.98, refused="loses 4.30 points of top-1, at most 0.5"))
+    rungs = (
+        replace(rung, name="keras", us=3576, refused="reference"),
+        rung,
+        replace(
+            rung,
+            name="int8",
+            top1=0.91,
+            us=340,
+            bytes=637_000,
+            agreement=0.98,
+            refused="loses 4.30 points of top-1, at most 0.5",
+        ),
+    )
     ladder = Ladder("x86", "AMD EPYC", True, Limits(), card.measured_on, rungs, "fp32", (("fp16", "cannot be built"),))
     path.with_suffix(".ladder.json").write_text(dumps(ladder.as_record()), encoding="utf-8")
-    path.with_suffix(".html").write_text("<h1>Report</h1><script>parent.location = 'https://example.com'</script>", encoding="utf-8")
+    path.with_suffix(".html").write_text(
+        "<h1>Report</h1><script>parent.location = 'https://example.com'</script>", encoding="utf-8"
+    )
     return card
 
 
-def simulated(camera: str, *, days: float = DAYS, blurred_from_h: float = 84.0) -> CameraDrift:
+def simulated(camera: str, *, days: float = DAYS, blurred_from_h: float = 60.0) -> CameraDrift:
     """Return the drift of a camera that has run for some days, whose lens was dirty from an hour on."""
     rng = np.random.default_rng(1)
     drift = CameraDrift(DriftSettings(), Event("drift", camera, "", "", 0.0, Moment(0, 0.0)))
@@ -92,13 +115,20 @@ def simulated(camera: str, *, days: float = DAYS, blurred_from_h: float = 84.0) 
         for _ in range(2):
             drift.look(Look(light + rng.normal(0, 0.1), max(0.0, (0.3 if is_blurred else 0.6) + rng.normal(0, 0.01)), 0.95))
         for _ in range(4):
-            drift.seen(Seen("motion", str(rng.choice(["car", "van"], p=[0.7, 0.3])), float(np.clip(rng.normal(0.7 if is_blurred else 0.9, 0.04), 0, 1))))
+            drift.seen(
+                Seen(
+                    "motion",
+                    str(rng.choice(["car", "van"], p=[0.7, 0.3])),
+                    float(np.clip(rng.normal(0.7 if is_blurred else 0.9, 0.04), 0, 1)),
+                )
+            )
     return drift
 
 
 @contextmanager
 def models_page(
-    folder: Path, *, count: int = 3, config: str = "", passwords: Path | None = None, drifts: tuple[CameraDrift, ...] = (), **settings: Any
+    folder: Path, *, count: int = 3, config: str = "", passwords: Path | None = None, drifts: tuple[CameraDrift, ...] = (),
+    **settings: Any,
 ) -> Iterator[tuple[Page, Run]]:  # fmt: skip
     """Serve the page of a run of two drawn pictures, whose model in `folder`/licht.onnx has so many labels.
 
@@ -120,7 +150,9 @@ def models_page(
     if passwords is not None:
         set_password(passwords, "admin", PASSWORD)
         settings["passwords"] = str(passwords)
-    cameras = "".join(f'[[camera]]\nname = "{name}"\nsource = "{where}"\n' for name, where in (("gate", pictures), ("Hof-Süd", pictures)))
+    cameras = "".join(
+        f'[[camera]]\nname = "{name}"\nsource = "{where}"\n' for name, where in (("gate", pictures), ("Hof-Süd", pictures))
+    )
     path = folder / "cameras.toml"
     path.write_text(f'model = "{model}"\n{config}\n{cameras}', encoding="utf-8")
     with Run(path, spool=folder / "spool", say=lambda _: None) as run:
