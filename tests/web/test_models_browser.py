@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.drift.simulated import simulated
 from tests.run.world import event
-from tests.web.models_run import LABELS, models_page, simulated, write_model
+from tests.web.models_run import LABELS, models_page, write_model
 from tests.web.test_accessible import faults
 
 CLEAN = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
@@ -17,7 +18,7 @@ def running(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     write_model(folder / "schatten.onnx", is_bare=True)
     config = f'sinks = ["mqtt://127.0.0.1:1/x"]\n[shadow]\nmodel = "{folder}/schatten.onnx"\n'
-    drifts = (simulated("gate"), simulated("Hof-Süd", days=1))
+    drifts = simulated("gate")("Hof-Süd", days=1)
     with models_page(folder, count=1000, config=config, drifts=drifts) as (page, run):
         for sink in run.sinks:
             sink.write_event(event(1))

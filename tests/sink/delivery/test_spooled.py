@@ -129,6 +129,17 @@ def test_a_failure_and_the_recovery_are_reported_once(behind, told, tmp_path):
     ]
 
 
+def test_why_nothing_is_delivered_can_be_asked(behind):
+    """The latest reason while it lasts, and nothing before and after."""
+    sink = Rough(*[DOWN] * 8)
+    with behind(sink) as buffer:
+        assert buffer.trouble == ""
+        buffer.write_event(event())
+        soon(lambda: buffer.trouble == "nobody answers")
+        soon(lambda: sink.events != [])
+        soon(lambda: buffer.trouble == "")
+
+
 def test_another_failure_is_reported_too(behind, told):
     """When the reason changes, the new one is reported."""
     sink = Rough(DOWN, DOWN, SinkError("wrong password"), SinkError("wrong password"))
