@@ -135,8 +135,7 @@ class Report:
     def mistakes(self, most: int) -> list[int]:
         """Return the indices of the mistakes with the highest scores, at most `most`, by falling score."""
         wrong = np.flatnonzero(~self.right)
-        order = np.argsort(-self.scores[wrong], kind="stable")
-        return [int(i) for i in wrong[order[:most]]]
+        return [int(i) for i in wrong[np.argsort(-self.scores[wrong], kind="stable")[:most]]]
 
     def read_as(self, confidence: Confidence, novelty_limit: NoveltyLimit | None = None) -> Report:
         """Return this report of an uncalibrated model with `confidence` and `novelty_limit` applied."""
@@ -251,10 +250,8 @@ def evaluate_model(
     if split is None and made_from(dataset, classifier.card.dataset):
         say("note: the model was made from these very pictures; measure it on others, on which it may be worse")
     report = evaluate(classifier, dataset, split=split, strict=strict)
-    for line in report.broken:
-        say(f"left out: {line}")
-    for line in report.notes:
-        say(f"note: {line}")
+    for line in (*(f"left out: {one}" for one in report.broken), *(f"note: {one}" for one in report.notes)):
+        say(line)
     share = None if unknown is None else share_unknown(classifier, unknown, strict=strict)
     return Evaluation(classifier, dataset, report, share)
 

@@ -71,6 +71,7 @@ class Detector:
         self.bytes = len(model)
         self.sha256 = hashlib.sha256(model).hexdigest()
         self.tested: SelfTest | None = None
+        self._where = "the detector"
         self._kind = KINDS[card.kind]
         self._session = opened.session
         self._roles = [output.name for output in opened.session.get_outputs()]
@@ -116,6 +117,7 @@ class Detector:
         card = DetectorCard.from_json(metadata[DETECTOR_KEY], where)
         _check_graph(opened, card, where)
         detector = cls(model, card, opened)
+        detector._where = where
         if GOLDEN_KEY in metadata and on_mismatch != "ignore":
             detector._check_boxes(where, on_mismatch)
         return detector
@@ -130,7 +132,7 @@ class Detector:
         metadata = self._session.get_modelmeta().custom_metadata_map
         if GOLDEN_KEY not in metadata:
             return None
-        golden = GoldenBoxes.from_json(metadata[GOLDEN_KEY], "the detector")
+        golden = GoldenBoxes.from_json(metadata[GOLDEN_KEY], self._where)
         frame = image.as_frame(golden.picture, "", 0, time_s=0.0, captured_at=0.0)
         began = time.perf_counter()
         share = golden.share_found(self.detect(frame, low=0.0), self.card.scheme)

@@ -59,6 +59,7 @@ class Classifier:
         self.bytes = len(model)
         self.sha256 = hashlib.sha256(model).hexdigest()
         self.tested: SelfTest | None = None
+        self._where = "the model"
         self._session = opened.session
         provider = providers.PROVIDERS[opened.device]
         largest = providers.LARGEST_BOUND_BATCH
@@ -107,6 +108,7 @@ class Classifier:
         card = ModelCard.from_json(metadata[METADATA_KEY], where)
         _check_graph(opened, card, where)
         classifier = cls(model, card, opened)
+        classifier._where = where
         if GOLDEN_KEY in metadata and on_mismatch != "ignore":
             classifier._check_answers(where, on_mismatch)
         return classifier
@@ -128,7 +130,7 @@ class Classifier:
         metadata = self._session.get_modelmeta().custom_metadata_map
         if GOLDEN_KEY not in metadata:
             return None
-        golden = Golden.from_json(metadata[GOLDEN_KEY], self.card.input, len(self.card.labels), "the model")
+        golden = Golden.from_json(metadata[GOLDEN_KEY], self.card.input, len(self.card.labels), self._where)
         return self._asked(golden)
 
     def classify(self, picture: Picture) -> Prediction:

@@ -304,8 +304,7 @@ def _finish(
     out: Path, card: ModelCard, config: TrainConfig, val: AnyReport, history: list[dict[str, float]], *, train_gap: Gap,
     left_out: tuple[str, ...],
 ) -> ModelCard:  # fmt: skip
-    measured_on = f"the {val.pictures} held-out pictures"
-    card = replace(card, metrics=val.as_metrics(), measured=val.measured, measured_on=measured_on)
+    card = replace(card, metrics=val.as_metrics(), measured=val.measured, measured_on=f"the {val.pictures} held-out pictures")
     folder.write_card(out, card)
     write_report(out, card, config, replace(val, broken=left_out + val.broken), history, gap=train_gap)
     return card

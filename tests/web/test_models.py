@@ -22,7 +22,7 @@ def page(tmp_path_factory):
     """The page of a run with a model of 43 labels and a bare shadow."""
     folder = tmp_path_factory.mktemp("models")
     write_model(folder / "schatten.onnx", is_bare=True)
-    drifts = simulated("gate")("Hof-Süd", days=1)
+    drifts = (simulated("gate"), simulated("Hof-Süd", days=1))
     with models_page(folder, count=43, config=f'[shadow]\nmodel = "{folder}/schatten.onnx"\n', drifts=drifts) as (found, _run):
         yield found
 

@@ -18,7 +18,7 @@ def running(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     write_model(folder / "schatten.onnx", is_bare=True)
     config = f'sinks = ["mqtt://127.0.0.1:1/x"]\n[shadow]\nmodel = "{folder}/schatten.onnx"\n'
-    drifts = simulated("gate")("Hof-Süd", days=1)
+    drifts = (simulated("gate"), simulated("Hof-Süd", days=1))
     with models_page(folder, count=1000, config=config, drifts=drifts) as (page, run):
         for sink in run.sinks:
             sink.write_event(event(1))
