@@ -137,7 +137,7 @@ def test_other_boxes_than_at_adoption_stop_the_detector(color_detector):
     moved = golden.expected._replace(corners=golden.expected.corners + 30)
     model = changed(color_detector, GOLDEN_KEY, GoldenBoxes(golden.picture, moved).to_json())
     with pytest.raises(
-        ModelError, match=r"^d\.onnx: finds other boxes here than where it was adopted: 0% of those in its golden"
+        ModelError, match=r"^d\.onnx: finds other boxes here than where it was adopted: 0% of the boxes in its golden"
     ):
         Detector.from_bytes(model, "d.onnx", device="cpu")
     with pytest.warns(RuntimeWarning, match="finds other boxes here"):
