@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -315,8 +316,8 @@ def test_the_card_of_a_run_must_fit_its_network(trained, tmp_path):
     """A card with one label less than the network has outputs is refused, and no file is written."""
     shutil.copytree(trained.out, tmp_path / "run")
     card = ModelCard.from_json((tmp_path / "run" / "card.json").read_text(), "x")
-    text = card.to_json().replace('"square", ', "")
-    (tmp_path / "run" / "card.json").write_text(text)
+    card = replace(card, labels=tuple(label for label in card.labels if label != "square"), measured=None)
+    (tmp_path / "run" / "card.json").write_text(card.to_json())
     drawn.write_class_folders(tmp_path / "three", pictures=6, names=("disc", "ring", "stripes"))
     with pytest.raises(ValueError, match=r"to 3 probabilities, as the card\.json beside it says"):
         export_model(tmp_path / "run", tmp_path / "m.onnx", calibration=str(tmp_path / "three"))
