@@ -48,14 +48,20 @@ def learn(
         raise ConfigError(f"`record={record}`: {fault}")
     place = None if report is None else check_place(report)
     settings: dict[str, Any] = {"path": pictures, "labels": labels, "group": group, "roi": roi, "strict": strict}
+    said: list[str] = []
+
+    def say_and_keep(line: str) -> None:
+        said.append(line)
+        say(line)
+
     done = learn_model(
         settings, out, backbone=backbone, size=size, fit=fit, mirror=tuple(filter(None, mirror.split(","))),  # type: ignore[arg-type]  # InputSpec checks it
-        reject=reject / 100, about=about, seed=seed, threads=threads, say=say,
+        reject=reject / 100, about=about, seed=seed, threads=threads, say=say_and_keep,
         progress=_say_progress if progress else _show_progress,
     )  # fmt: skip
     if record is not None:
         with whole_file(record) as beside:
-            beside.write_text(dumps({**_record(done), **done.held_out.as_record()}), encoding="utf-8")
+            beside.write_text(dumps({**_record(done), "notes": said, **done.held_out.as_record()}), encoding="utf-8")
     data(dumps(_record(done)) if as_json else _text(done))
     for line in done.advice:
         say(line)

@@ -10,6 +10,7 @@ WS   /api/live          live pictures and what is found in them, see `edgecls.we
      /api/teach/...     labels for what the run collects, see `edgecls.web.teach.routes`
      /api/models...     the models of the run, see `edgecls.web.models.routes`
      /api/machine...    the machine that it runs on, see `edgecls.web.machine.routes`
+     /api/learn/...     models made of them, see `edgecls.web.learn.routes`
      /api/config/...    what the page may change of cameras.toml, see `edgecls.web.config.routes`
 GET  /api/openapi.json  the description of this API
 GET  /healthz           200 while the run delivers results
@@ -32,6 +33,8 @@ from edgecls.text.strict_json import dumps
 from edgecls.web.config.routes import config_routes
 from edgecls.web.events.routes import event_routes
 from edgecls.web.fair_share import FairShare
+from edgecls.web.learn.learning import Learning
+from edgecls.web.learn.routes import learn_routes
 from edgecls.web.live.status import now_record
 from edgecls.web.live.viewer import Viewers
 from edgecls.web.login.guard import COOKIE, Guard, cookie
@@ -62,10 +65,10 @@ DESCRIPTION = "/api/openapi.json"
 LOGIN_ERROR = "<!--error-->"
 
 
-def make_app(
+def make_app(  # noqa: PLR0913 - each is a part of the page
     view: ViewSink, history: History, *, hosts: Collection[str], sessions: Sessions | None, is_secure: bool,
     config: ConfigFile | None = None, teach: TeachRoutes | None = None, recordings: RecordingRoutes | None = None,
-    models: ModelRoutes | None = None, machine: MachineRoutes | None = None,
+    models: ModelRoutes | None = None, machine: MachineRoutes | None = None, learning: Learning | None = None,
 ) -> Starlette:  # fmt: skip
     """Return the application.
 
@@ -80,10 +83,12 @@ def make_app(
         recordings: The routes of recordings, which the caller closes.
         models: The routes about models, which the caller closes.
         machine: The routes about the machine, which the caller closes.
+        learning: What the page does with learned models, which the caller closes.
     """
     teach = teach or TeachRoutes(Teaching(history.outs))
     recordings = recordings or RecordingRoutes(view)
     models, machine = models or ModelRoutes(None), machine or MachineRoutes(None, view)
+    learning = learning or Learning(None, history.outs, config)
     routes = _Routes(view, sessions, is_secure=is_secure)
     app = Starlette(
         routes=[
@@ -98,6 +103,7 @@ def make_app(
             *teach.routes(),
             *models.routes(),
             *machine.routes(),
+            *learn_routes(learning),
             *config_routes(config),
             Route("/healthz", routes.health),
             WebSocketRoute("/api/live", routes.viewers.serve),

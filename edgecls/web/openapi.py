@@ -18,6 +18,7 @@ from edgecls.web.json_schema import COUNT, MAYBE_NUMBER, NUMBER, TEXT, TEXTS
 from edgecls.web.json_schema import of as _of
 from edgecls.web.json_schema import parameter as _parameter
 from edgecls.web.json_schema import record as _record
+from edgecls.web.learn import described as of_learn
 from edgecls.web.login.guard import COOKIE, FOR_VIEWERS
 from edgecls.web.models import described as of_models
 
@@ -29,7 +30,7 @@ CLASSES = {
     "classes": {"type": "object", "additionalProperties": COUNT, "description": "the number of pictures of each class"},
     "left": {"type": "integer", "description": "how many pictures have no label"},
 }
-SCHEMAS = of_models.SCHEMAS | {
+SCHEMAS = of_models.SCHEMAS | of_learn.SCHEMAS | {
     "Moment": _record({"frame": COUNT, "time_s": NUMBER}, at_s=NUMBER, file=TEXT),
     "Event": _record(
         {
@@ -106,7 +107,7 @@ CHOSEN = [
     _parameter("since", NUMBER, "only events that began then or later, in seconds since 1970 (UTC)"),
     _parameter("until", NUMBER, "only events that began before, in seconds since 1970 (UTC)"),
 ]
-DETAILS: dict[tuple[str, str], dict[str, Any]] = of_models.DETAILS | {
+DETAILS: dict[tuple[str, str], dict[str, Any]] = of_models.DETAILS | of_learn.DETAILS | {
     ("get", "/healthz"): {"summary": "Whether all cameras deliver pictures", "answer": _of("Health")},
     ("get", "/api/cameras"): {"summary": "The cameras and their states", "answer": _of("Cameras")},
     ("get", "/api/events"): {

@@ -58,7 +58,7 @@ class PageServer:
             config: The cameras.toml that the page may change. None: it changes nothing.
             outs: Returns the settings of the run's sinks, where past events, clips and snapshots are looked up: for example
                 `lambda: run.config.outputs`. Default: the page shows the latest events only.
-            run: The run, whose models, sinks and drift the page shows. None: it shows nothing of them.
+            run: The run, whose models, sinks and drift the page shows. It may change the models. None: it shows none of this.
 
         Raises:
             ConfigError: A login is needed and there are no passwords, a file is missing, or a certificate cannot be used.
@@ -71,6 +71,7 @@ class PageServer:
         from edgecls.web.app import make_app
         from edgecls.web.events.history import History
         from edgecls.web.impatient import ImpatientProtocol
+        from edgecls.web.learn.learning import Learning
         from edgecls.web.login.passwords import Passwords
         from edgecls.web.login.sessions import Sessions
         from edgecls.web.machine.routes import MachineRoutes
@@ -89,6 +90,7 @@ class PageServer:
         history, is_secure = History(view, outs), bool(settings.certificate)
         self._teach, self._recordings = TeachRoutes(Teaching(outs)), RecordingRoutes(view)
         self._models, self._machine = ModelRoutes(run), MachineRoutes(run, view)
+        self._learning = Learning(run, outs, config)
         app = make_app(
             view,
             history,
@@ -100,6 +102,7 @@ class PageServer:
             recordings=self._recordings,
             models=self._models,
             machine=self._machine,
+            learning=self._learning,
         )
         serving = uvicorn.Config(
             app,
@@ -135,6 +138,7 @@ class PageServer:
     def close(self) -> None:
         """Stop serving, and end all connections."""
         self._server.should_exit = self._server.force_exit = True
+        self._learning.close()
         self._thread.join(CLOSE_WAIT_S)
         self._teach.close()
         self._models.close()

@@ -132,9 +132,15 @@ class ConfigFile:
         """
         with self._lock:
             before = self._same(digest)
-            self._replace(before, self._changed(before, name, wanted))
-            self._steps = [*self._steps[-MOST_UNDONE:], _Step(before, hash_of(self._data()))]
+            self._step(before, self._changed(before, name, wanted))
         return self.camera(name)
+
+    def edit(self, change: Callable[[str], str]) -> dict[str, Any]:
+        """Change the text of the file as it is now, in the run and in the file. Returns the `state`. Raises as `save`."""
+        with self._lock:
+            before = self._data()
+            self._step(before, self._edited(before, change))
+        return self.state()
 
     def undo(self, digest: str) -> dict[str, Any]:
         """Take the last change back, and those before it with the next calls. Returns the `state`. Raises as `save`."""
@@ -156,9 +162,16 @@ class ConfigFile:
         return data
 
     def _changed(self, before: bytes, name: str, wanted: Wanted) -> bytes:
+        return self._edited(before, lambda text: changed(text, name, wanted))
+
+    def _edited(self, before: bytes, change: Callable[[str], str]) -> bytes:
         text, line_end = _decoded(before, self.path)
         mark = b"\xef\xbb\xbf" if before.startswith(b"\xef\xbb\xbf") else b""
-        return mark + changed(text, name, wanted).replace("\n", line_end).encode()
+        return mark + change(text).replace("\n", line_end).encode()
+
+    def _step(self, before: bytes, after: bytes) -> None:
+        self._replace(before, after)
+        self._steps = [*self._steps[-MOST_UNDONE:], _Step(before, hash_of(self._data()))]
 
     def _replace(self, before: bytes, after: bytes) -> None:
         """Put a new text in force, and in place of the file."""

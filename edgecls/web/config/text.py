@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from edgecls.errors import ConfigError
 from edgecls.extras import load
 from edgecls.settings.variables import fill, names_in
-from edgecls.web.config.toml_blocks import Block, parted, place_of, split
+from edgecls.web.config.toml_blocks import Block, edit, parted, place_of, remove, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -134,9 +134,9 @@ class _Camera:
         own = {block.path[1]: block for block in self._own() if len(block.path) == 2 and block.path[1] in RULES}
         for key, block in own.items():
             if key in wanted.rules:
-                self._edit_block(block, partial(self._update, value=wanted.rules[key]))
+                edit(self._blocks, block, partial(self._update, value=wanted.rules[key]))
             else:
-                self._remove([block])
+                remove(self._blocks, [block])
         rest = {key: value for key, value in wanted.rules.items() if key not in own}
         self._edit(lambda camera: self._update(camera, rest, only=[key for key in RULES if key not in own]))
 
@@ -164,7 +164,7 @@ class _Camera:
         kept = {item.at for item in items}
         for i, group in enumerate(groups):
             if i not in kept:
-                self._remove(group)
+                remove(self._blocks, group)
         for item in items:
             if item.at is not None:
                 self._change_group(groups[item.at], item.value)
@@ -177,11 +177,11 @@ class _Camera:
         own = {block.path[2]: block for block in group[1:]}
         for key, block in own.items():
             if key in value:
-                self._edit_block(block, partial(self._update, value=value[key]))
+                edit(self._blocks, block, partial(self._update, value=value[key]))
             else:
-                self._remove([block])
+                remove(self._blocks, [block])
         rest = {key: inner for key, inner in value.items() if key not in own}
-        self._edit_block(group[0], lambda table: self._update(table, rest))
+        edit(self._blocks, group[0], lambda table: self._update(table, rest))
 
     def _insert(self, key: str, body: str) -> None:
         """Add a member behind the others of its list, or behind everything of the camera."""
@@ -195,31 +195,10 @@ class _Camera:
         new = Block(("camera", key), f"\n{indent}[[camera.{key}]]\n", lines + rest)
         self._blocks.insert(place_of(self._blocks, last) + 1, new)
 
-    def _remove(self, group: list[Block]) -> None:
-        """Remove blocks; comments that stand apart, by an empty line, stay."""
-        for block in group:
-            place = place_of(self._blocks, block)
-            *lines, _ = block.header.splitlines(keepends=True)
-            leading = "".join(lines)
-            apart = leading.rstrip("\n").rfind("\n\n") + 1
-            _, trailing = parted(block.body) if block is self._blocks[-1] else ("", "")
-            kept = (leading[:apart] if leading[:apart].strip() else "") + trailing
-            del self._blocks[place]
-            self._blocks[place - 1].body += kept
-
     def _edit(self, act: Callable[[Any], None]) -> None:
         """Change the keys of the camera's own block, or of its inline table."""
         number = self._number
-        self._edit_block(self._head, act if number is None else lambda table: act(table["camera"][number]))
-
-    def _edit_block(self, block: Block, act: Callable[[Any], None]) -> None:
-        keys, rest = parted(block.body) if block is self._blocks[-1] else (block.body, "")
-        table = self._tomlkit.parse(keys)
-        before, indent = set(table), re.match(r"[ \t]*", keys.lstrip("\n"))
-        act(table)
-        for key in [key for key in table if key not in before]:
-            table.item(key).trivia.indent = indent[0] if indent else ""
-        block.body = self._tomlkit.dumps(table) + rest
+        edit(self._blocks, self._head, act if number is None else lambda table: act(table["camera"][number]))
 
     def _fresh(self, value: Mapping[str, Any]) -> str:
         table = self._tomlkit.document()

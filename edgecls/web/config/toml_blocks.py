@@ -1,4 +1,4 @@
-"""A TOML text in parts: its headers, such as [[camera.zone]], with what stands under each."""
+"""A TOML text in parts: its headers, such as [[camera.zone]], with what stands under each, and changes of these parts."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgecls.extras import load
 from edgecls.settings.toml_lines import beginnings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _HEADER = re.compile(r"[ \t]*\[")
 
@@ -71,3 +72,28 @@ def path_of(header: str) -> tuple[str, ...]:
 def place_of(blocks: Sequence[Block], block: Block) -> int:
     """Return the index of this very block."""
     return next(i for i, one in enumerate(blocks) if one is block)
+
+
+def remove(blocks: list[Block], group: Sequence[Block]) -> None:
+    """Remove blocks; comments that stand apart, by an empty line, stay."""
+    for block in group:
+        place = place_of(blocks, block)
+        *lines, _ = block.header.splitlines(keepends=True)
+        leading = "".join(lines)
+        apart = leading.rfind("\n\n") + 1
+        _, trailing = parted(block.body) if block is blocks[-1] else ("", "")
+        kept = (leading[:apart] if leading[:apart].strip() else "") + trailing
+        del blocks[place]
+        blocks[place - 1].body += kept
+
+
+def edit(blocks: Sequence[Block], block: Block, act: Callable[[Any], None]) -> None:
+    """Change the keys under a header: `act` gets them as a table of tomlkit, which keeps comments and order."""
+    tomlkit = load("tomlkit", extra="web", purpose="Changing cameras.toml")
+    keys, rest = parted(block.body) if block is blocks[-1] else (block.body, "")
+    table = tomlkit.parse(keys)
+    before, indent = set(table), re.match(r"[ \t]*", keys.lstrip("\n"))
+    act(table)
+    for key in [key for key in table if key not in before]:
+        table.item(key).trivia.indent = indent[0] if indent else ""
+    block.body = tomlkit.dumps(table) + rest

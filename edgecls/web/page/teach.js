@@ -1,6 +1,7 @@
 // Labels for what the run collects: a sheet of pictures that look alike, keys for classes, undo.
 import { ask } from "./ask.js";
 import { element, moment } from "./dom.js";
+import { LearnSection } from "./learn.js";
 
 const MODES = [["group", "Similar"], ["group?useful=1", "Most useful"], ["suspects", "Suspected errors"]];
 const MOST_KEYS = 9;
@@ -47,8 +48,10 @@ export class TeachView {
     this.body = element("section", { className: "teach", hidden: true, "aria-label": "Labels" }, this.modes, this.classes, this.actions, this.form,
       this.why, this.sheet, this.again, this.said, this.fault, this.help, this.notes);
     this.body.addEventListener("keydown", (event) => this.pressed(event));
+    this.learning = new LearnSection({ mayEdit: this.mayEdit });
     this.empty = element("p", { className: "empty", role: "status" }, "Looking for pictures…");
-    main.append(element("div", { className: "title" }, element("h1", {}, "Teach"), this.which), this.empty, this.body);
+    main.append(element("div", { className: "title" }, element("h1", {}, "Teach"), this.which), this.empty, this.body,
+      this.learning.root);
     if (!this.mayEdit) this.help.textContent = "Who may only look cannot give labels.";
     this.begin();
   }
@@ -83,6 +86,7 @@ export class TeachView {
     this.history = [];
     this.order = [];
     this.load();
+    this.learning.use(store);
   }
 
   show(mode) {
@@ -269,6 +273,7 @@ export class TeachView {
     if (this.isClosed) return;
     this.busy(false);
     if (!answer) return;
+    this.learning.labelled();
     if (action !== "skip") this.history.push({ mode: this.mode, group: this.group, pictures: this.pictures });
     const done = { label: `labelled ${label}`, confirm: "confirmed", unusable: "unusable", skip: "skipped" }[action];
     this.said.textContent = `${counted(answer.pictures)} ${done}. ${answer.left} without a label.`;
@@ -285,11 +290,12 @@ export class TeachView {
     if (this.isClosed) return;
     this.busy(false);
     if (!answer) return;
+    this.learning.labelled();
     this.said.textContent = answer.pictures ? `Taken back: ${counted(answer.pictures)}. ${answer.left} without a label.` : "There is nothing to take back.";
     const before = this.history.pop();
     if (before && answer.pictures && before.mode === this.mode) this.use({ ...before.group, pictures: before.pictures, classes: answer.classes, left: answer.left });
     else await this.load();
   }
 
-  close() { this.isClosed = true; }
+  close() { this.isClosed = true; this.learning.close(); }
 }

@@ -55,7 +55,7 @@ class Teaching:
     def stores(self) -> list[dict[str, Any]]:
         """Return the stores of the run: for each its id, its name, its counts, and why it cannot be used, "" if it can."""
         found = []
-        for key, path in self._paths().items():
+        for key, path in store_paths(self._outs).items():
             about = {"store": key, "name": path.name, "why": "", "classes": {}, "left": 0}
             try:
                 with _opened(path) as store:
@@ -165,13 +165,8 @@ class Teaching:
             opened.labelling.close()
         self._opened.clear()
 
-    def _paths(self) -> dict[str, Path]:
-        """Return the folders of the stores by id. An id says nothing of the folder, and is that of no other one."""
-        folders = [Path(out.path) for out in self._outs() if isinstance(out, CollectSettings)]
-        return {hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]: folder for folder in folders}
-
     def _path(self, key: str) -> Path:
-        path = self._paths().get(key)
+        path = store_paths(self._outs).get(key)
         if path is None:
             raise NotThereError(UNKNOWN_STORE)
         return path
@@ -180,7 +175,7 @@ class Teaching:
         """Return the labelling of a store with what others have done to it since, opened anew if it is another file now."""
         from edgecls.labelling import Labelling
 
-        for other in self._opened.keys() - self._paths().keys():
+        for other in self._opened.keys() - store_paths(self._outs).keys():
             self._opened.pop(other).labelling.close()
         known = self._opened.get(key)
         if known is not None:
@@ -192,6 +187,12 @@ class Teaching:
         labelling = Labelling(path, most=MOST_SHOWN, say=_noting(notes))
         self._opened[key] = _Opened(labelling, _file(path), notes)
         return labelling, notes
+
+
+def store_paths(outs: Callable[[], Sequence[SinkSettings]]) -> dict[str, Path]:
+    """Return the folders of the stores of a run by id. An id says nothing of the folder, and is that of no other one."""
+    folders = [Path(out.path) for out in outs() if isinstance(out, CollectSettings)]
+    return {hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]: folder for folder in folders}
 
 
 @contextmanager
