@@ -1,11 +1,12 @@
-"""What the page costs and how fast it is: python -m scripts.bench_web [--only events,size,start,cost,picture] [--rounds 3].
+"""What the page costs and how fast it is: python -m scripts.bench_web [--only cost,picture] [--rounds 3].
 
 events    a page of a million events in SQLite, by filter
 size      bytes of the page and of what its extra installs
 start     seconds until the first label of a run, with and without the page, in turns
 cost      CPU time of a run of a 1080p RTSP camera without viewers, with 1 and with 20, in turns; its rate and the age of frames
-picture   seconds from opening the page in Chromium to the first picture of that camera, with a key frame every 4 s, and how old
-          pictures on the screen are, against the frame in the run
+picture   seconds from opening the page in Chromium to the first picture of that camera, with a key frame every 4 s, and to the
+          first one of its video
+latency   how old pictures on the screen are, against the frame in the run, during two minutes
 
 Prints a line of JSON for each. Needs Debian's chromium and GStreamer's RTSP server, as the tests do.
 """
@@ -76,9 +77,14 @@ FILTERS: dict[str, dict[str, Any]] = {
 FIRST_PICTURE = """
     new MutationObserver(() => {
         const video = document.querySelector("video");
+        const poster = document.querySelector(".screen img");
+        if (poster && !window.poster) {
+            window.poster = poster;
+            poster.addEventListener("load", () => { window.firstMs ??= performance.now(); });
+        }
         if (!video || window.seen) return;
         window.seen = true;
-        video.requestVideoFrameCallback(() => { window.firstMs = performance.now(); });
+        video.requestVideoFrameCallback(() => { window.videoMs = performance.now(); window.firstMs ??= window.videoMs; });
     }).observe(document, { childList: true, subtree: true });
 """
 READ_NUMBER = """() => {
@@ -290,8 +296,9 @@ def _viewing(address: str, count: int) -> Iterator[None]:
         thread.join()
 
 
-def picture(rounds: int, url: str, turn_s: float) -> dict[str, Any]:
-    """Return how soon the first picture is there, and how old pictures on the screen are, both in seconds."""
+@contextmanager
+def _page(url: str) -> Iterator[tuple[Any, str, dict[int, float]]]:
+    """Yield a tab of Chromium, the address of the page of a camera, and when each of its pictures was in the run, by number."""
     from playwright.sync_api import sync_playwright
 
     view, over, seen = ViewSink(["gate"]), threading.Event(), dict[int, float]()
@@ -307,47 +314,64 @@ def picture(rounds: int, url: str, turn_s: float) -> dict[str, Any]:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    firsts, ages = [], []
     with sync_playwright() as playwright, PageServer(view, WebSettings(listen=0)) as server:
         while view.cameras["gate"].packets is None or view.cameras["gate"].fps(time.monotonic()) < 5:
             time.sleep(0.1)
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         tab = browser.new_page()
         tab.add_init_script(FIRST_PICTURE)
+        yield tab, f"{server.address}#/", seen
+        browser.close()
+    over.set()
+    thread.join(10)
+
+
+def picture(rounds: int, url: str) -> dict[str, Any]:
+    """Return how many seconds after opening the page the first picture is there, and the first one of the video."""
+    firsts, videos = [], []
+    with _page(url) as (tab, address, _):
         for i in range(rounds + 1):
             time.sleep(1.3)  # at another place between two key frames
-            tab.goto(f"{server.address}#/", wait_until="commit") if i == 0 else tab.reload(wait_until="commit")
-            tab.wait_for_function("() => window.firstMs", timeout=60_000)
-            firsts.append(tab.evaluate("window.firstMs") / 1e3)
-        until = time.monotonic() + turn_s * rounds
+            tab.goto(address, wait_until="commit") if i == 0 else tab.reload(wait_until="commit")
+            tab.wait_for_function("() => window.videoMs", timeout=60_000)
+            firsts.append(round(tab.evaluate("window.firstMs") / 1e3, 2))
+            videos.append(round(tab.evaluate("window.videoMs") / 1e3, 2))
+    return {
+        "first_picture_s": {"first visit": firsts[0], "again": firsts[1:]},
+        "video_s": {"first visit": videos[0], "again": videos[1:]},
+    }
+
+
+def latency(url: str, seconds: float) -> dict[str, Any]:
+    """Return how old pictures on the screen are, in seconds."""
+    ages = []
+    with _page(url) as (tab, address, seen):
+        tab.goto(address)
+        tab.wait_for_function("() => window.videoMs", timeout=60_000)
+        until = time.monotonic() + seconds
         while time.monotonic() < until:
             number, at = tab.evaluate(READ_NUMBER)
             if number in seen and 0 <= at - seen[number] < SECONDS / 2:
                 ages.append(at - seen[number])
             time.sleep(0.2)
-        browser.close()
-    over.set()
-    thread.join(10)
-    quarters = np.percentile(ages, [50, 95, 99]) if ages else [float("nan")] * 3
-    return {
-        "first_picture_s": {"first visit": round(firsts[0], 2), "again": [round(one, 2) for one in firsts[1:]]},
-        "behind_s": dict(zip(("p50", "p95", "p99"), (round(float(one), 3) for one in quarters), strict=True)),
-        "pictures": len(ages),
-    }
+    quarters = np.percentile(ages, [50, 95, 99, 100]) if ages else [float("nan")] * 4
+    behind = dict(zip(("p50", "p95", "p99", "most"), (round(float(one), 3) for one in quarters), strict=True))
+    return {"behind_s": behind, "pictures": len(ages), "seconds": seconds}
 
 
 def main() -> None:
     """Measure, and print a line of JSON for each part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="events,size,start,cost,picture")
+    parser.add_argument("--only", default="events,size,start,cost,picture,latency")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--turn", type=float, default=10.0, help="seconds of a turn")
+    parser.add_argument("--latency", type=float, default=120.0, help="seconds for which the latency is measured")
     args = parser.parse_args()
     wanted = args.only.split(",")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = ""
-        if {"cost", "picture"} & set(wanted):
+        if {"cost", "picture", "latency"} & set(wanted):
             units = write_units(folder / "camera", Drawn(), fps=FPS, gop=GOP)
             print(json.dumps({"camera": f"{8 * units.stat().st_size / SECONDS / 1e6:.1f} Mbit/s"}), flush=True)
             url = stack.enter_context(rtsp_server(units, fps=FPS)).url
@@ -356,7 +380,8 @@ def main() -> None:
             "size": size,
             "start": lambda: start(folder, args.rounds),
             "cost": lambda: cost(folder, args.rounds, url, args.turn),
-            "picture": lambda: picture(args.rounds, url, args.turn),
+            "picture": lambda: picture(args.rounds, url),
+            "latency": lambda: latency(url, args.latency),
         }
         for name in wanted:
             print(json.dumps({name: parts[name](), "load": round(os.getloadavg()[0], 1)}), flush=True)

@@ -1,7 +1,7 @@
 """The routes of the page and its API.
 
 GET  /                  the page
-GET  /page/NAME         its files
+GET  /page/NAME         its files, also with their version, /page/VERSION/NAME
 GET  /login             the form;  POST logs in;  POST /logout logs out
 GET  /api/cameras       the cameras and their states
 GET  /api/events...     see `edgecls.web.events.routes`
@@ -47,7 +47,7 @@ from edgecls.web.teach.routes import TeachRoutes
 from edgecls.web.teach.teaching import Teaching
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from starlette.requests import Request
 
@@ -63,6 +63,8 @@ TYPES = {
 }  # fmt: skip
 DESCRIPTION = "/api/openapi.json"
 LOGIN_ERROR = "<!--error-->"
+FOR_EVER = "private, max-age=31536000, immutable"
+"""How long a browser keeps a file whose address names its version."""
 
 
 def make_app(  # noqa: PLR0913 - each is a part of the page
@@ -94,6 +96,7 @@ def make_app(  # noqa: PLR0913 - each is a part of the page
         routes=[
             Route("/", routes.page),
             Route("/page/{name}", routes.file),
+            Route("/page/{version}/{name}", routes.file),
             Route("/login", routes.login_page),
             Route("/login", routes.log_in, methods=["POST"]),
             Route("/logout", routes.log_out, methods=["POST"]),
@@ -122,7 +125,8 @@ class _Routes:
         self._is_secure = is_secure
         self._files = {file.name: file.read_bytes() for file in FILES.iterdir() if file.name[file.name.rfind(".") :] in TYPES}
         version = hashlib.sha256(b"".join(self._files[name] for name in sorted(self._files))).hexdigest()[:16]
-        self._html = self._files["index.html"].replace(b"<html ", f'<html data-page="{version}" '.encode(), 1)
+        self._version = version
+        self._html = _with_version(self._files["index.html"], version, [name for name in self._files if name.endswith(".js")])
         self.viewers = Viewers(view, version)
 
     async def page(self, request: Request) -> Response:
@@ -135,7 +139,8 @@ class _Routes:
         name = request.path_params["name"]
         if name not in self._files:
             return PlainTextResponse("There is no such file.\n", 404)
-        headers = {"Cache-Control": "no-cache"}
+        is_of_version = request.path_params.get("version") == self._version
+        headers = {"Cache-Control": FOR_EVER if is_of_version else "no-cache"}
         return Response(self._files[name], media_type=TYPES[name[name.rfind(".") :]], headers=headers)
 
     async def login_page(self, _request: Request) -> Response:
@@ -171,6 +176,16 @@ class _Routes:
     async def health(self, _request: Request) -> Response:
         lost = [view.name for view in list(self._view.cameras.values()) if view.state in ("lost", "stalled")]
         return _json({"status": "lost" if lost else "ok", "cameras": len(lost)}, status=503 if lost else 200)
+
+
+def _with_version(html: bytes, version: str, modules: Iterable[str]) -> bytes:
+    """Name the files of the page with their version, so that browsers keep them until the next one, and load them all at once
+    instead of one after the other as each names the next.
+    """
+    base = f"/page/{version}/"
+    preloads = "".join(f'<link rel="modulepreload" href="{base}{name}">\n' for name in sorted(modules))
+    html = html.replace(b"<html ", f'<html data-page="{version}" '.encode(), 1).replace(b'"/page/', f'"{base}'.encode())
+    return html.replace(b"<script ", preloads.encode() + b"<script ", 1)
 
 
 def _json(value: Any, *, status: int = 200) -> Response:

@@ -47,6 +47,34 @@ READ_NUMBER = """() => {
     })));
 }"""
 
+POSTERS = """
+    const soon = HTMLVideoElement.prototype.requestVideoFrameCallback;
+    HTMLVideoElement.prototype.requestVideoFrameCallback = function (act) { // as of a slow decoder
+        if (window.posters[0]?.overlay) soon.call(this, act);
+        else setTimeout(() => this.requestVideoFrameCallback(act), 50);
+    };
+    window.posters = [];
+    const seen = (image) => {
+        const { naturalWidth: width, naturalHeight: height } = image;
+        const pen = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
+        pen.drawImage(image, 0, 0);
+        const isWhite = (i) => pen.getImageData((i + 0.5) * width / 8, height / 2, 1, 1).data[0] > 127;
+        const picture = parseInt([...Array(8).keys()].map(isWhite).map(Number).join(""), 2);
+        const poster = { picture };
+        window.posters.push(poster);
+        const look = () => {
+            if (!image.isConnected) return;
+            poster.overlay = document.querySelector(".screen canvas").dataset.labels;
+            requestAnimationFrame(look);
+        };
+        look();
+    };
+    new MutationObserver((changes) => {
+        const added = changes.flatMap((one) => [...one.addedNodes]).filter((one) => one.matches?.(".screen img"));
+        for (const image of added) image.addEventListener("load", () => setTimeout(() => seen(image)));
+    }).observe(document, { childList: true, subtree: true });
+"""
+
 
 def numbered(number: int) -> np.ndarray:
     """Return a picture that tells its number."""
@@ -121,6 +149,18 @@ def test_the_video_plays_and_boxes_lie_on_their_picture(tab, camera):
         steps = [(pair["picture"] - int(pair["overlay"] or -99)) % COUNT for pair in pairs]
         assert sorted(steps)[-3] <= 1, pairs  # a late machine may skip a picture between both readings
         assert len({pair["picture"] for pair in pairs}) > 3
+
+
+def test_a_poster_is_shown_until_the_video_has_a_picture(tab, camera):
+    """With the boxes that were found in it; then it goes. What is not needed for it is not waited for."""
+    tab.add_init_script(POSTERS)
+    with served() as page, running(page.view, camera.url):
+        wait_for(lambda: page.view.cameras["gate"].fps(time.monotonic()) > 1)
+        open_page(tab, page)
+        tab.wait_for_function("() => window.posters[0]?.overlay && !document.querySelector('.screen img')")
+        (poster,) = tab.evaluate("window.posters")
+        assert poster["picture"] == int(poster["overlay"]), poster
+        assert not page.view.cameras["gate"].wants_poster
 
 
 def test_names_and_labels_are_shown_as_text(tab):

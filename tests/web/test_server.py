@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from contextlib import ExitStack
@@ -17,7 +18,7 @@ from edgecls.event import Moment
 from edgecls.frame import GONE, StateChange
 from edgecls.run.web import WebSettings
 from edgecls.web import PageServer, ViewSink
-from edgecls.web.app import make_app
+from edgecls.web.app import FILES, make_app
 from edgecls.web.events.history import History
 from edgecls.web.login.guard import COOKIE, LARGEST_BODY, OPEN_PATHS
 from edgecls.web.login.passwords import ROLES, add_token, remove_token, set_password
@@ -38,7 +39,7 @@ def routes() -> list[tuple[str, str]]:
     view = ViewSink(["gate"])
     for route in make_app(view, History(view, tuple), hosts=["localhost"], sessions=None, is_secure=False).routes:
         path = route.path.replace("{name}", "app.js").replace("{event}", "0123456789abcdef")
-        path = path.replace("{camera}", "gate").replace("{number:int}", "0")
+        path = path.replace("{version}", "0").replace("{camera}", "gate").replace("{number:int}", "0")
         found += [(path, method) for method in sorted(getattr(route, "methods", None) or {"WS"})]
     return found
 
@@ -71,6 +72,21 @@ def test_the_page_and_its_files_are_served(page):
         assert page.ask(f"/page/{name}").status == 200
     for path in ("/page/nothing.js", "/page/../app.py", "/page/..%2f..%2fapp.py", "/page//etc/passwd", "/page/%00", "/nothing"):
         assert page.ask(path).status == 404
+
+
+def test_files_are_kept_by_browsers_until_their_next_version(page):
+    """Their addresses in the page name the version; all modules are loaded at once. Other addresses are never kept."""
+    html = page.ask("/").body.decode()
+    found = re.findall(r'"(/page/([0-9a-f]{16})/[\w.-]+)"', html)
+    assert len({version for _, version in found}) == 1
+    assert f'data-page="{found[0][1]}"' in html
+    modules = set(re.findall(r'rel="modulepreload" href="([^"]+)"', html))
+    assert {path.split("/")[-1] for path in modules} == {file.name for file in FILES.iterdir() if file.name.endswith(".js")}
+    for path, _ in found:
+        assert page.ask(path).headers["cache-control"] == "private, max-age=31536000, immutable"
+    for path in ("/page/app.js", f"/page/{'0' * 16}/app.js"):
+        assert (page.ask(path).status, page.ask(path).headers["cache-control"]) == (200, "no-cache")
+    assert page.ask("/").headers["cache-control"] == "no-store"
 
 
 def test_cameras_tell_their_state(page):

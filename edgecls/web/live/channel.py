@@ -1,8 +1,11 @@
 """The live picture of one camera, made once for all who look at it.
 
-While somebody looks, a task fetches the new packets and results of the camera from what the run keeps, a few dozen times a
-second, and packs them. Viewers take them from here. A codec that browsers cannot play, or a camera without packets, is shown as
+While somebody looks, a task fetches the new packets and results of the camera from what the run keeps, a dozen times a second,
+and packs them. Viewers take them from here. A codec that browsers cannot play, or a camera without packets, is shown as
 single pictures instead, with the reason.
+
+A browser decodes everything since the last key frame before it shows the first picture of a video, which takes up to a second.
+Whoever begins to look therefore gets the newest frame as a picture too, the poster, and sees it meanwhile.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import contextlib
 import struct
 import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from edgecls import image
 from edgecls.frame import Box
@@ -27,15 +30,17 @@ if TYPE_CHECKING:
     from edgecls.video.packets import Packet, Packets
     from edgecls.web.live.view_sink import CameraView
 
-POLL_S = 0.03
+POLL_S, SOON_S = 0.1, 0.02
+"""How often a camera is looked at, and while somebody waits for the first picture. What is new at once costs one message, and
+most of the cost of a viewer are wake-ups and system calls."""
 PICTURE_EVERY_S = 0.2
 PICTURE_WIDTH = 640
 PICTURE_QUALITY = 75
 KEPT = 128
 """How many messages a viewer may be behind before it begins again at the last key frame."""
-INIT, FRAGMENT, PICTURE = 0, 1, 2
-"""The first byte of a binary message. Then come the number of the channel (2 bytes) and the data; those of a picture begin with
-its media time in seconds (8 bytes, a float)."""
+INIT, FRAGMENT, PICTURE, POSTER = 0, 1, 2, 4
+"""The first byte of a binary message. Then come the number of the channel (2 bytes) and the data; those of a picture or poster
+begin with its media time in seconds (8 bytes, a float)."""
 NO_PACKETS = "this camera delivers single pictures only"
 PRIVATE = "single pictures, because of the private areas"
 WAITING = "waiting for the first picture"
@@ -65,11 +70,13 @@ class Channel:
         self._last_packet = -1
         self._last_result = 0
         self._last_scene = ""
+        self._scene: dict[str, Any] = {}
         self._pictured_s = 0.0
 
     def join(self, viewer: asyncio.Event) -> None:
         """Keep messages coming for a viewer, whose event is set when there are new ones."""
         self._viewers.add(viewer)
+        self.view.wants_poster = True
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._serve())
 
@@ -92,9 +99,11 @@ class Channel:
         while self._viewers:
             self._fetch()
             if self._fragments is None:
-                await self._take_picture()
-            await asyncio.sleep(POLL_S)
-        self.view.wants_frames = False
+                await self._take_picture(PICTURE)
+            elif self.view.wants_poster:
+                await self._take_picture(POSTER)
+            await asyncio.sleep(SOON_S if self.view.wants_poster else POLL_S)
+        self.view.wants_frames = self.view.wants_poster = False
         self._packets = self._fragments = None
         self._messages.clear()
 
@@ -113,10 +122,10 @@ class Channel:
                 self._say(self._fragment(new))
         for number, result in self.view.after(self._last_result):
             self._last_result = number
-            scene = dumps(scene_record(result))
-            if scene != self._last_scene:
-                self._last_scene = scene
-                self._say(scene)
+            scene = scene_record(result)
+            if scene != self._scene:
+                self._scene, self._last_scene = scene, dumps(scene)
+                self._say(self._last_scene)
             self._say(dumps(overlay_record(result)))
         if self._count > before:
             self._wake()
@@ -161,15 +170,15 @@ class Channel:
     def _fragment(self, packets: list[Packet]) -> bytes:
         return self._binary(FRAGMENT, cast("Fragments", self._fragments).fragment(packets))
 
-    async def _take_picture(self) -> None:
-        """Send the newest frame as a picture, a few times a second, encoded in another thread."""
+    async def _take_picture(self, kind: int) -> None:
+        """Send the newest frame as a picture, a few times a second, or once as a poster, encoded in another thread."""
         frame = self.view.frame
-        if frame is None or time.monotonic() - self._pictured_s < PICTURE_EVERY_S:
+        if frame is None or (kind == PICTURE and time.monotonic() - self._pictured_s < PICTURE_EVERY_S):
             return
-        self._pictured_s, self.view.frame = time.monotonic(), None
+        self._pictured_s, self.view.frame, self.view.wants_poster = time.monotonic(), None, False
         with contextlib.suppress(Exception):
             data = await asyncio.to_thread(_picture, frame)
-            self._say(self._binary(PICTURE, struct.pack(">d", frame.time_s) + data))
+            self._say(self._binary(kind, struct.pack(">d", frame.time_s) + data))
             self._wake()
 
     def _binary(self, kind: int, data: bytes) -> bytes:

@@ -39,12 +39,13 @@ class CameraView:
         name: Its name.
         state: Its connection state, in words of `edgecls.frame.State`.
         why: The reason for the state, in one line without secrets.
-        frame: The newest frame, with its pixels; only kept while somebody looks at single pictures.
+        frame: The newest frame, with its pixels; only kept while somebody looks at single pictures, or waits for a poster.
         packets: The stream of the newest frame.
         results: The latest results, without pixels, each with a number that counts up.
         age_ms: Time from the camera to the labels of the newest result.
         fault: What is wrong with its pictures, such as "black"; "" if nothing is.
         wants_frames: Whether somebody looks at single pictures.
+        wants_poster: Whether somebody waits for the first picture of the video.
     """
 
     name: str
@@ -56,6 +57,7 @@ class CameraView:
     age_ms: float | None = None
     fault: str = ""
     wants_frames: bool = False
+    wants_poster: bool = False
     _count: int = 0
     _times: deque[float] = field(default_factory=lambda: deque(maxlen=1024))
 
@@ -65,7 +67,7 @@ class CameraView:
         self._count += 1
         self._times.append(now)
         self.packets = frame.public_packets
-        self.frame = frame if self.wants_frames else None
+        self.frame = frame if self.wants_frames or self.wants_poster else None
         self.age_ms = result.timing.age_ms
         self.fault = "" if result.unfit is None else result.unfit.fault
         self.state, self.why = "live", ""

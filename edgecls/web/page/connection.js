@@ -93,6 +93,7 @@ export class Connection extends EventTarget {
     }
     const tile = this.live(this.channels.get(header.getUint16(1)));
     if (kind === 2) tile?.player.picture(data.slice(11), header.getFloat64(3));
+    else if (kind === 4) tile?.player.poster(data.slice(11), header.getFloat64(3));
     else tile?.player.append(data.slice(3));
   }
 }

@@ -21,6 +21,7 @@ export class Overlay {
     if (this.results.length && result.time < this.results.at(-1).time) this.results = []; // a new stream
     this.results.push(result);
     if (this.results.length > KEPT) this.results.shift();
+    if (this.last && Math.abs(result.time - this.last.time) < ROUNDING_S) this.draw(this.last.time, this.last.width, this.last.height); // it came late
   }
 
   // Draws the newest result that is not newer than the picture at `time`.

@@ -1,5 +1,5 @@
 // Shows a stream of MP4 fragments (Media Source Extensions), or single pictures, as near to now as possible.
-const KEPT_S = 5, FAR_S = 1.0, BEHIND_S = 0.35, EDGE_S = 0.05, CHECK_MS = 250;
+const KEPT_S = 5, FAR_S = 1.0, BEHIND_S = 0.35, EDGE_S = 0.15, CHECK_MS = 250, LEAD_S = 10;
 
 export class Player {
   // `onTime` is called with the media time of each picture when it is shown.
@@ -42,16 +42,30 @@ export class Player {
     this.next();
   }
 
+  // Shows a picture until the video has one of its own.
+  poster(data, time) {
+    if (this.video && !this.isShown) this.show(data, time);
+  }
+
   picture(data, time) {
     if (this.video) this.reset();
+    this.show(data, time);
+  }
+
+  show(data, time) {
     if (!this.image) {
       this.image = document.createElement("img");
       this.image.alt = "";
-      this.screen.prepend(this.image);
+      if (this.video) this.video.after(this.image);
+      else this.screen.prepend(this.image);
     }
     const address = URL.createObjectURL(new Blob([data], { type: "image/jpeg" }));
-    this.image.onload = () => { URL.revokeObjectURL(address); this.onTime(time + 10, this.image.naturalWidth, this.image.naturalHeight); };
-    this.image.src = address;
+    const { image } = this;
+    image.onload = () => {
+      URL.revokeObjectURL(address);
+      if (this.image === image) this.onTime(time + LEAD_S, image.naturalWidth, image.naturalHeight);
+    };
+    image.src = address;
   }
 
   next() {
@@ -89,6 +103,7 @@ export class Player {
     if (video.requestVideoFrameCallback) {
       const shown = (_now, { mediaTime }) => {
         if (!isCurrent()) return;
+        this.uncover();
         this.onTime(mediaTime, video.videoWidth, video.videoHeight);
         video.requestVideoFrameCallback(shown);
       };
@@ -96,14 +111,23 @@ export class Player {
     } else {
       const shown = () => {
         if (!isCurrent()) return;
-        if (video.readyState >= 2) this.onTime(video.currentTime, video.videoWidth, video.videoHeight);
+        if (video.readyState >= 2) { this.uncover(); this.onTime(video.currentTime, video.videoWidth, video.videoHeight); }
         requestAnimationFrame(shown);
       };
       requestAnimationFrame(shown);
     }
   }
 
+  // The video has a picture, so the poster goes.
+  uncover() {
+    if (this.isShown) return;
+    this.isShown = true;
+    this.image?.remove();
+    this.image = null;
+  }
+
   reset() {
+    this.isShown = false;
     this.video?.remove();
     this.image?.remove();
     this.video = this.image = this.buffer = null;
