@@ -78,7 +78,7 @@ def examine(model: str | None = None, *, cameras: bool = False) -> list[Finding]
     Returns:
         The findings, in the order of the checks.
     """
-    checks: list[Callable[[], Iterator[Finding]]] = [_python, _onnxruntime, _devices, _opencv, _pyav, _processor]
+    checks: list[Callable[[], Iterator[Finding]]] = [_python, _onnxruntime, _devices, _opencv, _pyav, _decoding, _processor]
     findings = [finding for check in checks for finding in check()]
     findings += _cameras(try_them=cameras)
     if model is not None:
@@ -177,6 +177,16 @@ def _pyav() -> Iterator[Finding]:
         yield Finding("pyav", "problem", f"{av.__version__} without {', '.join(missing)}", fix)
     else:
         yield Finding("pyav", "ok", f"{av.__version__}, decodes {', '.join(DECODERS)}, writes H.264")
+
+
+def _decoding() -> Iterator[Finding]:
+    try:
+        from edgecls.source import hardware
+
+        for name, works, found in hardware.survey():
+            yield Finding(name, "ok" if works else "note", found)
+    except (ImportError, MissingExtraError):  # found by others
+        return
 
 
 def _processor() -> Iterator[Finding]:

@@ -27,6 +27,7 @@ def bench(
     seconds: Annotated[float, typer.Option(min=0.1, metavar="S", help="Duration of each measurement.")] = 5.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, max=MOST_THREADS, metavar="N", help="CPU threads per inference. Default: 1 for small inputs, else all cores.")] = None,
+    decode: Annotated[str, typer.Option(metavar="WHERE", help="Where to decode, as in edgecls run.")] = "software",
     fast_decode: Annotated[bool, typer.Option("--fast-decode", help="Skip the loop filter of H.264 and HEVC.")] = False,
     keyframes: Annotated[bool, typer.Option("--keyframes", help="Decode only key frames.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
@@ -39,7 +40,10 @@ def bench(
 
     image.keep_opencv_to_one_thread()
     classifier = Classifier.load(model, device=device, threads=threads)
-    reading = ReadingSettings(fast_decode=fast_decode, keyframes=keyframes, give_up_after_s=0)
+    reading = ReadingSettings(
+        decode=decode,  # type: ignore[arg-type]  # ReadingSettings validates it
+        fast_decode=fast_decode, keyframes=keyframes, give_up_after_s=0,
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         if source is None:
             say("generating a clip: 1920x1080, 25 frames per second, H.264, 4 Mbit/s")

@@ -50,6 +50,7 @@ def run(
     threads: Annotated[int | None, typer.Option(min=1, max=MOST_THREADS, metavar="N", help="CPU threads per inference. Default: 1 for small inputs, else all cores.", rich_help_panel="Device")] = None,
     on_mismatch: Annotated[str | None, typer.Option(metavar="WHAT", help="What to do if the model gives other answers on this machine than where it was exported: stop, warn or ignore. Default: as in --config, else stop.", rich_help_panel="Device")] = None,
     decoder: Annotated[str, typer.Option(metavar="NAME", help="auto, opencv or pyav; auto is opencv for camera numbers and devices, else pyav.", rich_help_panel="Reading")] = "auto",
+    decode: Annotated[str, typer.Option(metavar="WHERE", help="software, auto, cuda, videotoolbox, qsv, v4l2m2m, ffmpeg, vaapi, rkmpp or jetson. Stops if it does not work here; auto then uses software.", rich_help_panel="Reading")] = "software",
     fast_decode: Annotated[bool, typer.Option("--fast-decode", help="Skip the loop filter of H.264 and HEVC: 20 % faster, slightly blockier.", rich_help_panel="Reading")] = False,
     keyframes: Annotated[bool, typer.Option("--keyframes", help="Decode only key frames: a fraction of the work, about one picture per second.", rich_help_panel="Reading")] = False,
     every: Annotated[int, typer.Option(min=1, metavar="N", help="Classify only every N-th frame; the others are decoded but not converted.", rich_help_panel="Reading")] = 1,
@@ -78,6 +79,7 @@ def run(
     sources = [*cameras, *(source or ())]
     reading = ReadingSettings(
         decoder=decoder,  # type: ignore[arg-type]  # ReadingSettings validates it
+        decode=decode,  # type: ignore[arg-type]
         fast_decode=fast_decode, keyframes=keyframes, strict=strict, every=every, fps=fps,
         open_timeout_s=open_timeout, read_timeout_s=read_timeout, give_up_after_s=give_up_after,
     )  # fmt: skip

@@ -111,6 +111,16 @@ def prepare(stream: Any, reading: ReadingSettings, *, live: bool) -> None:
     context.thread_type = "SLICE" if live or is_large else "AUTO"  # each frame thread would delay live frames by one
 
 
+def rotation_of(av: Any, path: str) -> int:
+    """Return by how many degrees the pictures of a file must be turned, which only FFmpeg's own decoder knows."""
+    with open_file(av, path) as container:
+        try:
+            first = next(container.decode(video_stream(container, path, live=False)), None)
+        except faults(av):
+            return 0
+        return int(getattr(first, "rotation", 0) or 0)
+
+
 def frame_threads(stream: Any) -> int:
     """Return how many packets an open decoder works on in parallel; 1 if it decodes them one by one."""
     context = stream.codec_context

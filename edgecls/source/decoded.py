@@ -57,9 +57,14 @@ class Scaler:
         return np.asarray(made.to_ndarray(), np.uint8)
 
 
-def as_frame(decoded: Any, scaler: Scaler, camera: str, index: int, time_s: float, captured_at: float) -> Frame:
-    """Make an upright frame from a decoded one. Colour, gray and smaller pictures are made on first use."""
-    turns = round((getattr(decoded, "rotation", 0) or 0) / 90) % 4  # phones store the orientation
+def as_frame(
+    decoded: Any, scaler: Scaler, camera: str, index: int, time_s: float, captured_at: float, rotation: int | None = None
+) -> Frame:
+    """Make an upright frame from a decoded one. Colour, gray and smaller pictures are made on first use.
+
+    Phones store the orientation with the pictures; `rotation` is for decoders that do not pass it on.
+    """
+    turns = round(((getattr(decoded, "rotation", 0) if rotation is None else rotation) or 0) / 90) % 4
     size_hw = (decoded.width, decoded.height) if turns % 2 else (decoded.height, decoded.width)
 
     def made(make: Callable[[], Picture]) -> Picture:

@@ -14,6 +14,7 @@ from edgecls.errors import ConfigError
 from edgecls.frame import StateChange
 from edgecls.log import Say, log_warning
 from edgecls.settings import LONGEST_TEXT
+from edgecls.source import hardware
 from edgecls.source.device import check_device, is_device
 from edgecls.source.folder import FolderSource
 from edgecls.source.merged import Merged
@@ -43,24 +44,28 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 def _camera(where: str, name: str, reading: ReadingSettings, _say: Say) -> Source:
     if reading.decoder == "pyav":
         raise ConfigError(f"camera {where}: only OpenCV can open local cameras; remove `decoder=pyav`")
+    if reading.decode != "software":
+        raise ConfigError(f'camera {where}: local cameras are decoded in software; remove `decode = "{reading.decode}"`')
     device = int(where) if where.isdecimal() else where
     return Reconnecting(name, lambda: OpenCVSource.camera(device, name, reading), give_up_after_s=reading.give_up_after_s)
 
 
-def _stream(where: str, name: str, reading: ReadingSettings, _say: Say) -> Source:
+def _stream(where: str, name: str, reading: ReadingSettings, say: Say) -> Source:
     try:
         check_stream(where)  # here, because otherwise an invalid address would be retried forever
     except ValueError as error:
         raise ConfigError(f"{hidden(where)} is not a valid stream address: {error}") from error
-    if reading.decoder != "opencv":
-        ffmpeg.load("Decoding with PyAV")  # a missing package is reported right away instead of retried
-    open_it = OpenCVSource.stream if reading.decoder == "opencv" else PyAVSource.stream
-    return Reconnecting(name, lambda: open_it(where, name, reading), give_up_after_s=reading.give_up_after_s)
+    if reading.decoder == "opencv":
+        return Reconnecting(name, lambda: OpenCVSource.stream(where, name, reading), give_up_after_s=reading.give_up_after_s)
+    ffmpeg.load("Decoding with PyAV")  # a missing package is reported right away instead of retried
+    hardware.check(reading.decode)  # so is hardware that does not work
+    return Reconnecting(name, lambda: PyAVSource.stream(where, name, reading, say), give_up_after_s=reading.give_up_after_s)
 
 
 def _video(where: str, name: str, reading: ReadingSettings, say: Say) -> Source:
     if reading.decoder == "opencv":
         return OpenCVSource.video(where, name, reading)
+    hardware.check(reading.decode)
     return PyAVSource.video(where, name, reading, say)
 
 

@@ -14,7 +14,9 @@ from edgecls.limits import check_size
 from edgecls.source import container as opening
 from edgecls.source.decode_order import DecodeOrder, NumberedPacket
 from edgecls.source.decoded import Scaler, as_frame
+from edgecls.source.decoder import DecoderFailedError
 from edgecls.source.dependents import Dependents
+from edgecls.source.hardware import open_decoder
 from edgecls.source.losses import Losses
 from edgecls.source.sampling import FrameSampler
 from edgecls.source.source import (
@@ -77,6 +79,12 @@ class PyAVSource(Source):
             container.close()
             raise
         opening.prepare(self._stream, reading, live=live)
+        try:
+            self._decoder = open_decoder(av, self._stream, reading, where=where, say=say)
+        except DecoderFailedError as error:
+            container.close()
+            raise SourceError(f"{where}: cannot be decoded with {reading.decode} ({error})") from None
+        self._rotation = opening.rotation_of(av, file) if file and reading.decode != "software" else None
         self._losses = Losses(container, self._stream, where, file, say)
         self._stamps = Stamps(container, self._stream, live=live, keyframes=reading.keyframes)
         is_timed = not (live or reading.keyframes or self._stamps.guesses)
@@ -88,7 +96,7 @@ class PyAVSource(Source):
         self._scaler = Scaler(av)
 
     @classmethod
-    def stream(cls, url: str, name: str, reading: ReadingSettings) -> PyAVSource:
+    def stream(cls, url: str, name: str, reading: ReadingSettings, say: Callable[[str], None] = lambda _: None) -> PyAVSource:
         """Open a network stream (RTSP, HTTP, UDP ...). A video file behind HTTP is read as a file, not as a live source."""
         av = ffmpeg.load("Decoding with PyAV")
         options = opening.stream_options(url)
@@ -102,7 +110,7 @@ class PyAVSource(Source):
         except opening.faults(av) as error:
             raise not_opened(url, opening.reason(error)) from None  # its text contains the password
         live = not (url.lower().startswith(("http", "file")) and container.duration)
-        return cls(av, container, name, hidden(url), live=live, reading=reading)
+        return cls(av, container, name, hidden(url), live=live, reading=reading, say=say)
 
     @classmethod
     def video(cls, path: str, name: str, reading: ReadingSettings, say: Callable[[str], None] = lambda _: None) -> PyAVSource:
@@ -126,7 +134,7 @@ class PyAVSource(Source):
             time_s = self._media_s(index, decoded)
             self._given += 1
             if self._sampler.wants(time_s):
-                frame = as_frame(decoded, self._scaler, self.name, index, time_s, now)
+                frame = as_frame(decoded, self._scaler, self.name, index, time_s, now, self._rotation)
                 frame.file = file_of(self._where, live=self.live)
                 frame.packets = self._packets
                 return frame
@@ -144,6 +152,7 @@ class PyAVSource(Source):
         """Close the container."""
         container, self._container = self._container, None
         if container is not None:
+            self._decoder.close()
             container.close()
             self._losses.close()
 
@@ -209,7 +218,9 @@ class PyAVSource(Source):
     def _decoded(self, packet: Any) -> list[Any]:
         """Return the frames decoded from a packet; none if the decoder rejects it."""
         try:
-            return list(packet.decode())
+            return self._decoder.decode(packet)
+        except DecoderFailedError as error:
+            raise SourceError(f"{self._where}: decoding fails after {counted(self._given, 'frame')} ({error})") from None
         except opening.faults(self._av) as error:
             if opening.is_too_large(self._av, self._stream, error):
                 raise opening.too_large(self._where, self._given) from error
@@ -218,7 +229,7 @@ class PyAVSource(Source):
             self._lose(self._order.refused(is_end=not packet.size))
             return []
         finally:
-            self._order.works_at(opening.frame_threads(self._stream))
+            self._order.works_at(self._decoder.parallel)
 
     def _place(self, frame: Any) -> int:
         """Return the number of a frame's packet, and record earlier packets that gave no picture as lost."""

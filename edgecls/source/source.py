@@ -42,6 +42,7 @@ _KINDS = (
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 Decoder = Literal["auto", "opencv", "pyav"]
+Decode = Literal["software", "auto", "cuda", "videotoolbox", "qsv", "v4l2m2m", "ffmpeg", "vaapi", "rkmpp", "jetson"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,11 @@ class ReadingSettings:
 
     Attributes:
         decoder: "opencv", "pyav" or "auto": PyAV, except for local cameras, which only OpenCV can open.
+        decode: Where H.264 and the like are decoded, see `edgecls.source.hardware`: in "software"; with "cuda" (NVIDIA),
+            "videotoolbox" (macOS), "qsv" (Intel) or "v4l2m2m"; or by the ffmpeg program of the system with "vaapi", "rkmpp" or
+            "jetson"; "ffmpeg" is the first of these three that works. "auto" is the first of the others that works, otherwise
+            software.
+        decode_width: The width in pixels to which the ffmpeg program makes pictures smaller. 0: not at all.
         fast_decode: Skip the loop filter of H.264 and HEVC. Decoding takes a fifth less time, pictures get slightly blocky.
         keyframes: Decode key frames only, usually about one per second, for a fraction of the time.
         strict: Stop at a broken picture in a folder instead of skipping it.
@@ -72,6 +78,8 @@ class ReadingSettings:
     """
 
     decoder: Decoder = "auto"
+    decode: Decode = "software"
+    decode_width: int = limited(640, at_least=0, unit="pixels")
     fast_decode: bool = False
     keyframes: bool = False
     strict: bool = False
@@ -90,8 +98,16 @@ class ReadingSettings:
         check_limits(self)
         if self.decoder == "opencv" and (self.fast_decode or self.keyframes):
             raise ConfigError("only PyAV can decode fast or decode key frames only; remove `decoder=opencv`")
+        if self.decode != "software":
+            self._check_hardware()
         if self.decoder == "opencv" and self.keep_s:
             raise ConfigError("clips need the packets that only PyAV keeps; remove `decoder=opencv`")
+
+    def _check_hardware(self) -> None:
+        if self.decoder == "opencv":
+            raise ConfigError(f"only PyAV can decode with {self.decode}; remove `decoder=opencv`")
+        if self.fast_decode and self.decode != "auto":
+            raise ConfigError(f'fast_decode is for software only; remove it, or `decode = "{self.decode}"`')
 
     def halvings(self, height: int, width: int) -> int:
         """Return how often (0 to 3) a JPEG of this size may be halved while it is decoded.

@@ -174,6 +174,8 @@ off = true
 
 [camera.reading]
 decoder = "pyav"
+decode = "auto"
+decode_width = 320
 fast_decode = true
 keyframes = true
 strict = true

@@ -1,0 +1,146 @@
+"""What turns the packets of a stream into pictures: FFmpeg in software, or hardware (`edgecls.source.hardware`).
+
+`Rescued` is hardware that may fail: then software goes on, and no picture is lost or comes twice.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from edgecls.source import container as opening
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LONGEST_SILENCE = 64
+"""More packets than any decoder holds: without a picture from that many after a key frame, it has failed."""
+
+
+class DecoderFailedError(Exception):
+    """A decoder does not work (any more). Its text says why, in a few words without secrets."""
+
+
+class Decoder(ABC):
+    """Decodes the packets of one stream, in order.
+
+    Attributes:
+        parallel: How many packets it works on at a time. What it refuses is the oldest of them.
+    """
+
+    parallel: int = 1
+
+    @abstractmethod
+    def decode(self, packet: Any) -> list[Any]:
+        """Return the pictures that come out after a packet; at the end, which is a packet without data, all the others.
+
+        Raises:
+            DecoderFailedError: The decoder has failed.
+            av.FFmpegError: The packet cannot be decoded.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to release
+        """Release what the decoder holds."""
+
+
+class Software(Decoder):
+    """The decoder of the stream itself."""
+
+    def __init__(self, stream: Any) -> None:
+        """Take an open stream, whose decoder is prepared."""
+        self._stream = stream
+
+    def decode(self, packet: Any) -> list[Any]:
+        """Return the pictures that come out after a packet."""
+        try:
+            return list(packet.decode())
+        finally:
+            self.parallel = opening.frame_threads(self._stream)
+
+
+class Watched(Decoder):
+    """A decoder that has failed when it is silent for too long, or refuses everything."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        """Watch this decoder."""
+        self._decoder = decoder
+        self._silent = 0
+        self._has_begun = False
+
+    @property
+    def parallel(self) -> int:  # type: ignore[override]  # it may change with the first pictures
+        """How many packets it works on at a time."""
+        return self._decoder.parallel
+
+    def decode(self, packet: Any) -> list[Any]:
+        """Return the pictures that come out after a packet. Raises DecoderFailedError after a long silence."""
+        self._has_begun |= bool(packet.is_keyframe)
+        self._silent += self._has_begun
+        if self._silent > LONGEST_SILENCE:
+            raise DecoderFailedError(f"no picture from {LONGEST_SILENCE} packets")
+        frames = self._decoder.decode(packet)
+        if frames:
+            self._silent = 0
+        return frames
+
+    def close(self) -> None:
+        """Close the decoder."""
+        self._decoder.close()
+
+
+class Rescued(Decoder):
+    """A decoder that is replaced by software when it fails.
+
+    Pictures come some packets after their own, so those of the last two groups, which begin with key frames, are kept. Software
+    decodes them again, and the pictures that have come out before are left out.
+    """
+
+    def __init__(self, decoder: Decoder, stream: Any, failed: Callable[[str], None]) -> None:
+        """Use this decoder while it works.
+
+        Args:
+            decoder: The decoder.
+            stream: The open stream, whose own decoder is unused so far.
+            failed: Called with the reason when the decoder fails.
+        """
+        self._decoder = decoder
+        self._stream = stream
+        self._failed = failed
+        self._packets: deque[list[Any]] = deque([[]], maxlen=2)
+        self._shown: deque[set[int]] = deque([set()], maxlen=2)
+        self._is_rescued = False
+
+    @property
+    def parallel(self) -> int:  # type: ignore[override]  # software may work on others at a time
+        """How many packets it works on at a time."""
+        return self._decoder.parallel
+
+    def decode(self, packet: Any) -> list[Any]:
+        """Return the pictures that come out after a packet."""
+        if self._is_rescued:
+            return self._decoder.decode(packet)
+        if packet.is_keyframe:
+            self._packets.append([])
+            self._shown.append(set())
+        self._packets[-1].append(packet)
+        try:
+            frames = self._decoder.decode(packet)
+        except DecoderFailedError as error:
+            return self._rescue(str(error))
+        self._shown[-1].update(frame.pts for frame in frames)
+        return frames
+
+    def close(self) -> None:
+        """Close the decoder."""
+        self._decoder.close()
+
+    def _rescue(self, why: str) -> list[Any]:
+        self._decoder.close()
+        self._decoder, self._is_rescued = Software(self._stream), True
+        self._failed(why)
+        shown = set().union(*self._shown)
+        again = [packet for group in self._packets for packet in group]
+        self._packets.clear()
+        self._shown.clear()
+        return [frame for packet in again for frame in self._decoder.decode(packet) if frame.pts not in shown]
