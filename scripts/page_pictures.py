@@ -1,6 +1,6 @@
 """Generate the pictures of the page in docs/pictures/: Debian's Chromium looks at a run of four drawn streets as RTSP cameras.
 
-    python -m scripts.page_pictures [--only live,zones,events,event,teach] [--to FOLDER --look light,dark,phone]
+    python -m scripts.page_pictures [--only live,zones,events,event,teach,model,...] [--to FOLDER --look light,dark,phone]
 
 With --to, every page is also taken as it looks in dark colours and on a phone, to be looked at. Needs the extras cpu, web and
 dev, chromium and GStreamer's RTSP server.
@@ -9,13 +9,14 @@ dev, chromium and GStreamer's RTSP server.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import tempfile
 import threading
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
@@ -27,6 +28,7 @@ from edgecls.web import ConfigFile, PageServer, ViewSink, WebSettings
 from scripts import drawn_street
 from scripts.drawn_world import WORLDS, World
 from scripts.pictures import PICTURES, ROOT, STREET_RULES, STREET_S
+from tests.drift.simulated import simulated
 from tests.live.rtsp import rtsp_server, write_units
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
+    from edgecls.drift.history import DriftState
     from edgecls.frame import Picture
 
 FPS = 10
@@ -43,8 +46,8 @@ WORLDS_SHOWN, WORLD_S = ("avenue", "parking", "queue"), 40
 JPEG_QUALITY = 80
 WATCHED_S = 60.0
 """For so long the streets are watched before pictures of what was found are taken."""
-CONFIG = f"""
-model = "{ROOT}/models/street.onnx"
+CONFIG = """
+model = "models/street.onnx"
 sinks = [
     "sqlite:FOLDER/events.db", "clip:FOLDER/clips", "snapshot:FOLDER/snapshots?shows=annotated,crop", "collect:FOLDER/pictures",
 ]
@@ -79,6 +82,7 @@ def main() -> None:
     parser.add_argument("--look", default="light", help=f"How to look, with commas: {', '.join(LOOKS)}. Default: light.")
     args = parser.parse_args()
     pages, looks = args.only.split(","), args.look.split(",")
+    os.chdir(ROOT)  # the page shows the path of the model as it is configured
     with tempfile.TemporaryDirectory() as folder, _streets(Path(folder)) as config, _served(config) as address:
         time.sleep(WATCHED_S)
         with sync_playwright() as playwright:
@@ -144,7 +148,8 @@ def _served(path: Path) -> Iterator[str]:
         view = ViewSink(source.name for source in run.frames.sources)
         file = ConfigFile(path, read=read_config, apply=run.reload)
         run.sinks.extend([view, file.recent])
-        with PageServer(view, WebSettings(listen=0), config=file, outs=lambda: run.config.outputs) as server:
+        shown = cast("Run", Drifted(run))
+        with PageServer(view, WebSettings(listen=0), config=file, outs=lambda: run.config.outputs, run=shown) as server:
             reading = threading.Thread(target=lambda: all(run), daemon=True)
             reading.start()
             yield server.address
@@ -192,12 +197,48 @@ def _teach(tab: Page, address: str) -> None:
     tab.wait_for_timeout(1000)
 
 
+class Drifted:
+    """A run whose cameras have been watched for days: the drift that the page shows of it is simulated."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._drifts = [simulated("street"), simulated("avenue", days=1), simulated("parking", blurred_from_h=100)]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+    @property
+    def drift(self) -> list[DriftState]:
+        """A dirty lens, a camera that still learns, and one where all is as usual."""
+        return [drift.state for drift in self._drifts]
+
+
+def _model(tab: Page, address: str) -> None:
+    tab.goto(f"{address}#/model")
+    tab.get_by_text("Forms that the export compared").wait_for()
+
+
+def _drift(tab: Page, address: str) -> None:
+    _model(tab, address)
+    tab.get_by_role("heading", name="Drift").evaluate("heading => scrollTo(0, heading.offsetTop - 60)")
+    tab.wait_for_timeout(500)
+
+
+def _machine(tab: Page, address: str) -> None:
+    tab.goto(f"{address}#/machine")
+    tab.get_by_text("cores, ", exact=False).first.wait_for()
+    tab.wait_for_timeout(4000)
+
+
 PAGES: dict[str, Callable[[Page, str], None]] = {
     "live": _live,
     "zones": _zones,
     "events": _events,
     "event": _event,
     "teach": _teach,
+    "model": _model,
+    "drift": _drift,
+    "machine": _machine,
 }
 
 if __name__ == "__main__":
