@@ -15,7 +15,7 @@ from tests.web.learning_run import FPS, draw_store, running, write_camera
 from tests.web.served import PASSWORD
 from tests.web.test_accessible import faults
 from tests.web.test_child import wait_for
-from tests.web.test_learn import checked, key, learned, names
+from tests.web.test_learn import RULE, checked, key, learned, names
 from tests.web.test_teach import labels, without_backbone
 from tests.web.test_teach_browser import shown, stroke
 
@@ -104,7 +104,7 @@ def test_from_labels_by_keys_to_a_model_in_place_and_back(tab, tmp_path, camera,
         press(tab, "Compare")
         tab.locator(".verdict").wait_for(timeout=60_000)
         compared = checked(run, run.page.ask(f"/api/learn/model/{LEARNED}"), "/api/learn/model/{name}")["comparison"]
-        assert (compared["pictures"], compared["in_use"]) == (3 * COUNT, "light.onnx")
+        assert (compared["pictures"], compared["in_use"], compared["is_current"]) == (3 * COUNT, "light.onnx", True)
         assert round(compared["new"]["top1"], 4) == round(details["right"], 4)  # as cross-validation has it
         tab.get_by_text("Nothing here is known of what light.onnx has learned from.").wait_for()
 
@@ -118,6 +118,7 @@ def test_from_labels_by_keys_to_a_model_in_place_and_back(tab, tmp_path, camera,
         press(tab, "Put in place")
         tab.get_by_text(f"In use: light.onnx, which is {LEARNED}.").wait_for()
         tab.get_by_text("On trial: ").wait_for()
+        tab.get_by_text("One of the two models has changed since.").wait_for()
         wait_for(lambda: run.run.classifier.card.made_with.get("backbone") == "efficientnet-lite0", "the run uses it")
         press(tab, "Stop the shadow")
         tab.get_by_text("No shadow is running.").wait_for()
@@ -127,6 +128,23 @@ def test_from_labels_by_keys_to_a_model_in_place_and_back(tab, tmp_path, camera,
         assert run.run.classifier.card.labels == tiny.LIGHT_LABELS
         assert [one["state"] for one in run.page.ask("/api/cameras").json()["cameras"]] == ["live"]
         assert key(run)
+
+
+def test_what_is_refused_is_said_below_the_button(tab, tmp_path, camera, monkeypatch):
+    """A rule names a label that the model lacks; the file is changed while the page shows it."""
+    monkeypatch.setattr("edgecls.labelling.positions.open_backbone", without_backbone)
+    draw_store(tmp_path / "pictures", 2)
+    with running(tmp_path, camera.url, zones=RULE) as run:
+        learned(run, 1, "red", "green", "blue")
+        opened(tab, run)
+        step = tab.get_by_role("listitem").filter(has=tab.get_by_role("heading", name="Put in place"))
+        button(tab, "Put in place").click()
+        step.get_by_role("alert").filter(has_text="'dark'").wait_for()
+        tab.get_by_text("In use: light.onnx.", exact=True).wait_for()
+        run.model.with_name(LEARNED).write_bytes(tiny.light_model())
+        tab.get_by_text("the file was changed since it was learned").first.wait_for()
+        assert button(tab, "Put in place").is_disabled()
+        assert faults(tab) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

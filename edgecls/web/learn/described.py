@@ -25,6 +25,7 @@ SCHEMAS: dict[str, Any] = {
         "classes": list_of(record({"label": TEXT, "pictures": COUNT, "scored": COUNT, **SHARES})),
         "curve": list_of(POINT), "forecasts": list_of(POINT), "advice": TEXTS, "notes": TEXTS,
         "comparison": maybe(record({
+            "is_current": {**FLAG, "description": "whether both models are still the same"},
             "store": TEXT, "in_use": TEXT, "verdict": TEXT, "meaning": TEXTS, "notes": TEXTS, "pictures": COUNT, "fixed": COUNT,
             "broken": COUNT, "p": NUMBER, "old": {"type": "object"}, "new": {"type": "object"},
             "classes": list_of(record({"label": TEXT, "pictures": COUNT, "old": NUMBER, "new": NUMBER, "worse": FLAG})),

@@ -87,12 +87,12 @@ class Learning:
         """Return all that is known of a learned model. Raises NotThereError."""
         model, config = self._model(name), self._in_use.config
         digest = self._files.digest(Path(config.model))
-        with_old, compared = self._compared.get(name, ("", None))
+        models, compared = self._compared.get(name, ("", None))
         record = {key: model.record.get(key, []) for key in DETAILS}
         return {
             **_model_record(model, is_in_place=model.digest == digest, is_shadow=_is_shadow(config, model)),
             **record,
-            "comparison": compared if with_old == digest + model.digest else None,
+            "comparison": None if compared is None else compared | {"is_current": models == digest + model.digest},
         }
 
     def learn(self, key: str, *, size: int | None, by: str) -> None:

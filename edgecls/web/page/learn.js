@@ -40,9 +40,9 @@ export class LearnSection {
     this.mayEdit = mayEdit;
     this.shown = {}; // what each part shows, so that nothing is built anew while somebody reads it
     this.size = element("select", {}, ...SIZES.map(([value, title]) => element("option", { value }, title)));
-    this.learn = new Step("Learn", () => this.post("", { store: this.store, ...(this.size.value ? { size: Number(this.size.value) } : {}) }), { primary: true });
+    this.learn = new Step("Learn", () => this.post(this.learn, "", { store: this.store, ...(this.size.value ? { size: Number(this.size.value) } : {}) }), { primary: true });
     this.learn.button.after(element("label", { className: "inline" }, "Input", this.size));
-    this.cancel = element("button", { type: "button", hidden: true, onclick: () => this.post("/cancel") }, "Cancel");
+    this.cancel = element("button", { type: "button", hidden: true, onclick: () => this.post(this.learn, "/cancel") }, "Cancel");
     this.bar = element("progress", { max: 1, "aria-label": "Progress" });
     this.stage = element("span", {});
     this.progress = element("div", { className: "tools", hidden: true }, this.bar, this.stage, this.cancel);
@@ -52,14 +52,14 @@ export class LearnSection {
     this.fault = element("p", { className: "error", role: "alert", hidden: true });
     this.models = element("div", {});
     this.about = element("div", { className: "about" });
-    this.compare = new Step("Compare", () => this.post(`/model/${this.name}/compare`, { store: this.store }));
+    this.compare = new Step("Compare", () => this.post(this.compare, `/model/${this.name}/compare`, { store: this.store }));
     this.comparison = element("div", {});
-    this.shadow = new Step("Start the shadow", () => this.post(`/model/${this.name}/shadow`));
-    this.stop = new Step("Stop the shadow", () => this.post("/shadow/stop"));
+    this.shadow = new Step("Start the shadow", () => this.post(this.shadow, `/model/${this.name}/shadow`));
+    this.stop = new Step("Stop the shadow", () => this.post(this.stop, "/shadow/stop"));
     this.agreement = element("div", {});
-    this.place = new Step("Put in place", () => this.post(`/model/${this.name}/place`));
+    this.place = new Step("Put in place", () => this.post(this.place, `/model/${this.name}/place`));
     this.trial = element("p", {});
-    this.back = new Step("Take back", () => this.post("/back"));
+    this.back = new Step("Take back", () => this.post(this.back, "/back"));
     this.last = element("p", { className: "quiet" });
     this.detail = element("section", { className: "learned", hidden: true, "aria-labelledby": "learn-name" });
     this.title = element("h3", { id: "learn-name" });
@@ -69,7 +69,7 @@ export class LearnSection {
       step("Try as a shadow", "It sees a tenth of what the model in use sees on the cameras and changes nothing. It is written into cameras.toml.", this.shadow.root),
       step("Put in place", "Between two frames, without a pause. The model before is kept, and comes back by itself if the new one does worse.", this.place.root)));
     this.now = element("section", { className: "learned", "aria-labelledby": "learn-now" }, element("h3", { id: "learn-now" }, "On the cameras now"),
-      this.inUse = element("p", {}), this.agreement, this.stop.root, this.trial, this.back.root, this.last);
+      this.inUse = element("p", {}), this.back.root, this.stop.root, this.trial, this.last, this.agreement);
     this.root = element("section", { className: "learn", hidden: true, "aria-labelledby": "learn-title" }, element("h2", { id: "learn-title" }, "Learn"),
       element("p", { className: "quiet" }, "A model is learned from the labels beside the cameras, into a file of its own. Nothing changes on the cameras until you put it in place."),
       this.labels, this.note, this.learn.root, this.progress, this.told, this.fault, element("h3", {}, "Learned models"), this.models, this.detail, this.now);
@@ -100,9 +100,11 @@ export class LearnSection {
 
   fail(text) { this.fault.textContent = text; this.fault.hidden = text === ""; }
 
-  async post(path, content = {}) {
+  // Asks for a change; if it is refused, the reason stands below the button.
+  async post(step, path, content = {}) {
     if (this.isAsking) return;
     this.isAsking = true;
+    step.root.after(this.fault);
     this.fail("");
     this.render();
     const state = await this.ask(path, content);
@@ -147,15 +149,13 @@ export class LearnSection {
       if (job.kind === "learn" && job.state === "done") this.name = job.model;
     }
     if (!state.models.some((one) => one.name === this.name)) this.name = state.models[0]?.name;
-    this.render();
     const key = JSON.stringify([this.name, state.models.map((one) => one.why), job?.state, state.model?.learned]);
     if (this.name && key !== this.known) {
-      this.known = key;
       const name = this.name, details = await this.ask(`/model/${encodeURIComponent(name)}`);
-      if (this.isClosed || !details || name !== this.name) return;
-      this.details = details;
-      this.render();
+      if (this.isClosed) return;
+      if (details && name === this.name) [this.details, this.known] = [details, key];
     }
+    this.render(); // once, so that no button moves while somebody presses it
   }
 
   choose(name) { this.name = name; this.show(this.state); }
@@ -186,7 +186,11 @@ export class LearnSection {
     }
     const told = !job || isRunning ? "" : job.state === "done" ? (job.kind === "learn" ? `Learned: ${job.model}` : `Compared: ${job.model}`) : job.state === "cancelled" ? "Cancelled. Nothing has changed." : "";
     if (this.told.textContent !== told) this.told.textContent = told;
-    if (job?.state === "failed" && job.began_at_s !== this.failed) { this.failed = job.began_at_s; this.fail(job.why); }
+    if (job?.state === "failed" && job.began_at_s !== this.failed) {
+      this.failed = job.began_at_s;
+      (job.kind === "learn" ? this.learn : this.compare).root.after(this.fault);
+      this.fail(job.why);
+    }
     this.renderModels(models);
     const chosen = models.find((one) => one.name === this.name), { details } = this;
     this.detail.hidden = !chosen;
@@ -198,7 +202,7 @@ export class LearnSection {
     this.place.allow(first(unusable, same, model.why_no_swap));
     this.stop.allow(first(never, model.why_no_shadow));
     this.back.allow(first(never, model.why_no_way_back));
-    if (chosen && details?.name === chosen.name) this.renderDetails(details);
+    if (chosen) this.renderDetails(details?.name === chosen.name ? details : null, chosen.name);
     this.renderNow(state);
   }
 
@@ -212,9 +216,10 @@ export class LearnSection {
     ]))] : [element("p", { className: "quiet" }, "None yet.")]));
   }
 
-  renderDetails(details) {
-    this.title.textContent = details.name;
+  renderDetails(details, name) {
+    this.title.textContent = name;
     this.put(this.about, details, () => {
+      if (!details) return [];
       if (details.why) return [element("p", { className: "error" }, details.why)];
       const said = details.scored ? `Right: ${percent(details.right)} (${range(details.low, details.high)}, 95 % interval), of ${counted(details.scored)} of ${counted(details.groups, "moment")}, each judged by a model that had not seen its moment.`
         : `Nothing is known of its accuracy from ${counted(details.pictures)}.`;
@@ -223,18 +228,19 @@ export class LearnSection {
         table("Right in each class", ["Class", "Pictures", "Right", "95 % interval"], details.classes.map((one) => [one.label, String(one.pictures), percent(one.right), range(one.low, one.high)])),
         ...(details.advice.length ? [lines(details.advice)] : []), ...notes(details.notes)];
     });
-    this.put(this.comparison, details.comparison, () => this.compared(details.comparison));
+    this.put(this.comparison, details?.comparison ?? null, () => this.compared(details?.comparison));
   }
 
   compared(found) {
     if (!found) return [];
-    return [element("p", { className: "verdict" }, `${found.verdict}.`),
+    const past = found.is_current ? [] : [element("p", { className: "quiet" }, "One of the two models has changed since.")];
+    return [element("p", { className: "verdict" }, `${found.verdict}.`), ...past,
       table(`${found.in_use} and ${found.new.model} on ${counted(found.pictures)} of ${found.store}`,
         ["Class", "Pictures", `Right: ${found.in_use}`, "Right: new", "Only new right", "Only old right", ""], [
           ...found.classes.map((one) => [one.label, String(one.pictures), percent(one.old), percent(one.new), String(one.fixed), String(one.broken), [...(one.worse ? [element("span", { className: "chip bad" }, "worse")] : [])]]),
           ["all", String(found.pictures), percent(found.old.top1), percent(found.new.top1), String(found.fixed), String(found.broken), ""],
         ]),
-      lines([...found.meaning, `A picture takes ${found.new.ms.toFixed(1)} ms instead of ${found.old.ms.toFixed(1)}.`]), ...notes(found.notes)];
+      lines([...found.meaning, `A picture takes ${Number(found.new.ms.toPrecision(2))} ms instead of ${Number(found.old.ms.toPrecision(2))}.`]), ...notes(found.notes)];
   }
 
   renderNow({ model, shadow, trial, last, last_at_s: at }) {
