@@ -83,13 +83,14 @@ class Frame:
     if they are as the camera sent them; `overviews` the small gray pictures of all of it that were made so far, by their
     width (`edgecls.image.fit.overview`); `left_out` counts what moves in it and is not classified, as too much does;
     `foreground` is what moves in it, (H, W) bool of a small picture, None where nobody looked for motion (`Motion`), and
-    `unwatched` says why its motion was not looked at.
+    `unwatched` says why its motion was not looked at. Of a camera with two streams, `sharp` is the frame of the main stream at
+    this moment, where that is decoded, and `ask_sharp` asks for it (`edgecls.regions.sharp.is_ready`).
     """
 
     __slots__ = (
-        "_bgr", "_luma", "_make_bgr", "_make_plane", "_make_shrunk", "_plane", "at_s", "camera",
+        "_bgr", "_luma", "_make_bgr", "_make_plane", "_make_shrunk", "_plane", "ask_sharp", "at_s", "camera",
         "captured_at", "file", "foreground", "index", "left_out", "limited", "overviews", "packets", "paint",
-        "single", "size_hw", "time_s", "unwatched",
+        "sharp", "single", "size_hw", "time_s", "unwatched",
     )  # fmt: skip
 
     def __init__(
@@ -121,6 +122,8 @@ class Frame:
         self.packets: Packets | None = None
         self.paint: Callable[[Picture], Picture] | None = None
         self.overviews: dict[int, Picture] = {}
+        self.sharp: Frame | None = None
+        self.ask_sharp: Callable[[Frame, float], bool] | None = None
         self._make_bgr = bgr
         self.limited = limited
         self._make_plane = plane
@@ -172,7 +175,7 @@ class Frame:
         if shrunk is not None:
             painted._make_shrunk = lambda height, width, color: paint(shrunk(height, width, color))
         painted._bgr = painted._luma = painted._plane = None
-        painted.overviews = {}
+        painted.overviews, painted.sharp, painted.ask_sharp = {}, None, None
         return painted
 
     def bare(self) -> Frame:
@@ -180,7 +183,7 @@ class Frame:
         bare = copy.copy(self)
         bare._make_bgr = bare._make_plane = _no_picture
         bare._make_shrunk = bare._bgr = bare._luma = bare._plane = None
-        bare.overviews, bare.foreground = {}, None
+        bare.overviews, bare.foreground, bare.sharp, bare.ask_sharp = {}, None, None, None
         return bare
 
     def __repr__(self) -> str:

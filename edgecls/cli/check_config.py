@@ -53,6 +53,7 @@ def _print(found: Config, config: str, *, as_json: bool) -> None:
         {
             "name": camera.name,
             "source": shown(str(camera.source), public if as_json else hidden),
+            "substream": shown(camera.substream, public if as_json else hidden) or None,
             "when": camera.when,
             "follows": camera.follows,
             "detector": None if camera.detector is None else camera.detector.model,
@@ -73,6 +74,7 @@ def _print(found: Config, config: str, *, as_json: bool) -> None:
         views += [_objects(camera)] if camera.follows else []
         when = "" if camera.when == "always" else ", while something moves"
         when += ", health checks off" if camera.health.off else ""
+        when += f", watched at {shown(camera.substream)}" if camera.substream else ""
         data(f"  {camera.name}: {shown(str(camera.source))}: {', '.join(views) or 'the whole frame'}{when}")
     if found.shadow is not None:
         data(f"  {_shadow(found.shadow)}")

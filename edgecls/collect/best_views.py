@@ -81,4 +81,5 @@ def _worth(box: Box, size_hw: tuple[int, int]) -> tuple[bool, int]:
 
 
 def _bytes(frame: Frame) -> int:
-    return BYTES_PER_PIXEL * frame.size_hw[0] * frame.size_hw[1]
+    sizes = [frame.size_hw, *([] if frame.sharp is None else [frame.sharp.size_hw])]
+    return sum(BYTES_PER_PIXEL * height * width for height, width in sizes)

@@ -40,6 +40,7 @@ class Zone:
         area: Its corners, in fractions of the frame.
         look: "state" classifies the zone as a whole; "objects" reports moving objects inside it.
         state: When a label becomes a state of the zone. Only with `look` "state".
+        every_s: Classify the zone only every so many seconds; 0: in every frame. Only with `look` "state".
         dwell_s: How long an object must stay before it is reported, in seconds. Only with `look` "objects".
     """
 
@@ -47,6 +48,7 @@ class Zone:
     area: Polygon
     look: Look = "state"
     state: StateSettings = field(default_factory=StateSettings)
+    every_s: float = limited(0.0, at_least=0, unit="seconds")
     dwell_s: float = limited(0.0, at_least=0, unit="seconds")
 
     def __post_init__(self) -> None:
@@ -55,6 +57,8 @@ class Zone:
         check_limits(self, prefix=f'zone "{self.name}": ')
         if self.look == "state" and self.dwell_s:
             raise ConfigError(f'zone "{self.name}": dwell_s applies to objects; for the state of a zone set state.dwell_s')
+        if self.look == "objects" and self.every_s:
+            raise ConfigError(f'zone "{self.name}": every_s has no effect on a zone with look = "objects"; set reading.fps')
         if self.look == "objects" and self.state != StateSettings():
             raise ConfigError(f'zone "{self.name}": state has no effect on a zone with look = "objects"; set dwell_s')
 

@@ -2,10 +2,10 @@
 
 from edgecls.image.codec import encode_jpeg, encode_png
 from edgecls.image.color import from_rgb, gray, in_8_bits
-from edgecls.image.fit import as_frame, crop, fit, fit_region, overview
+from edgecls.image.fit import as_frame, crop, fit, fit_region, overview, sharpest
 from edgecls.image.likeness import near_copies, perceptual_hash
 from edgecls.image.opencv import keep_opencv_to_one_thread, quiet_opencv
-from edgecls.image.placing import enlarged, moved
+from edgecls.image.placing import enlarged, moved, scaled
 from edgecls.image.private import blacked_out
 from edgecls.image.reading import SUFFIXES, Note, decode, decode_as_stored, few_bits, load, read_file
 
@@ -34,4 +34,6 @@ __all__ = [
     "perceptual_hash",
     "quiet_opencv",
     "read_file",
+    "scaled",
+    "sharpest",
 ]

@@ -16,6 +16,7 @@ from edgecls.errors import DataError
 from edgecls.frame import FULL_RANGE, Box, Frame, Picture
 from edgecls.image.color import colored, from_rgb, gray
 from edgecls.image.opencv import cv2
+from edgecls.image.placing import scaled
 from edgecls.image.shrink import in_whole_columns, shrink
 from edgecls.input_spec import InputSpec
 
@@ -28,7 +29,8 @@ def fit_region(frame: Frame, box: Box, spec: InputSpec) -> Picture:
     """Crop a box from a frame and bring it to the input of a model, like `fit`, converting only the pixels that are needed.
 
     A whole frame is shrunk by the scaler of the decoder if its colour is needed, or if its gray columns cannot be summed: ten
-    times as fast as INTER_AREA, with a mean difference below 1.5 levels.
+    times as fast as INTER_AREA, with a mean difference below 1.5 levels. A part is cut out of the
+    sharpest picture that there is.
 
     Args:
         frame: The frame.
@@ -41,6 +43,7 @@ def fit_region(frame: Frame, box: Box, spec: InputSpec) -> Picture:
     Raises:
         DataError: The box is empty or not inside the frame.
     """
+    frame, box = sharpest(frame, box)
     height, width = frame.size_hw
     gray_model = spec.color == "gray"
     small = _small_hw(frame.size_hw, spec) if box == (0, 0, width, height) else None
@@ -51,6 +54,17 @@ def fit_region(frame: Frame, box: Box, spec: InputSpec) -> Picture:
     if gray_model:
         return fit(crop(frame.plane(), box), spec, limited=frame.limited)
     return fit(crop(frame.bgr(), box), spec)
+
+
+def sharpest(frame: Frame, box: Box) -> tuple[Frame, Box]:
+    """Return the frame to cut a part from, and its box there: of a camera with two streams the main frame, if there is one.
+
+    A whole frame stays itself, because it is only shrunk.
+    """
+    sharp, (height, width) = frame.sharp, frame.size_hw
+    if sharp is None or box == (0, 0, width, height):
+        return frame, box
+    return sharp, scaled(box, frame.size_hw, sharp.size_hw)
 
 
 def overview(frame: Frame, width: int) -> Picture:

@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from edgecls.frame import Box
 from edgecls.image.opencv import cv2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecls.frame import Picture
+
+
+def scaled(box: tuple[int, int, int, int], from_hw: tuple[int, int], to_hw: tuple[int, int]) -> Box:
+    """Scale a box from a picture of size `from_hw` (height, width) to one of size `to_hw`, where it keeps at least a pixel."""
+    down, across = to_hw[0] / from_hw[0], to_hw[1] / from_hw[1]
+    left, top = min(round(box[0] * across), to_hw[1] - 1), min(round(box[1] * down), to_hw[0] - 1)
+    return Box(left, top, max(round(box[2] * across), left + 1), max(round(box[3] * down), top + 1))
 
 
 def moved(picture: Picture, scale: tuple[float, float], offset: tuple[float, float], size_hw: tuple[int, int]) -> Picture:

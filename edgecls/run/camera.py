@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from edgecls.detect.naming import is_classified
 from edgecls.detect.objects import Objects
 from edgecls.detect.settings import DetectorSettings  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.drift.settings import DriftSettings
@@ -18,9 +19,10 @@ from edgecls.regions.geometry import MOST_IGNORED, MOST_PRIVATE, Polygon
 from edgecls.regions.left import LeftObjects, LeftSettings
 from edgecls.regions.motion import Motion, MotionSettings
 from edgecls.regions.regions import Regions, combine, when_moving, whole_frame, zones
+from edgecls.regions.sharp import Timely
 from edgecls.settings import check, check_limits, limited
 from edgecls.settings.build import check_count
-from edgecls.source.open import LARGEST_NUMBER
+from edgecls.source.open import LARGEST_NUMBER, check_substream
 from edgecls.source.source import ReadingSettings
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ When = Literal["always", "motion"]
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One camera. `source` is a camera number, a device, a file, a folder or a URL.
+    """One camera. `source` is a camera number, a device, a file, a folder or a URL. With `substream`, the address of a smaller
+    stream of the same camera, that one is watched, and `source` is decoded only when something is to be classified.
 
     Zones with look = "state" are classified; without them the whole frame is. With lines, zones of objects or a table `motion`,
     moving objects are classified and tracked, except in the areas `ignore`. The areas `private` are black for models and in
@@ -43,6 +46,7 @@ class Camera:
 
     name: str
     source: str | int
+    substream: str = ""
     when: When = "always"
     zone: tuple[Zone, ...] = ()
     line: tuple[CountingLine, ...] = ()
@@ -63,6 +67,8 @@ class Camera:
         self.check_name()
         is_good = isinstance(self.source, str) or 0 <= self.source <= LARGEST_NUMBER
         check("source", self.source, is_good, f"a number of a camera from 0 to {LARGEST_NUMBER}, or a text")
+        check_substream(self.source, self.substream)
+        _ = self.private_reading
         check_limits(self)
         check_count("areas to ignore", len(self.ignore), MOST_IGNORED)
         check_count("private areas", len(self.private), MOST_PRIVATE)
@@ -108,13 +114,14 @@ class Camera:
         shown = self.classified_zones
         rectangles = {name: (left, top, right - left, bottom - top) for name, (left, top, right, bottom) in shown.items()}
         still = zones(rectangles) if rectangles or self.follows else whole_frame
+        every_s = {zone.name: zone.every_s for zone in self.zone if zone.every_s}
         if not (self.follows or self.when == "motion"):
-            return still
+            return Timely(still, every_s) if self.substream or every_s else still
         motion = Motion(self.motion or MotionSettings(), outside=self.ignore)
         found = self._found(still, motion, detector)
-        if self.left is None:
-            return found
-        return combine(found, LeftObjects(lambda: motion.background, self.left, outside=self.ignore))
+        if self.left is not None:
+            found = combine(found, LeftObjects(lambda: motion.background, self.left, outside=self.ignore))
+        return Timely(found, every_s, is_classified) if self.substream or every_s else found
 
     def _found(self, still: Regions, motion: Motion, detector: Detector | None) -> Regions:
         """Return the function that finds zones and objects."""
@@ -137,8 +144,9 @@ class Camera:
 
     @property
     def private_reading(self) -> ReadingSettings:
-        """How its source is read, so that private areas are black."""
-        return replace(self.reading, private=(*self.reading.private, *self.private))
+        """How its source is read, so that private areas are black, and its substream is watched."""
+        private = (*self.reading.private, *self.private)
+        return replace(self.reading, private=private, substream=self.substream or self.reading.substream)
 
     def looks_like(self, other: Camera) -> bool:
         """Return whether both look at the same regions, so that a learned background can be kept."""

@@ -182,7 +182,8 @@ def check_uses(config: Config, path: str | Path | None = None) -> None:
         *([config.shadow.model] if config.shadow else []),
         *(camera.detector.model for camera in config.camera if camera.detector is not None),
     ]
-    reads = [*([] if path is None else [path]), *filter(None, models), *files_among(camera.source for camera in config.camera)]
+    sources = [camera.source for camera in config.camera] + [one.substream for one in config.camera if one.substream]
+    reads = [*([] if path is None else [path]), *filter(None, models), *files_among(sources)]
     names = [camera.name for camera in config.camera]
     for i, out in enumerate(config.outputs):
         try:

@@ -59,7 +59,7 @@ def picture_of(camera: Camera, *, say: Say) -> tuple[Picture, float | None]:
     Raises:
         SourceError: There is none.
     """
-    reading = replace(camera.private_reading, give_up_after_s=0.0, needed_hw=None)
+    reading = replace(camera.private_reading, give_up_after_s=0.0, needed_hw=None, substream="")
     if camera.follows and recognize(camera.source)[0] == "video":
         pictures = []
         if reading.decoder != "opencv":  # which cannot decode key frames only

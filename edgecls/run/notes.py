@@ -51,6 +51,13 @@ def _of_camera(config: Config, camera: Camera, labels: frozenset[str]) -> Iterat
     """Yield the path of a setting within its camera, and the note about it."""
     if camera.private and any(out.kind == "clip" for out in config.outputs):
         yield "private", "it gets no clips, because a clip is a copy of what the camera sent, in which private areas are seen"
+    always = [i for i, zone in enumerate(camera.zone) if zone.look == "state" and not zone.every_s]
+    if camera.substream and always and camera.when == "always":
+        yield (
+            f"zone[{always[0]}].every_s",
+            "the zone is classified in every frame, so the main stream is decoded all the time, besides the substream; to save "
+            "that, set every_s, such as 10",
+        )
     if camera.follows:
         yield from _few_frames(config, camera)
         yield from _ignored(camera)

@@ -114,8 +114,9 @@ class Keeper:
         Raises:
             EdgeclsError: It cannot be stored.
         """
-        crop = grown(offer.box, self._margin, offer.frame.size_hw)
-        picture = image.crop(offer.frame.bgr(), crop)
+        frame, whole = image.sharpest(offer.frame, offer.box)
+        crop = grown(whole, self._margin, frame.size_hw)
+        picture = image.crop(frame.bgr(), crop)
         look = Look(image.perceptual_hash(picture), None if self._embedder is None else self._embedder(picture))
         selection = self._selection(offer.frame.camera)
         choice = selection.choose(offer.candidate, look)
@@ -124,7 +125,7 @@ class Keeper:
         store = self.open()
         self._make_room(store, picture.nbytes // 4)
         by = "" if self._embedder is None else self._embedder.name
-        box = None if crop == offer.box else _within(offer.box, crop)
+        box = None if crop == whole else _within(whole, crop)
         origin = replace(
             offer.origin, reason=offer.origin.reason or choice.reason, hash=look.hash_bits, embedding=look.embedding,
             embedded_by=by, box=box,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecls.errors import SourceError
 from edgecls.limits import VARIABLE, check_size, max_pixels
-from edgecls.source.source import EXPECTED, no_video, not_opened, only_sound
+from edgecls.source.source import EXPECTED, denied, no_video, not_opened, only_sound
 from edgecls.text.words import counted
 
 if TYPE_CHECKING:
@@ -48,6 +48,28 @@ def open_file(av: Any, path: str) -> Any:
         return av.open(str(Path(path).absolute()), options=options, metadata_errors="replace")
     except faults(av) as error:
         raise no_video(path) from error
+
+
+def open_stream(av: Any, url: str, reading: ReadingSettings) -> tuple[Any, bool]:
+    """Open a network stream.
+
+    Returns:
+        The container, and whether it is live: a video file behind HTTP is not.
+
+    Raises:
+        AccessError: User and password are refused.
+        SourceError: It cannot be opened.
+    """
+    timeout = (reading.open_timeout_s, reading.read_timeout_s)
+    try:
+        container = av.open(url, options=stream_options(url), timeout=timeout, metadata_errors="replace")
+    except (av.HTTPUnauthorizedError, av.HTTPForbiddenError):
+        raise denied(url) from None
+    except (av.ExitError, TimeoutError):
+        raise not_opened(url, f"no answer within {reading.open_timeout_s:g} s") from None
+    except faults(av) as error:
+        raise not_opened(url, reason(error)) from None  # its text contains the password
+    return container, not (url.lower().startswith(("http", "file")) and container.duration)
 
 
 def limits() -> dict[str, str]:

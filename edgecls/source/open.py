@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -23,6 +24,8 @@ from edgecls.source.private import Private
 from edgecls.source.pyav import PyAVSource
 from edgecls.source.reconnecting import Reconnecting
 from edgecls.source.source import ReadingSettings, Source, mode_of
+from edgecls.source.two_files import TwoFiles
+from edgecls.source.two_streams import KEEP_S, TwoStreams
 from edgecls.text.address import check_stream
 from edgecls.text.redaction import STARS, hidden, public
 from edgecls.video import ffmpeg
@@ -159,14 +162,36 @@ def open_each(places: Mapping[str, tuple[int | str, ReadingSettings]], *, say: S
     opened: list[Source] = []
     try:
         for name, (where, reading) in places.items():
-            kind, target, _ = recognize(where)
-            source = SOURCES[kind](target, name, reading, say)
-            opened.append(Private(source, reading.private) if reading.private else source)
+            opened.append(_open(where, name, reading, say))
     except BaseException:
         for source in opened:
             source.close()
         raise
     return opened
+
+
+def _open(where: int | str, name: str, reading: ReadingSettings, say: Say) -> Source:
+    kind, target, _ = recognize(where)
+    small_kind, small, _ = recognize(reading.substream) if reading.substream else (kind, target, "")
+    check_substream(where, reading.substream)
+    kept = replace(reading, keep_s=max(reading.keep_s, KEEP_S)) if reading.substream else reading
+    source = SOURCES[small_kind](small, name, kept, say)
+    source = Private(source, reading.private) if reading.private else source
+    if not reading.substream:
+        return source
+    return TwoStreams(source, target, reading, say) if kind == "stream" else TwoFiles(source, target, reading, say)
+
+
+def check_substream(where: int | str, substream: str) -> None:
+    """Raise ConfigError unless a source may have this substream ("": none): two streams of a network, or two videos."""
+    if not substream:
+        return
+    (kind, target, _), (small_kind, small, _) = recognize(where), recognize(substream)
+    if kind not in ("stream", "video") or small_kind != kind:
+        what = f"{hidden(str(where))} is a {kind}, and {hidden(substream)} is a {small_kind}"
+        raise ConfigError(f"substream: expected two network streams or two videos, but {what}")
+    if target == small:
+        raise ConfigError("substream: is the same as source; expected a smaller stream of the same camera, or leave it out")
 
 
 class CameraNumber(int):

@@ -23,16 +23,15 @@ from edgecls.source.source import (
     ReadingSettings,
     Source,
     check_file,
-    denied,
     file_of,
     lost,
-    not_opened,
     stalled,
 )
 from edgecls.source.stamps import Stamps
 from edgecls.text.redaction import hidden
 from edgecls.text.words import counted
 from edgecls.video import ffmpeg, nal, remux
+from edgecls.video.delay import LeastDelay
 from edgecls.video.packets import Packets
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ class PyAVSource(Source):
         is_timed = not (live or reading.keyframes or self._stamps.guesses)
         self._order = DecodeOrder(self._stream.codec_context.name, is_timed=is_timed)
         self._torn: set[int] = set()  # the numbers of pictures with missing packets
-        self._packets = _keep(av, self._stream, reading, self._stamps, live=live) if reading.keep_s else None
+        self._packets = keep_packets(av, self._stream, reading, self._stamps, live=live) if reading.keep_s else None
         self._size_hw: tuple[int, int] | None = None
         self._frames = self._decode()
         self._scaler = Scaler(av)
@@ -99,17 +98,7 @@ class PyAVSource(Source):
     def stream(cls, url: str, name: str, reading: ReadingSettings, say: Callable[[str], None] = lambda _: None) -> PyAVSource:
         """Open a network stream (RTSP, HTTP, UDP ...). A video file behind HTTP is read as a file, not as a live source."""
         av = ffmpeg.load("Decoding with PyAV")
-        options = opening.stream_options(url)
-        timeout = (reading.open_timeout_s, reading.read_timeout_s)
-        try:
-            container = av.open(url, options=options, timeout=timeout, metadata_errors="replace")
-        except (av.HTTPUnauthorizedError, av.HTTPForbiddenError):
-            raise denied(url) from None
-        except (av.ExitError, TimeoutError):
-            raise not_opened(url, f"no answer within {reading.open_timeout_s:g} s") from None
-        except opening.faults(av) as error:
-            raise not_opened(url, opening.reason(error)) from None  # its text contains the password
-        live = not (url.lower().startswith(("http", "file")) and container.duration)
+        container, live = opening.open_stream(av, url, reading)
         return cls(av, container, name, hidden(url), live=live, reading=reading, say=say)
 
     @classmethod
@@ -177,10 +166,13 @@ class PyAVSource(Source):
         """
         for packet in self._container.demux(self._stream):
             self._see(packet)
-            self._stamps.stamp(packet, time.monotonic())
+            arrival_s = time.monotonic()
+            self._stamps.stamp(packet, arrival_s)
             is_decoded = packet.is_keyframe or not (self._keyframes and packet.size)
             if packet.size:
                 self._keep(packet)
+                if self._packets is not None and self.live:
+                    self._packets.arrive(packet.pts, arrival_s)
                 self._order.send(packet, is_decoded=is_decoded)
             if not is_decoded:
                 self._alive_at = time.monotonic()
@@ -286,19 +278,24 @@ class PyAVSource(Source):
         return self._stamps.rising(float(time_s - self._first_s))
 
 
-def _keep(av: Any, stream: Any, reading: ReadingSettings, stamps: Stamps, *, live: bool) -> Packets | None:
-    """Return an empty packet buffer for a stream; None for a codec that no file can hold."""
+def keep_packets(
+    av: Any, stream: Any, reading: ReadingSettings, stamps: Stamps, *, live: bool, apart: bool = False
+) -> Packets | None:  # fmt: skip
+    """Return an empty packet buffer for a stream; None for a codec that no file can hold. `apart` says that frames come from
+    another stream.
+    """
     try:
         template = remux.Template(av, stream)
     except ValueError:
         return None
-    reordered = stream.codec_context.has_b_frames
     return Packets(
         template,
         stamps.tick,
         keep_s=reading.keep_s,
         keep_bytes=reading.keep_bytes,
         usual=stamps.usual,
-        reordered=reordered,
+        reordered=stream.codec_context.has_b_frames,
         live=live,
+        apart_s=float(stamps.usual * stamps.tick) if apart else 0.0,
+        delay=LeastDelay(stream.container.format.name, stream.codec_context.name),
     )

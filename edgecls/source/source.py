@@ -75,6 +75,8 @@ class ReadingSettings:
             PyAV can do this. 0: none.
         keep_bytes: The most bytes to keep for `keep_s`.
         private: Areas that are black in every picture of a frame. In cameras.toml they are set at the camera.
+        substream: The address of a smaller stream of the same camera, which is watched, while the source itself is decoded only
+            to classify parts of it. In cameras.toml it is set at the camera.
     """
 
     decoder: Decoder = "auto"
@@ -92,6 +94,7 @@ class ReadingSettings:
     keep_s: float = limited(0.0, at_least=0, unit="seconds")
     keep_bytes: int = limited(32 << 20, above=0, unit="bytes")
     private: tuple[Polygon, ...] = field(default=(), metadata=NO_SETTING)
+    substream: str = field(default="", metadata=NO_SETTING)
 
     def __post_init__(self) -> None:
         """Validate the limits, and that the decoder supports the other settings."""
@@ -102,6 +105,8 @@ class ReadingSettings:
             self._check_hardware()
         if self.decoder == "opencv" and self.keep_s:
             raise ConfigError("clips need the packets that only PyAV keeps; remove `decoder=opencv`")
+        if self.decoder == "opencv" and self.substream:
+            raise ConfigError("only PyAV can read two streams of a camera; remove `decoder=opencv`")
 
     def _check_hardware(self) -> None:
         if self.decoder == "opencv":

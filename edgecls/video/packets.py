@@ -18,6 +18,8 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from edgecls.video.delay import LeastDelay
+
 if TYPE_CHECKING:
     from fractions import Fraction
 
@@ -45,17 +47,20 @@ class Packets:
 
     `stream` is the template that a writer needs (see `edgecls.video.remux`), `tick` the time base of the stream in seconds,
     `usual` the usual duration of a frame in ticks, `reordered` whether packets come in a different order than their pictures,
-    `live` whether the source keeps sending even if nobody reads.
+    `live` whether the source keeps sending even if nobody reads. Packets of another stream than that of the frames are up to
+    `apart_s` seconds from the nearest frame.
     """
 
     def __init__(
         self, stream: Any, tick: Fraction, *, keep_s: float, keep_bytes: int, usual: int,
-        reordered: bool = False, live: bool = False,
+        reordered: bool = False, live: bool = False, apart_s: float = 0.0, delay: LeastDelay | None = None,
     ) -> None:  # fmt: skip
         """Start empty."""
         self.stream = stream
         self.tick = tick
         self.live = live
+        self.apart_s = apart_s
+        self._delay = LeastDelay() if delay is None else delay
         self._keep_s = keep_s
         self._keep_bytes = keep_bytes
         self._usual = usual
@@ -77,8 +82,20 @@ class Packets:
         return float(ticks * self.tick) + self._zero_s
 
     def shift(self, seconds: float) -> None:
-        """Shift the media time of all packets. Must be called before the first frame is returned."""
+        """Shift the media time of all packets. Must be called before the first frame is returned. Only packets of another
+        stream than that of the frames move later, by milliseconds, when the two clocks are compared again.
+        """
         self._zero_s += seconds
+
+    def arrive(self, pts: int, arrival_s: float) -> None:
+        """Note when a packet arrived, by `time.monotonic()`."""
+        self._delay.add(float(pts * self.tick), arrival_s)
+
+    @property
+    def delay_s(self) -> float | None:
+        """By how many seconds packets arrive after their media time at least, or None if that is not known yet."""
+        seconds = self._delay.seconds
+        return None if seconds is None else seconds - self._zero_s
 
     def append(self, encoded: Any) -> None:
         """Keep a packet of PyAV, unless no key frame has come yet or its presentation time is unknown."""
@@ -132,6 +149,8 @@ class Packets:
             usual=self._usual,
             reordered=self._reordered,
             live=self.live,
+            apart_s=self.apart_s,
+            delay=self._delay,
         )
         fresh.shift(self._zero_s)
         return fresh

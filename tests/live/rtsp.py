@@ -83,9 +83,9 @@ def _write(path: Path, units: Sequence[bytes]) -> Path:
 class RtspServer:
     """The server's process. `url` stays the same when it is started again."""
 
-    def __init__(self, *units: Path, fps: int, user: str, password: str) -> None:
-        """Start it."""
-        self._command = [PYTHON, str(SERVER), *map(str, units), "--fps", str(fps), "--port", str(own_port())]
+    def __init__(self, *units: Path, fps: int, user: str = "", password: str = "", more: Sequence[str] = ()) -> None:
+        """Start it, with `more` arguments."""
+        self._command = [PYTHON, str(SERVER), *map(str, units), "--fps", str(fps), "--port", str(own_port()), *more]
         if user:
             self._command += ["--user", user, "--password", password]
         self.start()
@@ -94,6 +94,7 @@ class RtspServer:
         """Start it, always on the same port."""
         self.process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.url = self.process.stdout.readline().strip()
+        self.sub_url = self.url.replace("/cam", "/sub")
         assert self.url.startswith("rtsp://"), "the RTSP server did not start"
 
     def kill(self) -> None:
@@ -111,12 +112,14 @@ class RtspServer:
 
 
 @contextmanager
-def rtsp_server(*units: Path, fps: int = 20, user: str = "", password: str = "") -> Iterator[RtspServer]:
+def rtsp_server(
+    *units: Path, fps: int = 20, user: str = "", password: str = "", more: Sequence[str] = ()
+) -> Iterator[RtspServer]:  # fmt: skip
     """Serve files of access units, one after the other, for ever. Skips the test where the server cannot be had."""
     check = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
     if not Path(PYTHON).exists() or subprocess.run([PYTHON, "-c", check], capture_output=True, check=False).returncode:
         pytest.skip(f"GStreamer's RTSP server is not installed: apt install {PACKAGES}")
-    server = RtspServer(*units, fps=fps, user=user, password=password)
+    server = RtspServer(*units, fps=fps, user=user, password=password, more=more)
     try:
         yield server
     finally:

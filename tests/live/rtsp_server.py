@@ -1,10 +1,12 @@
 """An RTSP camera on loopback, for the system's python3 with GStreamer's RTSP server (see `rtsp.py`, which starts it).
 
     /usr/bin/python3 rtsp_server.py --fps 25 [--port N] [--user U --password P] UNITS...
+    /usr/bin/python3 rtsp_server.py --fps 25 --gop 25 UNITS --sub UNITS [--sub-fps 10] [--sub-gop 10]
 
 UNITS are files of H.264 access units as `rtsp.py` writes them; they are sent one after the other, for ever, in real time
 and to all clients alike. The first line on stdout is the address. The server ends when its stdin is closed, so none is
-left behind by a test that was killed.
+left behind by a test that was killed. With `--sub` it has a second stream, /sub instead of /cam in the address: both show what
+happens at the moment, whenever a client comes, beginning with the next key frame.
 """
 
 import argparse
@@ -22,6 +24,9 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402 - the versions come first
 
+BEGAN_S = time.monotonic()
+"""When the streams of a camera with two of them began."""
+
 
 def read_units(path):
     """The access units of a file: each is its length in four bytes and then itself."""
@@ -37,11 +42,13 @@ def read_units(path):
 class Camera(GstRtspServer.RTSPMediaFactory):
     """One pipeline for all clients, fed from memory at the pace of a camera."""
 
-    def __init__(self, clips, fps):
-        """Take lists of access units."""
+    def __init__(self, clips, fps, gop=0, late_s=0.0):
+        """Take lists of access units. With the length of a group, `gop`, their time began with the server."""
         super().__init__()
         self._clips = clips
         self._fps = fps
+        self._gop = gop
+        self._late_s = late_s
         self.set_shared(True)
         self.set_latency(0)
         self.set_launch(
@@ -61,6 +68,11 @@ class Camera(GstRtspServer.RTSPMediaFactory):
         duration = Gst.SECOND // self._fps
         units = itertools.chain.from_iterable(itertools.cycle(self._clips))
         began, at = time.monotonic(), 0
+        if self._gop:
+            past = int((began - BEGAN_S) * self._fps)
+            first = past - past % self._gop + self._gop
+            began = BEGAN_S + self._late_s + first / self._fps
+            units = itertools.islice(units, first % sum(map(len, self._clips)), None)
         for number, unit in enumerate(units):
             wait_s = began + number / self._fps - time.monotonic()
             if ended.wait(max(0.0, wait_s)):
@@ -96,15 +108,23 @@ def main():
     parser.add_argument("--port", default="0")
     parser.add_argument("--user")
     parser.add_argument("--password")
+    parser.add_argument("--gop", type=int, default=0)
+    parser.add_argument("--late", type=float, default=0.0, help="seconds by which the first stream is later than the second")
+    parser.add_argument("--sub")
+    parser.add_argument("--sub-fps", type=int, default=10)
+    parser.add_argument("--sub-gop", type=int, default=10)
     arguments = parser.parse_args()
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(arguments.port)
-    camera = Camera([read_units(path) for path in arguments.units], arguments.fps)
+    camera = Camera([read_units(path) for path in arguments.units], arguments.fps, arguments.gop, arguments.late)
     if arguments.user:
         camera.set_permissions(with_password(server, arguments.user, arguments.password))
     server.get_mount_points().add_factory("/cam", camera)
+    if arguments.sub:
+        small = Camera([read_units(arguments.sub)], arguments.sub_fps, arguments.sub_gop)
+        server.get_mount_points().add_factory("/sub", small)
     if server.attach(None) == 0:
         return f"port {arguments.port} cannot be had"
     sys.stdout.write(f"rtsp://127.0.0.1:{server.get_bound_port()}/cam\n")

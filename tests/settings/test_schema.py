@@ -115,7 +115,8 @@ to = 9108
 
 [[camera]]
 name = "north"
-source = 0
+source = "rtsp://10.0.0.7/1"
+substream = "rtsp://10.0.0.7/2"
 when = "motion"
 ignore = [[0.0, 0.0, 1.0, 0.1], [[0, 0], [1, 0], [1, 1]]]
 private = [[0.0, 0.0, 0.1, 0.1], [[0, 0], [1, 0], [1, 1]]]
@@ -193,6 +194,11 @@ name = "bay"
 area = [0.1, 0.1, 0.2, 0.2]
 look = "objects"
 dwell_s = 3
+
+[[camera.zone]]
+name = "door"
+area = [0.5, 0.1, 0.2, 0.2]
+every_s = 60
 
 [[camera.line]]
 name = "stop line"

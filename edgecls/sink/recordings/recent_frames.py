@@ -7,8 +7,8 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from edgecls import image
 from edgecls.errors import SourceError
-from edgecls.frame import Box
 from edgecls.sink.recordings.folder import EVENT_TIME_STEP_S
 from edgecls.source.pyav import PyAVSource
 from edgecls.source.source import ReadingSettings
@@ -79,7 +79,7 @@ class RecentFrames:
     def detections_at(self, moment: Moment, size_hw: tuple[int, int]) -> list[Detection]:
         """Return the detections in the frame of this moment, with boxes scaled to `size_hw` (height, width)."""
         seen = next((seen for seen in self._seen if seen.frame == moment.frame), None)
-        return [] if seen is None else [replace(d, box=scaled(d.box, seen.size_hw, size_hw)) for d in seen.detections]
+        return [] if seen is None else [replace(d, box=image.scaled(d.box, seen.size_hw, size_hw)) for d in seen.detections]
 
 
 def _decode_again(packets: Packets, time_s: float) -> Frame | None:
@@ -88,9 +88,9 @@ def _decode_again(packets: Packets, time_s: float) -> Frame | None:
     The packets since the last key frame are written to a file in memory, which is read like any other file.
     """
     av = ffmpeg.load("Decoding a frame again")
-    needed = packets.since(time_s + SAME_S)
+    needed = packets.since(time_s + max(SAME_S, packets.apart_s / 2))
     shown = min(needed, key=lambda packet: abs(packets.time_s(packet.pts) - time_s), default=None)
-    if shown is None or abs(packets.time_s(shown.pts) - time_s) > SAME_S:
+    if shown is None or abs(packets.time_s(shown.pts) - time_s) > max(SAME_S, packets.apart_s):
         return None
     after_s = packets.time_s(shown.pts) - packets.time_s(needed[0].pts)
     try:
@@ -109,13 +109,6 @@ def _in_memory(av: object, packets: Packets, needed: list[Packet]) -> io.BytesIO
     file.close()
     memory.seek(0)
     return memory
-
-
-def scaled(box: tuple[int, int, int, int], from_hw: tuple[int, int], to_hw: tuple[int, int]) -> Box:
-    """Scale a box from a picture of size `from_hw` to one of size `to_hw`."""
-    down, across = to_hw[0] / from_hw[0], to_hw[1] / from_hw[1]
-    left, top, right, bottom = box
-    return Box(round(left * across), round(top * down), round(right * across), round(bottom * down))
 
 
 def _bytes(frame: Frame) -> int:

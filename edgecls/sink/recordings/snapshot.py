@@ -32,7 +32,7 @@ from edgecls.log import log_warning
 from edgecls.settings import check_limits, limited, some_of
 from edgecls.sink.recordings.folder import SEEN, SIDECAR_BYTES, RecordingFolder
 from edgecls.sink.recordings.quota import QuotaSettings  # noqa: TC001 - `settings.build` reads the types of the fields
-from edgecls.sink.recordings.recent_frames import RecentFrames, scaled
+from edgecls.sink.recordings.recent_frames import RecentFrames
 from edgecls.sink.sink import REMEMBERED_EVENTS, Backlog, Sink, SinkKind
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _moment(event: Event) -> Moment:
 def _box_of(event: Event, result: Result) -> Box | None:
     """Return the box of the event's object, or the only box in its region (with its label, if there are several), or None."""
     if event.view is not None:
-        return scaled(event.view.box, event.view.size_hw, result.frame.size_hw)
+        return image.scaled(event.view.box, event.view.size_hw, result.frame.size_hw)
     found = [d for d in result.detections if d.region == event.region]
     if len(found) > 1:
         found = [d for d in found if event.label in d.prediction.names]
