@@ -44,6 +44,8 @@ def joined(parts: Sequence[Answers]) -> Answers:
 def combined(answers: Answers, views: Sequence[int], combine: Combine = combine_views) -> Answers:
     """Combine several views of the same object into one answer: an object is known if one of its views is.
 
+    An object with one view keeps its answer, whatever else is in the batch.
+
     Args:
         answers: For M views; the first `views[0]` rows are views of the first object, and so on.
         views: The number of views of each of the N objects; they sum to M.
@@ -54,7 +56,8 @@ def combined(answers: Answers, views: Sequence[int], combine: Combine = combine_
     """
     if len(views) == len(answers.probabilities):
         return answers
-    novelty = answers.novelty
+    novelty, firsts = answers.novelty, np.cumsum([0, *views[:-1]])
     if novelty is not None:
-        novelty = np.minimum.reduceat(novelty, np.cumsum([0, *views[:-1]]))
-    return Answers(combine(answers.probabilities, views), novelty)
+        novelty = np.minimum.reduceat(novelty, firsts)
+    is_single = np.asarray(views)[:, None] == 1
+    return Answers(np.where(is_single, answers.probabilities[firsts], combine(answers.probabilities, views)), novelty)

@@ -11,9 +11,11 @@ from onnx import TensorProto, helper, numpy_helper
 from edgecls import Classifier, InputSpec, ModelCard, ModelError
 from edgecls.export.convert import stamp
 from edgecls.model.answers import Answers, combined, joined
+from edgecls.model.confidence import Confidence
 from edgecls.model.golden import Golden
 from edgecls.model.novelty import NoveltyLimit
 from edgecls.model.providers import PROVIDERS
+from edgecls.model.several_labels import SeveralLabels
 from tests import tiny
 
 SPEC = InputSpec(8, 8)
@@ -122,3 +124,13 @@ def test_bound_buffers_have_both_outputs(monkeypatch):
     bound = Classifier.from_bytes(model(), "m.onnx", device="cpu").answers(gray(0, 100, 255))
     assert np.array_equal(bound.probabilities, before.probabilities)
     assert np.array_equal(bound.novelty, before.novelty)
+
+
+@pytest.mark.parametrize("confidence", [Confidence(), SeveralLabels(thresholds=(0.5, 0.5))])
+def test_a_single_view_keeps_its_answer_beside_objects_with_two(confidence):
+    """The score of a zone does not depend on whether something moves at the same moment, at another camera maybe."""
+    rows = np.array([[0.9999, 0.0001], [0.8, 0.2], [0.6, 0.4]], np.float32)
+    found = combined(Answers(rows), [1, 2], confidence.combined).probabilities
+    assert found.dtype == np.float32
+    assert found[0].tolist() == rows[0].tolist()
+    assert 0.6 < found[1, 0] < 0.8
