@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from edgecls.run.camera import Camera
+from edgecls.source import ReadingSettings
+from edgecls.web import ViewSink
 from edgecls.web.answers import NotPossibleError
 from edgecls.web.machine.jobs import Jobs
+from edgecls.web.machine.run_state import camera_records
 from edgecls.web.machine.usage import CoreMeter
 from tests.run.world import event
 from tests.web.models_run import models_page
@@ -54,10 +59,26 @@ def test_what_the_run_takes_and_where_it_writes(running, tmp_path):
     assert "CPU" in machine["providers"]
     decoding = {one["camera"]: one["decoding"] for one in machine["cameras"]}
     assert decoding["gate"] == "pictures of a folder"
-    assert decoding["far"] == "decoded by FFmpeg (PyAV) on the processor, key frames only, at most 5 frames a second"
+    assert decoding["far"] == "decoded by FFmpeg on the processor, key frames only, at most 5 frames a second"
     folders = {one["folder"].rsplit("/", 1)[-1]: one for one in machine["disks"]}
     assert {"clips", "drift"} <= folders.keys()
     assert all(0 <= one["free_mb"] <= one["total_mb"] for one in folders.values())
+
+
+@pytest.mark.parametrize(
+    ("reading", "said"),
+    [
+        ({"decoder": "opencv"}, "decoded by OpenCV on the processor"),
+        ({"decode": "auto"}, "decoded by FFmpeg in hardware where that works, else on the processor"),
+        ({"decode": "vaapi", "every": 2}, "decoded by FFmpeg in hardware (vaapi), one frame of 2 is used"),
+        ({"fast_decode": True}, "decoded by FFmpeg on the processor, without the loop filter"),
+    ],
+)
+def test_how_a_camera_is_decoded_is_said_in_words(reading, said):
+    """As it is configured, before its first packet has told the codec; its address is without what may be secret."""
+    camera = Camera("gate", "rtsp://user:secret@10.0.0.7:554/1?token=abc", reading=ReadingSettings(**reading))
+    (found,) = camera_records(SimpleNamespace(config=SimpleNamespace(camera=(camera,))), ViewSink(["gate"]))
+    assert (found["decoding"], found["source"]) == (said, "rtsp://10.0.0.7:554")
 
 
 def test_busy_cores_are_those_since_the_question_before(monkeypatch):
@@ -102,7 +123,8 @@ def test_a_bench_that_is_killed_or_gives_nonsense_has_a_reason():
     started = []
 
     def start(_arguments, *, fine):
-        started.append(Child([], fine=fine, module=PATIENT) if len(started) != 1 else Child(["--version"]))
+        arguments = ["fail", "nonsense"] if len(started) == 1 else []
+        started.append(Child(arguments, fine=(*fine, 1), module=PATIENT))
         return started[-1]
 
     jobs = Jobs(start)

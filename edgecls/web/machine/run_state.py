@@ -47,8 +47,10 @@ def _camera(camera: Camera, view: CameraView | None) -> dict[str, Any]:
 def _decoder(kind: str, reading: ReadingSettings) -> str:
     if kind == "folder":
         return "pictures of a folder"
-    by_opencv = reading.decoder == "opencv" or (reading.decoder == "auto" and kind == "camera")
-    return f"decoded by {'OpenCV' if by_opencv else 'FFmpeg (PyAV)'} on the processor"
+    if reading.decoder == "opencv" or (reading.decoder == "auto" and kind == "camera"):
+        return "decoded by OpenCV on the processor"
+    wheres = {"software": "on the processor", "auto": "in hardware where that works, else on the processor"}
+    return f"decoded by FFmpeg {wheres.get(reading.decode, f'in hardware ({reading.decode})')}"
 
 
 def _less(reading: ReadingSettings) -> list[str]:
