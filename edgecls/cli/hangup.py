@@ -45,7 +45,7 @@ class Hangup:
             signal.signal(NUMBER, signal.SIG_IGN)
 
     @contextmanager
-    def serving(self, act: Callable[[threading.Event], None]) -> Iterator[None]:
+    def serving(self, act: Callable[[threading.Event], object]) -> Iterator[None]:
         """Call `act` in a thread after one or more signals. Its argument is an event that is set when the run has ended."""
         ended = threading.Event()
         thread = threading.Thread(target=self._work, args=(act, ended), name="reload", daemon=True)
@@ -57,7 +57,7 @@ class Hangup:
             self._came.put(False)
             thread.join(END_WAIT_S)
 
-    def _work(self, act: Callable[[threading.Event], None], ended: threading.Event) -> None:
+    def _work(self, act: Callable[[threading.Event], object], ended: threading.Event) -> None:
         while self._came.get():
             while not self._came.empty():  # treat several signals as one
                 self._came.get()
@@ -68,15 +68,18 @@ class Hangup:
         self._came.put(True)
 
 
-def reload(run: Run, read: Callable[[], Config], is_over: threading.Event) -> None:
-    """Reload the configuration of a run, and print what has changed or why it could not be reloaded."""
-    failed = "not reloaded, the run goes on with its last good configuration"
+def reload(run: Run, read: Callable[[], Config], is_over: threading.Event) -> str:
+    """Reload the configuration of a run, and print what has changed or why it could not be reloaded, which is returned too."""
+    fault, failed = "", "not reloaded, the run goes on with its last good configuration"
     try:
         different = run.reload(read(), is_over=is_over)
     except EdgeclsError as error:
-        say(f"{failed}: {error}")
+        fault = f"{failed}: {error}"
     except Exception as error:  # noqa: BLE001 - no error may end the run
-        say(f"{failed}: {type(error).__name__}: {error}")
+        fault = f"{failed}: {type(error).__name__}: {error}"
     else:
         if different:
             say(f"reloaded: {different}")
+    if fault:
+        say(fault)
+    return fault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edgecls.cli.messages import say
 
@@ -15,13 +15,26 @@ if TYPE_CHECKING:
     from edgecls.run.config import Config
     from edgecls.run.run import Run
     from edgecls.run.web import WebSettings
+    from edgecls.web.live.notices import Notices
+
+
+class Served(NamedTuple):
+    """A page that is served.
+
+    Attributes:
+        over: To be set when the run has ended.
+        notices: What the page says of the run, such as why a reload failed.
+    """
+
+    over: threading.Event
+    notices: Notices
 
 
 @contextmanager
 def served(
     run: Run, settings: WebSettings, *, path: str | None, read: Callable[[str | Path], Config]
-) -> Iterator[threading.Event]:  # fmt: skip
-    """Serve the page of a run during a `with` block, and say its address. Yields an event to set when the run has ended.
+) -> Iterator[Served]:  # fmt: skip
+    """Serve the page of a run during a `with` block, and say its address.
 
     Args:
         run: The run.
@@ -30,17 +43,20 @@ def served(
         read: Reads such a file, as it was read at the start.
     """
     from edgecls.web import ConfigFile, PageServer, RecordingsOf, ViewSink
+    from edgecls.web.live.notices import Notices
 
     over = threading.Event()
+    notices = Notices(run, path)
 
     def apply(config: Config) -> bool:
         said = "" if over.is_set() else run.reload(config, is_over=over)
         if said:
+            notices.fault = ""
             say(f"changed on the page: {said}")
         return bool(said)
 
     names = [source.name for source in run.frames.sources]
-    view = ViewSink(names, skipped=lambda: run.frames.skipped, recordings=RecordingsOf(run))
+    view = ViewSink(names, skipped=lambda: run.frames.skipped, recordings=RecordingsOf(run), notices=notices)
     file = None if path is None else ConfigFile(path, read=read, apply=apply)
     with PageServer(view, settings, config=file, outs=lambda: run.config.outputs, run=run) as server:
         run.sinks.append(view)
@@ -48,6 +64,6 @@ def served(
             run.sinks.append(file.recent)
         say(f"page: {server.address}")
         try:
-            yield over
+            yield Served(over, notices)
         finally:
             over.set()

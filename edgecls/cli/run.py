@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from edgecls.run.run import Run
     from edgecls.sink import SinkSettings
     from edgecls.source import ReadingSettings
+    from edgecls.web.live.notices import Notices
 
 STATUS_EVERY_S = 0.25
 
@@ -197,18 +198,25 @@ def run_config(
         if opened is None:
             return interrupt.exit_code
         run = stack.enter_context(opened)
-        over = None
+        page = None
         if run.config.web is not None:
-            over = stack.enter_context(served(run, run.config.web, path=path, read=read))
+            page = stack.enter_context(served(run, run.config.web, path=path, read=read))
         if hangup is not None:
-            stack.enter_context(hangup.serving(partial(reload, run, read_again)))
+            stack.enter_context(hangup.serving(partial(_reload, run, read_again, None if page is None else page.notices)))
         _loop(run, interrupt)
-        if stays and over is not None and interrupt.signum is None:
-            over.set()
+        if stays and page is not None and interrupt.signum is None:
+            page.over.set()
             run.close()
             say("the run has ended; its page stays until Ctrl-C")
             interrupt.wait_for(threading.Event().wait)
     return interrupt.exit_code
+
+
+def _reload(run: Run, read: Callable[[], Config], notices: Notices | None, is_over: threading.Event) -> None:
+    """Reload the configuration of a run, and let its page say so if that fails."""
+    fault = reload(run, read, is_over)
+    if notices is not None:
+        notices.fault = fault
 
 
 def _check_usage(

@@ -60,6 +60,7 @@ SCHEMAS = of_models.SCHEMAS | of_learn.SCHEMAS | {
     }),
     "Cameras": _record({
         "kind": {"const": "cameras"}, "at_s": NUMBER, "skipped": COUNT, "events": COUNT,
+        "notices": {**TEXTS, "description": "sinks that deliver nothing and why, a failed reload, a new model"},
         "cameras": {"type": "array", "items": _of("Camera")},
     }),
     "Filters": _record(dict.fromkeys(FIELDS, TEXTS)),

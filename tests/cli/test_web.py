@@ -39,10 +39,17 @@ def cameras(tmp_path, light_model):
 @contextmanager
 def started(*command: str | Path) -> Iterator[str]:
     """Start edgecls, and yield the address of its page. Ends it with Ctrl-C, which must end it at once."""
+    with started_process(*command) as (address, _):
+        yield address
+
+
+@contextmanager
+def started_process(*command: str | Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Start edgecls, and yield the address of its page, and its process."""
     with subprocess.Popen([sys.executable, "-m", "edgecls", *command], stderr=subprocess.PIPE, text=True) as process:
         try:
             line = next(line for line in process.stderr if line.startswith(("page: ", "error: ")))
-            yield line.strip().removeprefix("page: ")
+            yield line.strip().removeprefix("page: "), process
         finally:
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 130
@@ -103,6 +110,32 @@ def test_the_page_of_a_recording_stays_after_its_end(tmp_path, light_model):
         }
         assert ask("api/config/camera/road", json.dumps(change).encode())["in_force"] is False
     assert "count_every_s = 60" in path.read_text()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this platform has no SIGHUP")
+def test_the_page_says_why_a_reload_failed(cameras):
+    """With the line and the reason, but not where the file is; a good reload takes it back."""
+    good = cameras.read_text()
+
+    def notices(address: str, is_there) -> list[str]:
+        until = time.monotonic() + 20
+        while True:
+            with urllib.request.urlopen(f"{address}api/cameras", timeout=10) as answer:  # noqa: S310
+                found = json.load(answer)["notices"]
+            if is_there(found):
+                return found
+            assert time.monotonic() < until, found
+            time.sleep(0.05)
+
+    with started_process("web", "--config", cameras, "--listen", "0") as (address, process):
+        assert notices(address, lambda found: not found) == []
+        for text, is_there in ((good + "colour = 1\n", lambda found: found), (good, lambda found: not found)):
+            cameras.write_text(text)
+            process.send_signal(signal.SIGHUP)
+            found = notices(address, is_there)
+            if found:
+                assert found[0].startswith("not reloaded, the run goes on with its last good configuration: cameras.toml:5")
+                assert str(cameras.parent) not in found[0]
 
 
 def test_set_password_writes_the_file(tmp_path):

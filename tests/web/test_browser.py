@@ -24,6 +24,7 @@ from edgecls.sink.sqlite import SqliteSink
 from edgecls.source import ReadingSettings, open_source
 from edgecls.store import Store
 from edgecls.web import PageServer, ViewSink, app, fair_share
+from edgecls.web.live.notices import Notices
 from tests.live.rtsp import rtsp_server, write_units
 from tests.run.world import event, frame, result
 from tests.web.served import PASSWORD, served
@@ -333,6 +334,36 @@ class _Changed:
     def __init__(self, file) -> None:
         self.name = file.name
         self.read_bytes = lambda: file.read_bytes() + (b"// changed" if file.name == "app.js" else b"")
+
+
+def test_what_troubles_the_run_is_said_on_every_page(tab):
+    """A broker that is gone, a full disk, a reload that failed, a new model: in sentences, as long as it lasts."""
+    run = SimpleNamespace(
+        named_sinks={"mqtt://broker/x": SimpleNamespace(trouble=""), "csv:e.csv": SimpleNamespace(trouble="")},
+        classifier=1,
+        config=SimpleNamespace(model_name="street2"),
+    )
+    notices = Notices(run, "/etc/cameras.toml")
+    with PageServer(ViewSink(["gate"], notices=notices), WebSettings(listen=0)) as server:
+        tab.goto(f"{server.address}#/")
+        tab.get_by_text("connecting", exact=True).wait_for()
+        assert tab.locator("#notices").is_hidden()
+        run.named_sinks["mqtt://broker/x"].trouble = "the broker does not answer"
+        run.named_sinks["csv:e.csv"].trouble = "e.csv: No space left on device"
+        notices.fault = "not reloaded: /etc/cameras.toml:5: <b>colour</b> is unknown"
+        run.classifier = 2
+        for text in (
+            "mqtt://broker: the broker does not answer",
+            "e.csv: No space left on device",
+            "not reloaded: cameras.toml:5: <b>colour</b> is unknown",
+            "The model in use is now street2.",
+        ):
+            tab.get_by_text(text, exact=True).wait_for()
+        assert faults(tab) == []
+        tab.get_by_role("link", name="Events").click()
+        assert tab.locator("#notices p").count() == 4
+        notices.fault = run.named_sinks["mqtt://broker/x"].trouble = ""
+        tab.wait_for_function("() => document.querySelectorAll('#notices p').length === 2")
 
 
 def test_a_page_that_is_refused_says_why(tab, monkeypatch):

@@ -42,6 +42,7 @@ def now_record(view: ViewSink, reasons: dict[str, str]) -> dict[str, Any]:
         "at_s": round(time.time(), 3),
         "skipped": view.skipped(),
         "events": view.event_count,
+        "notices": view.notices(),
         "cameras": [
             {
                 **camera_record(one, now),

@@ -94,7 +94,7 @@ class ViewSink(Sink):
 
     def __init__(
         self, cameras: Iterable[str], *, skipped: Callable[[], int] = lambda: 0,
-        recordings: Callable[[], Mapping[str, Recording]] = dict,
+        recordings: Callable[[], Mapping[str, Recording]] = dict, notices: Callable[[], list[str]] = list,
     ) -> None:  # fmt: skip
         """Begin with cameras of which nothing is known yet.
 
@@ -103,12 +103,14 @@ class ViewSink(Sink):
             skipped: Counts the frames that the run skipped.
             recordings: Returns the cameras that are video files, by name; the page plays these files at their own pace. For
                 example `RecordingsOf(run)`. Default: none, so that a file is shown as fast as the run reads it.
+            notices: Returns what else to say of the run, such as `Notices(run)`.
         """
         self.cameras = {name: CameraView(name) for name in cameras}
         self.events: deque[Event] = deque(maxlen=LATEST_EVENTS)
         self.began_at_s = time.time()
         self.skipped = skipped
         self.recordings = recordings
+        self.notices = notices
         self.found: dict[str, Found] = {}
         self._event_count = 0
 

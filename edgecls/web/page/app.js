@@ -10,6 +10,7 @@ import { TeachView } from "./teach.js";
 const TITLES = new Map([["events", "Events"], ["teach", "Teach"], ["model", "Model"], ["machine", "Machine"]]);
 const main = document.getElementById("main");
 const notice = document.getElementById("connection");
+const notices = document.getElementById("notices");
 const connection = new Connection();
 let view = null;
 
@@ -17,6 +18,16 @@ connection.addEventListener("state", ({ detail }) => {
   notice.hidden = detail.text === "";
   notice.textContent = detail.text;
   if (detail.isOld) notice.append(" ", element("button", { type: "button", onclick: () => location.reload() }, "Reload"));
+});
+
+// What the run has to say besides its cameras. The same again is not announced again.
+let told = "";
+connection.addEventListener("cameras", () => {
+  const now = JSON.stringify(connection.notices);
+  if (now === told) return;
+  told = now;
+  notices.hidden = !connection.notices.length;
+  notices.replaceChildren(...connection.notices.map((text) => element("p", {}, text)));
 });
 
 function show() {

@@ -11,6 +11,7 @@ export class Connection extends EventTarget {
     this.tiles = new Map(); // camera -> what shows it
     this.channels = new Map(); // number -> camera
     this.cameras = [];
+    this.notices = [];
     this.events = 0;
     this.wait = FIRST_WAIT_MS;
     this.open();
@@ -63,6 +64,7 @@ export class Connection extends EventTarget {
     if (message.kind === "cameras") {
       if (message.page !== document.documentElement.dataset.page && !this.isOld) { this.isOld = true; this.say(""); }
       this.cameras = message.cameras;
+      this.notices = message.notices;
       const hasEvents = message.events !== this.events;
       this.events = message.events;
       this.dispatchEvent(new CustomEvent("cameras"));
