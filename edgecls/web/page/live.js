@@ -82,8 +82,9 @@ class Tile {
     const isBad = ["lost", "stalled"].includes(camera.state);
     this.chip.textContent = isBad || !camera.fault ? camera.state : camera.fault;
     this.chip.className = `chip ${isBad ? "bad" : camera.state === "live" && !camera.fault ? "good" : "warn"}`;
-    this.numbers.textContent = camera.state === "live" ? `${camera.fps} fps · ${camera.age_ms ?? "–"} ms` : "";
-    this.numbers.title = "Classified frames a second, and the time from the camera to the labels";
+    const age = `${camera.age_ms ?? "–"} ms`;
+    this.numbers.textContent = camera.state !== "live" ? "" : this.isAlone ? `${camera.fps} fps · ${age}` : `${camera.fps} fps`;
+    this.numbers.title = `Classified frames a second; from the camera to the labels it takes ${age}`;
   }
 
   showNote() {
