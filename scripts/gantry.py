@@ -111,14 +111,16 @@ def _frame(index: int, number: str, light: float, noise: float, shake: float, rn
 
 def _as_seen(picture: np.ndarray, light: float, noise: float, shake: float, rng: np.random.Generator) -> np.ndarray:
     """Return the picture as uint8 in this light, with noise and camera shake."""
-    dark = np.array([1.0, 0.92, 0.85]) if light < 0.7 else np.ones(3)  # dusk is bluish
-    picture = picture * (light * dark)
+    dark = np.float32([1.0, 0.92, 0.85] if light < 0.7 else [1.0, 1.0, 1.0])  # dusk is bluish
+    picture = picture * (np.float32(light) * dark)
     if shake:
         right, down = rng.uniform(-shake, shake, 2)
         height, width = picture.shape[:2]
         moved = np.float64([[1, 0, right], [0, 1, down]])
         picture = cv2.warpAffine(picture, moved, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    return np.clip(picture + rng.normal(0, noise, picture.shape), 0, 255).astype(np.uint8)
+    grain = rng.standard_normal(picture.shape, np.float32)
+    cv2.scaleAdd(grain, noise, picture, dst=grain)
+    return cv2.convertScaleAbs(cv2.max(grain, 0))
 
 
 def _road(index: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from edgecls.export import ladder_search
 from edgecls.input_spec import InputSpec
 from tests import drawn, runs, tiny
 from tests.once import once
@@ -41,6 +42,23 @@ def pytest_configure(config: pytest.Config) -> None:
         "filterwarnings",
         "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",  # Keras 3.15 x TensorFlow 2.21
     )
+
+
+LONGEST_FIRST = ("test_docs.py", "train", "export", "learn", "scripts", "events", "web", "cli", "run")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that none of them is left to one process at the end."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.relative_to(ROOT / "tests").parts[0], len(ranks)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_turns():
+    """An export times each form a few times: how long Keras takes is no matter of the tests, and takes most of an export."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ladder_search, "TURNS", ladder_search.FEWEST_TURNS)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edgecls.train.heads import head_of
 from edgecls.train.model import architecture, build
 from edgecls.train.pretrained import HEAD, load_weights
@@ -13,7 +15,6 @@ from edgecls.train.schedule import head_epochs, learning_rate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from edgecls.train.config import TrainConfig
@@ -76,6 +77,14 @@ def compiled_for(keras: Any, model: Any, config: TrainConfig, counts: NDArray[np
     model.optimizer.build(model.trainable_variables)  # if built inside the first step, TensorFlow traces that step twice
     model.optimizer.iterations.assign(epoch * batches)
     return model
+
+
+def build_metrics(model: Any, targets: NDArray[Any]) -> None:
+    """Build the metrics of a compiled network for targets, (N,) class ids or (N, classes) shares. If they were built inside the
+    first step, TensorFlow would trace that step twice.
+    """
+    model.compute_metrics(None, targets, np.zeros((len(targets), model.output_shape[-1]), np.float32))
+    model.reset_metrics()
 
 
 def _momentum(batches: int, limits: tuple[int, int]) -> float:

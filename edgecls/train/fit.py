@@ -16,7 +16,7 @@ from edgecls.model.card import ModelCard
 from edgecls.text.words import counted
 from edgecls.train import backend, folder, gap, stop_signal
 from edgecls.train.batches import Batches, HeldOut, served
-from edgecls.train.compiled import compiled, compiled_for, compute_in
+from edgecls.train.compiled import build_metrics, compiled, compiled_for, compute_in
 from edgecls.train.divergence import guard
 from edgecls.train.gap import Gap
 from edgecls.train.heads import head_of
@@ -221,10 +221,9 @@ def _train(
     return False
 
 
-def _stage(
-    keras: Any, model: Any, batches: Batches, held_out: HeldOut, callbacks: list[Any], first: int, end: int
-) -> None:  # fmt: skip
+def _stage(keras: Any, model: Any, batches: Batches, held_out: HeldOut, callbacks: list[Any], first: int, end: int) -> None:
     """Train the epochs from `first` to before `end`."""
+    build_metrics(model, held_out[0][1])
     # best.keras will hold the averaged weights
     averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
     with served(batches, held_out, first) as (train_data, val_data):

@@ -123,6 +123,15 @@ def test_the_watcher_hears_begin_batches_epochs_and_end(short_run):
     assert listener.ended == 1
 
 
+def test_a_step_is_traced_once(shapes, tmp_path, monkeypatch):
+    """All variables exist before the first step; TensorFlow would trace a step that makes one a second time, for seconds."""
+    traces = []
+    step = keras.Model.train_step
+    monkeypatch.setattr(keras.Model, "train_step", lambda self, data: traces.append(1) or step(self, data))
+    fit(config(shapes, optimizer="adamw"), tmp_path / "run")
+    assert len(traces) == 1
+
+
 @pytest.mark.parametrize(("optimizer", "kind"), [("adam", "Adam"), ("adamw", "AdamW"), ("sgd", "SGD"), ("rmsprop", "RMSprop")])
 def test_every_optimizer_trains(shapes, tmp_path, optimizer, kind):
     """The saved model has the configured optimizer."""
