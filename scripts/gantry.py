@@ -62,10 +62,10 @@ def draw_pictures(folder: Path, count: int) -> None:
     rng = np.random.default_rng(11)
     for label in sorted({scene[0] for scene in SCENES}):
         (folder / label).mkdir(parents=True, exist_ok=True)
-        sign = _sign(label.split()[-1])
+        seen = sign(label.split()[-1])
         for index in range(count):
             light, noise, shake = rng.uniform(0.3, 1.0), rng.uniform(2, 14), rng.uniform(0, 2.5)
-            picture = _as_seen(sign, light, noise, shake, rng)
+            picture = _as_seen(seen, light, noise, shake, rng)
             cv2.imwrite(str(folder / label / f"{index:03}.png"), picture)
 
 
@@ -157,10 +157,10 @@ def _gantry(picture: np.ndarray, number: str) -> None:
         cv2.rectangle(picture, (x - 6, 60), (x + 6, 300), steel, -1)
     cv2.rectangle(picture, (54, 52), (586, 66), steel, -1)
     cv2.rectangle(picture, (SIGN_X - 46, SIGN_Y - 44), (SIGN_X + 46, SIGN_Y + 44), (PANEL,) * 3, -1)
-    picture[SIGN_Y - 40 : SIGN_Y + 40, SIGN_X - 40 : SIGN_X + 40] = _sign(number)
+    picture[SIGN_Y - 40 : SIGN_Y + 40, SIGN_X - 40 : SIGN_X + 40] = sign(number)
 
 
-def _sign(number: str) -> np.ndarray:
+def sign(number: str) -> np.ndarray:
     """Return a speed-limit sign on a gray panel, (80, 80, 3), drawn large and shrunk for smooth edges."""
     scale = 8
     side = 80 * scale

@@ -3,7 +3,7 @@
 from edgecls.image.codec import encode_jpeg, encode_png
 from edgecls.image.color import from_rgb, gray, in_8_bits
 from edgecls.image.fit import as_frame, crop, fit, fit_region, overview, sharpest
-from edgecls.image.likeness import near_copies, perceptual_hash
+from edgecls.image.likeness import correlation, near_copies, perceptual_hash
 from edgecls.image.opencv import keep_opencv_to_one_thread, quiet_opencv
 from edgecls.image.placing import enlarged, moved, scaled
 from edgecls.image.private import blacked_out
@@ -14,6 +14,7 @@ __all__ = [
     "Note",
     "as_frame",
     "blacked_out",
+    "correlation",
     "crop",
     "decode",
     "decode_as_stored",

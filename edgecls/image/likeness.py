@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SIDE = 8
 BANDS = 4
 """A hash is compared in so many parts: hashes that differ in fewer bits than that agree in one of them."""
+FLAT = 6.0
+"""The levels of a picture that says nothing, such as one of a dark room, differ by less than this (standard deviation)."""
 NEAR = BANDS - 1
 """Pictures whose hashes differ in at most so many of 64 bits are near copies."""
 
@@ -33,6 +35,20 @@ def perceptual_hash(picture: Picture) -> int:
     small = cv2.resize(gray, (SIDE + 1, SIDE), interpolation=cv2.INTER_AREA).astype(np.int16)
     bits = (small[:, :-1] > small[:, 1:]).ravel()
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def correlation(one: Picture, other: Picture) -> float | None:
+    """Return how much two pictures show the same: the correlation of their levels, -1 to 1. None if one of them is nearly flat.
+
+    Args:
+        one: (H, W) uint8.
+        other: (H, W) uint8.
+    """
+    first, second = (picture.astype(np.float32) - picture.mean() for picture in (one, other))
+    spread = float(first.std()), float(second.std())
+    if min(spread) < FLAT:
+        return None
+    return float((first * second).mean()) / (spread[0] * spread[1])
 
 
 def near_copies(hashes: Sequence[int]) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from edgecls.source import container as opening
 from edgecls.source.kept_decoder import KeptDecoder
 from edgecls.source.main_packets import MainPackets
+from edgecls.source.same_scene import SameScene
 from edgecls.source.source import Source, check_file
 from edgecls.source.threaded import AHEAD_FRAMES
 from edgecls.video import ffmpeg
@@ -71,6 +72,7 @@ class TwoFiles(Source):
         self._decoder: KeptDecoder | None = None
         self._asked_s = 0.0  # the time of the last main frame
         self._turn = threading.Lock()
+        self._scene = SameScene(self.name, say)
 
     @property
     def skipped(self) -> int:
@@ -131,5 +133,6 @@ class TwoFiles(Source):
             sharp = self._decoder.at(frame.time_s)
         if sharp is not None:
             sharp = sharp.at(frame.index, frame.time_s, at_s=frame.at_s)
-            frame.sharp = sharp if frame.paint is None else sharp.painted(frame.paint)
+            sharp = sharp if frame.paint is None else sharp.painted(frame.paint)
+            frame.sharp = sharp if self._scene.agrees(frame, sharp) else None
         return True

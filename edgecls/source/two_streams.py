@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from edgecls.errors import SourceError
 from edgecls.source.kept_decoder import KeptDecoder
 from edgecls.source.main_stream import MainStream, wait_for
+from edgecls.source.same_scene import SameScene
 from edgecls.source.source import Source
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class TwoStreams(Source):
         self._is_once = False  # whether one main frame is asked for
         self._until_s = self._since_s = self._given_s = 0.0  # asked until, asked since, last main frame, by time.monotonic()
         self._is_late = False
+        self._scene = SameScene(self.name, say)
 
     @property
     def live(self) -> bool:  # type: ignore[override]  # only known once the source is open
@@ -91,12 +93,12 @@ class TwoStreams(Source):
         if frame is None:
             return None
         main, own = self._main.packets, frame.packets
-        if not self._keeps:
-            frame.packets = None
+        frame.packets = own if self._keeps else None
         if main is not None and own is not None and main.align(own):
-            if self._keeps:
+            is_other = self._scene.is_other
+            if self._keeps and not is_other:
                 frame.packets = main.packets
-            if self._is_asked:
+            if self._is_asked and (self._scene.is_due(frame.time_s) or not is_other):
                 self._sharpen(frame, main)
         if not self._is_asked:
             self._decoder = None
@@ -125,7 +127,7 @@ class TwoStreams(Source):
             self._since_s = now
         self._until_s = max(self._until_s, now + more_s)
         self._is_once = self._is_once or frame.sharp is None
-        return frame.sharp is not None or self._main.is_lost or self._is_late
+        return frame.sharp is not None or self._main.is_lost or self._is_late or self._scene.is_other
 
     def _sharpen(self, frame: Frame, main: MainPackets) -> None:
         """Decode the main frame of the moment of a frame."""
@@ -137,10 +139,12 @@ class TwoStreams(Source):
             return
         if sharp is None:
             return
-        self._is_once = False
         self._given_s = time.monotonic()
         sharp = sharp.at(frame.index, frame.time_s, at_s=frame.at_s)
-        frame.sharp = sharp if frame.paint is None else sharp.painted(frame.paint)
+        sharp = sharp if frame.paint is None else sharp.painted(frame.paint)
+        if self._scene.agrees(frame, sharp):
+            self._is_once = False
+            frame.sharp = sharp
 
     def _judge(self, frame: Frame) -> None:
         """Say when main frames fail to come although they are asked for, and when they come again."""

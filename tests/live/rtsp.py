@@ -29,9 +29,11 @@ PACKAGES = (
 )
 
 
-def write_units(path: Path, pictures: Sequence[Picture], *, fps: int = 20, gop: int = 10, b_frames: int = 0) -> Path:
+def write_units(
+    path: Path, pictures: Sequence[Picture], *, fps: int = 20, gop: int = 10, b_frames: int = 0, bits: int = 0
+) -> Path:  # fmt: skip
     """Write pictures (H, W, 3) as an IP camera would send them: H.264 main, usually without B-frames, a key frame every `gop`
-    with its headers before it.
+    with its headers before it; with so many `bits` per second, if not 0.
     """
     with av.open(str(path.with_suffix(".h264")), "w", format="h264") as container:
         options = {
@@ -43,6 +45,8 @@ def write_units(path: Path, pictures: Sequence[Picture], *, fps: int = 20, gop: 
         stream = container.add_stream("libx264", rate=fps, options=options)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt, stream.gop_size = "yuv420p", gop
+        if bits:
+            stream.bit_rate = bits
         units = []
         for picture in pictures:
             units += stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24"))

@@ -20,14 +20,14 @@ for the substream; so its label tells where it was read."""
 
 
 def scene(number, size_hw, *, is_main):
-    """Return a gray scene with a sign, and a square that crosses it from frame 60 on: 255 in the main stream, else 140."""
-    picture = np.full((*size_hw, 3), 60, np.uint8)
-    picture[size_hw[0] // 2 :] = 90
+    """Return a gray scene with a sign, and a square that crosses it from frame 60 on: 255 in the main stream, else 210."""
+    picture = np.full((*size_hw, 3), 10, np.uint8)
+    picture[size_hw[0] // 2 :] = 160
     x, y, w, h = (round(v * side) for v, side in zip(SIGN, size_hw[::-1] * 2, strict=True))
     picture[y : y + h, x : x + w] = 255 if is_main else 0
     if number >= 60:
         left, side = round((number - 60) / 60 * size_hw[1]), size_hw[0] // 4
-        picture[size_hw[0] * 6 // 10 :][:side, left : left + side] = 255 if is_main else 140
+        picture[size_hw[0] * 6 // 10 :][:side, left : left + side] = 255 if is_main else 210
     return picture
 
 

@@ -12,7 +12,7 @@ from edgecls.frame import Box
 from edgecls.input_spec import InputSpec
 from edgecls.regions.geometry import Polygon
 from edgecls.regions.sharp import is_ready
-from edgecls.source import ReadingSettings, kept_decoder
+from edgecls.source import ReadingSettings, kept_decoder, same_scene
 from tests.source.two import MAIN_HW, SUB_HW, number_of, numbered, write_h264
 
 FPS, COUNT = 20, 100
@@ -62,8 +62,9 @@ def test_a_main_frame_is_that_of_the_same_moment(small, large):
 
 
 @pytest.mark.parametrize("fps", [5, 7, 30])
-def test_streams_of_different_rates(small, large, tmp_path, fps):
+def test_streams_of_different_rates(small, tmp_path, monkeypatch, fps):
     """The main frame is the nearest one, within half the distance of its pictures."""
+    monkeypatch.setattr(same_scene.SameScene, "agrees", lambda *_: True)  # the same number is not the same moment here
     other = write(tmp_path / "other.mp4", MAIN_HW, range(5 * fps), fps=fps, b_frames=2 if fps == 30 else 0)
     with open_source(other, reading=reading(small)) as source:
         for frame in source:
@@ -173,3 +174,25 @@ def test_what_cannot_go_with_a_substream(small):
         replace(ReadingSettings(decoder="opencv"), substream="rtsp://10.0.0.7/2")
     with pytest.raises(SourceError, match=r"gone\.mp4: no such file"):
         open_source("gone.mp4", reading=reading(small))
+
+
+def test_a_substream_of_another_scene(small, tmp_path):
+    """It is said once, and nothing is cut from the wrong picture."""
+    other = write(tmp_path / "other.mp4", MAIN_HW, [255 - number if number < 50 else number for number in range(COUNT)])
+    said: list[str] = []
+    with open_source(other, reading=reading(small), say=said.append) as source:
+        frames = [frame for frame in source if is_ready(frame)]
+    assert [frame.index for frame in frames if frame.sharp is not None] == [0]  # all black and all white, which proves nothing
+    assert [line.partition(";")[0] for line in said] == ["other: source and substream show different scenes"]
+
+
+def test_scenes_that_agree_again(small, tmp_path, monkeypatch):
+    """After a while they are compared again, and main frames are used."""
+    monkeypatch.setattr(same_scene, "AGAIN_S", 1.0)
+    other = write(tmp_path / "other.mp4", MAIN_HW, [255 - number if number < 50 else number for number in range(COUNT)])
+    said: list[str] = []
+    with open_source(other, reading=reading(small), say=said.append) as source:
+        shown = [frame.index for frame in source if is_ready(frame) and frame.sharp is not None][1:]
+    assert shown[0] >= 50
+    assert shown == list(range(shown[0], COUNT))
+    assert [line.partition(" show ")[2][:13] for line in said] == ["different sce", "the same scen"]
