@@ -50,7 +50,7 @@ MODEL = ROOT / "models" / "signs.onnx"
 FPS, SECONDS, SHOWN_S, GOP = 25, 24, 3, 50
 MAIN_HW, SUB_HW = (1080, 1920), (360, 640)
 MAIN_BITS, SUB_BITS = 4_000_000, 400_000
-SIGN, SIGN_PX = "50", 150
+SIGN, SIGN_PX, WAY_PX = "20", 120, 1100
 SERVERS = 4
 WARM_UP_S = 8.0
 WATCHED_FPS = 10
@@ -174,7 +174,7 @@ def follow(run: Run, found: dict[str, int], events: list[Event]) -> None:
 def count_objects(events: list[Event]) -> dict[str, int]:
     """Return how many objects have left, at how many cameras, and how many have the right label."""
     objects = [event for event in events if event.kind == "object" and event.end is not None]
-    right = [event for event in objects if event.label == SIGN]
+    right = [event for event in objects if event.label == f"speed limit {SIGN}"]
     return {"objects": len(objects), "cameras_with_one": len({one.camera for one in right}), "right": len(right)}
 
 
@@ -183,7 +183,7 @@ def config(folder: Path, places: dict[str, list[str]], *, is_main: bool) -> Conf
     lines = [f'model = "{MODEL}"', "quiet = true"]
     for name, (main, small) in places.items():
         lines += ["[[camera]]", f'name = "{name}"', f'source = "{main}"', *([] if is_main else [f'substream = "{small}"'])]
-        lines += [f"reading.fps = {WATCHED_FPS}", "[camera.motion]"]
+        lines += [f"reading.fps = {WATCHED_FPS}", "motion.around = 0"]
     path = folder / "cameras.toml"
     path.write_text("\n".join(lines), encoding="utf-8")
     return read_config(path)
@@ -207,7 +207,7 @@ def draw(folder: Path, *, with_sign: bool = True) -> tuple[Path, Path]:
         shown = still.copy()
         share = (number / FPS - SHOWN_FROM_S) / SHOWN_S
         if with_sign and 0 <= share < 1:
-            left = round(share * (MAIN_HW[1] - SIGN_PX))
+            left = 300 + round(share * WAY_PX)
             shown[400 : 400 + SIGN_PX, left : left + SIGN_PX] = sign
         return np.clip(shown + grain[number % len(grain)], 0, 255).astype(np.uint8)
 
