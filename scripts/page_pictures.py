@@ -9,7 +9,7 @@ dev, chromium and GStreamer's RTSP server.
 from __future__ import annotations
 
 import argparse
-import os
+import contextlib
 import shutil
 import tempfile
 import threading
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 FPS = 10
 STORED_EVERY, LEAST_STORED_PX, MOST_LABELLED = 15, 20, 12
 """Which drawn objects are pictures to label, and how many of a world have a label."""
+BEGAN_S, APART_S = 1_763_823_600.0, 3600.0
+"""They seem to have passed an hour apart, so that each is a moment of its own to learn from."""
 WORLDS_SHOWN, WORLD_S = ("avenue", "parking", "queue"), 40
 JPEG_QUALITY = 80
 WATCHED_S = 60.0
 """For so long the streets are watched before pictures of what was found are taken."""
 CONFIG = """
 model = "models/street.onnx"
-sinks = [
-    "sqlite:FOLDER/events.db", "clip:FOLDER/clips", "snapshot:FOLDER/snapshots?shows=annotated,crop", "collect:FOLDER/pictures",
-]
+sinks = ["sqlite:events.db", "clip:clips", "snapshot:snapshots?shows=annotated,crop", "collect:pictures"]
 [web]
 listen = 0
 """
@@ -82,14 +82,17 @@ def main() -> None:
     parser.add_argument("--look", default="light", help=f"How to look, with commas: {', '.join(LOOKS)}. Default: light.")
     args = parser.parse_args()
     pages, looks = args.only.split(","), args.look.split(",")
-    os.chdir(ROOT)  # the page shows the path of the model as it is configured
-    with tempfile.TemporaryDirectory() as folder, _streets(Path(folder)) as config, _served(config) as address:
+    to = None if args.to is None else args.to.absolute()
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        stack.enter_context(contextlib.chdir(folder))  # the page shows paths as they are configured
+        address = stack.enter_context(_served(stack.enter_context(_streets())))
         time.sleep(WATCHED_S)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
             for name in pages:
                 for look in looks:
-                    file = PICTURES / f"page-{name}.jpg" if args.to is None else args.to / f"{name}-{look}.png"
+                    file = PICTURES / f"page-{name}.jpg" if to is None else to / f"{name}-{look}.png"
                     _take(browser, address, name, LOOKS[look], file)
             browser.close()
 
@@ -106,20 +109,22 @@ def _take(browser: Browser, address: str, name: str, look: Look, file: Path) -> 
 
 
 @contextmanager
-def _streets(folder: Path) -> Iterator[Path]:
-    """Serve the drawn streets as cameras. Yields the cameras.toml of a run that watches them."""
+def _streets() -> Iterator[Path]:
+    """Serve the drawn streets as cameras. Yields the cameras.toml, in this folder, of a run that watches them."""
     street = [drawn_street.frame(index / FPS) for index in range(round(STREET_S * FPS))]
-    with Store(folder / "pictures") as store:
+    with Store("pictures") as store:
         shown = {"street": street} | {name: _drawn(name, store) for name in WORLDS_SHOWN}
-    for kind in ("clips", "snapshots"):
-        (folder / kind).mkdir()
-    text = CONFIG.replace("FOLDER", str(folder))
+    for kind in ("clips", "snapshots", "models"):
+        Path(kind).mkdir()
+    for file in (ROOT / "models").glob("street.*"):
+        shutil.copy(file, "models")
+    text = CONFIG
     with ExitStack() as cameras:
         for name, pictures in shown.items():
-            units = write_units(folder / name, pictures, fps=FPS, gop=2 * FPS)
+            units = write_units(Path(name), pictures, fps=FPS, gop=2 * FPS)
             camera = cameras.enter_context(rtsp_server(units, fps=FPS))
             text += CAMERA.format(name=name, url=camera.url) + (STREET_RULES if name == "street" else "")
-        path = folder / "cameras.toml"
+        path = Path("cameras.toml")
         path.write_text(text, encoding="utf-8")
         yield path
 
@@ -134,7 +139,9 @@ def _drawn(name: str, store: Store) -> list[Picture]:
             left, top, right, bottom = (round(edge) for edge in one.box)
             if one.is_shown and min(right - left, bottom - top) >= LEAST_STORED_PX:
                 label = "person" if bottom - top > right - left else "vehicle"
-                number = store.add(frames[-1][top:bottom, left:right], Origin(camera=name, region="motion", time_s=second))
+                at_s = BEGAN_S + one.number * APART_S + second
+                origin = Origin(camera=name, region="motion", at_s=at_s, time_s=second)
+                number = store.add(frames[-1][top:bottom, left:right], origin)
                 labelled += [(number, label)] if len(labelled) < MOST_LABELLED else []
     for number, label in labelled:
         store.label([number], label)
@@ -230,12 +237,23 @@ def _machine(tab: Page, address: str) -> None:
     tab.wait_for_timeout(4000)
 
 
+def _learn(tab: Page, address: str) -> None:
+    tab.goto(f"{address}#/teach")
+    tab.get_by_role("button", name="Learn", exact=True).click()
+    tab.get_by_role("progressbar", name="Progress").wait_for()
+    tab.get_by_role("progressbar", name="Progress").wait_for(state="hidden", timeout=180_000)
+    tab.get_by_role("button", name="Learn", exact=True).scroll_into_view_if_needed()
+    tab.evaluate("() => { document.querySelector('.learn').scrollIntoView(); scrollBy(0, -60); }")
+    tab.wait_for_timeout(1000)
+
+
 PAGES: dict[str, Callable[[Page, str], None]] = {
     "live": _live,
     "zones": _zones,
     "events": _events,
     "event": _event,
     "teach": _teach,
+    "learn": _learn,
     "model": _model,
     "drift": _drift,
     "machine": _machine,
