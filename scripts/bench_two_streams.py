@@ -74,7 +74,7 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         urls = {}
-        for name in ("quiet", *(["whole"] if "whole" in arguments.modes else [])):
+        for name in sorted({"whole" if mode == "whole" else "quiet" for mode in arguments.modes}):
             (Path(folder) / name).mkdir()
             main_units, sub_units = draw(Path(folder) / name, with_sign=name == "whole")
             more = ["--gop", str(GOP), "--sub", str(sub_units), "--sub-fps", str(FPS), "--sub-gop", str(GOP)]
