@@ -179,7 +179,7 @@ def _zones(tab: Page, address: str) -> None:
         tab.mouse.click(drawing["x"] + x * drawing["width"], drawing["y"] + y * drawing["height"])
     tab.get_by_label("Name").fill("bus bay")
     found = "() => document.querySelector('.screen canvas').dataset.labels?.split('vehicle').length > 3"
-    tab.wait_for_function(found, timeout=60_000)
+    tab.wait_for_function(found, polling=200, timeout=60_000)
 
 
 def _events(tab: Page, address: str) -> None:
