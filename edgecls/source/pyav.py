@@ -77,13 +77,13 @@ class PyAVSource(Source):
         except SourceError:
             container.close()
             raise
+        self._rotation = opening.rotation_of(av, file) if file and reading.decode != "software" else None
         opening.prepare(self._stream, reading, live=live)
         try:
             self._decoder = open_decoder(av, self._stream, reading, where=where, say=say)
         except DecoderFailedError as error:
             container.close()
             raise SourceError(f"{where}: cannot be decoded with {reading.decode} ({error})") from None
-        self._rotation = opening.rotation_of(av, file) if file and reading.decode != "software" else None
         self._losses = Losses(container, self._stream, where, file, say)
         self._stamps = Stamps(container, self._stream, live=live, keyframes=reading.keyframes)
         is_timed = not (live or reading.keyframes or self._stamps.guesses)
