@@ -13,7 +13,6 @@ folder of their own, which is deleted at its end.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import runpy
 import signal
@@ -38,7 +37,7 @@ LEAVE_WAIT_S = 3.0
 LATEST_LINES = 50
 LONGEST_OUTPUT = 16 * 1024 * 1024
 """In bytes, of the result of a command."""
-START = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from edgecls.web.child import main; main()"
+START = "import sys; sys.path[:] = sys.argv.pop(1).splitlines(); from edgecls.web.child import main; main()"
 FAILED = "error: "
 """How a command begins the line that says why it failed."""
 
@@ -77,7 +76,7 @@ class Child:
         places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), self._folder.name)
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this Python, with a program that is written above
-                [sys.executable, "-c", START, json.dumps(sys.path), module, *arguments],
+                [sys.executable, "-c", START, "\n".join(sys.path), module, *arguments],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 env={**os.environ, **places, "PYTHONIOENCODING": "utf-8"}, start_new_session=True,
             )  # fmt: skip
