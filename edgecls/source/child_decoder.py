@@ -34,10 +34,13 @@ LEAD_TICKS = 1 << 24
 """Added to all times, as FFmpeg moves those of a stream that begins before 0."""
 END_WAIT_S = 10.0
 HANGS = "it hangs"
-MOST_HELD = 64
-"""How many packets may wait for their pictures; of more, the earliest gave none."""
-QUICK = ("-probesize", "32", "-analyzeduration", "0", "-flags", "low_delay")
-"""Begin with the first packet, and hold no picture back."""
+MOST_HELD = 32
+"""How many packets may wait for their pictures before the next one is sent; more than any codec reorders."""
+HELD_WAIT_S = 2.0
+TIME_S = 0.002
+"""How far the time of a picture may be from that of its packet, as times are rounded."""
+QUICK = ("-probesize", "32", "-analyzeduration", "0", "-flags", "+low_delay-output_corrupt", "-err_detect", "explode")
+"""Begin with the first packet, hold no picture back, and give none that it knows to be damaged. It does not tell of all."""
 AS_THEY_COME = ("-fps_mode", "passthrough", "-enc_time_base", "-1", "-copyts", "-c:v", "rawvideo", "-flush_packets", "1")
 
 
@@ -86,16 +89,22 @@ class ChildDecoder(Decoder):
         if program is None:
             raise DecoderFailedError(f"the program {PROGRAM} is not installed")
         context, child = stream.codec_context, CHILDREN[name]
+        if not (context.width and context.height):
+            raise DecoderFailedError("the size of its pictures is not known")
         ratio = min(1.0, width / context.width) if width else 1.0
         size = {"width": _even(context.width * ratio), "height": _even(context.height * ratio)}
         before = [option.format(codec=context.name, **size) for option in child.before]
         filters = ["-vf", child.filters.format(**size)] if child.filters else []
-        command = [program, "-hide_banner", "-loglevel", "error", "-nostdin", *QUICK, *before, "-f", "nut", "-i", "pipe:0"]
-        self._process: Any = subprocess.Popen(  # noqa: S603 - options from the table above
-            [*command, *filters, *AS_THEY_COME, "-f", "nut", "pipe:1"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
-            start_new_session=True,  # Ctrl-C is for the run, which then ends this program
-        )  # fmt: skip
+        limits = [option for name, value in opening.limits().items() for option in (f"-{name}", value)]
+        command = [program, "-hide_banner", "-loglevel", "error", "-nostdin", *QUICK, *limits, *before]
+        try:
+            self._process: Any = subprocess.Popen(  # noqa: S603 - options from the table above
+                [*command, "-f", "nut", "-i", "pipe:0", *filters, *AS_THEY_COME, "-f", "nut", "pipe:1"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+                start_new_session=True,  # Ctrl-C is for the run, which then ends this program
+            )  # fmt: skip
+        except OSError as error:
+            raise DecoderFailedError(opening.reason(error)) from None
         self._av = av
         self._faults: tuple[type[Exception], ...] = (*opening.faults(av), TimeoutError)
         self._color_range = context.color_range
@@ -155,22 +164,26 @@ class ChildDecoder(Decoder):
         self._input.mux(copied)
 
     def _ready(self, *, is_end: bool) -> list[Any]:
+        """Return the pictures that have come back. If too many packets wait for theirs, wait for the next one."""
         frames = []
         with contextlib.suppress(queue.Empty):
-            while (frame := self._frames.get_nowait()) is not None:
+            while (frame := self._frames.get(len(self._sent) > MOST_HELD, HELD_WAIT_S)) is not None:
                 frames.append(self._named(frame))
-            if not is_end or self._process.wait(END_WAIT_S):
-                raise DecoderFailedError(self._failure("it ended"))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                if is_end and self._process.wait(END_WAIT_S) == 0:
+                    return frames
+            raise DecoderFailedError(self._failure("it ended"))
         return frames
 
     def _named(self, frame: Any) -> Any:
         """Return a picture with the time of its packet."""
         ticks = round(frame.pts * frame.time_base / self._tick)
-        sent = min(self._sent, key=lambda one: abs(one - ticks), default=ticks)
-        frame.pts, frame.key_frame = self._sent.pop(sent, (ticks - LEAD_TICKS, False))
+        sent = min(self._sent, key=lambda one: abs(one - ticks), default=0)
+        if abs(sent - ticks) * self._tick > TIME_S:
+            raise DecoderFailedError("it gave a picture with a time that no packet has")
+        frame.pts, frame.key_frame = self._sent[sent]
         frame.time_base, frame.color_range = self._tick, self._color_range
-        while len(self._sent) > MOST_HELD:
-            del self._sent[min(self._sent)]
+        self._sent = {one: value for one, value in self._sent.items() if one > sent}  # those before it gave no picture
         return frame
 
     def _read(self) -> None:
@@ -202,12 +215,14 @@ class _Pipe:
     def __init__(self, file: Any) -> None:
         self._fd = file.fileno()
         os.set_blocking(self._fd, False)
+        self._poll = select.poll()
+        self._poll.register(self._fd, select.POLLOUT)
 
     def write(self, data: bytes) -> int:
         """Write everything. Raises TimeoutError if the program reads nothing for `END_WAIT_S`."""
         left = memoryview(data)
         while left:
-            if not select.select([], [self._fd], [], END_WAIT_S)[1]:
+            if not self._poll.poll(END_WAIT_S * 1e3):
                 raise TimeoutError(errno.ETIMEDOUT, HANGS)
             left = left[os.write(self._fd, left) :]
         return len(data)

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from edgecls.source import container as opening
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 LONGEST_SILENCE = 64
 """More packets than any decoder holds: without a picture from that many after a key frame, it has failed."""
+
+
+LONGEST_GROUP = 1024
+"""The most packets that are kept since a key frame, so that memory is limited."""
 
 
 class DecoderFailedError(Exception):
@@ -93,22 +97,25 @@ class Rescued(Decoder):
     """A decoder that is replaced by software when it fails.
 
     Pictures come some packets after their own, so those of the last two groups, which begin with key frames, are kept. Software
-    decodes them again, and the pictures that have come out before are left out.
+    decodes them again, and the pictures that have come out before are left out. Of groups longer than `LONGEST_GROUP`, the
+    pictures up to the next key frame are lost, and counted as such.
     """
 
-    def __init__(self, decoder: Decoder, stream: Any, failed: Callable[[str], None]) -> None:
+    def __init__(self, decoder: Decoder, av: Any, stream: Any, failed: Callable[[str], None]) -> None:
         """Use this decoder while it works.
 
         Args:
             decoder: The decoder.
+            av: The module PyAV.
             stream: The open stream, whose own decoder is unused so far.
             failed: Called with the reason when the decoder fails.
         """
         self._decoder = decoder
         self._stream = stream
+        self._faults: tuple[type[Exception], ...] = opening.faults(av)
         self._failed = failed
-        self._packets: deque[list[Any]] = deque([[]], maxlen=2)
-        self._shown: deque[set[int]] = deque([set()], maxlen=2)
+        self._packets: list[list[Any]] = [[]]
+        self._shown: list[set[int]] = [set()]
         self._is_rescued = False
 
     @property
@@ -124,11 +131,15 @@ class Rescued(Decoder):
             self._packets.append([])
             self._shown.append(set())
         self._packets[-1].append(packet)
+        if len(self._packets[-1]) > LONGEST_GROUP:
+            self._packets, self._shown = [[]], [set()]  # software would begin with the next key frame
         try:
             frames = self._decoder.decode(packet)
         except DecoderFailedError as error:
             return self._rescue(str(error))
         self._shown[-1].update(frame.pts for frame in frames)
+        if frames:  # a silent device may have failed some groups ago
+            del self._packets[:-2], self._shown[:-2]
         return frames
 
     def close(self) -> None:
@@ -143,4 +154,8 @@ class Rescued(Decoder):
         again = [packet for group in self._packets for packet in group]
         self._packets.clear()
         self._shown.clear()
-        return [frame for packet in again for frame in self._decoder.decode(packet) if frame.pts not in shown]
+        frames = []
+        for packet in again:
+            with contextlib.suppress(*self._faults):  # of a damaged packet, which gives no picture
+                frames += [frame for frame in self._decoder.decode(packet) if frame.pts not in shown]
+        return frames

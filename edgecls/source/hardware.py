@@ -128,7 +128,7 @@ def open_decoder(
         except DecoderFailedError as error:
             whys.append(f"{name}: {error}")
         else:
-            return Rescued(Watched(decoder), stream, partial(_say_failed, say, where, name))
+            return Rescued(Watched(decoder), av, stream, partial(_say_failed, say, where, name))
     say(f"{where}: decoded in software; {'; '.join(whys)}")
     return Software(stream)
 
@@ -145,6 +145,8 @@ def tried(name: str) -> Trial:
         return Trial(works=False, why=str(error))
     if len(found) != len(right):
         return Trial(works=False, why=f"{len(found)} of {len(right)} pictures came out")
+    if found[0].shape != right[0].shape:
+        return Trial(works=False, why="its pictures have another size")
     worst = max(int(np.abs(one.astype(np.int16) - other).max()) for one, other in zip(found, right, strict=True))
     return Trial(
         works=worst == 0, why=f"its pictures differ from those of software by {counted(worst, 'level')}" if worst else ""

@@ -17,8 +17,9 @@ import pytest
 
 from edgecls.errors import ConfigError, SourceError
 from edgecls.source import ReadingSettings, child_decoder, hardware, open_source
+from edgecls.source import decoder as decoder_module
 from edgecls.source.child_decoder import Child, ChildDecoder
-from edgecls.source.decoder import LONGEST_SILENCE, Decoder, DecoderFailedError
+from edgecls.source.decoder import LONGEST_SILENCE, Decoder, DecoderFailedError, Rescued
 from edgecls.source.hardware import Trial, Way
 from tests.source.test_pyav import hold
 
@@ -64,6 +65,36 @@ def seen(path: Path, **settings: object) -> list[tuple[float, bytes]]:
     """Return the times and the gray pictures of a clip."""
     with open_source(path, reading=ReadingSettings(**settings)) as source:
         return [(frame.time_s, frame.plane().tobytes()) for frame in source]
+
+
+def until_the_end(path: Path, **settings: object) -> list[tuple[float, bytes]]:
+    """Return the times and the gray pictures of a damaged clip, whose end is an error."""
+    shown = []
+
+    def show_all(source):
+        while (frame := source.read()) is not None:
+            shown.append((frame.time_s, frame.plane().tobytes()))
+
+    with open_source(path, reading=ReadingSettings(**settings), say=[].append) as source, pytest.raises(SourceError):
+        show_all(source)
+    return shown
+
+
+def copied(clip: Path, path: Path, *, turns: int = 1, damaged: tuple[int, ...] = ()) -> Path:
+    """Write a clip several times in a row, some of its packets filled with noise."""
+    rng = np.random.default_rng(0)
+    with av.open(str(clip)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        for turn in range(turns):
+            for i, packet in enumerate(packets):
+                data = bytes(packet)
+                noise = rng.integers(0, 256, len(data) - 5, np.uint8).tobytes()
+                again = av.Packet(data[:5] + noise if turn * len(packets) + i in damaged else data)
+                again.pts, again.dts = (one + turn * FRAMES * 512 for one in (packet.pts, packet.dts))
+                again.time_base, again.is_keyframe, again.stream = packet.time_base, packet.is_keyframe, stream
+                target.mux(again)
+    return path
 
 
 @dataclass
@@ -184,21 +215,12 @@ def test_a_silent_device_has_failed(tmp_path, devices, clip):
     """It takes packets and gives no pictures."""
     made, how = devices
     how |= {"fails_at": 5, "is_silent": True}
-    long = tmp_path / "long.mp4"
-    with av.open(str(clip)) as source, av.open(str(long), "w") as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        packets = [packet for packet in source.demux(video=0) if packet.size]
-        for turn in range(LONGEST_SILENCE // FRAMES + 2):
-            for packet in packets:
-                again = av.Packet(packet)
-                again.pts, again.dts = (one + turn * FRAMES * 512 for one in (packet.pts, packet.dts))
-                again.time_base, again.is_keyframe, again.stream = packet.time_base, packet.is_keyframe, stream
-                target.mux(again)
+    long = copied(clip, tmp_path / "long.mp4", turns=LONGEST_SILENCE // FRAMES + 2)
     said = []
     with open_source(long, reading=ReadingSettings(decode="auto"), say=said.append) as source:
         times = [frame.time_s for frame in source]
     assert said == [f"{long}: cuda fails (no picture from {LONGEST_SILENCE} packets); from here on it is decoded in software"]
-    assert len(times) == len(set(times)) > len(packets)
+    assert len(times) == len(set(times)) == FRAMES * (LONGEST_SILENCE // FRAMES + 2)
     assert made[0].is_closed
 
 
@@ -244,6 +266,32 @@ def plain(monkeypatch):
 def test_the_ffmpeg_program_gives_the_same_frames(clip, plain, decode):
     """Times and pictures, also of B-frames."""
     assert seen(clip, decode=decode, decode_width=0) == seen(clip)
+
+
+@needs_ffmpeg
+def test_each_picture_of_a_long_clip_has_its_own_time(clip, plain, tmp_path):
+    """However far the packets are ahead of the pictures."""
+    long = copied(clip, tmp_path / "long.mp4", turns=8)
+    assert seen(long, decode="vaapi", decode_width=0) == seen(long)
+
+
+@pytest.mark.parametrize("fails_at", [10, 22, 26, 34])
+def test_a_damaged_packet_costs_no_other_pictures_when_a_device_fails(clip, devices, tmp_path, fails_at):
+    """Software shows what it would have shown from the start."""
+    _, how = devices
+    path = copied(clip, tmp_path / "damaged.mp4", damaged=(20,))
+    how["fails_at"] = fails_at
+    assert until_the_end(path, decode="auto") == until_the_end(path)
+
+
+def test_what_is_kept_for_software_is_limited(clip, devices, tmp_path, monkeypatch):
+    """A group without an end does not fill the memory."""
+    monkeypatch.setattr(decoder_module, "LONGEST_GROUP", 8)
+    kept = []
+    decode = Rescued.decode
+    monkeypatch.setattr(Rescued, "decode", lambda self, p: (decode(self, p), kept.append(sum(map(len, self._packets))))[0])
+    assert seen(clip, decode="auto") == seen(clip)
+    assert max(kept) <= 17
 
 
 @needs_ffmpeg
