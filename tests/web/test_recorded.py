@@ -14,7 +14,9 @@ import pytest
 from edgecls.frame import GONE, Box, Detection, Prediction, Result, StateChange, Timing
 from edgecls.regions.geometry import Polygon
 from edgecls.source import open_source
+from edgecls.web.answers import NotThereError
 from edgecls.web.recorded.found import CHUNK_S, Found, Recording
+from edgecls.web.recorded.pictures import Pictures
 from tests.run.world import frame, result
 from tests.web.served import served
 from tests.web.test_browser import READ_NUMBER, number_of, numbered, open_page, wait_for
@@ -179,6 +181,19 @@ def test_a_recording_that_is_gone_is_said(tmp_path):
         assert (answer.status, answer.body) == (404, b"there is no recording of this camera\n")
         (tmp_path / "gone.mp4").write_text("no video")
         assert page.ask("/api/recordings/gate").status == 503
+
+
+def test_a_closed_recording_says_so(tmp_path):
+    """One that was closed for others, while somebody asks for a picture of it, still knows its length."""
+    path = write_recording(tmp_path / "clip.mp4")
+    pictures = Pictures(str(path))
+    about = pictures.about
+    pictures.close()
+    pictures.close()
+    with pytest.raises(NotThereError, match="was closed; ask again"):
+        pictures.at(0.0, Recording(str(path)))
+    assert pictures.about == about
+    assert about.duration_s > 0
 
 
 def test_what_was_found_is_kept_by_its_time():

@@ -51,10 +51,11 @@ class Pictures:
         self._frames: Iterator[Any] = iter(())
         self._last: tuple[float, Any] | None = None
         self._mode = Path(path).stat()
-
-    @property
-    def about(self) -> About:
+        self._is_closed = False
+        self.about = self._measure()
         """How long it is, and where it begins."""
+
+    def _measure(self) -> About:
         stream, container = self._stream, self._container
         first_s = float((stream.start_time or 0) * stream.time_base)
         if stream.duration:
@@ -79,6 +80,8 @@ class Pictures:
             NotThereError: There is no picture at this time.
         """
         with self._lock:
+            if self._is_closed:  # other recordings were asked for meanwhile
+                raise NotThereError("the recording was closed; ask again")
             try:
                 found_s, decoded = self._decoded(time_s)
             except opening.faults(self._av) as error:
@@ -94,6 +97,7 @@ class Pictures:
     def close(self) -> None:
         """Close the file."""
         with self._lock:
+            self._is_closed = True
             self._frames, self._last = iter(()), None
             self._container.close()
 
