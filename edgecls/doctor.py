@@ -196,7 +196,7 @@ def _processor() -> Iterator[Finding]:
 
 
 def _cores() -> str:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = cpu.usable_cores()
     found = f"{usable} core{'' if usable == 1 else 's'} usable"
     try:  # a container may be limited to a number of microseconds per period
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()

@@ -1,6 +1,7 @@
 """File access: atomic writes, reads that never block, and locks that keep a file to one run."""
 
 from edgecls.files.reading import NO_WAIT, NotAFileError, open_file, open_regular, read_regular, read_small
+from edgecls.files.stamp import stamp_of
 from edgecls.files.writing import (
     is_there,
     make_private_folder,
@@ -27,6 +28,7 @@ __all__ = [
     "private_part",
     "read_regular",
     "read_small",
+    "stamp_of",
     "unlink_quietly",
     "whole_file",
 ]

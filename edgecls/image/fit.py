@@ -29,8 +29,8 @@ def fit_region(frame: Frame, box: Box, spec: InputSpec) -> Picture:
     """Crop a box from a frame and bring it to the input of a model, like `fit`, converting only the pixels that are needed.
 
     A whole frame is shrunk by the scaler of the decoder if its colour is needed, or if its gray columns cannot be summed: ten
-    times as fast as INTER_AREA, with a mean difference below 1.5 levels. A part is cut out of the
-    sharpest picture that there is.
+    times as fast as INTER_AREA, with a mean difference below 1.5 levels. A part of a frame is cut out of the main stream's
+    picture, if the camera has two streams and that one is decoded.
 
     Args:
         frame: The frame.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,11 @@ class Processor:
     def saturates(self) -> bool:
         """Whether 8-bit weights give wrong results because sums saturate: on x86 known to lack VNNI."""
         return self.kind == "x86" and self.has_vnni is False
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def this() -> Processor:

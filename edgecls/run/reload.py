@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecls.files import stamp_of
 from edgecls.run.keeper import Keeper
 from edgecls.run.model import labels_in, load_classifier
 from edgecls.run.notes import notes_on
@@ -123,7 +124,7 @@ def _model_of(config: Config) -> tuple[object, ...]:
         stat = Path(config.model).stat()
     except OSError:  # loading it reports the error
         return config.model, config.device, config.threads, config.on_mismatch
-    return config.model, config.device, config.threads, config.on_mismatch, stat.st_mtime_ns, stat.st_size, stat.st_ino
+    return config.model, config.device, config.threads, config.on_mismatch, *stamp_of(stat)
 
 
 def _shadow_of(config: Config) -> tuple[object, ...]:
@@ -132,4 +133,4 @@ def _shadow_of(config: Config) -> tuple[object, ...]:
         stat = Path(config.shadow.model if config.shadow else "").stat()
     except OSError:
         return (config.shadow,)
-    return config.shadow, stat.st_mtime_ns, stat.st_size, stat.st_ino
+    return config.shadow, *stamp_of(stat)

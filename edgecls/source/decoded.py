@@ -85,13 +85,13 @@ def as_frame(
         captured_at=captured_at,
         size_hw=size_hw,
         bgr=lambda: made(lambda: scaler.picture(decoded, decoded.height, decoded.width, "bgr24")),
-        plane=lambda: made(lambda: _luma(decoded)),
+        plane=lambda: made(lambda: luma(decoded)),
         shrunk=shrunk,
         limited=decoded.format.name in BITS_OF.keys() - FULL_RANGE_FORMATS and decoded.color_range != FULL_RANGE,
     )
 
 
-def _luma(decoded: Any) -> Picture:
+def luma(decoded: Any) -> Picture:
     """Return the Y plane in 8 bits if it is the gray picture; otherwise convert to gray, full range."""
     bits = BITS_OF.get(decoded.format.name)
     if bits is None:

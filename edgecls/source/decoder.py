@@ -96,9 +96,10 @@ class Watched(Decoder):
 class Rescued(Decoder):
     """A decoder that is replaced by software when it fails.
 
-    Pictures come some packets after their own, so those of the last two groups, which begin with key frames, are kept. Software
-    decodes them again, and the pictures that have come out before are left out. Of groups longer than `LONGEST_GROUP`, the
-    pictures up to the next key frame are lost, and counted as such.
+    A picture comes out some packets after its own. So the packets of the last two groups are kept, and more if no picture has
+    come out since; a group is a key frame and all that depends on it. When the decoder fails, software decodes the kept packets
+    again, and pictures that have come out before are left out. If a group is longer than `LONGEST_GROUP`, the pictures up to
+    the next key frame are lost, and counted as lost.
     """
 
     def __init__(self, decoder: Decoder, av: Any, stream: Any, failed: Callable[[str], None]) -> None:

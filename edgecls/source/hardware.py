@@ -26,14 +26,13 @@ import numpy as np
 from edgecls.errors import ConfigError
 from edgecls.source import container as opening
 from edgecls.source.child_decoder import CHILDREN, ChildDecoder
+from edgecls.source.decoded import luma
 from edgecls.source.decoder import Decoder, DecoderFailedError, Rescued, Software, Watched
 from edgecls.text.words import counted
 from edgecls.video import ffmpeg
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from edgecls.source.source import Decode, ReadingSettings
 
@@ -91,12 +90,29 @@ def check(decode: Decode) -> None:
     """Raise ConfigError if this way to decode does not work on this machine. "software" and "auto" always do."""
     if decode in ("software", "auto"):
         return
-    found = child() if decode == "ffmpeg" else tried(decode)
-    if not found.works:
+    try:
+        working(decode)
+    except DecoderFailedError as error:
         raise ConfigError(
-            f'decode = "{decode}" does not work here ({found.why}); expected one that edgecls doctor lists as working, '
+            f'decode = "{decode}" does not work here ({error}); expected one that edgecls doctor lists as working, '
             'or "auto" or "software"'
-        )
+        ) from None
+
+
+def working(decode: str) -> str:
+    """Return the way that a setting names; for "ffmpeg", the first way of that program that works.
+
+    Raises:
+        DecoderFailedError: It does not work here, with the reason.
+    """
+    if decode != "ffmpeg":
+        if tried(decode).works:
+            return decode
+        raise DecoderFailedError(tried(decode).why)
+    for name in CHILDREN:
+        if tried(name).works:
+            return name
+    raise DecoderFailedError(_reasons(CHILDREN))
 
 
 def open_decoder(
@@ -118,18 +134,16 @@ def open_decoder(
     if decode == "software":
         return Software(stream)
     if decode != "auto":
-        name = child().why if decode == "ffmpeg" else decode
-        return Watched(_opened(av, stream, name, reading.decode_width))
-    names = [name for name in WAYS if tried(name).works]
-    whys = [] if names else [f"{name}: {tried(name).why}" for name in WAYS]
-    for name in names:
+        return Watched(_opened(av, stream, working(decode), reading.decode_width))
+    refused = []
+    for name in [name for name in WAYS if tried(name).works]:
         try:
             decoder = _opened(av, stream, name, 0)
         except DecoderFailedError as error:
-            whys.append(f"{name}: {error}")
+            refused.append(f"{name}: {error}")
         else:
             return Rescued(Watched(decoder), av, stream, partial(_say_failed, say, where, name))
-    say(f"{where}: decoded in software; {'; '.join(whys)}")
+    say(f"{where}: decoded in software; {'; '.join(refused) or _reasons(WAYS)}")
     return Software(stream)
 
 
@@ -138,9 +152,9 @@ def tried(name: str) -> Trial:
     """Decode a few pictures in a way, and compare them with those of software."""
     av = ffmpeg.load("Decoding with PyAV")
     data = _clip(av, *TRIED_HW, TRIED_PICTURES)
-    right = [_luma(frame) for frame in _pictures(av, data, "software")]
+    right = [luma(frame) for frame in _pictures(av, data, "software")]
     try:
-        found = [_luma(frame) for frame in _pictures(av, data, name)]
+        found = [luma(frame) for frame in _pictures(av, data, name)]
     except DecoderFailedError as error:
         return Trial(works=False, why=str(error))
     if len(found) != len(right):
@@ -153,28 +167,15 @@ def tried(name: str) -> Trial:
     )
 
 
-def child() -> Trial:
-    """Return the first way of the ffmpeg program that works, whose name is the `why`; or why none does."""
-    whys = []
-    for name in CHILDREN:
-        found = tried(name)
-        if found.works:
-            return Trial(works=True, why=name)
-        whys.append(f"{name}: {found.why}")
-    return Trial(works=False, why="; ".join(whys))
-
-
 def survey() -> Iterator[tuple[str, bool, str]]:
     """Try all ways. Yields for each that works its name, whether it works, and what it costs; if none does, why."""
-    trials = {name: tried(name) for name in (*WAYS, *CHILDREN)}
-    working = [name for name, trial in trials.items() if trial.works]
-    if not working:
-        whys = "; ".join(f"{name}: {trial.why}" for name, trial in trials.items())
-        yield "decoding", False, f"in software; no hardware decoder works here ({whys})"
+    names = [name for name in (*WAYS, *CHILDREN) if tried(name).works]
+    if not names:
+        yield "decoding", False, f"in software; no hardware decoder works here ({_reasons((*WAYS, *CHILDREN))})"
         return
     usual = speed("software")
     yield "decoding", True, f"in software {usual}"
-    for name in working:
+    for name in names:
         found = speed(name)
         advice = "it pays" if found.cpu_ms < usual.cpu_ms else "it costs more than software"
         yield f"decode {name}", True, f"the same pictures as software, {found}: {advice}"
@@ -240,6 +241,11 @@ class _Context(Decoder):
         return copied
 
 
+def _reasons(names: Iterable[str]) -> str:
+    """Return why none of these ways works."""
+    return "; ".join(f"{name}: {tried(name).why}" for name in names)
+
+
 def _say_failed(say: Callable[[str], None], where: str, name: str, why: str) -> None:
     say(f"{where}: {name} fails ({why}); from here on it is decoded in software")
 
@@ -268,11 +274,6 @@ def _pictures(av: Any, data: bytes, name: str, *, width: int = 0) -> Iterator[An
 def _cpu_s() -> float:
     """Return the CPU time of this process and of the children that have ended."""
     return sum(os.times()[:4])
-
-
-def _luma(frame: Any) -> NDArray[np.uint8]:
-    plane = frame.planes[0]
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width].copy()
 
 
 @cache

@@ -25,6 +25,12 @@ NEAREST = 0.75
 stream it is a half."""
 
 
+def as_sharp(frame: Frame, main: Frame) -> Frame:
+    """Return a main frame as that of the moment of a frame: with its number, its times and its private areas."""
+    sharp = main.at(frame.index, frame.time_s, at_s=frame.at_s)
+    return sharp if frame.paint is None else sharp.painted(frame.paint)
+
+
 class KeptDecoder:
     """The pictures of one stream at rising times. It holds a decoder until it is dropped; one thread at a time may use it.
 

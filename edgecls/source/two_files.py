@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgecls.source import container as opening
-from edgecls.source.kept_decoder import KeptDecoder
+from edgecls.source.kept_decoder import KeptDecoder, as_sharp
 from edgecls.source.main_packets import MainPackets
 from edgecls.source.same_scene import SameScene
 from edgecls.source.source import Source, check_file
@@ -130,9 +130,8 @@ class TwoFiles(Source):
             if self._decoder is None or frame.time_s < self._asked_s:
                 self._decoder = KeptDecoder(self._av, self._main, self.name, fast=self._fast)
             self._asked_s = frame.time_s
-            sharp = self._decoder.at(frame.time_s)
-        if sharp is not None:
-            sharp = sharp.at(frame.index, frame.time_s, at_s=frame.at_s)
-            sharp = sharp if frame.paint is None else sharp.painted(frame.paint)
+            found = self._decoder.at(frame.time_s)
+        if found is not None:
+            sharp = as_sharp(frame, found)
             frame.sharp = sharp if self._scene.agrees(frame, sharp) else None
         return True

@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgecls.errors import SourceError
-from edgecls.source.kept_decoder import KeptDecoder
+from edgecls.source.kept_decoder import KeptDecoder, as_sharp
 from edgecls.source.main_stream import MainStream, wait_for
 from edgecls.source.same_scene import SameScene
 from edgecls.source.source import Source
@@ -134,14 +134,13 @@ class TwoStreams(Source):
         try:
             if self._decoder is None or self._decoder.main is not main:
                 self._decoder = KeptDecoder(self._main.av, main, self.name, fast=self._fast)
-            sharp = self._decoder.at(frame.time_s, wait_for(self._main, WAIT_S))
+            found = self._decoder.at(frame.time_s, wait_for(self._main, WAIT_S))
         except SourceError:  # a picture that is too large
             return
-        if sharp is None:
+        if found is None:
             return
         self._given_s = time.monotonic()
-        sharp = sharp.at(frame.index, frame.time_s, at_s=frame.at_s)
-        sharp = sharp if frame.paint is None else sharp.painted(frame.paint)
+        sharp = as_sharp(frame, found)
         if self._scene.agrees(frame, sharp):
             self._is_once = False
             frame.sharp = sharp

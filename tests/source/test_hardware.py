@@ -346,7 +346,8 @@ def test_the_program_gets_no_address_and_says_why_it_fails(clip, plain, monkeypa
     """Its options are public on the machine. What it says becomes the reason."""
     monkeypatch.setitem(child_decoder.CHILDREN, "vaapi", Child(("-hwaccel", "nonsense"), ""))
     assert hardware.tried("vaapi") == Trial(works=False, why="Unrecognized hwaccel: nonsense.")
-    assert hardware.child() == Trial(works=False, why="vaapi: Unrecognized hwaccel: nonsense.")
+    with pytest.raises(DecoderFailedError, match=r"^vaapi: Unrecognized hwaccel: nonsense\.$"):
+        hardware.working("ffmpeg")
     monkeypatch.setitem(child_decoder.CHILDREN, "vaapi", PLAIN)
     with av.open(str(clip)) as container:
         decoder = ChildDecoder(av, container.streams.video[0], "vaapi")

@@ -24,9 +24,9 @@ from edgecls.errors import SinkError
 from edgecls.files import is_there, unlink_quietly
 from edgecls.log import log_warning
 from edgecls.sink.recordings.clip_file import ClipFile, CutSettings
-from edgecls.sink.recordings.folder import EVENT_TIME_STEP_S, RecordingFolder
+from edgecls.sink.recordings.folder import EVENT_TIME_STEP_S, FolderSink, RecordingFolder
 from edgecls.sink.recordings.quota import QuotaSettings  # noqa: TC001 - `settings.build` reads the types of the fields
-from edgecls.sink.sink import REMEMBERED_EVENTS, Backlog, Sink, SinkKind
+from edgecls.sink.sink import REMEMBERED_EVENTS, SinkKind
 from edgecls.video import ffmpeg
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class ClipSettings:
     quota: QuotaSettings | None = None
 
 
-class ClipSink(Sink):
+class ClipSink(FolderSink):
     """Writes a clip of each event, `CAMERA-START-LABEL.mp4`, and a sidecar `.json` with the same name.
 
     The ending is .mkv if the codec cannot be stored in mp4. A clip has a temporary name until it is complete. Clips that cannot
@@ -72,21 +72,6 @@ class ClipSink(Sink):
         self._open: dict[str, ClipFile] = {}
         self._begun: OrderedDict[str, ClipFile | None] = OrderedDict()
         """Events that have been handled, by id. The value is the clip if it was complete before the event ended, else None."""
-
-    @property
-    def lost(self) -> int:
-        """Number of events without a clip."""
-        return self._folder.lost
-
-    @property
-    def backlog(self) -> Backlog:
-        """The number of lost events."""
-        return Backlog(lost=self.lost)
-
-    @property
-    def trouble(self) -> str:
-        """Why nothing can be written."""
-        return self._folder.trouble
 
     def write(self, result: Result) -> None:
         """Extend the clips of this camera up to this frame."""

@@ -20,6 +20,7 @@ from edgecls.files import part_of, private_mode, whole_file
 from edgecls.labels.json_lines import event_record
 from edgecls.sink.delivery.losses import LossCounter
 from edgecls.sink.recordings.quota import read_sidecar, write_sidecar
+from edgecls.sink.sink import Backlog, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +41,27 @@ EVENT_TIME_STEP_S = 0.001
 """The times of events are rounded to milliseconds."""
 SEEN: tuple[Kind, ...] = ("state", "label", "object", "presence", "crossing", "left", "removed", "health")
 """The kinds of events that pictures can show: all except counts."""
+
+
+class FolderSink(Sink):
+    """A sink that writes recordings into a folder, which knows what is lost and why."""
+
+    _folder: RecordingFolder
+
+    @property
+    def lost(self) -> int:
+        """Number of events without a recording."""
+        return self._folder.lost
+
+    @property
+    def backlog(self) -> Backlog:
+        """The number of lost events."""
+        return Backlog(lost=self.lost)
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written."""
+        return self._folder.trouble
 
 
 class RecordingFolder:

@@ -30,10 +30,10 @@ from edgecls.files import is_there, unlink_quietly
 from edgecls.frame import Result, Timing, Unfit
 from edgecls.log import log_warning
 from edgecls.settings import check_limits, limited, some_of
-from edgecls.sink.recordings.folder import SEEN, SIDECAR_BYTES, RecordingFolder
+from edgecls.sink.recordings.folder import SEEN, SIDECAR_BYTES, FolderSink, RecordingFolder
 from edgecls.sink.recordings.quota import QuotaSettings  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.sink.recordings.recent_frames import RecentFrames
-from edgecls.sink.sink import REMEMBERED_EVENTS, Backlog, Sink, SinkKind
+from edgecls.sink.sink import REMEMBERED_EVENTS, SinkKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,7 @@ class SnapshotSettings:
     quota: QuotaSettings | None = None
 
 
-class SnapshotSink(Sink):
+class SnapshotSink(FolderSink):
     """Writes a picture of each event when it begins, `CAMERA-START-LABEL-ID.jpg`, and a sidecar `.json` with the same name.
 
     The sidecar is written again when the event has ended. The picture is too, if a later frame shows the object better.
@@ -101,21 +101,6 @@ class SnapshotSink(Sink):
         self._cameras: dict[str, RecentFrames] = {}
         self._known: OrderedDict[str, _Snapshot | None] = OrderedDict()
         """Events that have been handled, by id. The value is the snapshot if the event has not ended yet, else None."""
-
-    @property
-    def lost(self) -> int:
-        """Number of events without a picture."""
-        return self._folder.lost
-
-    @property
-    def backlog(self) -> Backlog:
-        """The number of lost events."""
-        return Backlog(lost=self.lost)
-
-    @property
-    def trouble(self) -> str:
-        """Why nothing can be written."""
-        return self._folder.trouble
 
     def write(self, result: Result) -> None:
         """Keep the detections of this frame, and the frame itself if it has no packets."""

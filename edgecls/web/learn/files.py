@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgecls.errors import ConfigError, EdgeclsError
-from edgecls.files import read_regular
+from edgecls.files import read_regular, stamp_of
 from edgecls.files.locks import try_lock
 from edgecls.files.writing import unlink_quietly
 from edgecls.model import vet
@@ -114,8 +114,7 @@ class LearnedFiles:
     def _cached(self, path: Path, read: Callable[[], Any]) -> Any:
         """Return what `read` returns for a file as it is now; None if that fails."""
         try:
-            status = path.stat()
-            state = (status.st_mtime_ns, status.st_size, status.st_ino)
+            state = stamp_of(path.stat())
             known = self._read.get(path)
             if known is None or known[0] != state:
                 known = self._read[path] = (state, read())

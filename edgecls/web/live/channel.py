@@ -17,16 +17,13 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from edgecls import image
-from edgecls.frame import Box
-from edgecls.input_spec import InputSpec
 from edgecls.text.strict_json import dumps
 from edgecls.video import ffmpeg
 from edgecls.video.fragments import Fragments
+from edgecls.web.jpeg import PRIVATE, frame_jpeg
 from edgecls.web.live.records import overlay_record, scene_record
 
 if TYPE_CHECKING:
-    from edgecls.frame import Frame
     from edgecls.video.packets import Packet, Packets
     from edgecls.web.live.view_sink import CameraView
 
@@ -42,7 +39,6 @@ INIT, FRAGMENT, PICTURE, POSTER = 0, 1, 2, 4
 """The first byte of a binary message. Then come the number of the channel (2 bytes) and the data; those of a picture or poster
 begin with its media time in seconds (8 bytes, a float)."""
 NO_PACKETS = "this camera delivers single pictures only"
-PRIVATE = "single pictures, because of the private areas"
 WAITING = "waiting for the first picture"
 
 
@@ -177,7 +173,7 @@ class Channel:
             return
         self._pictured_s, self.view.frame, self.view.wants_poster = time.monotonic(), None, False
         with contextlib.suppress(Exception):
-            data = await asyncio.to_thread(_picture, frame)
+            data = await asyncio.to_thread(frame_jpeg, frame, width=PICTURE_WIDTH, quality=PICTURE_QUALITY)
             self._say(self._binary(kind, struct.pack(">d", frame.time_s) + data))
             self._wake()
 
@@ -191,11 +187,3 @@ class Channel:
     def _say(self, content: str | bytes) -> None:
         self._count += 1
         self._messages.append(Message(self._count, content))
-
-
-def _picture(frame: Frame) -> bytes:
-    """Return a frame as a small JPEG."""
-    height, width = frame.size_hw
-    ratio = min(1.0, PICTURE_WIDTH / width)
-    spec = InputSpec(max(1, round(height * ratio)), max(1, round(width * ratio)), "bgr")
-    return image.encode_jpeg(image.fit_region(frame, Box(0, 0, width, height), spec), PICTURE_QUALITY)

@@ -15,7 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from edgecls.errors import ConfigError
-from edgecls.files import whole_file
+from edgecls.files import stamp_of, whole_file
 from edgecls.files.text_file import read_text
 from edgecls.log import log_warning
 from edgecls.text.strict_json import dumps, loads
@@ -193,7 +193,6 @@ def _digest(token: str) -> str:
 def _stamp(path: Path) -> tuple[int, int, int] | None:
     """Return what changes when the file is written; None if it cannot be found."""
     try:
-        found = path.stat()
+        return stamp_of(path.stat())
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecls.source import recognize
 from edgecls.text.redaction import public, public_text, shown
+from edgecls.web.live.status import camera_record
 
 if TYPE_CHECKING:
     from edgecls.run.camera import Camera
@@ -35,12 +36,13 @@ def _camera(camera: Camera, view: CameraView | None) -> dict[str, Any]:
     kind = recognize(camera.source)[0]
     packets = None if view is None else view.packets
     codec = "" if packets is None else str(packets.stream.codec)
+    now = None if view is None else camera_record(view, time.monotonic())
     return {
         "camera": camera.name,
         "source": shown(str(camera.source), public),
         "decoding": ", ".join(filter(None, [CODECS.get(codec, codec), _decoder(kind, camera.reading), *_less(camera.reading)])),
-        "size": None if view is None or not view.results else list(view.results[-1][1].frame.size_hw[::-1]),
-        "fps": None if view is None else round(view.fps(time.monotonic()), 1),
+        "size": None if now is None else now["size"],
+        "fps": None if now is None else now["fps"],
     }
 
 

@@ -53,7 +53,7 @@ def machine_record(meter: CoreMeter) -> dict[str, Any]:
     cores, load = meter.cores(), os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
         "processor": here.name,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "cores": cpu.usable_cores(),
         "flags": None if here.flags is None else list(here.flags),
         "system": platform.platform(),
         "memory_mb": _memory_mb(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from edgecls.files import stamp_of
 from edgecls.web.answers import NotThereError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class FileStates:
         """Return how the file differs from the loaded model, in one sentence; "" if it does not."""
         try:
             stat = Path(model.path).stat()
-            key = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+            key = stamp_of(stat)
             known = self._digests.get(model.path)
             if known is None or known[0] != key:
                 same_size = stat.st_size == model.loaded.bytes

@@ -28,7 +28,6 @@ def model_record(model: ModelInUse, *, fault: str) -> dict[str, Any]:
         fault: How its file differs from what was loaded, "" if it does not.
     """
     loaded, card = model.loaded, model.loaded.card
-    is_classifier = isinstance(card, ModelCard)
     return {
         "model": model.id,
         "role": model.role,
@@ -48,7 +47,7 @@ def model_record(model: ModelInUse, *, fault: str) -> dict[str, Any]:
         "self_test": test_record(loaded.tested),
         "has_report": report_of(model.path) is not None,
         **(_of_classifier(model.path, card) if isinstance(card, ModelCard) else _of_detector(card)),
-        "lacks": _lacks(card, has_test=loaded.has_test, is_classifier=is_classifier),
+        "lacks": _lacks(card, has_test=loaded.has_test),
     }
 
 
@@ -150,7 +149,7 @@ def _of_class(pictures: int, right: int, given: int) -> dict[str, Any]:
     }
 
 
-def _lacks(card: ModelCard | DetectorCard, *, has_test: bool, is_classifier: bool) -> str:
+def _lacks(card: ModelCard | DetectorCard, *, has_test: bool) -> str:
     """Return in one sentence what a file does not say, and how to have it; "" if nothing."""
     missing = [] if has_test else ["a self-test"]
     if isinstance(card, ModelCard):
@@ -161,7 +160,7 @@ def _lacks(card: ModelCard | DetectorCard, *, has_test: bool, is_classifier: boo
         return ""
     *first, last = missing
     listed = f"{', '.join(first)} and {last}" if first else last
-    how = "export it, or adopt it with labelled pictures," if is_classifier else "adopt it"
+    how = "export it, or adopt it with labelled pictures," if isinstance(card, ModelCard) else "adopt it"
     return f"This file says nothing of {listed}; {how} with this version of edgecls to have that."
 
 

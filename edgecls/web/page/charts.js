@@ -1,14 +1,7 @@
 // Charts as SVG: a reliability diagram, and a distance over some days against its limit.
-const SVG = "http://www.w3.org/2000/svg";
+import { svgElement } from "./dom.js";
 
-export function shape(tag, properties = {}, ...children) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
-const title = (text) => shape("title", {}, text);
+const title = (text) => svgElement("title", {}, text);
 const round = (number) => Math.round(number * 100) / 100;
 
 // Bars are the share of right labels of the pictures with such a score; on the dashed line it equals the score.
@@ -23,19 +16,19 @@ export function reliability(bins, label) {
     const place = { x: round(x(bin.low) + 1), width: round(x(bin.high) - x(bin.low) - 2) };
     const few = bin.pictures < 20 ? " few" : "";
     return [
-      shape("rect", { ...place, y: round(y(bin.right)), height: round(bottom - y(bin.right)), class: `bar-right${few}` }, title(words)),
-      shape("rect", { ...place, y: round(y(high)), height: round(y(low) - y(high)), class: `${bin.score > bin.right ? "bar-sure" : "bar-shy"}${few}` },
+      svgElement("rect", { ...place, y: round(y(bin.right)), height: round(bottom - y(bin.right)), class: `bar-right${few}` }, title(words)),
+      svgElement("rect", { ...place, y: round(y(high)), height: round(y(low) - y(high)), class: `${bin.score > bin.right ? "bar-sure" : "bar-shy"}${few}` },
         title(words)),
     ];
   });
   const axes = ticks.flatMap((at) => [
-    shape("line", { x1: left, x2: right, y1: y(at), y2: y(at), class: "grid" }),
-    shape("text", { x: left - 8, y: y(at) + 4, "text-anchor": "end" }, `${100 * at} %`),
-    shape("text", { x: x(at), y: bottom + 18, "text-anchor": "middle" }, at.toFixed(2)),
+    svgElement("line", { x1: left, x2: right, y1: y(at), y2: y(at), class: "grid" }),
+    svgElement("text", { x: left - 8, y: y(at) + 4, "text-anchor": "end" }, `${100 * at} %`),
+    svgElement("text", { x: x(at), y: bottom + 18, "text-anchor": "middle" }, at.toFixed(2)),
   ]);
-  return shape("svg", { viewBox: "0 0 372 272", class: "chart", role: "img", "aria-label": label }, ...axes, ...bars,
-    shape("line", { x1: x(0), y1: y(0), x2: x(1), y2: y(1), class: "diagonal" }),
-    shape("text", { x: (left + right) / 2, y: 266, "text-anchor": "middle" }, "score of the best label"));
+  return svgElement("svg", { viewBox: "0 0 372 272", class: "chart", role: "img", "aria-label": label }, ...axes, ...bars,
+    svgElement("line", { x1: x(0), y1: y(0), x2: x(1), y2: y(1), class: "diagonal" }),
+    svgElement("text", { x: (left + right) / 2, y: 266, "text-anchor": "middle" }, "score of the best label"));
 }
 
 // A distance over time: `hours` are [start, distance, limit]; the dashed line is the limit, and above it is a change.
@@ -46,8 +39,8 @@ export function distances(hours, { since, until, label }) {
   const y = (value) => round(height - edge - (value / most) * (height - 2 * edge));
   const path = (values) => values.map(([at, value], i) => `${i && at - values[i - 1][0] <= 2 * 3600 ? "L" : "M"}${x(at)} ${y(value)}`).join("");
   const [lastAt, last, limit] = hours.at(-1);
-  return shape("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart line", role: "img", "aria-label": label, preserveAspectRatio: "none" },
-    shape("path", { d: path(hours.map(([at, , value]) => [at, value])), class: "limit" }),
-    shape("path", { d: path(hours.map(([at, value]) => [at, value])), class: "distance" }),
-    shape("path", { d: `M${x(lastAt)} ${y(last)}h0`, class: last >= limit ? "now beyond" : "now" }));
+  return svgElement("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart line", role: "img", "aria-label": label, preserveAspectRatio: "none" },
+    svgElement("path", { d: path(hours.map(([at, , value]) => [at, value])), class: "limit" }),
+    svgElement("path", { d: path(hours.map(([at, value]) => [at, value])), class: "distance" }),
+    svgElement("path", { d: `M${x(lastAt)} ${y(last)}h0`, class: last >= limit ? "now beyond" : "now" }));
 }

@@ -1,16 +1,9 @@
 // The learning curve: how many of 100 pictures are right, against the pictures of a class, with the interval of 95 %.
-import { element } from "./dom.js";
+import { element, svgElement } from "./dom.js";
 
 const WIDTH = 440, HEIGHT = 250, LEFT = 52, RIGHT = 16, TOP = 14, BOTTOM = 46;
 export const percent = (share) => (share == null ? "–" : `${(100 * share).toFixed(share > 0 && share < 1 ? 1 : 0)} %`);
 export const range = (low, high) => (low == null ? "–" : `${(100 * low).toFixed(1)} to ${percent(high)}`);
-
-function drawn(tag, properties, text = null) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
-  if (text != null) made.textContent = text;
-  return made;
-}
 
 // Returns the drawing and its table. `forecasts` go on from the last point.
 export function curveChart(points, forecasts) {
@@ -26,28 +19,28 @@ export function curveChart(points, forecasts) {
   const end = points.at(-1);
   const said = `Learning curve: ${points.map((one) => `${percent(one.accuracy)} with ${one.pictures} pictures a class`).join(", ")}` +
     (ahead.length ? `; to be expected: ${ahead.map((one) => `${percent(one.accuracy)} with ${one.pictures}`).join(", ")}` : "");
-  const picture = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "curve", role: "img", "aria-label": said });
+  const picture = svgElement("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "curve", role: "img", "aria-label": said });
   const step = 1 - least > 0.45 ? 0.2 : 0.1;
   for (let share = 1; share >= least - 1e-9; share -= step) {
-    picture.append(drawn("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(share), y2: y(share) }),
-      drawn("text", { x: LEFT - 8, y: y(share) + 4, "text-anchor": "end" }, `${Math.round(100 * share)} %`));
+    picture.append(svgElement("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(share), y2: y(share) }),
+      svgElement("text", { x: LEFT - 8, y: y(share) + 4, "text-anchor": "end" }, `${Math.round(100 * share)} %`));
   }
   let before = -Infinity;
   for (const pictures of sizes) {
     if (x(pictures) - before < 26) continue;
     before = x(pictures);
-    picture.append(drawn("line", { class: "grid", x1: before, x2: before, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM + 5 }),
-      drawn("text", { x: before, y: HEIGHT - BOTTOM + 19, "text-anchor": "middle" }, String(pictures)));
+    picture.append(svgElement("line", { class: "grid", x1: before, x2: before, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM + 5 }),
+      svgElement("text", { x: before, y: HEIGHT - BOTTOM + 19, "text-anchor": "middle" }, String(pictures)));
   }
-  picture.append(drawn("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, "pictures of a class"));
+  picture.append(svgElement("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, "pictures of a class"));
   if (onwards.length) {
-    picture.append(drawn("polygon", { class: "band ahead", points: band(onwards) }),
-      drawn("polyline", { class: "path ahead", points: at(onwards, "accuracy").join(" ") }));
+    picture.append(svgElement("polygon", { class: "band ahead", points: band(onwards) }),
+      svgElement("polyline", { class: "path ahead", points: at(onwards, "accuracy").join(" ") }));
   }
-  picture.append(drawn("polygon", { class: "band", points: band(points) }), drawn("polyline", { class: "path", points: at(points, "accuracy").join(" ") }));
+  picture.append(svgElement("polygon", { class: "band", points: band(points) }), svgElement("polyline", { class: "path", points: at(points, "accuracy").join(" ") }));
   for (const one of all) {
-    const dot = drawn("circle", { class: ahead.includes(one) ? "dot ahead" : "dot", cx: x(one.pictures), cy: y(one.accuracy), r: one === end ? 5 : 4 });
-    dot.append(drawn("title", {}, `${one.pictures} pictures a class: ${percent(one.accuracy)} (${range(one.low, one.high)})`));
+    const dot = svgElement("circle", { class: ahead.includes(one) ? "dot ahead" : "dot", cx: x(one.pictures), cy: y(one.accuracy), r: one === end ? 5 : 4 });
+    dot.append(svgElement("title", {}, `${one.pictures} pictures a class: ${percent(one.accuracy)} (${range(one.low, one.high)})`));
     picture.append(dot);
   }
   const row = (one, kind) => element("tr", {}, element("td", {}, String(one.pictures)), element("td", {}, percent(one.accuracy)),

@@ -9,6 +9,15 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
+export function svgElement(tag, attributes = {}, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+export const counted = (count, one = "picture") => `${count} ${one}${count === 1 ? "" : "s"}`;
+
 export const cameraAddress = (name) => `#/camera/${encodeURIComponent(name)}`;
 
 export function moment({ at_s: at, time_s: time, file }) {

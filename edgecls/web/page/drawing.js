@@ -1,16 +1,9 @@
 // Draws zones, lines and areas on the picture, by mouse, finger and keyboard.
+import { svgElement } from "./dom.js";
 import { KINDS, SHORT, addCorner, fewest, isPlain, moveAll, moveCorner, newShape, removeCorner, snapped } from "./shapes.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const NEAR_PX = 9, FINGER_PX = 18, DRAG_PX = 6, HANDLE_PX = 7, STEP = 0.005, WIDE_STEP = 0.02;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-
-function make(tag, attributes = {}, text = "") {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-}
 
 const percent = (value) => `${Math.round(value * 100)} %`;
 
@@ -22,7 +15,7 @@ export class Drawing extends EventTarget {
     this.selected = null;
     this.kind = null; // what is being drawn
     this.draft = null;
-    this.svg = make("svg", { class: "drawing", role: "group", "aria-label": "Zones, lines and areas" });
+    this.svg = svgElement("svg", { class: "drawing", role: "group", "aria-label": "Zones, lines and areas" });
     this.svg.addEventListener("pointerdown", (event) => this.press(event));
     this.svg.addEventListener("pointermove", (event) => this.move(event));
     this.svg.addEventListener("pointerup", (event) => this.release(event));
@@ -234,21 +227,21 @@ export class Drawing extends EventTarget {
     const hadFocus = this.svg.contains(document.activeElement) && focused !== undefined;
     this.groups = this.shapes.map((shape, i) => this.group(shape, i));
     const order = [...this.groups].sort((a, b) => a.isSelected - b.isSelected); // the chosen one lies above the others
-    this.draftLine = make("polyline", { class: "draft" });
-    this.draftStart = make("circle", { class: "handle draft" });
+    this.draftLine = svgElement("polyline", { class: "draft" });
+    this.draftStart = svgElement("circle", { class: "handle draft" });
     this.svg.replaceChildren(...order.map(({ root }) => root), this.draftLine, this.draftStart);
     if (hadFocus) this.svg.querySelector(`[data-corner="${focused}"]`)?.focus();
   }
 
   group(shape, i) {
     const isSelected = shape === this.selected, isLine = shape.kind === "line";
-    const body = make(isLine ? "polyline" : "polygon", { class: `shape ${shape.kind}${isSelected ? " selected" : ""}`, "data-shape": i, tabindex: 0, role: "button", "aria-pressed": isSelected });
-    const touch = isLine ? make("polyline", { class: "reach", "data-shape": i }) : null;
-    const texts = (isLine ? ["name", "left", "right"] : ["name"]).map((name) => make("text", { class: `plate ${name === "name" ? "" : "side"}` }));
+    const body = svgElement(isLine ? "polyline" : "polygon", { class: `shape ${shape.kind}${isSelected ? " selected" : ""}`, "data-shape": i, tabindex: 0, role: "button", "aria-pressed": isSelected });
+    const touch = isLine ? svgElement("polyline", { class: "reach", "data-shape": i }) : null;
+    const texts = (isLine ? ["name", "left", "right"] : ["name"]).map((name) => svgElement("text", { class: `plate ${name === "name" ? "" : "side"}` }));
     const count = shape.points.length;
-    const corners = isSelected ? shape.points.map((_, n) => make("circle", { class: "handle", "data-corner": n, tabindex: 0, role: "button" })) : [];
-    const middles = isSelected && !isLine ? shape.points.map((_, n) => make("circle", { class: "middle", "data-middle": n })) : [];
-    const root = make("g");
+    const corners = isSelected ? shape.points.map((_, n) => svgElement("circle", { class: "handle", "data-corner": n, tabindex: 0, role: "button" })) : [];
+    const middles = isSelected && !isLine ? shape.points.map((_, n) => svgElement("circle", { class: "middle", "data-middle": n })) : [];
+    const root = svgElement("g");
     root.append(...(touch ? [touch] : []), body, ...texts, ...middles, ...corners);
     return { root, body, touch, texts, corners, middles, count, isSelected };
   }

@@ -1,13 +1,12 @@
 // A model made of the labels: learn, compare, try as a shadow, put in place, take back.
 import { ask } from "./ask.js";
-import { element } from "./dom.js";
+import { counted, element } from "./dom.js";
 import { curveChart, percent, range } from "./curve.js";
 
 const BUSY_MS = 700, IDLE_MS = 4000, SETTLE_MS = 600;
 const SIZES = [["", "224 pixels, whole scenes"], ["128", "128 pixels, 3 times as fast"], ["96", "96 pixels, 5 times as fast"]];
 const VIEWER = "Who may only look cannot change models.";
 const NO_CURVE = "There is no learning curve: it takes 30 pictures that were held out, and 5 mistakes among them; with fewer, chance decides how it goes on.";
-const counted = (count, one = "picture") => `${count} ${one}${count === 1 ? "" : "s"}`;
 const size = (bytes) => (bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 const when = (at) => new Date(at * 1000).toLocaleString([], { dateStyle: "short", timeStyle: "short" });
 const lines = (texts) => element("ul", {}, ...texts.map((text) => element("li", {}, text)));

@@ -1,6 +1,6 @@
 // The machine that the run uses: what works on it, how fast it is, what the run takes of it, and where its results go.
 import { cameraAddress, element } from "./dom.js";
-import { ask, counted, facts, folded, percent, Refresh, size, table, when, whole } from "./tables.js";
+import { askFor, counted, facts, folded, percent, Refresh, size, table, when, whole } from "./tables.js";
 
 const EVERY_MS = 3000, JOB_EVERY_MS = 700;
 const STATUS = { ok: "good", note: "warn", problem: "bad" };
@@ -24,11 +24,11 @@ class Job {
   }
 
   async send(path, content = null) {
-    this.use(await ask(`/api/machine/${this.kind}${path}`, "POST", content ?? {}));
+    this.use(await askFor(`/api/machine/${this.kind}${path}`, "POST", content ?? {}));
     this.refresh.now();
   }
 
-  async load() { this.use(await ask(`/api/machine/${this.kind}`)); }
+  async load() { this.use(await askFor(`/api/machine/${this.kind}`)); }
 
   use(answer) {
     if (answer.fault) {
@@ -111,14 +111,14 @@ export class MachineView {
   }
 
   async choices() {
-    const { models } = await ask("/api/models");
+    const { models } = await askFor("/api/models");
     const found = (models ?? []).filter(({ role }) => role !== "detector");
     this.model.replaceChildren(...found.map(({ model, name }) => element("option", { value: model }, name)));
     this.which.hidden = found.length < 2;
   }
 
   async load() {
-    const machine = await ask("/api/machine");
+    const machine = await askFor("/api/machine");
     if (this.isClosed) return;
     this.fault.hidden = !machine.fault;
     this.fault.textContent = machine.fault ?? "";

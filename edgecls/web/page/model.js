@@ -2,7 +2,7 @@
 import { reliability } from "./charts.js";
 import { element } from "./dom.js";
 import { DriftSection } from "./drift.js";
-import { ask, counted, facts, folded, percent, Refresh, size, table, when, whole } from "./tables.js";
+import { askFor, counted, facts, folded, percent, Refresh, size, table, when, whole } from "./tables.js";
 
 const EVERY_MS = 5000, MOST_OPEN = 12;
 const ROLES = { model: "in use", shadow: "shadow", detector: "detector" };
@@ -18,7 +18,7 @@ export class ModelView {
   }
 
   async load() {
-    const [answer, drift] = await Promise.all([ask("/api/models"), ask("/api/drift")]);
+    const [answer, drift] = await Promise.all([askFor("/api/models"), askFor("/api/drift")]);
     if (this.isClosed) return;
     const text = answer.fault ?? answer.why;
     this.empty.textContent = text;
@@ -65,7 +65,7 @@ export class ModelView {
     show(model.self_test);
     const button = element("button", { type: "button", hidden: !model.has_test, disabled: !this.mayEdit, onclick: async () => {
       button.disabled = true;
-      const answer = await ask(`/api/models/${model.model}/test`, "POST");
+      const answer = await askFor(`/api/models/${model.model}/test`, "POST");
       button.disabled = false;
       if (answer.fault) { said.textContent = answer.fault; said.className = "error"; } else { model.self_test = answer; show(answer); }
       button.focus();

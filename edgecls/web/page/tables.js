@@ -1,4 +1,5 @@
 // Facts, tables and numbers of the pages about models and the machine.
+import { ask } from "./ask.js";
 import { element } from "./dom.js";
 
 export const percent = (share, digits = 1) => (share == null ? "–" : `${(100 * share).toFixed(digits)} %`);
@@ -41,11 +42,11 @@ export function folded(summary, ...children) {
 }
 
 // Asks the API. Returns its answer, or { fault } with one line that says what is wrong.
-export async function ask(path, method = "GET", content = null) {
+export async function askFor(path, method = "GET", content = null) {
   const options = content === null ? { method } : { method, body: JSON.stringify(content), headers: { "Content-Type": "application/json" } };
-  const answer = await fetch(path, options).catch(() => null);
+  const answer = await ask(path, options);
   if (answer?.ok) return answer.json();
-  return { fault: answer ? (await answer.text()).trim() : "There is no connection to the run." };
+  return { fault: answer ? answer.text.trim() : "There is no connection to the run." };
 }
 
 // Calls `update` now and every `everyMs` while the page is visible, until `close`.

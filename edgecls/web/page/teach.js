@@ -1,12 +1,11 @@
 // Labels for what the run collects: a sheet of pictures that look alike, keys for classes, undo.
 import { ask } from "./ask.js";
-import { element, moment } from "./dom.js";
+import { counted, element, moment } from "./dom.js";
 import { LearnSection } from "./learn.js";
 
 const MODES = [["group", "Similar"], ["group?useful=1", "Most useful"], ["suspects", "Suspected errors"]];
 const MOST_KEYS = 9;
 const NO_STORE = "This run collects no pictures to label. Add a sink for them to cameras.toml, such as";
-const counted = (count, one = "picture") => `${count} ${one}${count === 1 ? "" : "s"}`;
 
 export class TeachView {
   constructor(main) {

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgecls.source.open import recognize
 from edgecls.text.strict_json import dumps
@@ -74,7 +74,7 @@ class Found:
         self._chunks: dict[int, bytes] = {}
         self._number = -1
         self._lines: list[str] = []  # of the chunk with this number
-        self._scene = ""
+        self._scene: dict[str, Any] | None = None
         self._bytes = 0
         self._until_s: float | None = None
 
@@ -89,15 +89,15 @@ class Found:
         if frame.file != self._file or (self._until_s is not None and frame.time_s < self._until_s):
             self._begin(frame.file)
         number = int(frame.time_s // CHUNK_S)
-        scene = dumps({**scene_record(result), "time": 0})
+        scene = scene_record(result)
         overlay = dumps(overlay_record(result, lead_s=0.0))
         with self._lock:
             if number != self._number:
                 self._pack()
-                self._number, self._lines, self._scene = number, [], ""
+                self._number, self._lines, self._scene = number, [], None
             if scene != self._scene:
                 self._scene = scene
-                self._lines.append(dumps({**scene_record(result), "time": round(frame.time_s, 6)}))
+                self._lines.append(dumps({**scene, "time": round(frame.time_s, 6)}))
             self._lines.append(overlay)
             self._until_s = frame.time_s
 
@@ -125,4 +125,4 @@ class Found:
         """Forget everything: another file comes, or the same one again."""
         with self._lock:
             self._file, self._number, self._bytes, self._until_s = file, -1, 0, None
-            self._chunks, self._lines, self._scene = {}, [], ""
+            self._chunks, self._lines, self._scene = {}, [], None

@@ -5,18 +5,19 @@ Pictures that follow each other are decoded on from where the last one was; any 
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgecls import image
-from edgecls.frame import Box
-from edgecls.input_spec import InputSpec
+from edgecls.files import stamp_of
 from edgecls.source import container as opening
 from edgecls.source.decoded import Scaler, as_frame
 from edgecls.video import ffmpeg
 from edgecls.web.answers import NotThereError
+from edgecls.web.jpeg import frame_jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,7 @@ class Pictures:
         self._scaler = Scaler(av)
         self._frames: Iterator[Any] = iter(())
         self._last: tuple[float, Any] | None = None
-        self._mode = Path(path).stat()
+        self._stamp = stamp_of(Path(path).stat())
         self._is_closed = False
         self.about = self._measure()
         """How long it is, and where it begins."""
@@ -66,12 +67,9 @@ class Pictures:
     def is_of(self, path: str) -> bool:
         """Return whether it shows this file, which may have been replaced."""
         try:
-            now = Path(path).stat()
+            return path == self._path and stamp_of(Path(path).stat()) == self._stamp
         except OSError:
             return False
-        before = self._mode
-        same = (now.st_ino, now.st_size, now.st_mtime_ns) == (before.st_ino, before.st_size, before.st_mtime_ns)
-        return path == self._path and same
 
     def at(self, time_s: float, recording: Recording) -> tuple[bytes, float]:
         """Return the picture that is shown at a time as JPEG, with its private areas black, and the time of it.
@@ -89,10 +87,7 @@ class Pictures:
             frame = as_frame(decoded, self._scaler, "", 0, found_s, time.monotonic())
             areas = tuple(area.corners for area in recording.private)
             frame = frame.painted(lambda picture: image.blacked_out(picture, areas)) if areas else frame
-            height, width = frame.size_hw
-            ratio = min(1.0, WIDTH / width)
-            spec = InputSpec(max(1, round(height * ratio)), max(1, round(width * ratio)), "bgr")
-            return image.encode_jpeg(image.fit_region(frame, Box(0, 0, width, height), spec), QUALITY), found_s
+            return frame_jpeg(frame, width=WIDTH, quality=QUALITY), found_s
 
     def close(self) -> None:
         """Close the file."""
@@ -110,7 +105,7 @@ class Pictures:
             self._frames, last = self._decode(first_s), None
         for found in self._frames:
             if last is not None and found[0] > time_s + SAME_S:
-                self._frames = _with_first(found, self._frames)
+                self._frames = itertools.chain([found], self._frames)
                 break
             last = found
         self._last = last
@@ -122,8 +117,3 @@ class Pictures:
         for decoded in self._container.decode(self._stream):
             if decoded.pts is not None:
                 yield float(decoded.pts * self._stream.time_base) - first_s, decoded
-
-
-def _with_first(first: tuple[float, Any], rest: Iterator[tuple[float, Any]]) -> Iterator[tuple[float, Any]]:
-    yield first
-    yield from rest

@@ -17,6 +17,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from edgecls.web.answers import NotPossibleError, NotThereError, answering, json_answer
+from edgecls.web.jpeg import PRIVATE
 from edgecls.web.recorded.found import CHUNK_S, Found, Recording
 from edgecls.web.recorded.pictures import Pictures
 
@@ -30,7 +31,6 @@ TYPES = {
     ".ogv": "video/ogg",
 }  # fmt: skip
 """What browsers may play. Anything else is shown as single pictures."""
-PRIVATE = "single pictures, because of the private areas"
 NOT_PLAYED = "single pictures, because browsers do not play this kind of file"
 MOST_OPEN = 4
 
