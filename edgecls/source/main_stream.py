@@ -14,7 +14,8 @@ from edgecls.source.main_packets import MainPackets
 from edgecls.source.reconnecting import FIRST_WAIT_S, HELD_S, LONGEST_WAIT_S
 from edgecls.source.source import lost, stalled
 from edgecls.source.threaded import CLOSE_WAIT_S, EXIT_WAIT_S, READER
-from edgecls.text.redaction import hidden
+from edgecls.text.control import in_one_line
+from edgecls.text.redaction import hidden, redact
 from edgecls.video import ffmpeg
 
 if TYPE_CHECKING:
@@ -92,6 +93,9 @@ class MainStream:
                 self._lose(str(error))
                 if isinstance(error, AccessError) and not self._count:  # trying again may lock the account
                     return
+            except Exception as error:  # noqa: BLE001 - nothing joins this thread to see its error, so it is reported
+                self.packets = None
+                self._lose(in_one_line(redact(f"{type(error).__name__}: {error}")))
             if time.monotonic() - opened_at > HELD_S:
                 backoff.reset()
             self._stopped.wait(backoff.next_s())
