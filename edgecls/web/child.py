@@ -6,15 +6,17 @@ child.state, child.line, child.output, child.why
 
 It never outlives the run, however that ends: its standard input is a pipe that nobody writes to and that closes with the run.
 The child waits for that in a thread, then stops as if by Ctrl-C, so that it deletes what it has half written; after
-`LEAVE_WAIT_S` it is killed, with all processes that it started. `cancel` closes that pipe too. Its temporary files lie in a
-folder of their own, which is deleted at its end.
+`LEAVE_WAIT_S` it is killed, with all processes that it started. `cancel` closes that pipe too, and kills a child that does not
+listen. Its temporary files lie in a folder of their own, which is deleted at its end, by the child if the run is gone.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,22 +24,25 @@ import tempfile
 import threading
 import time
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from edgecls.text.control import in_one_line
 from edgecls.text.redaction import redact
+from edgecls.web.priority import lower_process
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 State = Literal["running", "done", "failed", "cancelled"]
 
-LOWEST_PRIORITY = 19
 LEAVE_WAIT_S = 3.0
 LATEST_LINES = 50
-LONGEST_OUTPUT = 16 * 1024 * 1024
-"""In bytes, of the result of a command."""
+LONGEST_OUTPUT, CHUNK = 16 << 20, 1 << 16
+"""In bytes, of the result of a command, and of what is read of it at a time."""
 START = "import sys; sys.path[:] = sys.argv.pop(1).splitlines(); from edgecls.web.child import main; main()"
+FOLDER = "edgecls-child-"
+"""How the names of folders for temporary files begin."""
 FAILED = "error: "
 """How a command begins the line that says why it failed."""
 
@@ -46,7 +51,6 @@ class Child:
     """A command that runs in a child process, from its creation until it ends or `cancel`. Any thread may ask it anything.
 
     Attributes:
-        lines: The latest messages of the command, which it writes to stderr, without secrets.
         output: What it wrote to stdout, which is its result; "" before the end.
         why: Why it failed, in one line; "" unless `state` is "failed".
         began_at_s: When it began, in seconds since 1970.
@@ -65,14 +69,17 @@ class Child:
             OSError: No process can be started.
         """
         self.arguments = tuple(arguments)
-        self.lines: deque[str] = deque(maxlen=LATEST_LINES)
+        self._lines: deque[str] = deque(maxlen=LATEST_LINES)
+        self._written = bytearray()
+        self._lock = threading.Lock()
+        self._killer: threading.Timer | None = None
         self.output = self.why = ""
         self.began_at_s = time.time()
         self.ended_at_s: float | None = None
         self._state: State = "running"
         self._fine = frozenset(fine)
         self._is_cancelled = False
-        self._folder = tempfile.TemporaryDirectory(prefix="edgecls-child-", ignore_cleanup_errors=True)
+        self._folder = tempfile.TemporaryDirectory(prefix=FOLDER, ignore_cleanup_errors=True)
         places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), self._folder.name)
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this Python, with a program that is written above
@@ -83,10 +90,12 @@ class Child:
         except BaseException:
             self._folder.cleanup()
             raise
-        self._reader = threading.Thread(target=self._read_lines, name="child messages", daemon=True)
+        self._readers = [
+            threading.Thread(target=read, name="child messages", daemon=True) for read in (self._read_lines, self._read_output)
+        ]
         self._waiter = threading.Thread(target=self._wait, name="child", daemon=True)
-        self._reader.start()
-        self._waiter.start()
+        for thread in (*self._readers, self._waiter):
+            thread.start()
 
     @property
     def state(self) -> State:
@@ -94,16 +103,26 @@ class Child:
         return self._state
 
     @property
+    def lines(self) -> tuple[str, ...]:
+        """The latest messages of the command, which it writes to stderr, without secrets."""
+        with self._lock:
+            return tuple(self._lines)
+
+    @property
     def line(self) -> str:
         """The latest message, which says how far it is; "" before the first."""
-        return self.lines[-1] if self.lines else ""
+        return next(reversed(self.lines), "")
 
     def cancel(self) -> None:
-        """Ask it to stop, and return at once. Does nothing if it has ended."""
-        self._is_cancelled = True
-        with contextlib.suppress(OSError):
-            if self._process.stdin is not None:
-                self._process.stdin.close()
+        """Ask it to stop, and return at once; it is killed if it does not. Does nothing if it has ended."""
+        with self._lock:
+            if self._killer is not None or self._state != "running":
+                return
+            self._is_cancelled = True
+            self._killer = threading.Timer(LEAVE_WAIT_S + 1, self._kill)
+            self._killer.daemon = True
+            self._killer.start()
+        self._hang_up()
 
     def wait(self, timeout_s: float | None = None) -> State:
         """Wait until it has ended, for at most `timeout_s`, and return its state."""
@@ -111,29 +130,55 @@ class Child:
         return self._state
 
     def close(self) -> None:
-        """Stop it, and wait until it is gone."""
+        """Stop it, and wait until it is gone. One that not even SIGKILL ends is not waited for."""
         self.cancel()
-        if self.wait(LEAVE_WAIT_S + 1) == "running":  # it does not even listen
-            _kill(self._process)
-            self.wait()
+        self.wait(2 * LEAVE_WAIT_S + 2)
+
+    def _hang_up(self) -> None:
+        with contextlib.suppress(OSError):
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+
+    def _kill(self) -> None:
+        if self._process.returncode is None:
+            _kill_all(self._process.pid)
+            self._process.kill()
 
     def _read_lines(self) -> None:
-        for line in self._process.stderr or ():
-            text = line.decode("utf-8", "replace").strip()
-            if text:
-                self.lines.append(in_one_line(redact(text)))
+        if self._process.stderr is None:
+            return
+        with self._process.stderr as stream:
+            for line in stream:
+                text = in_one_line(redact(line.decode("utf-8", "replace").strip()))
+                if text:
+                    with self._lock:
+                        self._lines.append(text)
+
+    def _read_output(self) -> None:
+        """Read all of it, so that the command does not wait forever; keep only so much."""
+        if self._process.stdout is None:
+            return
+        with self._process.stdout as stream:
+            while part := os.read(stream.fileno(), CHUNK):
+                self._written += part[: max(0, LONGEST_OUTPUT - len(self._written))]
 
     def _wait(self) -> None:
-        output = b""
-        with self._process as process, self._folder:
-            if process.stdout is not None:
-                output = process.stdout.read(LONGEST_OUTPUT)
-                while process.stdout.read(LONGEST_OUTPUT):  # the rest, so that the command does not wait forever
-                    pass
-            code = process.wait()
-            self._reader.join(LEAVE_WAIT_S)
-        self.output = output.decode("utf-8", "replace")
+        if hasattr(os, "waitid"):  # its number stays its own until it is waited for below
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        else:
+            self._process.wait()
+        _kill_all(self._process.pid)  # those that it started, which keep its pipes open
+        code = self._process.wait()
+        self._hang_up()
+        for reader in self._readers:
+            reader.join(LEAVE_WAIT_S)
+        self._folder.cleanup()
+        self.output = bytes(self._written).decode("utf-8", "replace")
         self.ended_at_s = time.time()
+        with self._lock:
+            if self._killer is not None:
+                self._killer.cancel()
         if code in self._fine and not self.line.startswith(FAILED):
             self._state = "done"
         elif self._is_cancelled:
@@ -154,21 +199,11 @@ def main() -> None:
     """Be the child: `sys.argv` has a module and its arguments."""
     sys.argv[:1] = []
     module = sys.argv[0]
-    _be_modest()
+    lower_process()
+    atexit.register(_delete_folder)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever starts a run in the background may ignore it
     threading.Thread(target=_leave_with_the_run, name="leave", daemon=True).start()
     runpy.run_module(module, run_name="__main__", alter_sys=True)
-
-
-def _be_modest() -> None:
-    """Take the lowest priority."""
-    if hasattr(os, "nice"):
-        os.nice(LOWEST_PRIORITY)
-    elif sys.platform == "win32":
-        import ctypes
-
-        kernel = ctypes.windll.kernel32
-        kernel.SetPriorityClass(kernel.GetCurrentProcess(), subprocess.IDLE_PRIORITY_CLASS)
 
 
 def _leave_with_the_run() -> None:
@@ -183,13 +218,20 @@ def _leave_with_the_run() -> None:
     else:
         os.kill(os.getpid(), signal.SIGINT)
     time.sleep(LEAVE_WAIT_S)
-    if hasattr(os, "killpg"):
-        os.killpg(0, signal.SIGKILL)
+    _delete_folder()
+    _kill_all(0)
     os._exit(1)
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
+def _delete_folder() -> None:
+    """Delete the temporary files of this child."""
+    folder = tempfile.gettempdir()
+    if Path(folder).name.startswith(FOLDER):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _kill_all(group: int) -> None:
+    """Kill a process and those that it started, where processes have groups; 0 is this one."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(OSError):
+            os.killpg(group, signal.SIGKILL)

@@ -19,6 +19,10 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["fail"]:
         say(sys.argv[2])
         sys.exit(1)
+    if sys.argv[1:2] == ["talk"]:
+        for number in range(3000):
+            say(f"line {number}")
+        sys.exit(1)
     Path(tempfile.gettempdir(), "half").write_text("half written", encoding="ascii")
     say(f"folder {tempfile.gettempdir()}")
     if "stubborn" in sys.argv:

@@ -102,18 +102,52 @@ def test_a_child_that_does_not_stop_is_killed_with_those_that_it_started(monkeyp
     wait_for(lambda: is_gone(other), "the process that it started is gone")
 
 
+def test_a_child_that_does_not_even_listen_is_killed(monkeypatch):
+    """A cancelled one is never left as it is, whoever waits for it or nobody."""
+    monkeypatch.setattr(module, "LEAVE_WAIT_S", 0.1)
+    child = Child([], module=PATIENT)
+    pid = int(word_after(child, "pid")[0])
+    os.kill(pid, signal.SIGSTOP)
+    child.cancel()
+    assert child.wait(20) == "cancelled"
+    assert is_gone(pid)
+
+
+def test_a_child_that_is_killed_does_not_leave_its_own_children():
+    """They hold its pipes; it has ended all the same, and so have they."""
+    child = Child(["stubborn"], module=PATIENT)
+    other = word_after(child, "other")[0]
+    os.kill(int(word_after(child, "pid")[0]), signal.SIGKILL)
+    assert child.wait(20) == "failed"
+    assert child.why.startswith("it was ended by SIGKILL")
+    wait_for(lambda: is_gone(other), "the process that it started is gone")
+
+
+def test_lines_may_be_read_while_they_grow():
+    """Whoever looks sees those of a moment."""
+    child, longest = Child(["talk"], module=PATIENT), 0
+    while child.state == "running":
+        for line in child.lines:
+            assert line.startswith("line ")
+            longest = max(longest, int(line.split()[1]))
+    assert longest > module.LATEST_LINES
+    assert child.why == "line 2999"
+    assert len(child.lines) == module.LATEST_LINES
+
+
 def test_a_child_dies_with_a_run_that_is_killed():
-    """Not even SIGKILL leaves it alone."""
+    """Not even SIGKILL leaves it alone, nor its temporary files."""
     program = (
         "import time\nfrom edgecls.web.child import Child\n"
         f"child = Child([], module={PATIENT!r})\n"
         "while not child.line.startswith('pid'): time.sleep(0.02)\n"
-        "print(child.line, flush=True)\ntime.sleep(60)\n"
+        "print(child.line, child._folder.name, flush=True)\ntime.sleep(60)\n"
     )
     run = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    pid = run.stdout.readline().split()[1]
+    _, pid, _, folder = run.stdout.readline().split()
     assert not is_gone(pid)
     run.kill()
     run.wait()
     run.stdout.close()
     wait_for(lambda: is_gone(pid), "the child is gone")
+    wait_for(lambda: not Path(folder).exists(), "its folder is deleted")

@@ -12,10 +12,6 @@ answers about its golden pictures, which takes it as long as a few frames.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +19,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from edgecls.web.answers import NOT_READABLE, NotPossibleError, NotThereError, answered, json_answer
-from edgecls.web.child import LOWEST_PRIORITY
 from edgecls.web.models.beside import read_report
 from edgecls.web.models.drift_record import drift_records
 from edgecls.web.models.in_use import FileStates, find_model, models_of
 from edgecls.web.models.record import model_record, test_record
+from edgecls.web.priority import lower_thread
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -49,7 +45,7 @@ class ModelRoutes:
         """Show the models of a run."""
         self._run = run
         self._files = FileStates()
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="self-test", initializer=_be_modest)
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="self-test", initializer=lower_thread)
         self._tests: dict[str, tuple[Any, dict[str, Any] | None]] = {}
 
     def routes(self) -> list[Route]:
@@ -104,10 +100,3 @@ class ModelRoutes:
             raise NotPossibleError(NO_TEST)
         self._tests[model.id] = model.loaded, record
         return json_answer(record)
-
-
-def _be_modest() -> None:
-    """Give this thread the lowest priority, where threads have one of their own."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
