@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import PlainTextResponse, Response
 
 from edgecls.errors import EdgeclsError
+from edgecls.files.writing import FULL
 from edgecls.store.store import LONGEST_LABEL
 from edgecls.text.strict_json import dumps, loads
 from edgecls.web.login.guard import VISITOR
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-BAD_REQUEST, NOT_FOUND, NOT_POSSIBLE, NOT_READABLE = 400, 404, 409, 503
+BAD_REQUEST, NOT_FOUND, NOT_POSSIBLE, NOT_READABLE, NO_SPACE = 400, 404, 409, 503, 507
 
 
 class NotThereError(Exception):
@@ -34,14 +37,33 @@ def answered(answer: Callable[..., Response], *values: Any) -> Response:
         return answer(*values)
     except NotThereError as error:
         return PlainTextResponse(f"{error}\n", NOT_FOUND)
-    except NotPossibleError as error:
-        return PlainTextResponse(f"{error}\n", NOT_POSSIBLE)
-    except EdgeclsError as error:
-        return PlainTextResponse(f"{error}\n", NOT_READABLE)
-    except OSError as error:  # a recording or picture that the quota has just removed
-        return PlainTextResponse(f"it cannot be read ({error.strerror or error})\n", NOT_FOUND)
+    except (NotPossibleError, EdgeclsError) as error:
+        usual = NOT_POSSIBLE if isinstance(error, NotPossibleError) else NOT_READABLE
+        return PlainTextResponse(f"{error}\n", NO_SPACE if is_full(error) else usual)
+    except (FileNotFoundError, NotADirectoryError) as error:  # a recording or picture that the quota has just removed
+        return PlainTextResponse(f"{fault_of(error)}\n", NOT_FOUND)
+    except OSError as error:
+        return PlainTextResponse(f"{fault_of(error)}\n", NO_SPACE if is_full(error) else NOT_READABLE)
     except ValueError as error:
         return PlainTextResponse(f"{error}\n", BAD_REQUEST)
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Return whether an error comes from a disk that is full."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return True
+        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            return True
+        error = error.__cause__
+    return False
+
+
+def fault_of(error: OSError) -> str:
+    """Return in one line what an error of the system says, with the name of the file and what to do."""
+    name = PurePath(str(error.filename)).name if error.filename else "a file"
+    found = f"{name} cannot be used ({error.strerror or error})"
+    return f"{found}; free some space on its disk, then try again" if is_full(error) else found
 
 
 def answering(answer: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:

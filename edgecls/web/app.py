@@ -33,6 +33,7 @@ from edgecls.text.strict_json import dumps
 from edgecls.web.config.routes import config_routes
 from edgecls.web.events.routes import event_routes
 from edgecls.web.fair_share import FairShare
+from edgecls.web.jobs import JobRunner
 from edgecls.web.learn.learning import Learning
 from edgecls.web.learn.routes import learn_routes
 from edgecls.web.live.status import now_record
@@ -84,13 +85,13 @@ def make_app(  # noqa: PLR0913 - each is a part of the page
         teach: The routes for labels, which the caller closes.
         recordings: The routes of recordings, which the caller closes.
         models: The routes about models, which the caller closes.
-        machine: The routes about the machine, which the caller closes.
+        machine: The routes about the machine.
         learning: What the page does with learned models, which the caller closes.
     """
     teach = teach or TeachRoutes(Teaching(history.outs))
     recordings = recordings or RecordingRoutes(view)
-    models, machine = models or ModelRoutes(None), machine or MachineRoutes(None, view)
-    learning = learning or Learning(None, history.outs, config)
+    models, machine = models or ModelRoutes(None), machine or MachineRoutes(None, view, JobRunner())
+    learning = learning or Learning(None, history.outs, config, JobRunner())
     routes = _Routes(view, sessions, is_secure=is_secure)
     app = Starlette(
         routes=[

@@ -71,6 +71,7 @@ class PageServer:
         from edgecls.web.app import make_app
         from edgecls.web.events.history import History
         from edgecls.web.impatient import ImpatientProtocol
+        from edgecls.web.jobs import JobRunner
         from edgecls.web.learn.learning import Learning
         from edgecls.web.login.passwords import Passwords
         from edgecls.web.login.sessions import Sessions
@@ -89,8 +90,8 @@ class PageServer:
         self.address = f"{settings.scheme}://{f'[{shown}]' if ':' in shown else shown}:{self.port}/"
         history, is_secure = History(view, outs), bool(settings.certificate)
         self._teach, self._recordings = TeachRoutes(Teaching(outs)), RecordingRoutes(view)
-        self._models, self._machine = ModelRoutes(run), MachineRoutes(run, view)
-        self._learning = Learning(run, outs, config)
+        self._models, self._jobs = ModelRoutes(run), JobRunner()
+        self._learning = Learning(run, outs, config, self._jobs)
         app = make_app(
             view,
             history,
@@ -101,7 +102,7 @@ class PageServer:
             teach=self._teach,
             recordings=self._recordings,
             models=self._models,
-            machine=self._machine,
+            machine=MachineRoutes(run, view, self._jobs),
             learning=self._learning,
         )
         serving = uvicorn.Config(
@@ -139,10 +140,10 @@ class PageServer:
         """Stop serving, and end all connections."""
         self._server.should_exit = self._server.force_exit = True
         self._learning.close()
+        self._jobs.close()
         self._thread.join(CLOSE_WAIT_S)
         self._teach.close()
         self._models.close()
-        self._machine.close()
         self._recordings.close()
         self._listener.close()
 

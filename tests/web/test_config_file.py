@@ -116,6 +116,21 @@ def test_a_change_during_the_switch_is_noticed(known):
     assert (known.path.read_text(), known.applied[-1].camera[0].zone) == ("# by hand\n", ())
 
 
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError()])
+def test_a_failure_after_the_switch_is_undone_whatever_it_is(known, monkeypatch, error):
+    """The run goes back to what the file says."""
+
+    def fail(*_):
+        raise error
+
+    before = known.path.read_text()
+    monkeypatch.setattr(ConfigFile, "_data", lambda self, of=ConfigFile._data: fail() if known.applied else of(self))
+    with pytest.raises((ClosedError, MemoryError)):
+        known.save(ZONE)
+    assert known.path.read_text() == before
+    assert [len(config.camera[0].zone) for config in known.applied] == [1, 0]
+
+
 @pytest.mark.parametrize(
     ("zone", "fault"),
     [

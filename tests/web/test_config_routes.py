@@ -100,6 +100,23 @@ def test_a_read_only_file_is_said(page, tmp_path):
     assert (answer.status, answer.body) == (423, b"cameras.toml is read-only, so nothing can be changed here\n")
 
 
+def test_a_full_disk_is_said(page, tmp_path, monkeypatch):
+    """With its own code, and nothing has changed, whether it is full at the first file or a later one."""
+    digest = page.ask(ADDRESS).json()["hash"]
+    for full in ("edgecls.web.config.file.whole_file", "edgecls.web.config.file._own_alike"):
+
+        def fail(*_, **__):
+            raise OSError(28, "No space left on device", str(tmp_path / ".cameras.part.toml"))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(full, fail)
+            answer = put(page, digest, ZONE)
+        assert (answer.status, answer.body.count(b"\n")) == (507, 1)
+        assert b"No space left on device" in answer.body
+        assert str(tmp_path).encode() not in answer.body
+    assert (tmp_path / "cameras.toml").read_text() == TEXT
+
+
 @pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Sec_Fetch_Site": "cross-site"}])
 def test_another_site_changes_nothing(page, tmp_path, headers):
     """As everywhere."""

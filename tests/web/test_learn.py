@@ -136,10 +136,9 @@ def test_a_command_that_is_killed_or_cancelled_leaves_nothing(tmp_path, camera):
         assert post(run, "", store=store, size=64).status == 200
         first = command_of(run)
         busy = post(run, "", store=store)
-        assert (busy.status, busy.body) == (
-            409,
-            b"page has begun to learn already; one thing at a time, so that the cameras keep their share of this machine\n",
-        )
+        assert busy.status == 409
+        assert busy.body.startswith(b"learning, on the page Teach, is running; wait for it, or cancel it: one thing at a time")
+        assert run.page.ask("/api/machine/doctor", "POST").body == busy.body
         os.kill(first, signal.SIGKILL)
         assert ended(run)["why"] == "it was ended by SIGKILL, perhaps because memory ran out"
         assert post(run, "", store=store, size=64).status == 200
@@ -155,7 +154,7 @@ def test_a_command_that_is_killed_or_cancelled_leaves_nothing(tmp_path, camera):
 
 def command_of(run):
     """Return the number of the process that learns."""
-    return wait_for(lambda: run.page.server._learning._runner.job._child, "the command runs")._process.pid
+    return wait_for(lambda: (job := run.page.server._jobs.latest("learn")) and job._child, "the command runs")._process.pid
 
 
 def test_what_cannot_be_learned_is_said(tmp_path, camera):
@@ -218,6 +217,30 @@ def test_a_model_that_a_rule_cannot_use_is_refused(tmp_path, camera):
         assert post(run, f"/model/{other}/place").body.startswith(b"somebody else is changing the models")
         run.page.server._learning._in_use._changing.release()
         assert post(run, "/back").status == 409
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(OSError(28, "No space left on device"), 507), (OSError(5, "Input/output error"), 503), (MemoryError(), 500)],
+)
+def test_a_switch_that_fails_is_undone_whatever_the_error(tmp_path, camera, monkeypatch, error, status):
+    """The file in place is the model that the run uses, again."""
+    with watched(tmp_path, camera) as run:
+        name, before = learned(run), run.model.read_bytes()
+
+        def fail(*_, **__):
+            assert run.model.read_bytes() != before
+            raise error
+
+        monkeypatch.setattr(run.run, "reload", fail)
+        answer = post(run, f"/model/{name}/place")
+        assert answer.status == status
+        assert answer.body.count(b"\n") <= 1
+        assert run.model.read_bytes() == before
+        monkeypatch.setattr("edgecls.web.learn.in_use.swap_back", fail)
+        lost = post(run, f"/model/{name}/place")
+        if isinstance(error, OSError):
+            assert b"light.onnx is not the model that runs, and cannot be changed back" in lost.body
 
 
 def test_who_may_only_look_changes_no_model(tmp_path, camera):

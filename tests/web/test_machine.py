@@ -10,13 +10,11 @@ import pytest
 from edgecls.run.camera import Camera
 from edgecls.source import ReadingSettings
 from edgecls.web import ViewSink
-from edgecls.web.answers import NotPossibleError
-from edgecls.web.machine.jobs import Jobs
 from edgecls.web.machine.run_state import camera_records
 from edgecls.web.machine.usage import CoreMeter
 from tests.run.world import event
 from tests.web.models_run import models_page
-from tests.web.test_child import PATIENT, Child, is_gone, wait_for, word_after
+from tests.web.test_child import wait_for
 from tests.web.test_models import answer
 
 
@@ -110,35 +108,12 @@ def test_one_at_a_time_and_a_bench_that_is_cancelled(running):
     page, _ = running
     assert answer(page, "/api/machine/bench", "POST", body="{}")["state"] == "running"
     refused = page.ask("/api/machine/doctor", "POST")
-    assert (refused.status, refused.body) == (409, b"the bench is running; wait for it, or cancel it\n")
+    assert refused.status == 409
+    assert refused.body.startswith(
+        b"the bench, on the page Machine, is running; wait for it, or cancel it: one thing at a time"
+    )
     page.ask("/api/machine/bench/cancel", "POST")
     wait_for(lambda: page.ask("/api/machine/bench").json()["state"] == "cancelled", "the bench is cancelled")
     assert page.ask("/api/machine/bench", "POST", body='{"model": "licht.onnx"}').status == 404
     for body in ('{"model": 3}', "[]", "{"):
         assert page.ask("/api/machine/bench", "POST", body=body).status == 400
-
-
-def test_a_bench_that_is_killed_or_gives_nonsense_has_a_reason():
-    """And the next one can start; the end of the run stops it."""
-    started = []
-
-    def start(_arguments, *, fine):
-        arguments = ["fail", "nonsense"] if len(started) == 1 else []
-        started.append(Child(arguments, fine=(*fine, 1), module=PATIENT))
-        return started[-1]
-
-    jobs = Jobs(start)
-    jobs.start("bench", [])
-    word_after(started[0], "pid")
-    started[0]._process.kill()
-    assert started[0].wait(20) == "failed"
-    assert "SIGKILL" in jobs.record("bench")["why"]
-    jobs.start("bench", [])
-    started[1].wait(60)
-    assert (jobs.record("bench")["state"], jobs.record("bench")["why"]) == ("failed", "it gave no result that can be read")
-    jobs.start("doctor", [])
-    pid = word_after(started[2], "pid")[0]
-    jobs.close()
-    assert is_gone(pid)
-    with pytest.raises(NotPossibleError, match="the run ends"):
-        jobs.start("bench", [])

@@ -196,7 +196,7 @@ class ConfigFile:
                 mode = stat.S_IMODE(target.stat().st_mode)
                 with whole_file(target.with_name(target.name + BACKUP), mode=mode) as former:
                     former.write_bytes(before)
-        except EdgeclsError:
+        except BaseException:
             if is_in_force:  # but not in the file
                 self._apply(self._read_text(before))
             raise

@@ -13,7 +13,8 @@ A change names the hash of the file for which it was made, which every answer ho
 
 `at` is the place of a zone, line or area in the file, null if it is new; those that are not named are removed. Private areas,
 `"private": [...]`, stay as they are if the change says nothing of them. What cannot be done is answered in one sentence: 404 no
-such camera or no file, 409 the file was changed by somebody else, 422 not valid, 423 the file cannot be written now.
+such camera or no file, 409 the file was changed by somebody else, 422 not valid, 423 the file cannot be written now, 507 the
+disk is full.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from edgecls.run.camera import Camera
 from edgecls.settings.schema import schema_of
 from edgecls.text.redaction import public_text
 from edgecls.text.strict_json import dumps, loads
+from edgecls.web.answers import NO_SPACE, fault_of, is_full
 from edgecls.web.config.file import ChangedError, ClosedError, ConfigFile
 from edgecls.web.config.text import LISTS, RULES, TABLES, Item, Wanted
 
@@ -97,8 +99,11 @@ class _Routes:
             answer = await asyncio.to_thread(act, file)
         except EdgeclsError as error:
             status = CHANGED if isinstance(error, ChangedError) else CLOSED if isinstance(error, ClosedError) else otherwise
+            status = NO_SPACE if is_full(error) else status
             text = public_text(str(error)).replace(str(file.path), file.path.name)
             return PlainTextResponse(text + "\n", status)
+        except OSError as error:
+            return PlainTextResponse(fault_of(error) + "\n", NO_SPACE if is_full(error) else CLOSED)
         return Response(dumps(answer).encode(), media_type="application/json")
 
 

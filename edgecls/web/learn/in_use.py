@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecls.errors import EdgeclsError
+from edgecls.errors import ConfigError, EdgeclsError
 from edgecls.run.swap import is_same, previous_of, rejected_of, swap_back, swap_model
 from edgecls.text.redaction import public_text
 from edgecls.web.answers import NotPossibleError
@@ -140,8 +140,14 @@ class ModelsInUse:
         """Let the run take the model that is in place now; if it cannot, change the file back."""
         try:
             self._with_model().reload(config, is_over=self._over)
-        except EdgeclsError:
-            undo()
+        except BaseException as error:
+            try:
+                undo()
+            except (EdgeclsError, OSError) as other:
+                place = Path(config.model)
+                raise ConfigError(
+                    f"{error}; {place.name} is not the model that runs, and cannot be changed back: {other}"
+                ) from error
             raise
 
     @contextmanager

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecls.log import log_progress
+from edgecls.text.strict_json import loads
 from edgecls.web.answers import NotPossibleError, NotThereError
+from edgecls.web.jobs import Job, JobRunner, record_in
 from edgecls.web.learn.enough import Enough
 from edgecls.web.learn.files import LearnedFiles, LearnedModel, name_of_new, work_folder
 from edgecls.web.learn.in_use import ModelsInUse
-from edgecls.web.learn.job import Job, JobRunner, record_in
 from edgecls.web.teach.teaching import UNKNOWN_STORE, store_paths
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ IS_FAIR = "Each picture counts by an answer that the model gave before it had se
 MAY_FLATTER = (
     "Nothing here is known of what {name} has learned from. If it has seen some of these pictures, its figure is too good."
 )
+ONE_CORE = ("--device", "cpu", "--threads", "1")
 PAIRED = "Only pictures on which one model is right and the other wrong tell them apart."
 
 
@@ -34,30 +36,30 @@ class Learning:
     """What the page does with learned models. Its methods may be called from several threads."""
 
     def __init__(
-        self, run: Run | None, outs: Callable[[], Sequence[SinkSettings]], file: ConfigFile | None
-    ) -> None:  # fmt: skip
+        self, run: Run | None, outs: Callable[[], Sequence[SinkSettings]], file: ConfigFile | None, runner: JobRunner
+    ) -> None:
         """Begin.
 
         Args:
             run: The run whose model is in use; None if the page has none.
             outs: Returns the sinks of the run, among them its stores.
             file: Its cameras.toml; None if it may not be changed.
+            runner: Runs the commands; the caller closes it.
         """
         self._outs = outs
         self._in_use = ModelsInUse(run, file)
         self._files = LearnedFiles()
         self._enough = Enough()
-        self._runner = JobRunner()
+        self._runner = runner
         self._compared: dict[str, tuple[str, dict[str, Any]]] = {}
 
     def close(self) -> None:
-        """Stop what is going on."""
+        """Wait for no further frame."""
         self._in_use.close()
-        self._runner.close()
 
     def state(self) -> dict[str, Any]:
         """Return all that the page shows, but the details of the learned models."""
-        job = self._runner.job
+        job = self._runner.latest("learn", "compare")
         about = {"job": None if job is None else self._job_record(job)}
         try:
             config = self._in_use.config
@@ -119,11 +121,12 @@ class Learning:
             return ["learn", str(store), *files, "--progress", "--threads", "1", "--about", f"labels of {store.name}", *sized]
 
         def use(folder: Path, _output: str) -> str:
-            found = self._files.add(place, folder / name_of_new(place)).name
-            log_progress(f"learned on the page: {found}")
-            return found
+            job.model = self._files.add(place, folder / name_of_new(place)).name
+            log_progress(f"learned on the page: {job.model}")
+            return job.model
 
-        self._runner.begin(Job("learn", store=store.name, by=by), work_folder(place), work, use)
+        job = Job("learn", of=store.name, by=by)
+        self._runner.begin(job, work, place=work_folder(place), use=use)
 
     def compare(self, name: str, key: str, *, by: str) -> None:
         """Begin to compare a learned model with the one in use, on the labels of a store. Raises as `learn`."""
@@ -133,19 +136,7 @@ class Learning:
             raise NotPossibleError(f"{name} is the model in use")
         records = [one for one in self._files.beside(place) if one.digest in (digest, model.digest) and not one.why]
         own = {one.digest: str(one.record_path) for one in records}
-        command = [
-            "compare",
-            str(place),
-            str(model.path),
-            str(store),
-            "--json",
-            "--device",
-            "cpu",
-            "--threads",
-            "1",
-            "--max-drop",
-            "100",
-        ]
+        command = ["compare", str(place), str(model.path), str(store), "--json", *ONE_CORE, "--max-drop", "100"]
         for path in own.values():
             command += ["--held-out", path]
         fair = IS_FAIR if digest in own else MAY_FLATTER.format(name=place.name)
@@ -155,13 +146,14 @@ class Learning:
             self._compared[name] = (digest + model.digest, _clean(found, self._clean))
             return name
 
-        self._runner.begin(
-            Job("compare", store=store.name, model=name, by=by), contextlib.nullcontext(Path()), lambda _folder: command, use
-        )
+        self._runner.begin(Job("compare", of=store.name, model=name, by=by), command, use=use)
 
     def cancel(self) -> None:
         """Stop what is being learned or compared. Raises NotPossibleError if nothing is."""
-        self._runner.cancel()
+        job = self._runner.latest("learn", "compare")
+        if job is None or job.state != "running":
+            raise NotPossibleError("nothing is being learned or compared now")
+        job.cancel()
 
     def start_shadow(self, name: str) -> None:
         """Let a learned model see what the model in use sees. Raises NotPossibleError."""
@@ -180,8 +172,11 @@ class Learning:
         self._in_use.take_back()
 
     def _job_record(self, job: Job) -> dict[str, Any]:
-        found = job.state()
-        return found | {"why": self._clean(found["why"])}
+        stage, share = _progress(job)
+        return {
+            "kind": job.kind, "store": job.of, "model": job.model, "by": job.by, "state": job.state,
+            "why": self._clean(job.why), "stage": stage, "share": share, "began_at_s": job.began_at_s,
+        }  # fmt: skip
 
     def _clean(self, text: str) -> str:
         """Return a text without the folders of models, stores and of what is being made."""
@@ -209,6 +204,15 @@ class Learning:
         if path is None:
             raise NotThereError(UNKNOWN_STORE)
         return path
+
+
+def _progress(job: Job) -> tuple[str, float | None]:
+    """Return the stage and the share that is done, from the latest line of the command that says it."""
+    for line in reversed(job.lines):
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            record = loads(line)
+            return str(record["stage"]), float(record["share"])
+    return "", None
 
 
 def _is_shadow(config: Config, model: LearnedModel) -> bool:
