@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from edgecls.web.fair_share import MOST_PER_ADDRESS, THIS_MACHINE, TOO_MANY, refuse
+from edgecls.web.fair_share import MOST_PER_ADDRESS, TOO_MANY, refuse
+from edgecls.web.visitor_network import THIS_MACHINE, network_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -61,11 +62,11 @@ class ImpatientProtocol(H11Protocol):
 
     def _mates(self) -> int:
         """Return how many connections come from this address, with this one; 0 where that is not counted."""
-        address = self.client[0] if self.client else ""
-        if not address or address in THIS_MACHINE:
+        network = network_of(self.client[0]) if self.client else THIS_MACHINE
+        if network == THIS_MACHINE:
             return 0
         clients = (getattr(one, "client", None) for one in self.connections)
-        return sum(client is not None and client[0] == address for client in clients)
+        return sum(client is not None and network_of(client[0]) == network for client in clients)
 
     def _heard(self) -> None:
         self._silent.pop(id(self), None)

@@ -80,6 +80,7 @@ class PageServer:
         from edgecls.web.recorded.routes import RecordingRoutes
         from edgecls.web.teach.routes import TeachRoutes
         from edgecls.web.teach.teaching import Teaching
+        from edgecls.web.visitor_network import PROXIES
 
         settings.check_files()
         sessions = Sessions(Passwords(Path(settings.passwords))) if settings.needs_login else None
@@ -108,6 +109,7 @@ class PageServer:
         serving = uvicorn.Config(
             app,
             http=ImpatientProtocol,
+            forwarded_allow_ips=list(PROXIES),
             h11_max_incomplete_event_size=LARGEST_HEADERS,
             timeout_keep_alive=5,
             limit_concurrency=MOST_CONNECTIONS,

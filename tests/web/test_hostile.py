@@ -21,8 +21,10 @@ from edgecls.video.fragments import LEAD_S
 from edgecls.web.events.memory import EventMemory
 from edgecls.web.events.query import EventPage
 from edgecls.web.fair_share import MOST_PER_ADDRESS, TOO_MANY
+from edgecls.web.login.sessions import FREE_TRIES
+from edgecls.web.visitor_network import THIS_MACHINE, network_of
 from tests.run.world import event, frame, result
-from tests.web.served import parts_of, served
+from tests.web.served import PASSWORD, parts_of, served
 
 MARKUP = "<img src=x onerror=alert(1)>"
 
@@ -154,6 +156,62 @@ def test_behind_a_proxy_each_address_has_its_share():
         assert json.loads(viewer("192.0.2.8").recv(10))["kind"] == "cameras"
         viewers.pop().close()
         wait_for(lambda: page.ask("/api/cameras", X_Forwarded_For="192.0.2.7").status == 200)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("192.0.2.7", "192.0.2.8", False),
+        ("192.0.2.7", "::ffff:192.0.2.7", True),
+        ("::ffff:192.0.2.7", "::ffff:192.0.2.8", False),
+        ("2001:db8:0:1::7", "2001:db8:0:1:ffff::8", True),
+        ("2001:db8:0:1::7", "2001:db8:0:2::7", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+        ("127.0.0.1", "::ffff:127.0.0.1", True),
+        ("127.0.0.1", "::1", True),
+        ("127.0.0.1", "127.0.0.2", False),
+        ("anna's phone", "bob's phone", False),
+    ],
+)
+def test_what_counts_as_one_visitor(one, other, is_same):
+    """An IPv4 address, also as IPv6 writes it, or the 64 bits of an IPv6 network; this machine has three names."""
+    assert (network_of(one) == network_of(other)) == is_same
+    assert (network_of(one) == THIS_MACHINE) == (one in ("127.0.0.1", "::1", "::ffff:127.0.0.1"))
+
+
+def test_addresses_of_one_ipv6_network_share_what_they_get():
+    """Those of another one have their own."""
+    with served("gate") as page, ExitStack() as stack:
+
+        def viewer(address: str):
+            url = f"ws://127.0.0.1:{page.server.port}/api/live"
+            return stack.enter_context(connect(url, additional_headers={"X-Forwarded-For": address}, close_timeout=0.1))
+
+        for i in range(MOST_PER_ADDRESS):
+            viewer(f"2001:db8:0:1::{i:x}")
+        assert page.ask("/api/cameras", X_Forwarded_For="2001:db8:0:1:2::7").status == 503
+        assert page.ask("/api/cameras", X_Forwarded_For="2001:db8:0:2::7").status == 200
+
+
+def test_a_proxy_reaches_a_page_of_both_versions_of_ip_as_this_machine(tmp_path):
+    """Its own connections are not counted, and the addresses that it names are."""
+    try:
+        socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True).close()
+    except (OSError, ValueError) as error:
+        pytest.skip(f"this machine has no IPv6 ({error})")
+    with served("gate", listen="[::]:0", passwords=tmp_path / "p.json") as page, ExitStack() as stack:
+        for _ in range(MOST_PER_ADDRESS + 2):
+            raw = stack.enter_context(socket.create_connection(("127.0.0.1", page.server.port), timeout=10))
+            assert ask_on(raw)[0] == 401
+        for _ in range(FREE_TRIES):
+            wrong = page.ask("/login", "POST", body="user=admin&password=wrong", X_Forwarded_For="192.0.2.7")
+        assert wrong.status == 401
+        answers = [
+            page.ask("/login", "POST", body=f"user=admin&password={PASSWORD.replace(' ', '+')}", X_Forwarded_For=address)
+            for address in ("192.0.2.7", "192.0.2.8")
+        ]
+        assert b"Too many tries" in answers[0].body
+        assert answers[1].status == 303
 
 
 def test_large_headers_are_refused():

@@ -116,6 +116,17 @@ def test_wrong_passwords_make_the_address_wait_and_no_other(file):
     assert sessions.log_in("anna", RIGHT, "10.0.0.1")
 
 
+def test_wrong_passwords_of_an_ipv6_network_count_together(file):
+    """Its addresses may all be those of one visitor; its neighbour does not wait."""
+    sessions = Sessions(Passwords(file), clock=Clock())
+    for i in range(FREE_TRIES):
+        with pytest.raises(PermissionError, match="wrong"):
+            sessions.log_in("anna", "wrong", f"2001:db8:0:1::{i}")
+    with pytest.raises(PermissionError, match="Wait 1 s"):
+        sessions.log_in("anna", RIGHT, "2001:db8:0:1::9")
+    assert sessions.log_in("anna", RIGHT, "2001:db8:0:2::9")
+
+
 def test_tries_are_limited_altogether(file, monkeypatch):
     """However many addresses they come from."""
     clock = Clock()

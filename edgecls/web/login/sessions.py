@@ -16,6 +16,7 @@ from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgecls.web.login.passwords import Visitor
+from edgecls.web.visitor_network import network_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,8 +51,9 @@ class Sessions:
 
     def log_in(self, user: str, password: str, address: str) -> str:
         """Return a new session. Raises PermissionError, with a sentence for the user, if there are too many tries or the
-        password is wrong.
+        password is wrong. Wrong ones are counted by `network_of` the address.
         """
+        address = network_of(address)
         with self._lock:
             self._check_wait(address)
         if not self._passwords.accepts(user, password):
