@@ -1,18 +1,23 @@
 """Benchmarks: medians of alternating runs, and their ratios. Results are appended to scripts/bench.jsonl.
 
-python scripts/bench.py [--runs 5] [--clip 1080p.mp4] [--only NAME...] [--ultralytics PYTHON]
+python scripts/bench.py [--runs 5] [--frames 400] [--clip 1080p.mp4] [--only NAME...]
+    [--opencv PYTHON] [--openvino PYTHON] [--ultralytics PYTHON] [--model yolo11n-cls.onnx]
 
 start   help_s         `edgecls --help`, the whole process
         import_s       `import edgecls.model.classifier, edgecls.source.open`, the whole process
         first_label_s  from the start of `edgecls run` to its first line, on a warm disk
-file    decode_fps     decoding of the 1080p clip with PyAV, the upper limit; decode_fast_fps without the loop filter. The
-                       clip is generated as H.264 like that of an IP camera, unless --clip is given
-        labels_fps     the clip to labels of models/signs.onnx; labels_fast_fps with --fast-decode
+file    signs_*        the 1080p clip to labels of models/signs.onnx, beside the sum of its parts: frames per second of decoding
+                       alone, of the sum, of the run; and CPU milliseconds per frame and stage (see scripts/bench_parts.py).
+                       The clip is generated as H.264 like that of an IP camera, unless --clip is given
+        decode_fast_fps, labels_fast_fps  both without the loop filter
         plain_fps      a simple loop with the float form of that model: cv2 read, cvtColor, INTER_AREA, ONNX Runtime;
-                       plain_int8_fps with the same file
+                       plain_int8_fps with the same file; opencv_fps and openvino_fps the latter in another PYTHON
         vga_fps        a 640x360 clip to labels
-rgb     rgb_fps        the 1080p clip to labels of a 224x224 RGB classifier of 0.4 GFLOP in float; plain_rgb_fps in a simple
-                       loop; ultralytics_fps with Ultralytics' streaming predict, if PYTHON has it
+rgb     rgb_*          the 1080p clip to labels of a 224x224 RGB classifier of the center of the picture, of 0.4 GFLOP in float,
+                       drawn or of --model, beside the sum of its parts
+        zone_ms        CPU milliseconds per frame that a zone of 300x300 takes beyond decoding and inference, same model
+        plain_rgb_fps  a simple loop; plain_rgb_linear_fps without INTER_AREA; ultralytics_fps Ultralytics' streaming predict;
+                       rgb_opencv_fps and rgb_openvino_fps the simple loop in another PYTHON
 fit     fit_ms         1080p gray to 32x32 on one thread; area_ms with INTER_AREA; fit_rgb_ms a decoded 1080p frame to 224x224
                        RGB; area_rgb_ms with conversion and INTER_AREA
 events  event_cores    the share of one core that events of 1080p at 25 frames per second need beyond decoding and inference:
@@ -38,18 +43,21 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
 import bench_events
 import bench_models
+import bench_parts
 import cv2
 import numpy as np
-import onnxruntime
 
 import edgecls
-from edgecls import Box, InputSpec, image, metrics
+from edgecls import Box, InputSpec, bench, image, metrics
+from edgecls.export.adopt.adopt_model import adopt_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -67,7 +75,7 @@ LIVE_S = 20.0
 SERVERS = 8
 KEY_FRAME_EVERY = 50  # frames
 
-Measures = dict[str, "Callable[[], float]"]
+Measures = dict[str, "Callable[[], float | dict[str, float]]"]
 
 
 def main() -> int:
@@ -76,16 +84,25 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--clip", type=Path, help="a 1080p H.264 video to measure with")
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS)
-    parser.add_argument("--ultralytics", default=sys.executable, metavar="PYTHON", help="a Python with Ultralytics installed")
+    parser.add_argument(
+        "--ultralytics", default=sys.executable, metavar="PYTHON", help="a Python with Ultralytics and ONNX Runtime"
+    )
+    parser.add_argument("--opencv", default="", metavar="PYTHON", help="a Python with another OpenCV and ONNX Runtime")
+    parser.add_argument("--openvino", default="", metavar="PYTHON", help="a Python with OpenVINO and OpenCV")
+    parser.add_argument("--model", type=Path, help="a 224x224 classifier as Ultralytics exports it to ONNX, for `rgb`")
+    parser.add_argument("--frames", type=int, default=400, help="how many frames of a clip are measured")
     arguments = parser.parse_args()
+    pythons = {name: getattr(arguments, name) for name in ("ultralytics", "opencv", "openvino")}
+    peers = Peers(arguments.frames, **pythons, model=arguments.model)
     with tempfile.TemporaryDirectory() as folder:
         clips = Clips(Path(folder), arguments.clip)
         measures: Measures = {}
         for name, make in {"start": start, "file": file, "rgb": rgb, "fit": fit, "events": events}.items():
             if name in arguments.only:
-                measures |= make(clips, arguments.ultralytics)
-        medians = in_turns(measures, arguments.runs)
-        say_medians(medians)
+                measures |= make(clips, peers)
+        rounds = in_turns(measures, arguments.runs)
+        medians = {name: round(statistics.median(values), 3) for name, values in rounds.items()}
+        say_medians(rounds, medians)
         rows = list(live(clips)) if "live" in arguments.only else []
     line: dict[str, Any] = {
         "at": time.strftime("%Y-%m-%d"),
@@ -93,11 +110,41 @@ def main() -> int:
         "runs": arguments.runs,
         **medians,
     }
+    if bench_parts.versions:
+        line["versions"] = bench_parts.versions
     if rows:
         line["live"] = rows
     with (ROOT / "scripts" / "bench.jsonl").open("a", encoding="utf-8") as lines:
         lines.write(json.dumps(line) + "\n")
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Other programs to measure beside edgecls, each by the Python that has it; "" is none.
+
+    Attributes:
+        frames: How many frames of a clip are measured.
+        ultralytics: Has Ultralytics.
+        opencv: Has another OpenCV, and ONNX Runtime.
+        openvino: Has OpenVINO, and OpenCV.
+        model: A colour classifier as Ultralytics exports it; None: a drawn one.
+    """
+
+    frames: int
+    ultralytics: str = ""
+    opencv: str = ""
+    openvino: str = ""
+    model: Path | None = None
+
+    def measures(self, prefix: str, model: Path, clip: Path, kind: str) -> Measures:
+        """Return the loops with another OpenCV and with OpenVINO."""
+        found: Measures = {}
+        for name, python, runtime in (("opencv", self.opencv, "onnxruntime"), ("openvino", self.openvino, "openvino")):
+            if python:
+                key = f"{prefix}{name}_fps"
+                found[key] = partial(bench_parts.peer_fps, key, python, runtime, model, clip, kind=kind, frames=self.frames)
+        return found
 
 
 class Clips:
@@ -142,7 +189,7 @@ class Clips:
         return clip
 
 
-def start(clips: Clips, _python: str) -> Measures:
+def start(clips: Clips, _peers: Peers) -> Measures:
     """Start-up times."""
     run = (*EDGECLS, "run", "--model", str(SIGNS), "--source", str(clips.vga))
     return {
@@ -152,36 +199,43 @@ def start(clips: Clips, _python: str) -> Measures:
     }
 
 
-def file(clips: Clips, _python: str) -> Measures:
+def file(clips: Clips, peers: Peers) -> Measures:
     """A gray model on video files."""
     floats = bench_models.write_float(SIGNS, clips.folder / "signs-float.onnx")
-    hd, vga = clips.hd, clips.vga
-    return {
-        "decode_fps": lambda: decode_fps(hd),
-        "labels_fps": lambda: labels_fps(SIGNS, hd),
-        "decode_fast_fps": lambda: decode_fps(hd, fast=True),
-        "labels_fast_fps": lambda: labels_fps(SIGNS, hd, fast=True),
-        "plain_fps": lambda: plain_fps(floats, hd, gray_input),
-        "plain_int8_fps": lambda: plain_fps(SIGNS, hd, gray_input),
-        "vga_fps": lambda: labels_fps(SIGNS, vga),
-    }
-
-
-def rgb(clips: Clips, python: str) -> Measures:
-    """A colour model of 0.4 GFLOP."""
-    ours, theirs = clips.folder / "large.onnx", clips.folder / "plain.onnx"
-    bench_models.write_large(ours, theirs)
-    hd = clips.hd
+    hd, vga, frames = clips.hd, clips.vga, peers.frames
     measures: Measures = {
-        "rgb_fps": lambda: labels_fps(ours, hd),
-        "plain_rgb_fps": lambda: plain_fps(theirs, hd, rgb_input),
+        "signs": lambda: bench_parts.turn("signs", SIGNS, hd, frames),
+        "decode_fast_fps": lambda: decode_fps(hd, frames, fast=True),
+        "labels_fast_fps": lambda: labels_fps(SIGNS, hd, frames, fast=True),
+        "plain_fps": lambda: plain_fps("plain_fps", floats, hd, "gray", frames),
+        "plain_int8_fps": lambda: plain_fps("plain_int8_fps", SIGNS, hd, "gray", frames),
+        "vga_fps": lambda: labels_fps(SIGNS, vga, 2 * frames),
     }
-    if subprocess.run([python, "-c", "import ultralytics"], check=False, capture_output=True).returncode == 0:
-        measures["ultralytics_fps"] = lambda: ultralytics_fps(python, theirs, hd)
-    return measures
+    return measures | peers.measures("", SIGNS, hd, "gray")
 
 
-def fit(clips: Clips, _python: str) -> Measures:
+def rgb(clips: Clips, peers: Peers) -> Measures:
+    """A colour model of 224x224 that sees the center of a picture."""
+    ours, theirs = clips.folder / "large.onnx", peers.model or clips.folder / "plain.onnx"
+    if peers.model is None:
+        bench_models.write_large(ours, theirs)
+    else:
+        adopt_model(str(theirs), str(ours))
+    hd, frames = clips.hd, peers.frames
+    measures: Measures = {
+        "rgb": lambda: bench_parts.turn("rgb", ours, hd, frames),
+        "zone_ms": lambda: bench_parts.zone_ms(ours, hd, frames),
+        "plain_rgb_fps": lambda: plain_fps("plain_rgb_fps", theirs, hd, "crop", frames),
+        "plain_rgb_linear_fps": lambda: plain_fps("plain_rgb_linear_fps", theirs, hd, "linear", frames),
+    }
+    if bench_parts.has(peers.ultralytics, "ultralytics"):
+        measures["ultralytics_fps"] = lambda: bench_parts.peer_fps(
+            "ultralytics_fps", peers.ultralytics, "ultralytics", theirs, hd, kind="crop", frames=frames
+        )
+    return measures | peers.measures("rgb_", theirs, hd, "crop")
+
+
+def fit(clips: Clips, _peers: Peers) -> Measures:
     """Scaling of a frame to the input size of a model."""
     gray = np.random.default_rng(0).integers(0, 256, (1080, 1920), np.uint8)
     with edgecls.open_source(clips.hd) as source:
@@ -207,7 +261,7 @@ def fit(clips: Clips, _python: str) -> Measures:
     }
 
 
-def events(clips: Clips, _python: str) -> Measures:
+def events(clips: Clips, _peers: Peers) -> Measures:
     """Events and sinks."""
     hd, run = clips.hd, bench_events.SinkRun(SIGNS, clips.hd)
     return {
@@ -281,32 +335,52 @@ def watch(servers: Sequence[RtspServer], count: int, options: Sequence[str], lin
     }
 
 
-def in_turns(measures: Measures, runs: int) -> dict[str, float]:
-    """Return the median of each benchmark."""
-    times: dict[str, list[float]] = {name: [] for name in measures}
-    for _ in range(runs + 1):  # the first run only warms the caches
+def in_turns(measures: Measures, runs: int) -> dict[str, list[float]]:
+    """Return the values of each benchmark, one for each turn. A benchmark may give several values by name."""
+    rounds: dict[str, list[float]] = {}
+    for turn in range(runs + 1):
         for name, measure in measures.items():
-            times[name].append(measure())
-    return {name: round(statistics.median(values[1:]), 3) for name, values in times.items()}
+            found = measure()
+            for key, value in (found if isinstance(found, dict) else {name: found}).items():
+                if turn:  # the first one only warms the caches
+                    rounds.setdefault(key, []).append(value)
+    return rounds
 
 
-def say_medians(medians: Mapping[str, float]) -> None:
-    """Print the medians and their ratios."""
+RATIOS = (
+    ("signs_fps", "signs_decode_fps", "of decoding alone"),
+    ("labels_fast_fps", "signs_decode_fps", "of decoding alone, with --fast-decode"),
+    ("signs_fps", "plain_fps", "times the plain loop in float"),
+    ("signs_fps", "plain_int8_fps", "times the plain loop with the same file"),
+    ("signs_fps", "opencv_fps", "times the plain loop with the same file"),
+    ("signs_fps", "openvino_fps", "times the plain loop with the same file"),
+    ("rgb_fps", "plain_rgb_fps", "times the plain loop, 224x224 RGB, goal 1.5"),
+    ("rgb_fps", "plain_rgb_linear_fps", "times the plain loop without INTER_AREA, 224x224 RGB"),
+    ("rgb_fps", "rgb_opencv_fps", "times the plain loop, 224x224 RGB, goal 1.5"),
+    ("rgb_fps", "rgb_openvino_fps", "times the plain loop, 224x224 RGB"),
+    ("rgb_fps", "ultralytics_fps", "times Ultralytics, 224x224 RGB, goal 3"),
+    ("blocked_fps", "open_fps", "of the speed while a sink is blocked"),
+    ("observe_and_write_us", "json_us", "of json's time for the line: observe and write, five zones"),
+    ("blocked_age_ms", "open_age_ms", "of the age while a sink is blocked"),
+)
+
+
+def say_medians(rounds: Mapping[str, Sequence[float]], medians: Mapping[str, float]) -> None:
+    """Print the medians, the yardstick of each run, and the medians of the ratios of each turn."""
     for name, value in medians.items():
-        print(f"{name:16} {value}")
-    for name, other, text in (
-        ("labels_fps", "decode_fps", "of decoding alone"),
-        ("labels_fast_fps", "decode_fps", "of decoding alone, with --fast-decode"),
-        ("labels_fps", "plain_fps", "times the plain loop in float"),
-        ("labels_fps", "plain_int8_fps", "times the plain loop with the same file"),
-        ("rgb_fps", "plain_rgb_fps", "times the plain loop, 224x224 RGB"),
-        ("blocked_fps", "open_fps", "of the speed while a sink is blocked"),
-        ("observe_and_write_us", "json_us", "of json's time for the line: observe and write, five zones"),
-        ("blocked_age_ms", "open_age_ms", "of the age while a sink is blocked"),
-        ("rgb_fps", "ultralytics_fps", "times Ultralytics, 224x224 RGB"),
-    ):
-        if name in medians and other in medians:
-            print(f"{medians[name] / medians[other]:.2f} {text}")
+        if not name.startswith(("signs_", "rgb_")) or name.endswith("_fps"):
+            print(f"{name:20} {value}")
+    for name in ("signs", "rgb"):
+        bench_parts.say(name, rounds)
+    if "zone_ms" in medians:
+        print(f"\nzone: {medians['zone_ms']:.2f} CPU ms a frame beyond decoding and inference, 300x300 in colour, goal 0.25")
+    print()
+    for name, other, text in RATIOS:
+        if name in rounds and other in rounds:
+            each = [one / two for one, two in zip(rounds[name], rounds[other], strict=True)]
+            with_what = f" ({bench_parts.versions[other]})" if other in bench_parts.versions else ""
+            print(f"{statistics.median(each):.2f} {text}{with_what}")
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     sys.stdout.flush()
 
 
@@ -329,70 +403,21 @@ def first_line_after(*command: str) -> float:
     return spent
 
 
-def labels_fps(model: Path, clip: Path, *, fast: bool = False) -> float:
-    """Frames a second of the runtime on a file, measured inside one process that is set up as `edgecls run` does it."""
+def labels_fps(model: Path, clip: Path, frames: int, *, fast: bool = False) -> float:
+    """Frames a second of a run on a file, inside one process that is set up as `edgecls run` does it."""
     image.keep_opencv_to_one_thread()
     classifier = edgecls.Classifier.load(model, device="cpu")
-    with edgecls.open_source(clip, reading=edgecls.ReadingSettings(fast_decode=fast)) as frames:
-        began = time.perf_counter()
-        count = sum(1 for result in edgecls.Pipeline(classifier).over(frames) if edgecls.to_line(result))
-        return count / (time.perf_counter() - began)
+    return bench.speed(classifier, str(clip), edgecls.ReadingSettings(fast_decode=fast), frames=frames).fps
 
 
-def decode_fps(clip: Path, *, fast: bool = False) -> float:
-    """Frames a second of PyAV alone, with the threads that edgecls gives it."""
-    with av.open(str(clip)) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        stream.codec_context.options = {"skip_loop_filter": "all"} if fast else {}
-        began = time.perf_counter()
-        count = sum(1 for _ in container.decode(stream))
-        return count / (time.perf_counter() - began)
+def decode_fps(clip: Path, frames: int, *, fast: bool = False) -> float:
+    """Frames a second of decoding alone, with the threads that edgecls gives it."""
+    return bench.decode_fps(str(clip), edgecls.ReadingSettings(fast_decode=fast), frames=frames)
 
 
-def gray_input(picture: np.ndarray) -> np.ndarray:
-    """The input of models/signs.onnx as one would make it."""
-    gray = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    return cv2.resize(gray, (32, 32), interpolation=cv2.INTER_AREA)[None, :, :, None]
-
-
-def rgb_input(picture: np.ndarray) -> np.ndarray:
-    """The input of the colour model as one would make it."""
-    small = cv2.resize(picture, (bench_models.SIDE, bench_models.SIDE), interpolation=cv2.INTER_AREA)
-    levels = cv2.cvtColor(small, cv2.COLOR_BGR2RGB).astype(np.float32) / 255
-    return np.ascontiguousarray(levels.transpose(2, 0, 1)[None])
-
-
-def plain_fps(model: Path, clip: Path, to_input: Callable[[np.ndarray], np.ndarray]) -> float:
-    """Frames a second of the loop that one would write with OpenCV and ONNX Runtime, both with all the threads they like."""
-    cv2.setNumThreads(cv2.getNumberOfCPUs())
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    capture = cv2.VideoCapture(str(clip))
-    began, count = time.perf_counter(), 0
-    while (read := capture.read())[0]:
-        json.dumps(session.run(None, {name: to_input(read[1])})[0].tolist())
-        count += 1
-    return count / (time.perf_counter() - began)
-
-
-ULTRALYTICS = """
-import sys, time
-from ultralytics import YOLO
-model = YOLO(sys.argv[1], task="classify")
-def labels(): return model.predict(sys.argv[2], stream=True, verbose=False, imgsz=int(sys.argv[3]), device="cpu")
-next(labels())
-began = time.perf_counter()
-count = sum(1 for result in labels() if result.probs.top1 >= 0)
-print(count / (time.perf_counter() - began))
-"""
-
-
-def ultralytics_fps(python: str, model: Path, clip: Path) -> float:
-    """Return the frames per second of Ultralytics' streaming predict, without its start-up."""
-    command = [python, "-c", ULTRALYTICS, model, clip, str(bench_models.SIDE)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return float(done.stdout.split()[-1])
+def plain_fps(name: str, model: Path, clip: Path, kind: str, frames: int) -> float:
+    """Frames a second of the loop that one would write, with the installed OpenCV and ONNX Runtime."""
+    return bench_parts.peer_fps(name, sys.executable, "onnxruntime", model, clip, kind=kind, frames=frames)
 
 
 def milliseconds_of(call: Callable[[], object], times: int = 50) -> float:

@@ -59,7 +59,7 @@ def write_float(model: Path, path: Path) -> Path:
 
 
 def write_large(path: Path, plain: Path) -> Path:
-    """Write a 224x224 RGB float classifier of 0.4 GFLOP with random weights for edgecls.
+    """Write a 224x224 RGB float classifier of 0.4 GFLOP with random weights for edgecls. It sees the center of a picture.
 
     `plain` gets the same network for other programs: with input float (1, 3, 224, 224) and the metadata of Ultralytics.
     """
@@ -102,7 +102,9 @@ def write_large(path: Path, plain: Path) -> Path:
     image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", SIDE, SIDE, 3])
     graph = helper.make_graph([*front, *nodes], "large", [image], output, constants)
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
-    path.write_bytes(stamp(made, ModelCard(labels, InputSpec(SIDE, SIDE, "rgb"), "fp32", about="made by scripts/bench")))
+    path.write_bytes(
+        stamp(made, ModelCard(labels, InputSpec(SIDE, SIDE, "rgb", fit="center-crop"), "fp32", about="made by scripts/bench"))
+    )
     return path
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from edgecls import Classifier, SourceError, bench
-from edgecls.bench import Trial
+from edgecls import Box, Classifier, Pipeline, Region, SourceError, bench
+from edgecls.bench import Trial, cameras
+from edgecls.bench.parts import _decoded
+from edgecls.bench.speed import MOST_AT_ONCE
 from edgecls.source import ReadingSettings
 from tests.drawn import gray_levels, write_video
 
@@ -15,8 +19,8 @@ from tests.drawn import gray_levels, write_video
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Cameras that start at nearly one moment, so that a trial takes a second."""
-    monkeypatch.setattr(bench, "KEY_FRAME_EVERY_S", 0.2)
-    monkeypatch.setattr(bench, "WARM_UP_S", 0.1)
+    monkeypatch.setattr(cameras, "KEY_FRAME_EVERY_S", 0.2)
+    monkeypatch.setattr(cameras, "WARM_UP_S", 0.1)
 
 
 @pytest.fixture
@@ -67,6 +71,63 @@ def test_speed_has_every_stage(classifier, clip):
     assert speed.rss_mb > 20
 
 
+def test_speed_has_the_cpu_time_of_every_stage(classifier, clip):
+    """The stages together are what the process took, and each has taken something."""
+    speed = bench.speed(classifier, clip, ReadingSettings())
+    assert list(speed.cpu_ms) == ["decode", "read", "take", "shrink", "infer", "labels", "sink"]
+    assert sum(speed.cpu_ms.values()) == pytest.approx(1e3 * speed.cores / speed.fps, rel=0.05)
+    assert min(ms for stage, ms in speed.cpu_ms.items() if stage != "decode") > 0
+
+
+def test_speed_ends_after_so_many_frames(classifier, clip):
+    """Ten of 25 frames, and the regions that are asked for."""
+    seen = []
+
+    def corner(frame):
+        seen.append(frame.index)
+        return (Region("corner", Box(0, 0, 8, 8)),)
+
+    assert bench.speed(classifier, clip, ReadingSettings(), frames=10, regions=corner).frames == 10
+    assert seen == list(range(10))
+
+
+def test_speed_takes_as_many_frames_at_once_as_a_pipeline():
+    """Otherwise another batch would be measured."""
+    assert inspect.signature(Pipeline).parameters["frames"].default == MOST_AT_ONCE
+
+
+def test_the_sum_of_the_parts():
+    """340 frames a second and 1 ms on 2 cores: 1 / (1 / 340 + 0.0005)."""
+    parts = bench.Parts(decode_fps=340, decode_cores=2, decode_ms=5.6, read_ms=0.2, infer_ms=1.0, cores=2)
+    assert parts.fps == pytest.approx(290.6, abs=0.1)
+    assert set(parts.cpu_ms) < {"decode", "read", "take", "shrink", "infer", "labels", "sink"}
+
+
+def test_the_parts_are_those_of_the_run(classifier, clip, tmp_path):
+    """All frames are decoded, or so many; with key frames only those; the parts together are at least as fast as the run."""
+    whole = bench.parts(classifier, clip, ReadingSettings())
+    assert min(whole.decode_fps, whole.decode_cores, whole.read_ms, whole.infer_ms) > 0
+    h264 = str(bench.write_clip(tmp_path / "clip.mp4", width=320, height=240, seconds=4))
+    assert _decoded(h264, ReadingSettings(), 60.0, None)[0] == 100
+    assert _decoded(h264, ReadingSettings(keyframes=True), 60.0, None)[0] == 2
+    assert _decoded(h264, ReadingSettings(), 60.0, 10)[0] == pytest.approx(10, abs=2)
+
+
+def test_no_parts_where_they_do_not_share_the_processor(classifier, clip, tmp_path):
+    """A model on another device, pictures, and OpenCV's reader have none."""
+    elsewhere = SimpleNamespace(device="cuda")
+    assert bench.parts(elsewhere, clip, ReadingSettings()) is None
+    assert bench.parts(classifier, str(tmp_path), ReadingSettings()) is None
+    assert bench.parts(classifier, clip, ReadingSettings(decoder="opencv")) is None
+
+
+def test_a_file_without_a_frame_has_no_parts(classifier, tmp_path):
+    """It is named."""
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(SourceError, match=r"text\.mp4"):
+        bench.parts(classifier, str(tmp_path / "text.mp4"), ReadingSettings())
+
+
 def test_two_cameras_are_played_at_their_pace(classifier, clip):
     """Each of two cameras of a clip of one second gives some 25 results a second, over the clip's end."""
     held = bench.hold(classifier, clip, 2, ReadingSettings(), seconds=1.5)
@@ -79,13 +140,13 @@ def test_a_machine_that_is_too_slow_skips(classifier, clip, monkeypatch):
     """Where a frame takes 100 ms to decode, a camera of 25 a second is not held, and says so by its skips."""
     import time
 
-    real = bench.PyAVSource.read
+    real = cameras.PyAVSource.read
 
     def slow(self):
         time.sleep(0.1)
         return real(self)
 
-    monkeypatch.setattr(bench.PyAVSource, "read", slow)
+    monkeypatch.setattr(cameras.PyAVSource, "read", slow)
     held = bench.hold(classifier, clip, 1, ReadingSettings(), seconds=1.0)
     assert held.skipped > 0.2
     assert not held.held

@@ -17,7 +17,7 @@ from edgecls.text.strict_json import dumps
 from edgecls.text.words import counted
 
 if TYPE_CHECKING:
-    from edgecls.bench import Speed, Trial
+    from edgecls.bench import Parts, Speed, Trial
 
 
 def bench(
@@ -32,7 +32,7 @@ def bench(
     keyframes: Annotated[bool, typer.Option("--keyframes", help="Decode only key frames.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:  # fmt: skip
-    """Measure a run on this machine: time per stage, frames per second, cores, memory, and how many cameras it can handle."""
+    """Measure a run on this machine: time per stage, frames per second, what its parts alone allow, memory, and how many cameras it can handle."""
     from edgecls import bench as measure
     from edgecls import image
     from edgecls.model.classifier import Classifier
@@ -51,6 +51,8 @@ def bench(
         kind = recognize(clip)[0]
         say(f"speed on {classifier.device}")
         speed = measure.speed(classifier, clip, reading, seconds)
+        say("its parts alone")
+        parts = measure.parts(classifier, clip, reading, seconds)
 
         def try_cameras(count: int) -> Trial:
             say(counted(count, "camera"))
@@ -61,23 +63,30 @@ def bench(
             trials = measure.most_held(try_cameras) if cameras is None else [try_cameras(cameras)]
         elif cameras is not None:
             say("--cameras needs a video file; for this source only the speed was measured")
-    data(dumps(_record(speed, trials, classifier.device)) if as_json else _text(speed, trials))
+    data(dumps(_record(speed, parts, trials, classifier.device)) if as_json else _text(speed, parts, trials))
 
 
-def _record(speed: Speed, trials: list[Trial], device: str) -> dict[str, Any]:
+def _record(speed: Speed, parts: Parts | None, trials: list[Trial], device: str) -> dict[str, Any]:
     return {
         "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()},
         "device": device,
         "speed": dataclasses.asdict(speed),
+        "parts": None if parts is None else {**dataclasses.asdict(parts), "fps": parts.fps, "share": speed.fps / parts.fps},
         "cameras_held": max((t.cameras for t in trials if t.held), default=0) if trials else None,
         "trials": [{**dataclasses.asdict(trial), "held": trial.held} for trial in trials],
     }  # fmt: skip
 
 
-def _text(speed: Speed, trials: list[Trial]) -> str:
+def _text(speed: Speed, parts: Parts | None, trials: list[Trial]) -> str:
     stages = [(name, *(f"{ms:.2f}" for ms in of_stage)) for name, of_stage in speed.stages_ms.items()]
-    text = f"{speed.fps:.0f} frames per second on {speed.cores:.2f} cores, {speed.rss_mb:.0f} MB\n\n"
-    text += table(("ms per frame", "p50", "p95", "p99"), stages)
+    text = f"{speed.fps:.0f} frames per second on {speed.cores:.2f} cores, {speed.rss_mb:.0f} MB\n"
+    if parts is not None:
+        text += f"{speed.fps / parts.fps:.2f} of the {parts.fps:.0f} that its parts alone allow: decoding {parts.decode_fps:.0f} on "
+        text += f"{parts.decode_cores:.2f} cores, one inference {parts.infer_ms:.2f} ms of CPU time on {counted(parts.cores, 'core')}\n"
+    alone = {} if parts is None else parts.cpu_ms
+    text += "\n" + table(("ms per frame", "p50", "p95", "p99"), stages)
+    used = [(name, f"{ms:.2f}", f"{alone[name]:.2f}" if name in alone else "") for name, ms in speed.cpu_ms.items()]
+    text += "\n\n" + table(("CPU ms per frame", "in the run", "alone"), used)
     if trials:
         rows = [
             (str(t.cameras), f"{t.fps:.1f}", f"{t.skipped:.1%}", f"{t.age_p50_ms:.1f}", f"{t.age_p99_ms:.1f}", f"{t.cores:.2f}",

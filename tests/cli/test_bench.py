@@ -21,17 +21,22 @@ def test_one_object_with_all_numbers(edgecls, light_model, clip):
     told = json.loads(done.stdout)
     assert 0 < told["speed"]["frames"] <= 25  # as many as this machine has time for
     assert set(told["speed"]["stages_ms"]) == {"decode", "shrink", "infer", "sink", "age"}
+    assert told["parts"]["share"] == pytest.approx(told["speed"]["fps"] / told["parts"]["fps"])
     assert [t["cameras"] for t in told["trials"]] == [1]
     assert told["cameras_held"] in (0, 1)
     assert "1 camera" in done.stderr
 
 
 def test_tables_for_a_person(edgecls, light_model, clip):
-    """Without --json there are two tables: the stages, and the cameras."""
+    """Without --json there are three tables: the stages, their CPU time, and the cameras."""
     done = edgecls("bench", light_model, "--source", clip, "--cameras", 1, "--seconds", 1)
     assert done.returncode == 0, done.stderr
     assert "frames per second on" in done.stdout
-    assert [word for word in ("decode", "shrink", "infer", "sink", "held") if word not in done.stdout] == []
+    assert [
+        word
+        for word in ("decode", "shrink", "infer", "sink", "held", "that its parts alone allow", "in the run")
+        if word not in done.stdout
+    ] == []
 
 
 @pytest.mark.parametrize(
