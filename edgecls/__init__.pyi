@@ -1,5 +1,7 @@
 """The public names of edgecls, each with the module that defines it. `edgecls/__init__.py` reads them here."""
 
+from edgecls.archive.archive import Archive as Archive
+from edgecls.archive.naming import Naming as Naming
 from edgecls.collect.exchange.formats import Imported as Imported
 from edgecls.collect.exchange.formats import export_pictures as export_pictures
 from edgecls.collect.exchange.formats import import_pictures as import_pictures

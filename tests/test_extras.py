@@ -63,6 +63,7 @@ def test_loading_gives_the_module_and_stderr_back(capfd):
         (["tomli_w"], "train", "needs tomli_w, which is not installed: pip install 'edgecls[train]'"),
         (["onnxruntime"], "info", "Running a model needs onnxruntime, which is not installed: pip install 'edgecls[cpu]'"),
         (["cv2"], "predict", "(or opencv-python-headless), which is not installed: pip install 'edgecls[cpu]'"),
+        (["pyarrow"], "archive", "Writing an archive needs pyarrow, which is not installed: pip install 'edgecls[archive]'"),
         (["tf2onnx"], "export", "error: Exporting needs tf2onnx, which is not installed: pip install 'edgecls[export]'"),
     ],
 )  # fmt: skip
@@ -74,6 +75,7 @@ def test_the_command_line_says_how_to_install_what_is_missing(
         "train": ("train", shapes, "--out", tmp_path / "run", "--epochs", 1),
         "info": ("info", light_model),
         "predict": ("predict", light_model, shapes / "disc" / "000.png"),
+        "archive": ("archive", light_model, shapes, "--out", tmp_path / "out"),
         "export": ("export", trained.out, "--out", tmp_path / "m.onnx"),
     }[command]
     done = without(blocked, *arguments)

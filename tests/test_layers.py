@@ -32,7 +32,7 @@ ROWS = [
     {"collect", "draw", "label_report", "labels"},
     {"sink"},
     {"evaluate", "run"},
-    {"bench", "compare"},
+    {"archive", "bench", "compare"},
     {"report"},
     {"train"},
     {"export"},

@@ -19,6 +19,7 @@ import typer
 import edgecls
 from edgecls.cli import (
     adopt,
+    archive,
     bench,
     check_config,
     collect,
@@ -153,6 +154,7 @@ for _name, _command in (
     ("web", web.web),
     ("collect", collect.collect),
     ("label", label.label),
+    ("archive", archive.archive),
     ("swap", swap.swap),
     ("replay", replay.replay),
     ("summary", summary.summary),

@@ -131,6 +131,8 @@ def prepare(stream: Any, reading: ReadingSettings, *, live: bool) -> None:
     context.options = options
     is_large = context.width * context.height > ONE_THREAD_PIXELS
     context.thread_type = "SLICE" if live or is_large else "AUTO"  # each frame thread would delay live frames by one
+    if reading.decode_threads:
+        context.thread_count = reading.decode_threads
 
 
 def rotation_of(av: Any, path: str) -> int:

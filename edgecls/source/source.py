@@ -77,6 +77,7 @@ class ReadingSettings:
         private: Areas that are black in every picture of a frame. In cameras.toml they are set at the camera.
         substream: The address of a smaller stream of the same camera, which is watched, while the source itself is decoded only
             to classify parts of it. In cameras.toml it is set at the camera.
+        decode_threads: How many threads decode a video in software. 0: as many as FFmpeg likes, about one per core.
     """
 
     decoder: Decoder = "auto"
@@ -95,6 +96,7 @@ class ReadingSettings:
     keep_bytes: int = limited(32 << 20, above=0, unit="bytes")
     private: tuple[Polygon, ...] = field(default=(), metadata=NO_SETTING)
     substream: str = field(default="", metadata=NO_SETTING)
+    decode_threads: int = field(default=0, metadata=NO_SETTING)
 
     def __post_init__(self) -> None:
         """Validate the limits, and that the decoder supports the other settings."""

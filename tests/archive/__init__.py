@@ -1,0 +1,1 @@
+"""Tests of archives: many recordings in, tables out."""
