@@ -42,16 +42,18 @@ from edgecls.web.login.guard import COOKIE, Guard, cookie
 from edgecls.web.login.sessions import SESSION_S
 from edgecls.web.machine.routes import MachineRoutes
 from edgecls.web.models.routes import ModelRoutes
+from edgecls.web.names_only import NamesOnly
 from edgecls.web.openapi import describe
 from edgecls.web.recorded.routes import RecordingRoutes
 from edgecls.web.teach.routes import TeachRoutes
 from edgecls.web.teach.teaching import Teaching
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from starlette.requests import Request
 
+    from edgecls.run.config import Config
     from edgecls.web.config.file import ConfigFile
     from edgecls.web.events.history import History
     from edgecls.web.live.view_sink import ViewSink
@@ -72,6 +74,7 @@ def make_app(  # noqa: PLR0913 - each is a part of the page
     view: ViewSink, history: History, *, hosts: Collection[str], sessions: Sessions | None, is_secure: bool,
     config: ConfigFile | None = None, teach: TeachRoutes | None = None, recordings: RecordingRoutes | None = None,
     models: ModelRoutes | None = None, machine: MachineRoutes | None = None, learning: Learning | None = None,
+    run_config: Callable[[], Config | None] = lambda: None,
 ) -> Starlette:  # fmt: skip
     """Return the application.
 
@@ -87,6 +90,7 @@ def make_app(  # noqa: PLR0913 - each is a part of the page
         models: The routes about models, which the caller closes.
         machine: The routes about the machine.
         learning: What the page does with learned models, which the caller closes.
+        run_config: Returns the configuration of the run as it is now; None if there is no run.
     """
     teach = teach or TeachRoutes(Teaching(history.outs))
     recordings = recordings or RecordingRoutes(view)
@@ -112,7 +116,11 @@ def make_app(  # noqa: PLR0913 - each is a part of the page
             Route("/healthz", routes.health),
             WebSocketRoute("/api/live", routes.viewers.serve),
         ],
-        middleware=[Middleware(FairShare), Middleware(Guard, hosts=hosts, sessions=sessions)],
+        middleware=[
+            Middleware(FairShare),
+            Middleware(Guard, hosts=hosts, sessions=sessions),
+            Middleware(NamesOnly, config=run_config),
+        ],
     )
     description = dumps(describe([*app.routes, Route(DESCRIPTION, routes.page)])).encode()
     app.add_route(DESCRIPTION, lambda _request: Response(description, media_type="application/json"))

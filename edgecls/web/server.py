@@ -105,6 +105,7 @@ class PageServer:
             models=self._models,
             machine=MachineRoutes(run, view, self._jobs),
             learning=self._learning,
+            run_config=lambda: None if run is None else run.config,
         )
         serving = uvicorn.Config(
             app,
