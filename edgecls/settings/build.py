@@ -211,6 +211,8 @@ def _check_plain(value: Any, where: Where, name: str = "", depth: int = 0) -> No
 
 def _shown(value: Any) -> str:
     """Return a value for an error message, without secrets, and shortened if it would fill the screen."""
+    if isinstance(value, bool):  # as TOML writes it
+        return str(value).lower()
     try:
         text = repr(_public(value))
     except ValueError:  # a number with more digits than Python prints
@@ -256,7 +258,7 @@ def _check_table(value: Any, where: Where, name: str) -> None:
         if value and is_list:
             plain = _INDEX.sub("", name)
             raise where.error(name, f"must be a single table; write [{plain}], in single brackets, and only once")
-        raise _wrong(where, name, "a table", value)
+        raise _wrong(where, name, "a table", value, f"; write [{_INDEX.sub('', name)}] above its settings, if any")
 
 
 def _values(kinds: tuple[Any, ...], value: Any, where: Where, name: str) -> tuple[Any, ...]:

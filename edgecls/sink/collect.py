@@ -177,6 +177,7 @@ KIND = SinkKind(
     lambda out, say: CollectSink(out, say=say),
     "path",
     "a folder after the colon, such as {kind}:pictures",
+    is_folder=True,
     draws=True,
     check=_check,
 )

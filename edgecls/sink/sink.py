@@ -90,6 +90,7 @@ class SinkKind(Generic[S]):
         open: Opens a sink from settings; its second argument is called with a one-line message for later problems.
         target: The setting after the colon in a specification such as `video:out.mp4`; "" if there is none.
         needs: What is expected after the colon, for errors; {kind} stands for the name of the kind.
+        is_folder: Whether the target is a folder, in which it writes files.
         is_address: Whether the target includes the name of the kind, as in mqtt://host.
         draws: Whether it shows pictures, so that cameras must be decoded at full size.
         queue: The queue before the sink, which then runs in its own thread; `close` waits for that thread. "disk" is a spool,
@@ -104,6 +105,7 @@ class SinkKind(Generic[S]):
     open: Callable[[S, Say], Sink]
     target: str = ""
     needs: str = ""
+    is_folder: bool = False
     is_address: bool = False
     draws: bool = False
     queue: Literal["memory", "disk"] | None = None

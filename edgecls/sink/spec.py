@@ -18,7 +18,7 @@ from edgecls.sink.recordings.video import CAMERA
 from edgecls.text.redaction import hidden, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from edgecls.sink.sink import SinkKind
 
@@ -52,7 +52,17 @@ def parse_sink(text: str) -> SinkSettings:
             raise ConfigError(f"{where}: {unknown(name, options)}")
         within, hint = options[name]
         (table.setdefault(within, {}) if within else table)[name] = _read(hint, value)
-    return build(row.settings, table, where)  # type: ignore[no-any-return]  # a dataclass of the row
+    try:
+        return build(row.settings, table, where)  # type: ignore[no-any-return]  # a dataclass of the row
+    except ConfigError as error:
+        raise ConfigError(_as_written(str(error), where, options)) from error
+
+
+def _as_written(text: str, where: str, options: Mapping[str, tuple[str, Any]]) -> str:
+    """Return an error that names a setting as a specification does, without its table."""
+    for name, (within, _) in options.items():
+        text = text.replace(f"{where}: {within}.{name} ", f"{where}: {name} ") if within else text
+    return text
 
 
 def _hidden(text: str, row: SinkKind[Any] | None) -> str:

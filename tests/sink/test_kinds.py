@@ -83,6 +83,7 @@ def test_every_kind_has_a_text_here():
 
 def test_each_kind_is_one_module_and_a_row():
     """Settings and row are in one module, which no other kind shares; mqtts is mqtt with TLS."""
+    assert all(row.is_folder == row.needs.startswith("a folder") for row in SINKS.values())
     modules = {name: sys.modules[row.settings.__module__] for name, row in SINKS.items()}
     assert all(modules[name].KIND is row for name, row in SINKS.items())
     assert len(set(modules.values())) == len(SINKS) - 1
@@ -93,11 +94,13 @@ def test_each_kind_is_one_module_and_a_row():
     ("text", "said"),
     [
         ("clip:clips?pre=3", "sink 'clip:clips?pre=3': unknown setting pre; did you mean pre_s? known are pre_s, post_s"),
-        ("clip:clips?pre_s=soon", "sink 'clip:clips?pre_s=soon': cut.pre_s must be a number, not 'soon'"),
-        ("clip:clips?pre_s=-1", "sink 'clip:clips?pre_s=-1': cut.pre_s must be 0 or more seconds, not -1.0"),
+        ("clip:clips?pre_s=soon", "sink 'clip:clips?pre_s=soon': pre_s must be a number, not 'soon'"),
+        ("clip:clips?pre_s=-1", "sink 'clip:clips?pre_s=-1': pre_s must be 0 or more seconds, not -1.0"),
+        ("collect:p?random=2", "sink 'collect:p?random=2': random must be from 0 to 1, not 2.0"),
+        ("snapshot:s?most_gb=-1", "sink 'snapshot:s?most_gb=-1': most_gb must be more than 0, not -1.0"),
         ("clip:clips?kinds=crosing", "cut.kinds[0] must be one of state, label, object, presence, crossing, left, removed"),
         ("clip:?pre_s=3", "expected a folder after the colon, such as clip:clips"),
-        ("snapshot:s?quality=80.5", "shot.quality must be a whole number, not '80.5'"),
+        ("snapshot:s?quality=80.5", "quality must be a whole number, not '80.5'"),
         ("snapshot:s?most_gb=0", "most_gb must be more than 0, not 0.0"),
         ("video:x.mp4?part_s=60", "part_s is for a video with a quota, which is written in parts; set most_gb or"),
         ("sqlite:x.db?keep_days=-1", "keep_days must be more than 0, not -1.0"),

@@ -205,6 +205,7 @@ KIND = SinkKind(
     lambda out, say: ClipSink(out.path, out.cut, quota=out.quota.of(out.path) if out.quota else None, say=say),
     "path",
     "a folder after the colon, such as {kind}:clips",
+    is_folder=True,
     queue="memory",
     keep_s=lambda out: out.cut.keep_s,
 )

@@ -117,5 +117,12 @@ def _open(out: ExplainSettings, say: Say) -> ExplainSink:
 
 
 KIND = SinkKind(
-    ExplainSettings, _open, "path", "a folder after the colon, such as {kind}:why", draws=True, files=_files, check=_check
+    ExplainSettings,
+    _open,
+    "path",
+    "a folder after the colon, such as {kind}:why",
+    is_folder=True,
+    draws=True,
+    files=_files,
+    check=_check,
 )

@@ -227,6 +227,7 @@ KIND = SinkKind(
     lambda out, say: SnapshotSink(out.path, out.shot, quota=out.quota.of(out.path) if out.quota else None, say=say),
     "path",
     "a folder after the colon, such as {kind}:snapshots",
+    is_folder=True,
     draws=True,
     queue="memory",
     keep_s=lambda out: out.shot.keep_s,

@@ -78,7 +78,7 @@ def disk_records(outs: Iterable[SinkSettings], *, has_drift: bool) -> list[dict[
         row = SINKS[out.kind]
         target = row.target_of(out)
         if row.target == "path" and target != "-":
-            writers.setdefault(_folder_of(Path(target), is_folder=_is_folder(out)), []).append(place_of(out))
+            writers.setdefault(Path(target) if row.is_folder else Path(target).parent, []).append(place_of(out))
     for name, folder in _own_folders(has_spool=any(out.kind in BUFFERED for out in outs), has_drift=has_drift):
         writers.setdefault(folder, []).append(name)
     return [_disk(folder, names) for folder, names in writers.items()]
@@ -105,14 +105,6 @@ def _disk(folder: Path, names: list[str]) -> dict[str, Any]:
         return {**record, "why": f"it cannot be looked at ({error.strerror or error})"}
     missing = "" if there == folder else "the folder does not exist yet"
     return {**record, "free_mb": round(usage.free / MB), "total_mb": round(usage.total / MB), "why": missing}
-
-
-def _is_folder(out: SinkSettings) -> bool:
-    return out.kind in ("clip", "snapshot", "explain", "collect")
-
-
-def _folder_of(path: Path, *, is_folder: bool) -> Path:
-    return path if is_folder else path.parent
 
 
 def _memory_mb() -> float | None:

@@ -79,7 +79,10 @@ class ModelRoutes:
 
     def _list(self) -> Response:
         models = models_of(self._run)
-        records = [model_record(model, fault=self._files.fault(model)) for model in models]
+        states = [self._files.state(model) for model in models]
+        records = [
+            model_record(model, fault=fault, digest=digest) for model, (fault, digest) in zip(models, states, strict=True)
+        ]
         for model, record in zip(models, records, strict=True):
             loaded, again = self._tests.get(model.id, (None, None))
             if loaded is model.loaded:
