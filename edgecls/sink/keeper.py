@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 from dataclasses import replace
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edgecls import image
 from edgecls.collect import Embedder, Look, Selection
-from edgecls.errors import DataError, SinkError
+from edgecls.errors import DataError, EdgeclsError, SinkError
 from edgecls.regions.regions import grown
 from edgecls.sink.recordings.quota import GB
-from edgecls.store import Store, is_store
+from edgecls.store import Store, is_store, sweep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,6 +99,11 @@ class Keeper:
         except OSError:
             return False
         return is_there and isinstance(error.__cause__, sqlite3.OperationalError | OSError)
+
+    def tidy(self) -> None:
+        """Remove what a killed program has left in the store. If it cannot be used now, the next run does it."""
+        with contextlib.suppress(EdgeclsError, OSError):
+            sweep(self.open())
 
     def load_network(self) -> None:
         """Use the network that tells which pictures are alike, if it is in the cache."""

@@ -95,6 +95,7 @@ class KeeperThread:
 
     def _work(self) -> None:
         """Store pictures until the end. Runs in the thread."""
+        self.keeper.tidy()
         self.keeper.load_network()
         while (item := self._queue.get()) is not None:
             try:
@@ -105,6 +106,9 @@ class KeeperThread:
                     self.keeper.end(item)
             except (EdgeclsError, OSError) as error:
                 self._losses.lose(error, lost=isinstance(item, Offer))
+            except Exception as error:  # noqa: BLE001 - nothing joins this thread to see its error, so it is reported
+                unexpected = SinkError(f"{type(error).__name__}: {error}")
+                self._losses.lose(unexpected, lost=isinstance(item, Offer))
             finally:
                 self._queue.task_done()
         self.keeper.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import numpy as np
@@ -274,6 +275,36 @@ def test_a_slow_disk_delays_no_frame(folder, monkeypatch):
             sink.write(seen(i, zone()))
         assert time.monotonic() - began < 0.05 * 3 * MOST_WAITING / 2
         assert sink.backlog.dropped > 0
+
+
+def test_a_bug_in_the_thread_costs_one_picture(folder, monkeypatch):
+    """It is reported and counted, and the next picture is stored."""
+    lines: list[str] = []
+    settings = CollectSettings(str(folder), choice=SelectionSettings(random=0, apart_s=0, unlike=1))
+    with CollectSink(settings, say=lines.append) as sink:
+        store, add = sink._thread.keeper.open(), Store.add
+        monkeypatch.setattr(store, "add", lambda *args: add(store, *args) if lines else 1 / 0)
+        sink.write(seen(0, zone()))
+        drain(sink)
+        assert sink.trouble == "ZeroDivisionError: division by zero"
+        sink.write(seen(1, zone()))
+        drain(sink)
+        assert (sink.backlog.dropped, sink.trouble) == (1, "")
+    assert len(entries(folder)) == 1
+
+
+def test_what_a_killed_run_has_left_is_removed_by_the_next(folder):
+    """A picture without a row, once it is old; others stay."""
+    settings = CollectSettings(str(folder), choice=SelectionSettings(random=0, apart_s=0, unlike=1))
+    with CollectSink(settings) as sink:
+        sink.write(seen(0, zone()))
+    (entry,) = entries(folder)
+    left = entry.path.with_name("left.png")
+    left.write_bytes(b"half")
+    os.utime(left, (0, time.time() - 7200))
+    CollectSink(settings).close()
+    assert not left.exists()
+    assert entry.path.exists()
 
 
 def test_a_folder_that_cannot_be_a_store_is_refused_at_the_start(tmp_path):

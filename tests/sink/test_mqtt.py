@@ -158,6 +158,32 @@ def test_a_write_that_is_tried_again_counts_once(monkeypatch):
         assert json.loads(broker.came[-1].text)["total"] == 2
 
 
+def test_a_bug_in_the_thread_of_the_connection_is_reported_and_it_goes_on(monkeypatch):
+    """Whoever delivers meanwhile learns the reason, without a password."""
+    pytest.importorskip("paho.mqtt", reason="paho-mqtt is not installed")
+    connect, faults = mqtt_publisher.MqttPublisher._connect_once, [ZeroDivisionError("mqtt://me:secret@a/b")] * 2
+
+    def wrong(self):
+        if faults:
+            time.sleep(0.2)
+            raise faults.pop()
+        return connect(self)
+
+    monkeypatch.setattr(mqtt_publisher.MqttPublisher, "_connect_once", wrong)
+    with scripted_broker() as broker, MqttSink(f"mqtt://127.0.0.1:{broker.port}/edgecls") as sink:
+        said = []
+        for _ in range(500):
+            try:
+                sink.write_event(count(1, "line", "in", car=2))
+                break
+            except SinkError as error:
+                said.append(str(error))
+                time.sleep(0.01)
+        assert broker.came
+    assert any("ZeroDivisionError" in line for line in said)
+    assert not any("secret" in line for line in said)
+
+
 @pytest.mark.parametrize("url", ["mqtt://a..b/x", "mqtt://[::1/x", f"mqtt://{'a' * 64}/x", "mqtt://ho st/x", "mqtt://host:0/x"])
 def test_an_impossible_host_is_found_with_the_settings(url):
     """So `check-config` finds it too. No name is looked up."""

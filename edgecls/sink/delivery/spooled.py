@@ -146,13 +146,21 @@ class Spooled(Sink):
 
     def _work(self) -> None:
         try:
-            while self._goes_on():
-                self._deliver_one()
-                self._sync()
-        except Exception as error:  # noqa: BLE001 - nothing joins this thread to see its error, so it is reported
-            self._say(f"{self._name}: stopped ({type(error).__name__}: {error}); events are kept in {self._spool.path}")
+            while self._does_one():
+                pass
         finally:
             self._finish()
+
+    def _does_one(self) -> bool:
+        """Wait, and deliver one event. Returns False at the end. What nobody expects counts as a failure, like any other."""
+        try:
+            if not self._goes_on():
+                return False
+            self._deliver_one()
+            self._sync()
+        except Exception as error:  # noqa: BLE001 - nothing joins this thread to see its error, so it is reported
+            self._fail(f"{self._name}: {type(error).__name__}: {error}")
+        return True
 
     def _goes_on(self) -> bool:
         """Wait until there is something to deliver and the sink may be tried. Returns False at the end."""

@@ -21,6 +21,8 @@ from edgecls.backoff import Backoff
 from edgecls.sink.homeassistant import OFFLINE
 from edgecls.sink.network.connection import Connection, Deadline, Resolver
 from edgecls.sink.network.mqtt_connection import Broker, Link, Message
+from edgecls.text.control import in_one_line
+from edgecls.text.redaction import redact
 
 if TYPE_CHECKING:
     import random
@@ -150,8 +152,13 @@ class Publisher:
 
     def _work(self) -> None:
         while not self._closing.is_set():
-            if self._connect_once():
-                self._backoff.reset()
+            try:
+                if self._connect_once():
+                    self._backoff.reset()
+            except Exception as error:  # noqa: BLE001 - nothing joins this thread to see its error, so `deliver` raises it
+                with self._condition:
+                    self._link, self._down = None, in_one_line(redact(f"{type(error).__name__}: {error}"))
+                    self._condition.notify_all()
             self._closing.wait(self._backoff.next_s())
 
     def _connect_once(self) -> bool:
