@@ -161,7 +161,7 @@ def test_a_write_that_is_tried_again_counts_once(monkeypatch):
 def test_a_bug_in_the_thread_of_the_connection_is_reported_and_it_goes_on(monkeypatch):
     """Whoever delivers meanwhile learns the reason, without a password."""
     pytest.importorskip("paho.mqtt", reason="paho-mqtt is not installed")
-    connect, faults = mqtt_publisher.MqttPublisher._connect_once, [ZeroDivisionError("mqtt://me:secret@a/b")] * 2
+    connect, faults = mqtt_publisher.Publisher._connect_once, [ZeroDivisionError("mqtt://me:secret@a/b")] * 2
 
     def wrong(self):
         if faults:
@@ -169,7 +169,7 @@ def test_a_bug_in_the_thread_of_the_connection_is_reported_and_it_goes_on(monkey
             raise faults.pop()
         return connect(self)
 
-    monkeypatch.setattr(mqtt_publisher.MqttPublisher, "_connect_once", wrong)
+    monkeypatch.setattr(mqtt_publisher.Publisher, "_connect_once", wrong)
     with scripted_broker() as broker, MqttSink(f"mqtt://127.0.0.1:{broker.port}/edgecls") as sink:
         said = []
         for _ in range(500):
