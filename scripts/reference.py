@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 from typer.main import get_command
 
 import edgecls
-from edgecls.cli import app
+from edgecls.cli.entry import app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,11 +2,13 @@
 
 Data goes to stdout, messages and progress to stderr. Exit codes: 0 done, 1 a known failure (one line on stderr), 2 usage,
 130 Ctrl-C, 143 SIGTERM. Importing this module does not load OpenCV, ONNX Runtime, Keras or TensorFlow, so help appears at once.
+Only the command that is called is loaded, so it begins sooner.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import signal
 import sys
@@ -17,28 +19,8 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 import typer
 
 import edgecls
-from edgecls.cli import (
-    adopt,
-    archive,
-    bench,
-    check_config,
-    collect,
-    compare,
-    doctor,
-    evaluate,
-    export,
-    info,
-    label,
-    learn,
-    predict,
-    replay,
-    run,
-    summary,
-    swap,
-    train,
-    web,
-)
 from edgecls.cli.help import GroupedCommand
+from edgecls.cli.memory import look_for_cycles, stop_looking_for_cycles
 from edgecls.cli.messages import data, say
 from edgecls.cli.terminal import ReaderLeftError, UnwritableError, standard_streams
 from edgecls.errors import EdgeclsError
@@ -51,25 +33,69 @@ R = TypeVar("R")
 
 _debug = False
 
-app = typer.Typer(
-    name="edgecls",
-    help="From labelled pictures to trustworthy labels on live cameras.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-)
+COMMANDS = {
+    "train": "train",
+    "learn": "learn",
+    "export": "export",
+    "adopt": "adopt",
+    "eval": "evaluate",
+    "compare": "compare",
+    "predict": "predict",
+    "run": "run",
+    "web": "web",
+    "collect": "collect",
+    "label": "label",
+    "archive": "archive",
+    "swap": "swap",
+    "replay": "replay",
+    "summary": "summary",
+    "check-config": "check_config",
+    "info": "info",
+    "bench": "bench",
+    "doctor": "doctor",
+}
+"""The commands, and the module of each, whose function has the same name."""
+RUNS = ("run", "web")
+"""The commands that look for cycles only when all is open (`edgecls.cli.run.run_config`)."""
+
+
+@functools.cache
+def application(only: str = "") -> typer.Typer:
+    """Return the command line with all commands, or with `only` one of them, which loads no others."""
+    built = typer.Typer(
+        name="edgecls",
+        help="From labelled pictures to trustworthy labels on live cameras.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    )
+    built.callback()(_options)
+    for name in [only] if only else COMMANDS:
+        module = COMMANDS[name]
+        command = getattr(importlib.import_module(f"edgecls.cli.{module}"), module)
+        built.command(name, cls=GroupedCommand)(_guarded(command, is_run=name in RUNS))
+    return built
+
+
+def __getattr__(name: str) -> typer.Typer:
+    """Return the whole command line as `app`, built when it is first asked for (PEP 562)."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return application()
 
 
 def main() -> None:
     """Run the command line and exit."""
     global _debug  # noqa: PLW0603 - one process, one command line
+    stop_looking_for_cycles()
     _debug = "--debug" in sys.argv[1:]
     sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    word = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
     with standard_streams():
         try:
-            app(prog_name="edgecls")
+            application(word if word in COMMANDS else "")(prog_name="edgecls")
         except ReaderLeftError:  # from --help, which `_guarded` does not cover; so is the next one
             sys.exit(0)
         except UnwritableError as error:
@@ -106,7 +132,6 @@ def _exit_despite_readers(code: int) -> None:
         os._exit(code)
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version and exit.")
@@ -118,11 +143,13 @@ def _options(
     """Declare the options before the command, which their callbacks and `main` handle."""
 
 
-def _guarded(command: Callable[P, R]) -> Callable[P, R]:
+def _guarded(command: Callable[P, R], *, is_run: bool) -> Callable[P, R]:
     """Turn the exceptions of a command into a one-line message and an exit code."""
 
     @functools.wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not is_run:
+            look_for_cycles()
         try:
             return command(*args, **kwargs)
         except ReaderLeftError:
@@ -140,27 +167,3 @@ def _guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(128 + number) from None
 
     return guarded
-
-
-for _name, _command in (
-    ("train", train.train),
-    ("learn", learn.learn),
-    ("export", export.export),
-    ("adopt", adopt.adopt),
-    ("eval", evaluate.evaluate),
-    ("compare", compare.compare),
-    ("predict", predict.predict),
-    ("run", run.run),
-    ("web", web.web),
-    ("collect", collect.collect),
-    ("label", label.label),
-    ("archive", archive.archive),
-    ("swap", swap.swap),
-    ("replay", replay.replay),
-    ("summary", summary.summary),
-    ("check-config", check_config.check_config),
-    ("info", info.info),
-    ("bench", bench.bench),
-    ("doctor", doctor.doctor),
-):
-    app.command(_name, cls=GroupedCommand)(_guarded(_command))

@@ -14,7 +14,7 @@ import typer
 
 from edgecls.cli.hangup import Hangup, reload
 from edgecls.cli.interrupt import Interrupt
-from edgecls.cli.memory import TRIM_EVERY_S, limit_arenas, trim
+from edgecls.cli.memory import TRIM_EVERY_S, limit_arenas, look_for_cycles, trim
 from edgecls.cli.messages import clear_status, say, status
 from edgecls.limits import MOST_THREADS
 from edgecls.text.words import counted
@@ -197,6 +197,7 @@ def run_config(
         opened = interrupt.wait_for(lambda: Run(config, say=say, shield=interrupt.undisturbed))
         if opened is None:
             return interrupt.exit_code
+        look_for_cycles()
         run = stack.enter_context(opened)
         page = None
         if run.config.web is not None:

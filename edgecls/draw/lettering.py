@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -37,10 +37,12 @@ _NAMED = re.compile(r"(?:LETTER|SYLLABLE|IDEOGRAPH-)\s*(.+)$")
 
 
 class _Faces(threading.local):
-    """A font for each thread: snapshots and videos are drawn in different threads."""
+    """A font for each thread, loaded when it first draws: snapshots and videos are drawn in different threads."""
 
-    def __init__(self) -> None:
-        self.uni: Any = cv2.FontFace("uni") if HAS_FONT else None
+    @cached_property
+    def uni(self) -> Any:
+        """The font of OpenCV 5."""
+        return cv2.FontFace("uni")
 
 
 _faces = _Faces()

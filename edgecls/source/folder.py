@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecls import image
-from edgecls.dataset.listing import pictures_under
 from edgecls.errors import DataError, SourceError
 from edgecls.source.sampling import FrameSampler
 from edgecls.source.source import ReadingSettings, Source
@@ -31,6 +30,8 @@ class FolderSource(Source):
         self, folder: str, name: str, *, say: Callable[[str], None], reading: ReadingSettings = ReadingSettings()
     ) -> None:
         """List the pictures. Raises SourceError if there are none."""
+        from edgecls.dataset.listing import pictures_under  # here: a run of cameras starts without it
+
         self.name = name
         self._root = Path(folder)
         self._is_file = self._root.is_file()

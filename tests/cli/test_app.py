@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 import edgecls as package
-from edgecls.cli import app
+from edgecls.cli.entry import app
 from edgecls.cli.messages import table
 
 COMMANDS = ("train", "export", "adopt", "eval", "predict", "run", "info")

@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from edgecls.archive.archive import Progress
-from edgecls.cli import app
 from edgecls.cli.archive import how_far, summary
+from edgecls.cli.entry import app
 from tests.archive.inline import archived, lamp, rows
 from tests.conftest import ROOT
 

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 import edgecls
 from edgecls import image
-from edgecls.cli import app
 from edgecls.cli.collect import _seconds
+from edgecls.cli.entry import app
 from edgecls.store import Store
 
 

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from typer.testing import CliRunner
 
-from edgecls.cli import app
+from edgecls.cli.entry import app
 from edgecls.dataset import fingerprint, scan
 from edgecls.model.confidence import Confidence
 from tests import tiny

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edgecls import Classifier
-from edgecls.cli import app
+from edgecls.cli.entry import app
 from edgecls.model import cpu
 
 

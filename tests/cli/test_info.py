@@ -9,7 +9,7 @@ import json
 import onnx
 from typer.testing import CliRunner
 
-from edgecls.cli import app
+from edgecls.cli.entry import app
 from edgecls.model.card import METADATA_KEY
 
 

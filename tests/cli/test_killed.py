@@ -36,7 +36,7 @@ FORKING = """
 import json, os, signal, sys, time, warnings
 import numpy, onnxruntime
 import edgecls.cli.collect, edgecls.labelling.positions, edgecls.run.run, edgecls.run.swap
-from edgecls.cli import app
+from edgecls.cli.entry import app
 from edgecls.errors import MissingExtraError
 def none(name=""):
     raise MissingExtraError("a network", extra="pretrained", purpose="Embedding")

@@ -70,3 +70,32 @@ def test_free_memory_is_given_back():
     """30 MB in gaps between used blocks are returned to the system."""
     done = subprocess.run([sys.executable, "-c", GAPS], cwd=ROOT, capture_output=True, text=True, check=True)
     assert float(done.stdout) > 25
+
+
+STARTED = """
+import gc, sys
+from edgecls.cli import entry, run
+from edgecls.run.run import Run
+begun = []
+was = Run.__init__
+def opened(self, *args, **options):
+    begun.append(gc.isenabled())
+    was(self, *args, **options)
+Run.__init__ = opened
+sys.argv = ["edgecls", *sys.argv[1:]]
+try:
+    entry.main()
+finally:
+    print(begun, gc.isenabled(), gc.get_freeze_count() > 10_000, "edgecls.cli.train" in sys.modules, file=sys.stderr)
+"""
+
+
+def test_a_run_starts_without_looking_for_cycles(light_model, shapes):
+    """They are looked for when all is open, and then not in what is there. Only the command that is called is loaded."""
+
+    def of(*words: object) -> str:
+        command = [sys.executable, "-c", STARTED, *map(str, words)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stderr.splitlines()[-1]
+
+    assert of("run", "--model", light_model, "--source", shapes, "--quiet") == "[False] True True False"
+    assert of("info", light_model) == "[] True True False"

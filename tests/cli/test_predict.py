@@ -7,7 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from edgecls.cli import app
+from edgecls.cli.entry import app
 from edgecls.model.confidence import Confidence
 from tests import tiny
 from tests.drawn import plant

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from edgecls.cli import app
+from edgecls.cli.entry import app
 from edgecls.source import open_source
 from tests.drawn import gray_levels, write_video
 from tests.run.watched import street_with

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from edgecls.cli import app
+from edgecls.cli.entry import app
 from edgecls.export.convert import stamp
 from edgecls.input_spec import InputSpec
 from edgecls.model.card import ModelCard

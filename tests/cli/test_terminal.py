@@ -142,7 +142,7 @@ def test_a_fault_that_nobody_expected_shows_its_traceback_without_secrets():
     script = (
         "import sys; from edgecls.cli import entry\n"
         "def broken(**_): raise RuntimeError('rtsp://adm:zzkw@host/1')\n"
-        "entry.app = broken; sys.argv = ['edgecls', 'info']; entry.main()"
+        "entry.application = lambda _: broken; sys.argv = ['edgecls', 'info']; entry.main()"
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
     assert ended.returncode == 1

@@ -13,8 +13,8 @@ import tomllib
 import pytest
 from typer.testing import CliRunner
 
-from edgecls.cli import app
 from edgecls.cli import train as command
+from edgecls.cli.entry import app
 from tests import drawn, runs
 from tests.report.made import Reader
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from edgecls.cli import app
+from edgecls.cli.entry import app
 from edgecls.web.login.passwords import Passwords
 from tests.drawn import gray_levels, write_video
 

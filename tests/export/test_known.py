@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edgecls import Classifier, ConfigError, InputSpec, ModelCard, image
-from edgecls.cli import app
+from edgecls.cli.entry import app
 from edgecls.dataset import Item, Pictures
 from edgecls.export.convert import stamp
 from edgecls.export.features import add_features

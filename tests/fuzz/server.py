@@ -54,7 +54,8 @@ def main() -> None:
 
 
 def _warm_up() -> None:
-    """Have what parses command lines load what it loads when it is first used."""
+    """Have what parses command lines load what it loads when it is first used, and all commands."""
+    sys.modules["edgecls.cli.entry"].application()
     sys.argv = ["edgecls", "predict", "--help"]
     with redirect_stdout(io.StringIO()), suppress(SystemExit):
         sys.modules["edgecls.cli.entry"].main()

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import edgecls
 from edgecls import image
-from edgecls.cli import app
+from edgecls.cli.entry import app
 from edgecls.collect.exchange import export_pictures, import_pictures
 from edgecls.labelling import Labelling, suspects
 from edgecls.store import Origin, Store

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from edgecls import Classifier, ConfigError, InputSpec, ModelCard, ModelError
-from edgecls.cli import app
+from edgecls.cli.entry import app
 from edgecls.export.convert import stamp
 from edgecls.image import encode_png
 from edgecls.model import golden

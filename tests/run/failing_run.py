@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from edgecls.cli import app
+from edgecls.cli.entry import app
 from tests.run.failing_disk import FOREVER, Disk
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 from typer.main import get_command
 
-from edgecls.cli import app
+from edgecls.cli.entry import app
 from edgecls.errors import ConfigError
 from edgecls.events.detector import Events
 from edgecls.health import HealthSettings

@@ -10,7 +10,8 @@ import pytest
 from typer.main import get_command
 
 from edgecls import evaluate
-from edgecls.cli import app, messages
+from edgecls.cli import messages
+from edgecls.cli.entry import app
 from edgecls.dataset import DataConfig, Pictures
 from edgecls.train import gap
 from edgecls.train.config import NO_AUGMENT, TrainConfig
