@@ -101,8 +101,11 @@ def peer_fps(name: str, python: str, runtime: str, model: Path, clip: Path, *, k
 
 
 def has(python: str, module: str) -> bool:
-    """Whether a Python has a module."""
-    return subprocess.run([python, "-c", f"import {module}"], check=False, capture_output=True).returncode == 0
+    """Whether there is such a Python, and it has a module."""
+    try:
+        return subprocess.run([python, "-c", f"import {module}"], check=False, capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 def say(name: str, rounds: Mapping[str, Sequence[float]]) -> None:
