@@ -26,8 +26,8 @@ def clip(tmp_path_factory):
 
 
 def test_a_colour_model_beside_its_parts_and_the_plain_loop(tmp_path, clip):
-    """All figures are in the log, and the yardstick is printed: share of the sum, CPU time by stage, zone, and ratios to the plain
-    loop in the same and in another Python.
+    """All figures are in the log, and the yardstick is printed: share of the sum, CPU time by stage, zone, and ratios to the
+    plain loop in the same and in another Python.
     """
     log = tmp_path / "log.jsonl"
     command = [sys.executable, ROOT / "scripts" / "bench.py", "--only", "rgb", "--runs", "1", "--frames", "6", "--clip", clip]
