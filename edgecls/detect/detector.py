@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 import time
 import warnings
-import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -53,7 +53,7 @@ class Detector:
         device: The short name of the execution provider, such as "cpu" or "cuda".
         why: Why this device was chosen.
         bytes: The size of the model file in bytes.
-        checksum: The CRC-32 of its content, which is quick and tells one file from another.
+        sha256: The hash of its content, in hexadecimal.
         tested: The self-test when it was loaded; None if there was none.
 
     Example:
@@ -69,7 +69,7 @@ class Detector:
         self.device = opened.device
         self.why = opened.why
         self.bytes = len(model)
-        self.checksum = zlib.crc32(model)
+        self.sha256 = hashlib.sha256(model).hexdigest()
         self.tested: SelfTest | None = None
         self._where = "the detector"
         self._kind = KINDS[card.kind]

@@ -25,8 +25,7 @@ SCHEMAS = {
     }),
     "Model": record({
         "model": {"type": "string", "description": "its id in addresses"}, "role": {"enum": ["model", "shadow", "detector"]},
-        "name": TEXT, "file": TEXT, "bytes": COUNT, "modified_at_s": MAYBE_NUMBER,
-        "sha256": {**TEXT, "description": "empty if the file has changed since"},
+        "name": TEXT, "file": TEXT, "bytes": COUNT, "sha256": TEXT, "modified_at_s": MAYBE_NUMBER,
         "fault": {"type": "string", "description": "how the file differs from what is loaded; empty if it does not"},
         "kind": {"enum": ["classifier", "detector"]}, "cameras": TEXTS, "labels": TEXTS, "input": TEXT, "scheme": TEXT,
         "device": TEXT, "has_test": FLAG, "has_report": FLAG, "self_test": maybe(of("SelfTest")), "metrics": _NUMBERS,

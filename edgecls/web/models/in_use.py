@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -75,26 +74,23 @@ class FileStates:
 
     def __init__(self) -> None:
         """Start without files."""
-        self._read: dict[str, tuple[tuple[int, ...], int | None, str]] = {}
+        self._digests: dict[str, tuple[tuple[int, ...], str]] = {}
 
-    def state(self, model: ModelInUse) -> tuple[str, str]:
-        """Return how the file differs from the loaded model, in one sentence, "" if it does not; and the SHA-256 of the model,
-        "" if its file is not there any more.
-        """
+    def fault(self, model: ModelInUse) -> str:
+        """Return how the file differs from the loaded model, in one sentence; "" if it does not."""
         try:
             stat = Path(model.path).stat()
             key = stamp_of(stat)
-            known = self._read.get(model.path)
+            known = self._digests.get(model.path)
             if known is None or known[0] != key:
-                content = Path(model.path).read_bytes() if stat.st_size == model.loaded.bytes else None
-                found = (None, "") if content is None else (zlib.crc32(content), hashlib.sha256(content).hexdigest())
-                known = self._read[model.path] = key, *found
+                same_size = stat.st_size == model.loaded.bytes
+                digest = hashlib.sha256(Path(model.path).read_bytes()).hexdigest() if same_size else ""
+                known = self._digests[model.path] = key, digest
         except FileNotFoundError:
-            return DELETED, ""
+            return DELETED
         except OSError as error:
-            return f"The file cannot be read now ({error.strerror or error}). The run goes on with what it has loaded.", ""
-        _, checksum, digest = known
-        return ("", digest) if checksum == model.loaded.checksum else (REPLACED, "")
+            return f"The file cannot be read now ({error.strerror or error}). The run goes on with what it has loaded."
+        return "" if known[1] == model.loaded.sha256 else REPLACED
 
 
 def _id(role: str, path: str) -> str:

@@ -20,13 +20,12 @@ if TYPE_CHECKING:
 DIGITS = 5
 
 
-def model_record(model: ModelInUse, *, fault: str, digest: str) -> dict[str, Any]:
+def model_record(model: ModelInUse, *, fault: str) -> dict[str, Any]:
     """Return what the page shows of a model.
 
     Args:
         model: The model.
         fault: How its file differs from what was loaded, "" if it does not.
-        digest: The SHA-256 of what was loaded, "" if that file is not there any more.
     """
     loaded, card = model.loaded, model.loaded.card
     return {
@@ -35,7 +34,7 @@ def model_record(model: ModelInUse, *, fault: str, digest: str) -> dict[str, Any
         "name": Path(model.path).name,
         "file": model.path,
         "bytes": loaded.bytes,
-        "sha256": digest,
+        "sha256": loaded.sha256,
         "modified_at_s": _modified(model.path),
         "fault": fault,
         "cameras": list(model.cameras),

@@ -79,10 +79,7 @@ class ModelRoutes:
 
     def _list(self) -> Response:
         models = models_of(self._run)
-        states = [self._files.state(model) for model in models]
-        records = [
-            model_record(model, fault=fault, digest=digest) for model, (fault, digest) in zip(models, states, strict=True)
-        ]
+        records = [model_record(model, fault=self._files.fault(model)) for model in models]
         for model, record in zip(models, records, strict=True):
             loaded, again = self._tests.get(model.id, (None, None))
             if loaded is model.loaded:
