@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from edgecls.errors import SinkError
+from edgecls.files import NO_WAIT
 from edgecls.files.advice import why_not_written
 from edgecls.labels.json_lines import event_line, state_line, to_line, to_thinned_line
 from edgecls.log import Say, log_warning
@@ -149,7 +153,7 @@ class JsonlSink(Sink):
             return sys.stdout
         if path.is_file() or not path.exists():
             return LineFile(path, say=self._say, check=partial(_check_incomplete_line, path))
-        return path.open("w", encoding="utf-8")
+        return open(path, "w", encoding="utf-8", opener=_open_at_once)
 
     def _write(self, line: str) -> None:
         if isinstance(self._file, LineFile):
@@ -187,6 +191,18 @@ def _check_incomplete_line(path: Path, file: LineFile) -> None:
     head = file.read(begin, min(file.size(), begin + max(map(len, BEGINNINGS))))
     if head and not any(head.startswith(one) or one.startswith(head) for one in BEGINNINGS):
         raise SinkError(f"{path}: its last line was not written by edgecls run and has no line break; name another file")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a device or a pipe. One that nobody reads is not waited for. Raises OSError, SinkError."""
+    try:
+        descriptor = os.open(path, flags | NO_WAIT)
+    except OSError as error:
+        if error.errno == errno.ENXIO and stat.S_ISFIFO(os.stat(path).st_mode):  # noqa: PTH116 - it is a text here
+            raise SinkError(f"{path}: is a pipe that nobody reads; start its reader first, such as: cat {path}") from error
+        raise
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 KIND = SinkKind(

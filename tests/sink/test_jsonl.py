@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+import time
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -138,6 +141,30 @@ def test_a_named_pipe_whose_reader_leaves_is_an_error(tmp_path):
         sink.write(result(frame(1)))
     with pytest.raises(SinkError, match="Broken pipe"):
         sink.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_named_pipe_that_nobody_reads_is_not_waited_for(tmp_path):
+    """One line says what is missing; with a reader, more fits than a pipe holds at once."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(SinkError, match=r"pipe: is a pipe that nobody reads; start its reader first, such as: cat .*pipe$"):
+        JsonlSink(path)
+    with (tmp_path / "out").open("wb") as out, subprocess.Popen(["cat", str(path)], stdout=out) as reader:
+        with closing(opened(path)) as sink:
+            for i in range(3000):
+                sink.write(result(frame(i)))
+        assert reader.wait(20) == 0
+    assert (tmp_path / "out").read_bytes().count(b"\n") == 3000
+
+
+def opened(path: Path) -> JsonlSink:
+    """Open a pipe as soon as its reader is there."""
+    for _ in range(1000):
+        with suppress(SinkError):
+            return JsonlSink(path)
+        time.sleep(0.01)
+    raise AssertionError("nobody reads")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

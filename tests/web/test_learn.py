@@ -204,6 +204,28 @@ def test_a_half_or_changed_model_never_counts(tmp_path, camera):
         assert run.run.classifier.card.about == ""
 
 
+def test_a_comparison_is_there_after_a_restart(tmp_path, camera):
+    """It is a file beside the learned model; one that is damaged is none, and the next comparison replaces it."""
+    found = {
+        "store": "pictures", "in_use": "light.onnx", "verdict": "No difference", "meaning": [], "notes": [], "pictures": 3,
+        "fixed": 0, "broken": 0, "p": 1.0, "old": {}, "new": {}, "classes": [],
+    }  # fmt: skip
+    with watched(tmp_path, camera) as run:
+        learning, name = run.page.server._learning, learned(run)
+        model = learning._model(name)
+        learning._files.keep_compared(model, learning._files.digest(run.model) + model.digest, found)
+    with running(tmp_path, camera.url) as run:
+        path = f"/api/learn/model/{name}"
+        details = checked(run, run.page.ask(path), "/api/learn/model/{name}")
+        assert details["comparison"] == found | {"is_current": True}
+        file = run.model.with_name("light-learned-1.compared.json")
+        assert names(run) == [file.name, "light-learned-1.json", name, "light.onnx"]
+        for damaged in ('{"half', "[]", '{"models": "x", "comparison": {"verdict": 3}}'):
+            file.write_text(damaged)
+            assert run.page.ask(path).json()["comparison"] is None
+        assert [one["name"] for one in state(run)["models"]] == [name]
+
+
 def test_a_model_that_a_rule_cannot_use_is_refused(tmp_path, camera):
     """A rule names a label that it lacks, or it is in use already; two people at once."""
     with watched(tmp_path, camera, zones=RULE) as run:

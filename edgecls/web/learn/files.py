@@ -1,4 +1,5 @@
-"""The learned models beside the model in use: `street-learned-3.onnx` and its record, `street-learned-3.json`.
+"""The learned models beside the model in use: `street-learned-3.onnx` and its record, `street-learned-3.json`. Its latest
+comparison is `street-learned-3.compared.json`, which is replaced by the next one.
 
 A model is made in a hidden folder of its own and gets its names when it is whole; no file is ever overwritten. It counts only
 if its record names its content, so neither a half file nor one that was changed since is taken for a learned model. Folders
@@ -19,20 +20,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgecls.errors import ConfigError, EdgeclsError
-from edgecls.files import read_regular, stamp_of
+from edgecls.files import read_regular, stamp_of, whole_file
 from edgecls.files.locks import try_lock
 from edgecls.files.writing import unlink_quietly
 from edgecls.model import vet
-from edgecls.text.strict_json import loads
+from edgecls.text.strict_json import dumps, loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-MODEL, RECORD = ".onnx", ".json"
+MODEL, RECORD, COMPARED = ".onnx", ".json", ".compared.json"
 LOCK = "lock"
 FRESH_S = 60.0
 """A folder without a lock that is younger may be about to get one."""
 MOST_BYTES = 256 << 20
+COMPARISON = {
+    "store": str, "in_use": str, "verdict": str, "meaning": list, "notes": list, "pictures": int, "fixed": int, "broken": int,
+    "old": dict, "new": dict, "classes": list,
+}  # fmt: skip
+"""What a comparison has; a file with something else is none."""
 CHANGED = "the file was changed since it was learned, so its figures no longer belong to it; learn again"
 NO_RECORD = "its record is missing or damaged; learn again"
 
@@ -97,6 +103,16 @@ class LearnedFiles:
                 _name({record: target.with_suffix(RECORD), made: target})
                 return target
         raise AssertionError
+
+    def compared(self, model: LearnedModel) -> tuple[str, dict[str, Any]] | None:
+        """Return the latest comparison of a learned model, after the digests of both models; None if there is none."""
+        path = model.path.with_suffix(COMPARED)
+        return self._cached(path, lambda: _comparison(path))  # type: ignore[no-any-return]  # what it returns
+
+    def keep_compared(self, model: LearnedModel, digests: str, found: dict[str, Any]) -> None:
+        """Write the latest comparison of a learned model. Raises SinkError."""
+        with whole_file(model.path.with_suffix(COMPARED)) as beside:
+            beside.write_text(dumps({"models": digests, "comparison": found}), encoding="utf-8")
 
     def _found(self, path: Path) -> LearnedModel:
         try:
@@ -172,6 +188,16 @@ def _record(path: Path) -> dict[str, Any]:
         return {}
     record.pop("held_out", None)
     return record | checked
+
+
+def _comparison(path: Path) -> tuple[str, dict[str, Any]] | None:
+    try:
+        record = loads(read_regular(path, error=ConfigError, most_bytes=MOST_BYTES).decode("utf-8"))
+        found = dict(record["comparison"])
+        is_whole = all(isinstance(found[key], kind) for key, kind in COMPARISON.items())
+    except (ValueError, TypeError, KeyError):
+        return None
+    return (str(record["models"]), found) if is_whole else None
 
 
 def _name(targets: Mapping[Path, Path]) -> None:

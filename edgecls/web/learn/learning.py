@@ -51,7 +51,6 @@ class Learning:
         self._files = LearnedFiles()
         self._enough = Enough()
         self._runner = runner
-        self._compared: dict[str, tuple[str, dict[str, Any]]] = {}
 
     def close(self) -> None:
         """Wait for no further frame."""
@@ -89,7 +88,7 @@ class Learning:
         """Return all that is known of a learned model. Raises NotThereError."""
         model, config = self._model(name), self._in_use.config
         digest = self._files.digest(Path(config.model))
-        models, compared = self._compared.get(name, ("", None))
+        models, compared = self._files.compared(model) or ("", None)
         record = {key: model.record.get(key, []) for key in DETAILS}
         return {
             **_model_record(model, is_in_place=model.digest == digest, is_shadow=_is_shadow(config, model)),
@@ -143,7 +142,7 @@ class Learning:
 
         def use(_folder: Path, output: str) -> str:
             found = record_in(output) | {"store": store.name, "in_use": place.name, "meaning": [fair, PAIRED]}
-            self._compared[name] = (digest + model.digest, _clean(found, self._clean))
+            self._files.keep_compared(model, digest + model.digest, _clean(found, self._clean))
             return name
 
         self._runner.begin(Job("compare", of=store.name, model=name, by=by), command, use=use)
