@@ -12,17 +12,29 @@ from __future__ import annotations
 import time
 from collections import deque
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from edgecls.archive.executor import Done, Executor, Lost, Working
 from edgecls.archive.manifest import agree
 from edgecls.archive.naming import Naming
-from edgecls.archive.parts import Part, check_out, load_parquet, parts_by_recording, read_stamp, remove, remove_leftovers
+from edgecls.archive.parts import (
+    Part,
+    are_complete,
+    check_out,
+    load_parquet,
+    part_at,
+    parts_by_recording,
+    read_stamp,
+    remove,
+    remove_leftovers,
+)  # fmt: skip
 from edgecls.archive.processes import Processes
+from edgecls.archive.progress import Progress
 from edgecls.archive.recordings import Recording, cameras_of, find_recordings
 from edgecls.archive.rules import make_job, manifest_of
+from edgecls.archive.splits import Split
 from edgecls.archive.task import Job, Outcome, Task
 from edgecls.archive.unreadable import Unreadable, UnreadableList, name_of
 from edgecls.errors import ConfigError, SinkError
@@ -38,34 +50,8 @@ if TYPE_CHECKING:
     from edgecls.run.config import Config
 
 LOCK = ".archive.lock"
+SPLIT_S = 600.0
 MOST_WORKERS = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an archive is.
-
-    Attributes:
-        recordings: How many recordings there are.
-        done: How many of them are done, those `before` and those `unreadable` included.
-        before: How many had been done, or found unreadable, before this call.
-        unreadable: How many this call could not read, or not to their end.
-        frames: How many frames this call has labelled.
-        events: How many events they gave.
-        media_s: How many seconds of recordings that were, of those that are done.
-        passed_s: How many seconds have passed.
-        share: The share of the bytes that are done, from 0 to 1.
-    """
-
-    recordings: int
-    done: int
-    before: int
-    unreadable: int
-    frames: int
-    events: int
-    media_s: float
-    passed_s: float
-    share: float
 
 
 class Archive:
@@ -78,9 +64,10 @@ class Archive:
             print(archive.progress)
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is an option of the command
         self, model: str | Path, places: Sequence[str | Path], *, out: str | Path, config: Config | str | Path | None = None,
-        naming: Naming | None = None, workers: int | None = None, retry: bool = False, say: Say = log_warning,
+        naming: Naming | None = None, workers: int | None = None, retry: bool = False, split_s: float = SPLIT_S,
+        warm_up_s: float = 0.0, say: Say = log_warning,
         executor: Callable[[Job, int, Say], Executor] = Processes,
     ) -> None:  # fmt: skip
         """Find the recordings and what is missing of them. No worker is started yet.
@@ -94,6 +81,10 @@ class Archive:
             naming: How the names of the recordings say camera and time. None: the folder is the camera.
             workers: How many processes there are. None: one per core.
             retry: Try recordings again that are listed as unreadable.
+            split_s: Recordings at least twice as long are cut at key frames into spans of about this many seconds, for
+                several workers; 0: never.
+            warm_up_s: Also split recordings whose labels depend on what was seen before, as with motion: each span begins to
+                watch this many seconds earlier. With 60 s about 99 of 100 frames have the same labels. 0: no.
             say: Called with one line for problems that do not end the work.
             executor: What does the tasks, made of what they share, the number of workers and `say`.
 
@@ -111,6 +102,7 @@ class Archive:
             raise ConfigError(f"`workers={workers}` is not possible; expected 1 to {MOST_WORKERS}")
         self._recordings, missing = find_recordings(places, naming or Naming())
         job = make_job(model, config, self._out, cameras_of(self._recordings), workers)
+        job = replace(job, split_s=split_s, warm_up_s=warm_up_s)
         check_out(self._out)
         with ExitStack() as stack:
             self._lock(stack)
@@ -120,8 +112,9 @@ class Archive:
             self._progress = Progress(len(self._recordings) + len(missing), 0, 0, 0, 0, 0, 0.0, 0.0, 0.0)
             self._queue: deque[Task] = deque()
             self._suspects: deque[Task] = deque()
-            self._alone: set[str] = set()
-            self._frames: dict[str, int] = {}
+            self._alone: set[Task] = set()
+            self._frames: dict[Task, int] = {}
+            self._splits: dict[str, Split] = {}
             self._bytes = self._bytes_done = 0
             self._replaced: dict[str, list[Part]] = {}
             for one in missing:
@@ -155,12 +148,12 @@ class Archive:
             return None
         report = self._executor.wait(timeout_s)
         if isinstance(report, Working):
-            self._frames[report.task.recording.address] = max(report.frames, self._frames.get(report.task.recording.address, 0))
+            self._frames[report.task] = max(report.frames, self._frames.get(report.task, 0))
         elif isinstance(report, Done):
-            del self._frames[report.task.recording.address]
+            del self._frames[report.task]
             self._done(report.task, report.outcome)
         elif isinstance(report, Lost):
-            del self._frames[report.task.recording.address]
+            del self._frames[report.task]
             self._lost(report.task, report.why)
         return self.progress
 
@@ -194,7 +187,7 @@ class Archive:
             listed = self._unreadable.get(recording)
             is_tried = listed is not None and not listed.frames
             if (good or is_tried) and not (listed is not None and retry):
-                remove(part for part in parts if good and part not in good)
+                remove((part for part in parts if good and part not in good), keep=good)
                 self._count(before=1)
                 continue
             self._bytes += recording.size
@@ -210,35 +203,76 @@ class Archive:
             self._begin(self._suspects.popleft())
 
     def _begin(self, task: Task) -> None:
-        self._frames[task.recording.address] = 0
+        self._frames[task] = 0
         self._executor.submit(task)
 
     def _done(self, task: Task, outcome: Outcome) -> None:
-        recording = task.recording
+        now = [part for part in map(part_at, map(Path, outcome.parts)) if part is not None]
+        self._progress = replace(
+            self._progress,
+            frames=self._progress.frames + outcome.frames,
+            events=self._progress.events + outcome.events,
+            media_s=self._progress.media_s + (0.0 if task.span is not None else outcome.media_s),
+        )
+        if outcome.kind == "split":
+            self._split(task.recording, outcome)
+        elif outcome.kind == "whole" or (task.span is not None and outcome.kind == "unreadable"):
+            self._give_up_spans(task.recording)
+        elif task.span is not None:
+            self._span_done(task, now)
+        else:
+            self._finished(task.recording, outcome, now)
+
+    def _finished(self, recording: Recording, outcome: Outcome, now: list[Part]) -> None:
+        """Count a recording that is done, or that cannot be read, and remove the parts that its new ones replace."""
+        self._splits.pop(recording.id, None)
         self._bytes_done += recording.size
-        if outcome.parts:
-            now = set(outcome.parts)
-            remove(part for part in self._replaced.pop(recording.id, ()) if str(part.labels) not in now)
+        if now:
+            remove((part for part in self._replaced.pop(recording.id, ()) if part not in now), keep=now)
         if outcome.fault:
             self._list(recording, outcome.fault, outcome.frames)
         else:
             self._unreadable.drop(recording)
             self._count()
-        self._progress = replace(
-            self._progress,
-            frames=self._progress.frames + outcome.frames,
-            events=self._progress.events + outcome.events,
-            media_s=self._progress.media_s + outcome.media_s,
-        )
+
+    def _split(self, recording: Recording, outcome: Outcome) -> None:
+        """Queue the spans of a long recording that are not in the archive yet."""
+        there = [(part, read_stamp(part.labels)) for part in self._replaced.get(recording.id, ())]
+        split = self._splits[recording.id] = Split.of(recording, outcome, there)
+        self._queue.extendleft(reversed(split.next_tasks()))
+
+    def _span_done(self, task: Task, now: list[Part]) -> None:
+        """Queue the last task of a recording when all its spans are labelled."""
+        split = self._splits.get(task.recording.id)
+        if split is None:  # it has been given up meanwhile
+            remove(now)
+            return
+        split.missing.discard(task)
+        split.parts += now
+        if not split.missing:
+            self._queue.extendleft(split.next_tasks())
+
+    def _give_up_spans(self, recording: Recording) -> None:
+        """Label a recording as a whole, because one of its spans cannot be labelled by itself."""
+        split = self._splits.pop(recording.id, None)
+        if split is not None:
+            remove(split.parts)
+            for tasks in (self._queue, self._suspects):
+                left = [task for task in tasks if task.recording != recording]
+                tasks.clear()
+                tasks.extend(left)
+            self._queue.appendleft(Task(recording, is_whole=True))
 
     def _lost(self, task: Task, why: str) -> None:
         """Try a task once more, alone, in case that others took the memory that it needed; then give it up."""
-        if task.recording.address in self._alone:
+        if task not in self._alone:
+            self._alone.add(task)
+            self._suspects.append(task)
+        elif task.span is not None or task.joins:
+            self._give_up_spans(task.recording)
+        else:
             self._bytes_done += task.recording.size
             self._list(task.recording, why, 0)
-        else:
-            self._alone.add(task.recording.address)
-            self._suspects.append(task)
 
     def _miss(self, recording: Recording, why: str) -> None:
         """Count a recording that is not there, and list it unless it is listed already."""
@@ -266,7 +300,9 @@ def _complete(recording: Recording, stamps: Sequence[tuple[Part, Stamp]], *, cha
 
     With `changed` size and time of the file may be others: only its content can tell.
     """
+    groups: dict[tuple[Path, int, str], list[tuple[Part, Stamp]]] = {}
     for part, stamp in stamps:
-        if (stamp.is_placed_as(recording) if changed else stamp.is_of(recording)) and part.count == 1:
-            return [part]
-    return []
+        if stamp.is_placed_as(recording) if changed else stamp.is_of(recording):
+            groups.setdefault((part.labels.parent, part.count, stamp.sha256), []).append((part, stamp))
+    good = next((group for group in groups.values() if are_complete(group)), [])
+    return [part for part, _ in good]

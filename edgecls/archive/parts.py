@@ -6,7 +6,8 @@
     DIR/events/camera=door/day=2026-11-28/12.34-0123456789abcdef.parquet
 
 The 16 digits in a name are those of the recording (`Recording.id`), so all files of a recording are found by their names. A
-file of labels is written after that of the events, so a recording whose labels are there is done.
+file of labels is written after that of the events, so a recording whose labels are there is done. Long recordings
+have several files of labels, such as `day-0123456789abcdef.0003-of-0024.parquet`, and one of events, which is written last.
 """
 
 from __future__ import annotations
@@ -102,8 +103,13 @@ class Part:
     count: int
 
     @property
+    def id(self) -> str:
+        """The id of the recording."""
+        return re.sub(r"\.\d+-of-\d+$", "", self.labels.stem)[-16:]
+
+    @property
     def events(self) -> Path:
-        """The file of the events, which of several parts only the first has."""
+        """The file of the events, which all parts of a recording share."""
         parents = self.labels.parents
         name = self.labels.name if self.count == 1 else re.sub(r"\.\d+-of-\d+\.parquet$", ".parquet", self.labels.name)
         return parents[2].parent / EVENTS / parents[1].name / parents[0].name / name
@@ -134,15 +140,29 @@ def part_of(out: Path, recording: Recording, began_us: int, index: int = 0, coun
     return Part(folder / f"{stem}-{recording.id}{which}.parquet", index, count)
 
 
+def part_at(path: Path) -> Part | None:
+    """Return the part whose labels are in a file; None if its name is not that of a part."""
+    named = _PART.fullmatch(path.name)
+    return None if named is None else Part(path, int(named["index"] or 0), int(named["count"] or 1))
+
+
 def parts_by_recording(out: Path) -> dict[str, list[Part]]:
     """Return the parts in an archive, by the id of their recording."""
     found: dict[str, list[Part]] = {}
     for path in sorted((out / LABELS).glob("camera=*/day=*/*.parquet")):
-        named = _PART.fullmatch(path.name)
-        if named is not None:
-            part = Part(path, int(named["index"] or 0), int(named["count"] or 1))
-            found.setdefault(named["id"], []).append(part)
+        part = part_at(path)
+        if part is not None:
+            found.setdefault(part.id, []).append(part)
     return found
+
+
+def are_complete(parts: Sequence[tuple[Part, Stamp]]) -> bool:
+    """Whether these are all parts of one recording, and their events are there."""
+    first, stamp = parts[0]
+    if first.count == 1:
+        return len(parts) == 1
+    is_all = [part.index for part, _ in parts] == list(range(first.count)) and len({one.sha256 for _, one in parts}) == 1
+    return is_all and first.events.exists() and read_stamp(first.events).sha256 == stamp.sha256
 
 
 def read_stamp(path: Path) -> Stamp:
@@ -172,12 +192,14 @@ def remove_leftovers(out: Path) -> int:
     return len(found)
 
 
-def remove(parts: Iterable[Part]) -> None:
-    """Remove the files of parts that others have replaced; the labels first, without which a part is not there."""
+def remove(parts: Iterable[Part], *, keep: Sequence[Part] = ()) -> None:
+    """Remove the files of parts; the labels first, without which a part is not there. Files of parts to `keep` stay."""
+    kept = {path for part in keep for path in (part.labels, part.events)}
     for part in parts:
         with failing(part.labels):
-            part.labels.unlink(missing_ok=True)
-            part.events.unlink(missing_ok=True)
+            for path in {part.labels: None, part.events: None}:
+                if path not in kept:
+                    path.unlink(missing_ok=True)
             for folder in (part.labels.parent, part.labels.parent.parent, part.events.parent, part.events.parent.parent):
                 with contextlib.suppress(OSError):  # not empty
                     folder.rmdir()

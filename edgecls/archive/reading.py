@@ -9,7 +9,7 @@ import tempfile
 import threading
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edgecls.archive.recordings import Recording, file_system
 from edgecls.archive.task import BLOCK_BYTES
@@ -81,12 +81,18 @@ class Digest:
             self._error = error
 
 
-def began_at(recording: Recording, path: str) -> int:
-    """Return when a recording began, in microseconds since 1970: as its name says; as the file says; or when it was written,
-    less its length.
+class Facts(NamedTuple):
+    """What is known of a recording before it is read: its begin in microseconds since 1970, and its length in seconds."""
+
+    began_us: int
+    duration_s: float
+
+
+def facts_of(recording: Recording, path: str) -> Facts:
+    """Return when a recording began, and how long it is (0: not known).
+
+    It began as its name says; otherwise as the file says; otherwise when the file was written, less its length.
     """
-    if recording.began_us is not None:
-        return recording.began_us
     av = ffmpeg.load("Reading recordings")
     duration_us, created_us = 0, None
     try:
@@ -95,9 +101,9 @@ def began_at(recording: Recording, path: str) -> int:
             created_us = _parsed(container.metadata.get("creation_time", ""))
     except (av.FFmpegError, OSError, ValueError):  # it is reported when it is opened to be read
         pass
-    if created_us is not None and created_us >= OLDEST_US:
-        return created_us
-    return max(0, recording.modified_ns // 1000 - duration_us)
+    if created_us is None or created_us < OLDEST_US:
+        created_us = max(0, recording.modified_ns // 1000 - duration_us)
+    return Facts(created_us if recording.began_us is None else recording.began_us, duration_us / 1e6)
 
 
 def _parsed(text: str) -> int | None:

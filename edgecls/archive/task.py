@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edgecls.archive.recordings import Recording
     from edgecls.run.camera import Camera
     from edgecls.run.config import Config
+    from edgecls.source.spans import Span
 
 BLOCK_BYTES = 1 << 20
 _NO_RULES = frozenset(
@@ -35,6 +36,9 @@ class Job:
         model: The sha256 of the model file.
         by_name: Whether rules are those of the camera with the same name; otherwise those of the only one.
         threads: How many threads a worker decodes with.
+        split_s: Recordings at least twice as long are labelled in spans of about this many seconds; 0: never.
+        warm_up_s: How many seconds before its span a worker begins to watch, where labels depend on what was before, as with
+            motion. 0: such recordings are not split.
     """
 
     config: Config
@@ -42,6 +46,8 @@ class Job:
     model: str
     by_name: bool
     threads: int = 1
+    split_s: float = 0.0
+    warm_up_s: float = 0.0
 
     def rules_of(self, name: str) -> Camera:
         """Return the rules for recordings of a camera. Raises ConfigError if there are none."""
@@ -62,15 +68,25 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Label a recording.
+    """Label a recording, or one of its spans, or join its spans.
 
     Attributes:
         recording: The recording.
         known_sha256: The hash of what its parts in the archive were made of, if it may be the same still; "": there are none.
+        is_whole: Whether it must not be split.
+        span: The span to label; None: all of it.
+        sha256: Of a span, the hash of the recording.
+        began_us: Of a span, when the recording began.
+        joins: How many spans are to be joined; 0: none.
     """
 
     recording: Recording
     known_sha256: str = ""
+    is_whole: bool = False
+    span: Span | None = None
+    sha256: str = ""
+    began_us: int = 0
+    joins: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +94,27 @@ class Outcome:
     """What became of a task.
 
     Attributes:
-        kind: "done", "same" (the parts that are there are of this recording), or "unreadable" (there are no labels).
+        kind: "done", "same" (the parts that are there are of this recording), "unreadable" (there are no labels), "split" (it
+            is to be labelled in spans), or "whole" (a span cannot be read by itself: it is to be labelled as a whole).
         frames: How many frames were labelled.
         events: How many events they gave.
         media_s: How many seconds of media time they cover.
         fault: Why the recording has no labels, or none after a damage; "" if it is whole.
         parts: The files of labels that it has now.
+        spans: How it is split.
+        sha256: The hash of what is split.
+        began_us: When what is split began, in microseconds since 1970.
     """
 
-    kind: Literal["done", "same", "unreadable"]
+    kind: Literal["done", "same", "unreadable", "split", "whole"]
     frames: int = 0
     events: int = 0
     media_s: float = 0.0
     fault: str = ""
     parts: tuple[str, ...] = ()
+    spans: tuple[Span, ...] = ()
+    sha256: str = ""
+    began_us: int = 0
 
 
 def fingerprint_of_file(path: str | Path, error: type[EdgeclsError]) -> str:

@@ -13,7 +13,8 @@ from edgecls.cli.messages import clear_status, is_terminal, say, status
 from edgecls.text.words import counted
 
 if TYPE_CHECKING:
-    from edgecls.archive.archive import Archive, Progress
+    from edgecls.archive.archive import Archive
+    from edgecls.archive.progress import Progress
     from edgecls.run.config import Config
 
 STATUS_EVERY_S, LINE_EVERY_S = 0.25, 60.0
@@ -36,6 +37,8 @@ def archive(
     fast_decode: Annotated[bool, typer.Option("--fast-decode", help="Skip the loop filter of H.264 and HEVC: 20 % faster, slightly blockier.", rich_help_panel="Reading")] = False,
     every: Annotated[int, typer.Option(min=1, metavar="N", help="Classify only every N-th frame.", rich_help_panel="Reading")] = 1,
     fps: Annotated[float | None, typer.Option(metavar="N", help="Maximum frames per second of media time. Default: all.", rich_help_panel="Reading")] = None,
+    split: Annotated[float, typer.Option("--split", min=0, metavar="MIN", help="Cut recordings of twice this length into spans of about this many minutes, which several workers label at a time. 0: never.", rich_help_panel="Reading")] = 10.0,
+    warm_up: Annotated[float, typer.Option("--warm-up", min=0, metavar="S", help="Also split recordings in which motion is watched; each span begins to watch this many seconds earlier, such as 60. About 1 frame in 100 gets other labels. 0: label them as a whole.", rich_help_panel="Reading")] = 0.0,
     workers: Annotated[int | None, typer.Option("--workers", "-w", min=1, metavar="N", help="How many recordings are labelled at a time, each by a process of its own. Default: one per core.", rich_help_panel="Device")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml. Default: the device in --config, else auto.", rich_help_panel="Device")] = None,
     on_mismatch: Annotated[str | None, typer.Option(metavar="WHAT", help="What to do if the model gives other answers on this machine than where it was exported: stop, warn or ignore.", rich_help_panel="Device")] = None,
@@ -58,7 +61,18 @@ def archive(
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
         opened = interrupt.wait_for(
-            lambda: Archive(model, places, out=out, config=settings, naming=naming, workers=workers, retry=retry, say=say)
+            lambda: Archive(
+                model,
+                places,
+                out=out,
+                config=settings,
+                naming=naming,
+                workers=workers,
+                retry=retry,
+                split_s=split * 60,
+                warm_up_s=warm_up,
+                say=say,
+            )
         )
         if opened is None:
             raise typer.Exit(interrupt.exit_code)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from edgecls.archive.archive import Progress
+from edgecls.archive.progress import Progress
 from edgecls.cli.archive import how_far, summary
 from edgecls.cli.entry import app
 from tests.archive.inline import archived, lamp, rows
