@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgecls.errors import SourceError
 from edgecls.source.source import Source
-from edgecls.source.threaded import Threaded
+from edgecls.source.threaded import Threaded, wait_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -58,7 +58,7 @@ class Merged(Source):
         """Wait for a frame of any source, and return all that are ready, at most `most`, taking turns between sources."""
         while True:
             with self._condition:
-                self._condition.wait_for(self._has_news)
+                wait_together(self._condition, self.sources, most, self._has_news)
                 calls = [self._calls.popleft() for _ in range(len(self._calls))]
                 changes = [(source, of_source) for source in self.sources if (of_source := source.changes())]
                 frames = [] if changes or calls else self._round_robin(most)

@@ -1,6 +1,7 @@
 """Read a source in its own thread, so that decoding and inference overlap.
 
-A live source keeps only its newest frame; older ones count as skipped. A file has a short queue: nothing is lost or reordered.
+A live source keeps only its newest frame; older ones count as skipped. A file has a short queue: nothing is lost or reordered,
+and several frames are taken together, because waking another thread for each, and running the model on each, takes longer.
 One class does both, because only an open address tells which of the two it is.
 """
 
@@ -15,9 +16,11 @@ from edgecls.frame import Frame, StateChange
 from edgecls.source.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-AHEAD_FRAMES = 4
+AHEAD_FRAMES = 6
+TOGETHER_FRAMES, TOGETHER_S = 4, 0.05
+"""So many frames of a file are waited for at least, and no longer than this; for the first one alone."""
 READER = "read "
 """The prefix of the names of reader threads."""
 CLOSE_WAIT_S = 2.0
@@ -46,6 +49,8 @@ class Threaded(Source):
         self._tell: Callable[[StateChange], None] = lambda _: None
         self._error: BaseException | None = None
         self._dropped = 0
+        self._given = 0
+        self._awaited = 1  # whoever waits is notified of so many items
         self._ended = False
         self._closing = False
         self._after = after
@@ -73,6 +78,7 @@ class Threaded(Source):
         """
         frames = [item for item in self._until(StateChange, most) if isinstance(item, Frame)]
         if frames:
+            self._given += len(frames)
             self._condition.notify_all()  # there is room again
         elif self._ended and self._error is not None and not self._queue:
             error, self._error = self._error, None
@@ -88,6 +94,17 @@ class Threaded(Source):
     def pending(self) -> bool:
         """Whether `ready` has something to return or raise."""
         return bool(self._queue) or (self._error is not None and self._ended)
+
+    def expect(self, most: int) -> None:
+        """Be notified when so many frames are ready, at most `TOGETHER_FRAMES`, or when there will be no more."""
+        self._awaited = 1 if self.live or not self._given else max(1, min(most, TOGETHER_FRAMES))
+
+    @property
+    def is_worth_taking(self) -> bool:
+        """Whether `ready` has as much to return as is expected, or an end, an error or a state change to tell."""
+        if self._ended or len(self._queue) >= self._awaited:
+            return self.pending
+        return any(isinstance(item, StateChange) for item in self._queue)
 
     @property
     def has_frames(self) -> bool:
@@ -117,7 +134,7 @@ class Threaded(Source):
         """Wait for a frame, and return all that are ready, at most `most`. An empty list is the end."""
         while True:
             with self._condition:
-                self._condition.wait_for(lambda: self.pending or self._ended)
+                wait_together(self._condition, [self], most, lambda: self.pending or self._ended)
                 changes = self.changes()
                 frames = [] if changes else self.ready(most)
                 ended = self.ended
@@ -186,7 +203,8 @@ class Threaded(Source):
             while not self._closing and (frame := self._source.read()) is not None:
                 with self._condition:
                     self._store(frame)
-                    self._condition.notify_all()
+                    if self.is_worth_taking:
+                        self._condition.notify_all()
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised again where the caller waits
             self._error = None if self._closing else error
         finally:
@@ -194,3 +212,24 @@ class Threaded(Source):
             with self._condition:
                 self._ended = True
                 self._condition.notify_all()
+
+
+def wait_together(condition: threading.Condition, sources: Sequence[Threaded], most: int, has_news: Callable[[], bool]) -> None:
+    """Wait until there is something to take, and for files a moment longer, until several frames can be taken together.
+
+    Args:
+        condition: What the sources share. It is held.
+        sources: The sources.
+        most: How many frames will be taken.
+        has_news: Whether there is something to take.
+    """
+    for source in sources:
+        source.expect(most)
+
+    def is_enough() -> bool:
+        return any(source.is_worth_taking for source in sources) or (has_news() and not any(s.pending for s in sources))
+
+    if not condition.wait_for(is_enough, TOGETHER_S):
+        for source in sources:
+            source.expect(1)
+        condition.wait_for(has_news)

@@ -10,9 +10,9 @@ import time
 import pytest
 
 from edgecls import SourceError
-from edgecls.source import FakeSource, OpenCVSource, Threaded
+from edgecls.source import FakeSource, Merged, OpenCVSource, Threaded, threaded
 from edgecls.source.source import Source
-from edgecls.source.threaded import AHEAD_FRAMES
+from edgecls.source.threaded import AHEAD_FRAMES, TOGETHER_FRAMES
 from tests.drawn import gray_levels
 from tests.run.world import FakeCapture, assert_only_main_thread
 
@@ -69,6 +69,45 @@ def test_a_file_is_read_only_a_few_frames_ahead():
         time.sleep(5 * SHORT_S)
         assert inner._index == AHEAD_FRAMES + 1  # the reader holds the last one
         assert [one.index for one in source] == list(range(100))
+
+
+class SteppedFile(Stepped):
+    """The same of a file."""
+
+    live = False
+
+
+@pytest.mark.parametrize("wrap", [Threaded, lambda source: Merged([source], say=pytest.fail)], ids=["threaded", "merged"])
+def test_frames_of_a_file_are_taken_together_but_the_first_alone(monkeypatch, wrap):
+    """The first is given at once. Then as many are waited for as are wanted, at most a few; at the end, what is left comes."""
+    monkeypatch.setattr(threaded, "TOGETHER_S", 60.0)
+    found: list[list[int]] = []
+    inner = SteppedFile(gray_levels(range(1 + TOGETHER_FRAMES + 2 + 1)))
+    with wrap(inner) as source:
+        for most, steps in ((8, 1), (8, TOGETHER_FRAMES), (2, 2), (8, 2)):  # the last step is the end of the file
+            taken: list[list[int]] = []
+            taker = threading.Thread(target=lambda most=most, to=taken: to.append([f.index for f in source.take(most)]))
+            taker.start()
+            for _ in range(steps - 1):
+                inner.step()
+            taker.join(3 * SHORT_S)
+            assert taken == []
+            inner.step()
+            taker.join(10)
+            found.append(taken[0])
+    assert found == [[0], list(range(1, 1 + TOGETHER_FRAMES)), [5, 6], [7]]
+
+
+def test_frames_of_a_slow_file_are_not_waited_for_long():
+    """What there is, is given after a moment."""
+    inner = SteppedFile(gray_levels(range(3)))
+    with Threaded(inner) as source:
+        for _ in range(2):
+            inner.step()
+            assert len(source.take(8)) == 1
+        for _ in range(2):
+            inner.step()
+        assert [[one.index for one in source.take(8)], source.take(8)] == [[2], []]
 
 
 def test_a_live_source_gives_the_newest_frame_and_counts_the_others():
