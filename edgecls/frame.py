@@ -8,49 +8,28 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from edgecls.event import Moment
+from edgecls.picture import FULL_RANGE as FULL_RANGE  # others import these from here
+from edgecls.picture import Batch as Batch
+from edgecls.picture import Box as Box
+from edgecls.picture import Picture as Picture
+from edgecls.picture import painted_part
 from edgecls.prediction import Prediction as Prediction  # noqa: TC001 - others import it from here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from edgecls.detected import Detected
     from edgecls.event import Moment
+    from edgecls.input_spec import Color, Interpolation
     from edgecls.overlay import Overlay
+    from edgecls.picture import MakePart, Paint
     from edgecls.video.packets import Packets
-
-Picture: TypeAlias = "NDArray[np.uint8]"
-"""(H, W) gray or (H, W, 3) blue-green-red, uint8, full range 0..255."""
-
-
-class Batch(Protocol):
-    """(N, height, width, channels) uint8: an array, or what is taken from as from one (`edgecls.dataset.storage.OnDisk`)."""
-
-    def __len__(self) -> int:
-        """N."""
-
-    def __getitem__(self, index: int | slice | Sequence[int] | NDArray[np.int64], /) -> NDArray[np.uint8]:
-        """One picture by its number, several by a slice or by their numbers."""
-
-
-FULL_RANGE: NDArray[np.uint8] = np.clip(np.rint((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)
-"""The full-range level of each level of a video's luma, which usually goes from 16 (black) to 235 (white)."""
-
-
-class Box(NamedTuple):
-    """A rectangle in pixels, half-open: `right` and `bottom` are the first column and row outside."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
 
 WHOLE_FRAME = "frame"
 """The name of the region that is all of a frame."""
@@ -88,7 +67,7 @@ class Frame:
     """
 
     __slots__ = (
-        "_bgr", "_luma", "_make_bgr", "_make_plane", "_make_shrunk", "_plane", "ask_sharp", "at_s", "camera",
+        "_bgr", "_luma", "_make_bgr", "_make_part", "_make_plane", "_plane", "ask_sharp", "at_s", "camera",
         "captured_at", "file", "foreground", "index", "left_out", "limited", "overviews", "packets", "paint",
         "sharp", "single", "size_hw", "time_s", "unwatched",
     )  # fmt: skip
@@ -103,11 +82,11 @@ class Frame:
         size_hw: tuple[int, int],
         bgr: Callable[[], Picture],
         plane: Callable[[], Picture],
-        shrunk: Callable[[int, int, str], Picture] | None = None,
+        part: MakePart | None = None,
         limited: bool = False,
         file: str = "",
     ) -> None:
-        """Store the functions that make the pixels on first use: `bgr`, `plane` (gray), and `shrunk` if there is a scaler."""
+        """Store the functions that make the pixels on first use: `bgr`, `plane` (gray), and `part` if there is a way to it."""
         self.camera = camera
         self.index = index
         self.time_s = time_s
@@ -120,14 +99,14 @@ class Frame:
         self.unwatched: Unwatched = ""
         self.at_s: float | None = None
         self.packets: Packets | None = None
-        self.paint: Callable[[Picture], Picture] | None = None
+        self.paint: Paint | None = None
         self.overviews: dict[int, Picture] = {}
         self.sharp: Frame | None = None
         self.ask_sharp: Callable[[Frame, float], bool] | None = None
         self._make_bgr = bgr
         self.limited = limited
         self._make_plane = plane
-        self._make_shrunk = shrunk
+        self._make_part = part
         self._bgr: Picture | None = None
         self._luma: Picture | None = None
         self._plane: Picture | None = None
@@ -150,11 +129,19 @@ class Frame:
             self._bgr = _read_only(self._make_bgr())
         return self._bgr
 
-    def shrunk(self, height: int, width: int, color: Literal["gray", "bgr"]) -> Picture | None:
-        """Return the whole picture averaged down to this size without making the large one: (height, width) gray or (height,
-        width, 3) blue-green-red, uint8, full range. None where the decoder has no such way.
+    def part(self, box: Box, size_hw: tuple[int, int], color: Color, interpolation: Interpolation) -> Picture | None:
+        """Return a part of the picture in a size, without making all of the large one.
+
+        Args:
+            box: The part, in pixels.
+            size_hw: Height and width of the result.
+            color: "gray", "rgb" or "bgr".
+            interpolation: "area" or "linear", as in `InputSpec`.
+
+        Returns:
+            (height, width) gray or (height, width, 3), uint8, full range. None where the decoder has no such way.
         """
-        return None if self._make_shrunk is None else self._make_shrunk(height, width, color)
+        return None if self._make_part is None else self._make_part(box, size_hw, color, interpolation)
 
     def at(self, index: int, time_s: float, *, at_s: float | None = None) -> Frame:
         """Return the same picture at another index and time of its stream; `at_s` is Unix time if the source is live."""
@@ -167,13 +154,12 @@ class Frame:
         """The packets to show or to copy: none of a frame whose pixels were painted over, which can be seen in them."""
         return self.packets if self.paint is None else None
 
-    def painted(self, paint: Callable[[Picture], Picture]) -> Frame:
+    def painted(self, paint: Paint) -> Frame:
         """Return the frame with `paint` applied to every picture of it, in whatever size. It gives no others."""
-        painted, bgr, plane, shrunk = copy.copy(self), self._make_bgr, self._make_plane, self._make_shrunk
+        painted, bgr, plane, part = copy.copy(self), self._make_bgr, self._make_plane, self._make_part
         painted.paint = paint
         painted._make_bgr, painted._make_plane = lambda: paint(bgr()), lambda: paint(plane())
-        if shrunk is not None:
-            painted._make_shrunk = lambda height, width, color: paint(shrunk(height, width, color))
+        painted._make_part = None if part is None else painted_part(part, paint, self.size_hw)
         painted._bgr = painted._luma = painted._plane = None
         painted.overviews, painted.sharp, painted.ask_sharp = {}, None, None
         return painted
@@ -182,7 +168,7 @@ class Frame:
         """Return the frame without its pixels, which takes almost no memory. Index, times, size and packets are kept."""
         bare = copy.copy(self)
         bare._make_bgr = bare._make_plane = _no_picture
-        bare._make_shrunk = bare._bgr = bare._luma = bare._plane = None
+        bare._make_part = bare._bgr = bare._luma = bare._plane = None
         bare.overviews, bare.foreground, bare.sharp, bare.ask_sharp = {}, None, None, None
         return bare
 

@@ -22,6 +22,7 @@ ROWS = [
     {"files"},
     {"settings"},
     {"pretrained", "video"},
+    {"picture"},
     {"frame"},
     {"image"},
     {"model", "store"},

@@ -1,36 +1,30 @@
 """Bring pictures to the input of a model.
 
-Training, calibration, evaluation and runtime all call the same `fit`, so they cannot treat a pixel differently. Colour is
-converted before shrinking. Pictures are always read in colour and converted to gray here, because the gray of a JPEG decoder
-differs from `gray` by a few levels, enough to change a score. Video frames may be shrunk by the scaler of the decoder
-(`fit_region`), which is closer to the exact result than OpenCV's colour conversion. Files are read in `edgecls.image.reading`.
+Training, calibration, evaluation and runtime all shrink, convert and place a picture in the same way, so they cannot treat a
+pixel differently. Pictures are always read in colour and converted to gray here, because the gray of a JPEG decoder
+differs from `gray` by a few levels, enough to change a score. Of a video frame, only the pixels that are seen are taken, and
+converted when they have the size of the model (`Frame.part`), which is closer to the exact result than OpenCV's conversion of
+the whole. Files are read in `edgecls.image.reading`.
 """
 
 from __future__ import annotations
-
-from typing import cast
 
 import numpy as np
 
 from edgecls.errors import DataError
 from edgecls.frame import FULL_RANGE, Box, Frame, Picture
 from edgecls.image.color import colored, from_rgb, gray
-from edgecls.image.opencv import cv2
 from edgecls.image.placing import scaled
-from edgecls.image.shrink import in_whole_columns, shrink
+from edgecls.image.shrink import resized
 from edgecls.input_spec import InputSpec
 
-SCALED_FROM = 2
-"""When shrinking by at least this factor, the scaler of the decoder averages like INTER_AREA."""
 _LETTERBOX_GRAY = 114  # the border that most training frameworks use, so adopted models see what they were trained on
 
 
 def fit_region(frame: Frame, box: Box, spec: InputSpec) -> Picture:
-    """Crop a box from a frame and bring it to the input of a model, like `fit`, converting only the pixels that are needed.
+    """Crop a box from a frame and bring it to the input of a model, like `fit`, but converting only the pixels that are needed.
 
-    A whole frame is shrunk by the scaler of the decoder if its colour is needed, or if its gray columns cannot be summed: ten
-    times as fast as INTER_AREA, with a mean difference below 1.5 levels. A part of a frame is cut out of the main stream's
-    picture, if the camera has two streams and that one is decoded.
+    The part is cut out of the sharpest picture that there is.
 
     Args:
         frame: The frame.
@@ -44,16 +38,26 @@ def fit_region(frame: Frame, box: Box, spec: InputSpec) -> Picture:
         DataError: The box is empty or not inside the frame.
     """
     frame, box = sharpest(frame, box)
-    height, width = frame.size_hw
-    gray_model = spec.color == "gray"
-    small = _small_hw(frame.size_hw, spec) if box == (0, 0, width, height) else None
-    if small is not None and not (gray_model and in_whole_columns(width, small[1])):
-        shrunk = frame.shrunk(*small, "gray" if gray_model else "bgr")
-        if shrunk is not None:
-            return fit(shrunk, spec)
-    if gray_model:
-        return fit(crop(frame.plane(), box), spec, limited=frame.limited)
-    return fit(crop(frame.bgr(), box), spec)
+    check_inside(box, frame.size_hw)
+    seen, size_hw = _view(box, spec)
+    picture = frame.part(seen, size_hw, spec.color, spec.interpolation)
+    if picture is None and spec.color == "gray":
+        picture = _brought(crop(frame.plane(), seen), size_hw, spec, limited=frame.limited)
+    elif picture is None:
+        picture = _brought(crop(frame.bgr(), seen), size_hw, spec)
+    return _placed(picture, spec)
+
+
+def cut_out(frame: Frame, box: Box) -> Picture:
+    """Return a part of a frame in its own size, (H, W, 3) uint8 blue-green-red, of the pixels that a model sees.
+
+    Raises:
+        DataError: The box is empty or not inside the frame.
+    """
+    check_inside(box, frame.size_hw)
+    left, top, right, bottom = box
+    picture = frame.part(box, (bottom - top, right - left), "bgr", "area")
+    return crop(frame.bgr(), box) if picture is None else picture
 
 
 def sharpest(frame: Frame, box: Box) -> tuple[Frame, Box]:
@@ -119,18 +123,23 @@ def crop(picture: Picture, box: Box) -> Picture:
     Raises:
         DataError: The box is empty or not inside the picture.
     """
-    height, width = picture.shape[:2]
+    check_inside(box, picture.shape[:2])
+    left, top, right, bottom = box
+    return picture[top:bottom, left:right]
+
+
+def check_inside(box: Box, size_hw: tuple[int, int]) -> None:
+    """Raise DataError if a box is empty, or not inside a picture of this height and width."""
+    height, width = size_hw
     left, top, right, bottom = box
     if not (0 <= left < right <= width and 0 <= top < bottom <= height):
         raise DataError(f"box {tuple(box)} does not lie inside the picture of {width}x{height}")
-    return picture[top:bottom, left:right]
 
 
 def fit(picture: Picture, spec: InputSpec, *, limited: bool = False) -> Picture:
     """Bring a picture of any size to the input of a model.
 
-    Limited range is expanded after shrinking, when there are fewer pixels. The result is the same, because expansion is linear
-    and leaves the gray of a letterbox border unchanged.
+    Limited range is expanded after shrinking, when there are fewer pixels. The result is the same, because expansion is linear.
 
     Args:
         picture: (H, W) gray or (H, W, 3) blue-green-red, uint8.
@@ -149,60 +158,44 @@ def fit(picture: Picture, spec: InputSpec, *, limited: bool = False) -> Picture:
     picture = np.asarray(picture)
     if picture.dtype != np.uint8 or picture.size == 0 or not (picture.ndim == 2 or picture.shape[2:] == (3,)):
         raise DataError(f"expected a uint8 picture (H, W) or (H, W, 3), found {picture.dtype} {picture.shape}")
+    height, width = picture.shape[:2]
+    seen, size_hw = _view(Box(0, 0, width, height), spec)
     if spec.color == "gray" and picture.ndim == 3:
         picture = gray(picture)
     elif spec.color != "gray" and picture.ndim == 2:
         picture = colored(picture)
-    picture = _FITS[spec.fit](picture, spec)
+    return _placed(_brought(crop(picture, seen), size_hw, spec, limited=limited), spec)
+
+
+def _brought(picture: Picture, size_hw: tuple[int, int], spec: InputSpec, *, limited: bool = False) -> Picture:
+    """Bring gray or blue-green-red to a size, to full range, and to the order of channels of a model."""
+    picture = resized(picture, *size_hw, spec.interpolation)
     if limited:
         picture = FULL_RANGE[picture]
-    if spec.color == "rgb":
-        picture = from_rgb(picture)
-    return picture.reshape(spec.shape)
+    return from_rgb(picture) if spec.color == "rgb" else picture
 
 
-def _stretch(picture: Picture, spec: InputSpec) -> Picture:
-    return _resize(picture, spec.height, spec.width, spec.interpolation)
+def _view(box: Box, spec: InputSpec) -> tuple[Box, tuple[int, int]]:
+    """Return the part of a box that a model sees, and the height and width that it has in the input."""
+    left, top, right, bottom = box
+    height, width = bottom - top, right - left
+    if spec.fit == "letterbox":
+        scale = min(spec.height / height, spec.width / width)
+        return box, (max(1, round(height * scale)), max(1, round(width * scale)))
+    if spec.fit == "center-crop":
+        scale = min(height / spec.height, width / spec.width)
+        inner_h, inner_w = max(1, round(spec.height * scale)), max(1, round(spec.width * scale))
+        top, left = top + (height - inner_h) // 2, left + (width - inner_w) // 2
+        box = Box(left, top, left + inner_w, top + inner_h)
+    return box, (spec.height, spec.width)
 
 
-def _letterbox(picture: Picture, spec: InputSpec) -> Picture:
-    inner_h, inner_w = _inside(picture.shape[:2], spec)
-    canvas = np.full((spec.height, spec.width, *picture.shape[2:]), _LETTERBOX_GRAY, np.uint8)
-    top, left = (spec.height - inner_h) // 2, (spec.width - inner_w) // 2
-    canvas[top : top + inner_h, left : left + inner_w] = _resize(picture, inner_h, inner_w, spec.interpolation)
-    return canvas
-
-
-def _inside(size_hw: tuple[int, int], spec: InputSpec) -> tuple[int, int]:
-    """Return the largest size with the aspect ratio of a picture that fits inside the input."""
-    height, width = size_hw
-    scale = min(spec.height / height, spec.width / width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def _center_crop(picture: Picture, spec: InputSpec) -> Picture:
+def _placed(picture: Picture, spec: InputSpec) -> Picture:
+    """Put a picture in the middle of the input, if it does not fill it."""
     height, width = picture.shape[:2]
-    scale = min(height / spec.height, width / spec.width)
-    inner_h, inner_w = max(1, round(spec.height * scale)), max(1, round(spec.width * scale))
-    top, left = (height - inner_h) // 2, (width - inner_w) // 2
-    return _stretch(crop(picture, Box(left, top, left + inner_w, top + inner_h)), spec)
-
-
-_FITS = {"stretch": _stretch, "letterbox": _letterbox, "center-crop": _center_crop}
-
-
-def _small_hw(size_hw: tuple[int, int], spec: InputSpec) -> tuple[int, int] | None:
-    """Return the size to which a whole picture is shrunk by averaging; None if it is not, or by less than SCALED_FROM."""
-    small = {"stretch": (spec.height, spec.width), "letterbox": _inside(size_hw, spec)}.get(spec.fit)
-    if small is None or spec.interpolation != "area" or min(size_hw[0] / small[0], size_hw[1] / small[1]) < SCALED_FROM:
-        return None
-    return small
-
-
-def _resize(picture: Picture, height: int, width: int, interpolation: str) -> Picture:
-    """Resize each axis by averaging to shrink, and linearly to enlarge (INTER_AREA enlarges like nearest neighbour)."""
-    if interpolation == "area":
-        picture = shrink(picture, min(height, picture.shape[0]), min(width, picture.shape[1]))
-    if (height, width) != picture.shape[:2]:
-        picture = cast("Picture", cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR))
-    return picture
+    if (height, width) != (spec.height, spec.width):
+        canvas = np.full((spec.height, spec.width, *picture.shape[2:]), _LETTERBOX_GRAY, np.uint8)
+        top, left = (spec.height - height) // 2, (spec.width - width) // 2
+        canvas[top : top + height, left : left + width] = picture
+        picture = canvas
+    return picture.reshape(spec.shape)

@@ -22,7 +22,33 @@ if TYPE_CHECKING:
 
 FRACTION_BITS = 4
 """Corners are drawn to a sixteenth of a pixel."""
+NEXT_TO = 2
+"""Pixels."""
 _SQUARE = np.ones((3, 3), np.uint8)
+
+
+class BlackedOut:
+    """Blacks out the same areas of pictures of one camera (`edgecls.picture.Paint`)."""
+
+    def __init__(self, areas: Sequence[Corners]) -> None:
+        """Take the corners (x, y) of each area, in fractions of the frame."""
+        self._areas = tuple(areas)
+
+    def __call__(self, picture: Picture, /) -> Picture:
+        """Return a copy of a picture of the whole frame in which the areas are black."""
+        return blacked_out(picture, self._areas)
+
+    def touches(self, box: Box, size_hw: tuple[int, int]) -> bool:
+        """Whether an area, or rather the rectangle around it, lies in a box of a frame of this height and width, or next to it.
+
+        "Next to it" are the pixels that share a sample of colour, or that enlarging mixes with those inside.
+        """
+        height, width = size_hw
+        return any(
+            min(xs) * width < box.right + NEXT_TO and max(xs) * width > box.left - NEXT_TO
+            and min(ys) * height < box.bottom + NEXT_TO and max(ys) * height > box.top - NEXT_TO
+            for xs, ys in (zip(*corners, strict=True) for corners in self._areas)
+        )  # fmt: skip
 
 
 def blacked_out(picture: Picture, areas: Sequence[Corners]) -> Picture:

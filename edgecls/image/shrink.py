@@ -1,4 +1,4 @@
-"""Shrink pictures by area averaging, exactly and fast."""
+"""Bring pictures to other sizes; shrink them by area averaging, exactly and fast."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgecls.frame import Picture
+    from edgecls.input_spec import Interpolation
 
 SUMS_FROM = 8
 """When shrinking by at least this factor, summing whole rows or columns is faster than INTER_AREA."""
@@ -46,6 +47,26 @@ def shrink(picture: Picture, height: int, width: int) -> Picture:
     else:
         return cast("Picture", cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
     return np.rint(means).astype(np.uint8)
+
+
+def resized(picture: Picture, height: int, width: int, interpolation: Interpolation) -> Picture:
+    """Bring a picture to a size.
+
+    Args:
+        picture: (H, W) or (H, W, C) uint8.
+        height: Of the result.
+        width: Of the result.
+        interpolation: "area" averages along each axis that shrinks, and enlarges linearly (INTER_AREA enlarges like nearest
+            neighbour); "linear" is linear both ways.
+
+    Returns:
+        (height, width) or (height, width, C) uint8.
+    """
+    if interpolation == "area":
+        picture = shrink(picture, min(height, picture.shape[0]), min(width, picture.shape[1]))
+    if (height, width) != picture.shape[:2]:
+        picture = cast("Picture", cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR))
+    return picture
 
 
 def in_whole_columns(columns: int, width: int) -> bool:

@@ -122,7 +122,7 @@ class Keeper:
         """
         frame, whole = image.sharpest(offer.frame, offer.box)
         crop = grown(whole, self._margin, frame.size_hw)
-        picture = image.crop(frame.bgr(), crop)
+        picture = image.cut_out(frame, crop)
         look = Look(image.perceptual_hash(picture), None if self._embedder is None else self._embedder(picture))
         selection = self._selection(offer.frame.camera)
         choice = selection.choose(offer.candidate, look)

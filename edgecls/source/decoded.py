@@ -7,101 +7,131 @@ colour first, which takes about as long as decoding it and is useless for such a
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from edgecls import image
 from edgecls.errors import SourceError
-from edgecls.frame import Frame
+from edgecls.frame import Box, Frame
+from edgecls.source import planes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edgecls.frame import Picture
+    from edgecls.input_spec import Color, Interpolation
 
-BITS_OF = {
-    **dict.fromkeys(("gray", "nv12", "nv21", "yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"), 8),
-    **dict.fromkeys(("gray10le", "yuv420p10le", "yuv422p10le", "yuv444p10le"), 10),
-    **dict.fromkeys(("gray12le", "yuv420p12le", "yuv422p12le", "yuv444p12le"), 12),
-    **dict.fromkeys(("p010le", "p210le", "p410le", "p012le", "p016le", "gray16le"), 16),  # the value in the upper bits
-}
-"""Pixel formats whose first plane is the gray picture, with their bits per level. Others are converted."""
+Made = TypeVar("Made", bound="Picture | None")
+
 FULL_RANGE_FORMATS = frozenset({"gray", "gray10le", "gray12le", "gray16le", "yuvj420p", "yuvj422p", "yuvj444p"})
 FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 
 
 AVERAGED = 0x20 | 0x2000 | 0x40000
 """SWS_AREA | SWS_FULL_CHR_H_INT | SWS_ACCURATE_RND: each pixel is the average of its area, as exactly as FFmpeg can."""
+LEAST_PIXELS = 16_000
+"""Planes with fewer pixels are brought to size by OpenCV, as it takes FFmpeg's scaler longer to begin."""
+KEPT_TABLES = 64
 
 
 class Scaler:
     """FFmpeg's scaler, which computes its tables once per size and format. It may be used from several threads."""
 
-    def __init__(self, av: Any) -> None:
-        """Take PyAV."""
+    def __init__(self, av: Any, say: Callable[[str], None] = lambda _: None) -> None:
+        """Take PyAV, and what is called with one line about pictures whose parts take long."""
         self._av = av
-        self._kept: dict[tuple[int, int, str], Any] = {}
+        self._say = say
+        self._kept: OrderedDict[tuple[int | str, ...], Any] = OrderedDict()
         knows_threads = int(av.__version__.split(".")[0]) >= 17
         self._options: dict[str, int] = {"threads": 1} if knows_threads else {}  # more threads would take the decoder's cores
         self._turn = threading.Lock()
 
     def picture(self, decoded: Any, height: int, width: int, pixels: str) -> Picture:
-        """Return a decoded frame in another size or pixel format, "gray" or "bgr24"."""
+        """Return a decoded frame in another size or pixel format: "gray", "bgr24" or "rgb24"."""
         options = dict(self._options)
         if (height, width) != (decoded.height, decoded.width):
             options["interpolation"] = AVERAGED
         with self._turn:
-            scaler = self._kept.setdefault((height, width, pixels), self._av.video.reformatter.VideoReformatter())
-            made = scaler.reformat(decoded, width, height, pixels, **options)
+            made = self._tables(decoded.height, decoded.width, height, width, pixels).reformat(
+                decoded, width, height, pixels, **options
+            )
         return np.asarray(made.to_ndarray(), np.uint8)
+
+    def plane(self, plane: Picture, size_hw: tuple[int, int], interpolation: Interpolation) -> Picture:
+        """Return one plane of a picture, (H, W) uint8, in another size, as `edgecls.image.resized` does it."""
+        height, width = size_hw
+        shrinks = height <= plane.shape[0] and width <= plane.shape[1] and size_hw != plane.shape
+        if not shrinks or interpolation != "area" or plane.size < LEAST_PIXELS:
+            return image.resized(plane, height, width, interpolation)
+        return self.picture(self._av.VideoFrame.from_numpy_buffer(plane, "gray"), height, width, "gray")
+
+    def say_whole(self, camera: str, pixels: str) -> None:
+        """Say once that parts of pictures cannot be made by themselves."""
+        say, self._say = self._say, lambda _: None
+        say(f"{camera}: its pictures are {pixels}, so all of each is converted to look at a part of it, which takes longer")
+
+    def _tables(self, *key: int | str) -> Any:
+        found = self._kept.pop(key, None) or self._av.video.reformatter.VideoReformatter()
+        self._kept[key] = found
+        if len(self._kept) > KEPT_TABLES:
+            self._kept.popitem(last=False)
+        return found
 
 
 def as_frame(
     decoded: Any, scaler: Scaler, camera: str, index: int, time_s: float, captured_at: float, rotation: int | None = None
 ) -> Frame:
-    """Make an upright frame from a decoded one. Colour, gray and smaller pictures are made on first use.
+    """Make an upright frame from a decoded one. Colour, gray and parts in other sizes are made on first use.
 
     Phones store the orientation with the pictures; `rotation` is for decoders that do not pass it on.
     """
     turns = round(((getattr(decoded, "rotation", 0) if rotation is None else rotation) or 0) / 90) % 4
-    size_hw = (decoded.width, decoded.height) if turns % 2 else (decoded.height, decoded.width)
+    high, wide = decoded.height, decoded.width
+    limited = decoded.format.name in planes.LAYOUTS.keys() - FULL_RANGE_FORMATS and decoded.color_range != FULL_RANGE
 
-    def made(make: Callable[[], Picture]) -> Picture:
+    def made(make: Callable[[], Made]) -> Made:
         try:
             return _turned(make(), turns)
         except (ValueError, ArithmeticError, MemoryError, RuntimeError, OSError) as error:
-            why = f"{decoded.format.name}, {decoded.width}x{decoded.height}"
+            why = f"{decoded.format.name}, {wide}x{high}"
             raise SourceError(f"{camera}: frame {index} cannot be converted to a picture ({why})") from error
 
-    def shrunk(height: int, width: int, color: str) -> Picture:
-        size = (width, height) if turns % 2 else (height, width)
-        return made(lambda: scaler.picture(decoded, *size, "gray" if color == "gray" else "bgr24"))
+    def part(box: Box, size_hw: tuple[int, int], color: Color, interpolation: Interpolation) -> Picture | None:
+        stored, size_hw = _stored(box, high, wide, turns), size_hw[::-1] if turns % 2 else size_hw
+        found = made(lambda: planes.part(decoded, stored, size_hw, color, interpolation, scaler.plane, limited=limited))
+        if found is not None:
+            return found
+        if stored != (0, 0, wide, high):
+            scaler.say_whole(camera, decoded.format.name)
+        elif interpolation == "area" and 2 * size_hw[0] <= high and 2 * size_hw[1] <= wide:
+            return made(lambda: scaler.picture(decoded, *size_hw, "gray" if color == "gray" else f"{color}24"))
+        return None
 
     return Frame(
         camera,
         index,
         time_s=time_s,
         captured_at=captured_at,
-        size_hw=size_hw,
-        bgr=lambda: made(lambda: scaler.picture(decoded, decoded.height, decoded.width, "bgr24")),
-        plane=lambda: made(lambda: luma(decoded)),
-        shrunk=shrunk,
-        limited=decoded.format.name in BITS_OF.keys() - FULL_RANGE_FORMATS and decoded.color_range != FULL_RANGE,
+        size_hw=(wide, high) if turns % 2 else (high, wide),
+        bgr=lambda: made(lambda: scaler.picture(decoded, high, wide, "bgr24")),
+        plane=lambda: made(lambda: planes.luma(decoded)),
+        part=part,
+        limited=limited,
     )
 
 
-def luma(decoded: Any) -> Picture:
-    """Return the Y plane in 8 bits if it is the gray picture; otherwise convert to gray, full range."""
-    bits = BITS_OF.get(decoded.format.name)
-    if bits is None:
-        return image.gray(decoded.to_ndarray(format="bgr24"))
-    plane = decoded.planes[0]
-    if bits == 8:
-        return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: decoded.height, : decoded.width]
-    levels = np.frombuffer(plane, np.uint16).reshape(-1, plane.line_size // 2)
-    return image.in_8_bits(levels[: decoded.height, : decoded.width], bits)
+def _turned(picture: Made, turns: int) -> Made:
+    return picture if picture is None or not turns else np.ascontiguousarray(np.rot90(picture, turns))  # type: ignore[return-value]
 
 
-def _turned(picture: Picture, turns: int) -> Picture:
-    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+def _stored(box: Box, high: int, wide: int, turns: int) -> Box:
+    """Return where a box of the upright picture lies in the stored one, which is `high` and `wide`."""
+    left, top, right, bottom = box
+    return (
+        box,
+        Box(wide - bottom, left, wide - top, right),
+        Box(wide - right, high - bottom, wide - left, high - top),
+        Box(top, high - right, bottom, high - left),
+    )[turns]

@@ -26,8 +26,8 @@ import numpy as np
 from edgecls.errors import ConfigError
 from edgecls.source import container as opening
 from edgecls.source.child_decoder import CHILDREN, ChildDecoder
-from edgecls.source.decoded import luma
 from edgecls.source.decoder import Decoder, DecoderFailedError, Rescued, Software, Watched
+from edgecls.source.planes import luma
 from edgecls.text.words import counted
 from edgecls.video import ffmpeg
 

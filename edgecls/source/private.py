@@ -10,7 +10,7 @@ from edgecls.source.source import Source
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from edgecls.frame import Frame, Picture, StateChange
+    from edgecls.frame import Frame, StateChange
     from edgecls.regions.geometry import Polygon
 
 
@@ -26,7 +26,7 @@ class Private(Source):
         """
         self.name = source.name
         self._source = source
-        self._areas = tuple(area.corners for area in areas)
+        self._paint = image.BlackedOut([area.corners for area in areas])
 
     @property
     def live(self) -> bool:  # type: ignore[override]  # only known once the source is open
@@ -54,6 +54,3 @@ class Private(Source):
     def close(self) -> None:
         """Close the source."""
         self._source.close()
-
-    def _paint(self, picture: Picture) -> Picture:
-        return image.blacked_out(picture, self._areas)

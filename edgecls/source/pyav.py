@@ -92,7 +92,7 @@ class PyAVSource(Source):
         self._packets = keep_packets(av, self._stream, reading, self._stamps, live=live) if reading.keep_s else None
         self._size_hw: tuple[int, int] | None = None
         self._frames = self._decode()
-        self._scaler = Scaler(av)
+        self._scaler = Scaler(av, say)
 
     @classmethod
     def stream(cls, url: str, name: str, reading: ReadingSettings, say: Callable[[str], None] = lambda _: None) -> PyAVSource:

@@ -16,11 +16,10 @@ from edgecls.video import ffmpeg
 from edgecls.video.remux import Remux
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from edgecls.event import Moment
-    from edgecls.frame import Detection, Frame, Picture, Result
+    from edgecls.frame import Detection, Frame, Result
     from edgecls.overlay import Overlay
+    from edgecls.picture import Paint
     from edgecls.video.packets import Packet, Packets
 
 SAME_S = 2 * EVENT_TIME_STEP_S
@@ -44,7 +43,7 @@ class RecentFrames:
         self._held_bytes = held_bytes
         self._packets: Packets | None = None
         self._camera = ""
-        self._paint: Callable[[Picture], Picture] | None = None
+        self._paint: Paint | None = None
         self._seen: deque[_Seen] = deque()
         self._frames: deque[Frame] = deque()
 

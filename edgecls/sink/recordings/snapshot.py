@@ -197,7 +197,7 @@ def _picture(show: Show, result: Result, box: Box | None) -> Picture | None:
         return draw(result)
     if show == "frame":
         return result.frame.bgr()
-    return None if box is None else image.crop(result.frame.bgr(), box)
+    return None if box is None else image.cut_out(result.frame, box)
 
 
 def _moment(event: Event) -> Moment:

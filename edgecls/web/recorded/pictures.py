@@ -85,8 +85,8 @@ class Pictures:
             except opening.faults(self._av) as error:
                 raise NotThereError(f"this place of the recording cannot be decoded ({opening.reason(error)})") from error
             frame = as_frame(decoded, self._scaler, "", 0, found_s, time.monotonic())
-            areas = tuple(area.corners for area in recording.private)
-            frame = frame.painted(lambda picture: image.blacked_out(picture, areas)) if areas else frame
+            if recording.private:
+                frame = frame.painted(image.BlackedOut([area.corners for area in recording.private]))
             return frame_jpeg(frame, width=WIDTH, quality=QUALITY), found_s
 
     def close(self) -> None:

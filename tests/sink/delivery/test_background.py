@@ -9,6 +9,7 @@ import time
 import pytest
 
 from edgecls import SinkError, StateChange
+from edgecls.frame import Box
 from edgecls.sink import Background, ClipSink, CutSettings, ListSink, Sink
 from edgecls.sink.delivery import background as module
 from edgecls.source import ReadingSettings, open_source
@@ -111,7 +112,7 @@ def test_results_with_packets_wait_without_their_pictures(tmp_path):
     assert [one.frame.index for one in inner.results] == list(range(30))
     with pytest.raises(TypeError, match=r"this frame was made without its picture by bare\(\)"):
         inner.results[0].frame.bgr()
-    assert inner.results[0].frame.shrunk(4, 4, "gray") is None
+    assert inner.results[0].frame.part(Box(0, 0, 4, 4), (4, 4), "gray", "area") is None
 
 
 def test_a_file_waits_for_a_slow_sink(tmp_path):
