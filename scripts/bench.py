@@ -143,8 +143,8 @@ class Peers:
         found: Measures = {}
         for name, python, runtime in (("opencv", self.opencv, "onnxruntime"), ("openvino", self.openvino, "openvino")):
             if python:
-                key = f"{prefix}{name}_fps"
-                found[key] = partial(bench_parts.peer_fps, key, python, runtime, model, clip, kind=kind, frames=self.frames)
+                key = f"{prefix}{name}"
+                found[key] = partial(bench_parts.peer, key, python, runtime, model, clip, kind=kind, frames=self.frames)
         return found
 
 
@@ -170,8 +170,8 @@ def file(clips: Clips, peers: Peers) -> Measures:
         "signs": lambda: bench_parts.turn("signs", SIGNS, hd, frames),
         "decode_fast_fps": lambda: decode_fps(hd, frames, fast=True),
         "labels_fast_fps": lambda: labels_fps(SIGNS, hd, frames, fast=True),
-        "plain_fps": lambda: plain_fps("plain_fps", floats, hd, "gray", frames),
-        "plain_int8_fps": lambda: plain_fps("plain_int8_fps", SIGNS, hd, "gray", frames),
+        "plain": lambda: plain("plain", floats, hd, "gray", frames),
+        "plain_int8": lambda: plain("plain_int8", SIGNS, hd, "gray", frames),
         "vga_fps": lambda: labels_fps(SIGNS, vga, 2 * frames),
     }
     return measures | peers.measures("", SIGNS, hd, "gray")
@@ -188,12 +188,12 @@ def rgb(clips: Clips, peers: Peers) -> Measures:
     measures: Measures = {
         "rgb": lambda: bench_parts.turn("rgb", ours, hd, frames),
         "zone_ms": lambda: bench_parts.zone_ms(ours, hd, frames),
-        "plain_rgb_fps": lambda: plain_fps("plain_rgb_fps", theirs, hd, "crop", frames),
-        "plain_rgb_linear_fps": lambda: plain_fps("plain_rgb_linear_fps", theirs, hd, "linear", frames),
+        "plain_rgb": lambda: plain("plain_rgb", theirs, hd, "crop", frames),
+        "plain_rgb_linear": lambda: plain("plain_rgb_linear", theirs, hd, "linear", frames),
     }
     if bench_parts.has(peers.ultralytics, "ultralytics"):
-        measures["ultralytics_fps"] = lambda: bench_parts.peer_fps(
-            "ultralytics_fps", peers.ultralytics, "ultralytics", theirs, hd, kind="crop", frames=frames
+        measures["ultralytics"] = lambda: bench_parts.peer(
+            "ultralytics", peers.ultralytics, "ultralytics", theirs, hd, kind="crop", frames=frames
         )
     return measures | peers.measures("rgb_", theirs, hd, "crop")
 
@@ -273,7 +273,7 @@ RATIOS = (
 def say_medians(rounds: Mapping[str, Sequence[float]], medians: Mapping[str, float]) -> None:
     """Print the medians, the yardstick of each run, and the medians of the ratios of each turn."""
     for name, value in medians.items():
-        if not name.startswith(("signs_", "rgb_")) or name.endswith("_fps"):
+        if not name.startswith(("signs_", "rgb_")) or name.endswith(("_fps", "_cpu_ms")):
             print(f"{name:20} {value}")
     for name in ("signs", "rgb"):
         bench_parts.say(name, rounds)
@@ -282,11 +282,18 @@ def say_medians(rounds: Mapping[str, Sequence[float]], medians: Mapping[str, flo
     print()
     for name, other, text in RATIOS:
         if name in rounds and other in rounds:
-            each = [one / two for one, two in zip(rounds[name], rounds[other], strict=True)]
-            with_what = f" ({bench_parts.versions[other]})" if other in bench_parts.versions else ""
-            print(f"{statistics.median(each):.2f} {text}{with_what}")
+            peer = other.removesuffix("_fps")
+            with_what = f" ({bench_parts.versions[peer]})" if peer in bench_parts.versions else ""
+            own, its = rounds.get(f"{name.removesuffix('_fps')}_cpu_ms"), rounds.get(f"{peer}_cpu_ms")
+            cpu = f", with {_ratio(own, its):.2f} of its CPU time" if own and its else ""
+            print(f"{_ratio(rounds[name], rounds[other]):.2f} {text}{cpu}{with_what}")
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     sys.stdout.flush()
+
+
+def _ratio(values: Sequence[float], others: Sequence[float]) -> float:
+    """Return the median of the ratios of each turn."""
+    return statistics.median(one / other for one, other in zip(values, others, strict=True))
 
 
 def memory(clips: Clips, _peers: Peers) -> Measures:
@@ -325,9 +332,9 @@ def decode_fps(clip: Path, frames: int, *, fast: bool = False) -> float:
     return bench.decode_fps(str(clip), edgecls.ReadingSettings(fast_decode=fast), frames=frames)
 
 
-def plain_fps(name: str, model: Path, clip: Path, kind: str, frames: int) -> float:
-    """Frames a second of the loop that one would write, with the installed OpenCV and ONNX Runtime."""
-    return bench_parts.peer_fps(name, sys.executable, "onnxruntime", model, clip, kind=kind, frames=frames)
+def plain(name: str, model: Path, clip: Path, kind: str, frames: int) -> dict[str, float]:
+    """Measure the loop that one would write, with the installed OpenCV and ONNX Runtime."""
+    return bench_parts.peer(name, sys.executable, "onnxruntime", model, clip, kind=kind, frames=frames)
 
 
 def milliseconds_of(call: Callable[[], object], times: int = 50) -> float:

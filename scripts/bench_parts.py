@@ -58,6 +58,7 @@ def turn(name: str, model: Path, clip: Path, frames: int) -> dict[str, float]:
         "fps": speed.fps,
         "share": speed.fps / parts.fps,
         "cpu_share": sum(parts.cpu_ms.values()) / sum(speed.cpu_ms.values()),
+        "cpu_ms": sum(speed.cpu_ms.values()),
         "decode_cores": parts.decode_cores,
         "cores": speed.cores,
         "others_cores": max(0.0, others),
@@ -88,8 +89,10 @@ def machine_s() -> float:
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
-def peer_fps(name: str, python: str, runtime: str, model: Path, clip: Path, *, kind: str, frames: int) -> float:
-    """Return the frames per second of another program, see `bench_plain`, and store its versions under `name`."""
+def peer(name: str, python: str, runtime: str, model: Path, clip: Path, *, kind: str, frames: int) -> dict[str, float]:
+    """Measure another program, see `bench_plain`. Returns the frames per second and the CPU milliseconds per frame, both named
+    after it; stores its versions.
+    """
     command = [python, PLAIN, runtime, model, clip, kind, str(frames)]
     own = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True, env=own)
@@ -97,7 +100,7 @@ def peer_fps(name: str, python: str, runtime: str, model: Path, clip: Path, *, k
         raise RuntimeError(f"{name}: {' '.join(map(str, command))} ended with\n{done.stderr}")
     found = json.loads(done.stdout.splitlines()[-1])
     versions[name] = found["versions"]
-    return float(found["fps"])
+    return {f"{name}_fps": found["fps"], f"{name}_cpu_ms": found["cpu_ms"]}
 
 
 def has(python: str, module: str) -> bool:

@@ -38,8 +38,9 @@ def test_a_colour_model_beside_its_parts_and_the_plain_loop(tmp_path, clip):
     assert line["rgb_share"] == pytest.approx(line["rgb_fps"] / line["rgb_sum_fps"], abs=0.01)
     assert all(line[f"rgb_{stage}_ms"] >= 0 for stage in STAGES)
     assert min(line[name] for name in ("rgb_decode_fps", "rgb_infer_alone_ms", "zone_ms", "rgb_cpu_share")) > 0
-    assert line["versions"]["plain_rgb_fps"].startswith("OpenCV ")
-    assert set(line["versions"]) == {"plain_rgb_fps", "plain_rgb_linear_fps", "rgb_opencv_fps"}
+    assert line["versions"]["plain_rgb"].startswith("OpenCV ")
+    assert set(line["versions"]) == {"plain_rgb", "plain_rgb_linear", "rgb_opencv"}
+    assert min(line[f"{name}_{what}"] for name in line["versions"] for what in ("fps", "cpu_ms")) > 0
     for text in ("of the sum of the parts", "CPU ms per frame", "zone: ", "times the plain loop, 224x224 RGB", "load average"):
         assert text in done.stdout
 
@@ -59,8 +60,9 @@ def test_ratios_are_of_one_turn(scripts, capsys):
     import bench
 
     rounds = {"rgb_fps": [100.0, 50.0, 90.0], "plain_rgb_fps": [50.0, 25.0, 45.0]}
-    bench.say_medians(rounds, {"rgb_fps": 90.0, "plain_rgb_fps": 45.0})
-    assert "2.00 times the plain loop, 224x224 RGB" in capsys.readouterr().out
+    times = {"rgb_cpu_ms": [10.0, 20.0, 11.0], "plain_rgb_cpu_ms": [40.0, 80.0, 44.0]}
+    bench.say_medians({**rounds, **times}, {"rgb_fps": 90.0, "plain_rgb_fps": 45.0})
+    assert "2.00 times the plain loop, 224x224 RGB, goal 1.5, with 0.25 of its CPU time\n" in capsys.readouterr().out
 
 
 def test_another_program_that_fails_is_shown(scripts, tmp_path):
@@ -68,9 +70,9 @@ def test_another_program_that_fails_is_shown(scripts, tmp_path):
     import bench_parts
 
     with pytest.raises(
-        RuntimeError, match=r"x_fps: .*bench_plain\.py onnxruntime .*missing\.onnx(.|\n)*NO_SUCHFILE.*missing\.onnx"
+        RuntimeError, match=r"x: .*bench_plain\.py onnxruntime .*missing\.onnx(.|\n)*NO_SUCHFILE.*missing\.onnx"
     ):
-        bench_parts.peer_fps("x_fps", sys.executable, "onnxruntime", tmp_path / "missing.onnx", tmp_path, kind="crop", frames=1)
+        bench_parts.peer("x", sys.executable, "onnxruntime", tmp_path / "missing.onnx", tmp_path, kind="crop", frames=1)
     assert bench_parts.has(sys.executable, "json")
     assert not bench_parts.has(sys.executable, "no_such_module")
     assert not bench_parts.has("/missing/python", "json")
