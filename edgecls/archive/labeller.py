@@ -15,7 +15,7 @@ from edgecls.archive.parts import Part, PartWriter, Stamp, failing, part_of, par
 from edgecls.archive.reading import TELL_EVERY_S, Digest, at_hand, facts_of, has_changed
 from edgecls.archive.schema import EVENTS, LABELS, as_text, label_rows
 from edgecls.archive.task import Job, Outcome, Task, fingerprint_of_rules
-from edgecls.errors import EdgeclsError, SinkError, SourceError
+from edgecls.errors import ConfigError, EdgeclsError, SinkError, SourceError
 from edgecls.events.detector import Events
 from edgecls.events.observation import observe
 from edgecls.health import Health
@@ -50,10 +50,12 @@ class Labeller:
 
         Raises:
             ModelError: One of them cannot be loaded.
-            ConfigError: A rule names a label that cannot occur.
+            ConfigError: A rule names a label that cannot occur, or the model has become another.
         """
         self._job = job
         self._classifier = load_classifier(job.config, lambda line: None if line.startswith("device ") else say(line))
+        if self._classifier is not None and self._classifier.sha256 != job.model:
+            raise ConfigError(f"{job.config.model}: is another model than where the archive was begun; use the same one")
         self._detectors = Detectors.load(job.config, say)
         self._detectors.check_labels(job.config, self._classifier)
         self._say = say

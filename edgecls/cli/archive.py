@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -40,6 +40,7 @@ def archive(
     split: Annotated[float, typer.Option("--split", min=0, metavar="MIN", help="Cut recordings of twice this length into spans of about this many minutes, which several workers label at a time. 0: never.", rich_help_panel="Reading")] = 10.0,
     warm_up: Annotated[float, typer.Option("--warm-up", min=0, metavar="S", help="Also split recordings in which motion is watched; each span begins to watch this many seconds earlier, such as 60. About 1 frame in 100 gets other labels. 0: label them as a whole.", rich_help_panel="Reading")] = 0.0,
     workers: Annotated[int | None, typer.Option("--workers", "-w", min=1, metavar="N", help="How many recordings are labelled at a time, each by a process of its own. Default: one per core.", rich_help_panel="Device")] = None,
+    on: Annotated[str, typer.Option("--on", metavar="WHERE", help="processes of this machine, or the machines of a cluster: ray, or ray://HOST:PORT.", rich_help_panel="Device")] = "processes",
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, tensorrt, openvino, coreml or directml. Default: the device in --config, else auto.", rich_help_panel="Device")] = None,
     on_mismatch: Annotated[str | None, typer.Option(metavar="WHAT", help="What to do if the model gives other answers on this machine than where it was exported: stop, warn or ignore.", rich_help_panel="Device")] = None,
 ) -> None:  # fmt: skip
@@ -47,7 +48,6 @@ def archive(
 
     Run the same command again to go on after an interruption, or with new recordings. What is done is not done again.
     """
-    from edgecls.archive.archive import Archive
     from edgecls.archive.naming import Naming
 
     is_plain = not (zone or line or motion or health or keyframes or fast_decode or every != 1 or fps)
@@ -60,26 +60,33 @@ def archive(
     naming = Naming(names, timezone, camera)
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
-        opened = interrupt.wait_for(
-            lambda: Archive(
-                model,
-                places,
-                out=out,
-                config=settings,
-                naming=naming,
-                workers=workers,
-                retry=retry,
-                split_s=split * 60,
-                warm_up_s=warm_up,
-                say=say,
-            )
-        )
+        options = {
+            "out": out,
+            "config": settings,
+            "naming": naming,
+            "retry": retry,
+            "split_s": split * 60,
+            "warm_up_s": warm_up,
+        }
+        opened = interrupt.wait_for(lambda: _opened(on, workers, model, places, **options))
         if opened is None:
             raise typer.Exit(interrupt.exit_code)
         work = stack.enter_context(opened)
         _follow(work, interrupt)
         code = _report(work, interrupt)
     raise typer.Exit(code)
+
+
+def _opened(on: str, workers: int | None, model: str, places: list[str], **options: Any) -> Archive:
+    """Open the archive, after the cluster if one is to do the work."""
+    from edgecls.archive.archive import Archive
+
+    if on == "processes":
+        return Archive(model, places, workers=workers, say=say, **options)
+    from edgecls.archive.on_ray import RayCluster
+
+    cluster = RayCluster(on)
+    return Archive(model, places, workers=workers or cluster.cores, executor=cluster, say=say, **options)
 
 
 def _report(work: Archive, interrupt: Interrupt) -> int:
