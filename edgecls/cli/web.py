@@ -81,7 +81,9 @@ def _act(action: str, path: Path, *, user: str, name: str | None, role: str | No
         say(f"{path}: the token {name} is removed")
         return
     typer.echo(add_token(path, name, known or "view"))
-    say(f"{path}: this is the token {name}, which is shown only now; scripts send it as Authorization: Bearer TOKEN")
+    say(
+        f"{path}: this is the token {name}, which is shown only now; scripts send it in the header Authorization, after the word Bearer"
+    )
 
 
 def _set_password(path: Path, user: str, role: Role | None) -> None:

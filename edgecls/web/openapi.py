@@ -53,6 +53,7 @@ SCHEMAS = of_models.SCHEMAS | of_learn.SCHEMAS | {
     })]},
     "Camera": _record({
         "name": TEXT, "state": TEXT, "why": TEXT, "fault": TEXT, "fps": NUMBER, "age_ms": MAYBE_NUMBER, "reason": TEXT,
+        "is_classified": {"type": "boolean", "description": "which pictures with a fault usually are not"},
         "size": {"type": ["array", "null"], "items": COUNT, "description": "width and height in pixels"},
         "recording": {"description": "of a video file: how far the run has come", "anyOf": [
             {"type": "null"}, _record({"until_s": MAYBE_NUMBER, "has_ended": {"type": "boolean"}}),

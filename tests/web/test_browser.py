@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import av
 import numpy as np
 import pytest
 
 from edgecls.event import Moment, View
-from edgecls.frame import Box, Detection, Prediction, Result, StateChange, Timing
+from edgecls.frame import Box, Detection, PictureFault, Prediction, Result, StateChange, Timing, Unfit
 from edgecls.run.web import WebSettings
 from edgecls.sink.recordings.folder import RecordingFolder
 from edgecls.sink.recordings.snapshot import SnapshotSink
@@ -193,6 +193,34 @@ def test_a_lost_camera_says_why(tab):
         tab.get_by_text("lost", exact=True).wait_for()
         assert "no more frames after 12" in tab.inner_text("article")
         assert "secret" not in tab.content()
+
+
+def test_pictures_with_a_fault_say_what_it_is(tab):
+    """In a sentence on the tile, and whether anything is classified meanwhile; for every fault that there is."""
+    with served() as page:
+        page.view.write(result(frame()))
+        open_page(tab, page)
+        note = tab.locator(".tile .note")
+        for fault in get_args(PictureFault):
+            unfit = Unfit(fault, event().start, event().start, classified=fault == "moved")
+            page.view.write(replace(result(frame()), unfit=unfit))
+            tab.get_by_text(fault, exact=True).wait_for()
+            tab.wait_for_function("(fault) => document.querySelector('.tile .note').innerText.includes('.')", arg=fault)
+            assert ("Nothing is classified meanwhile." in note.inner_text()) == (fault != "moved"), fault
+        page.view.write(result(frame()))
+        tab.get_by_text("live", exact=True).wait_for()
+        assert "The camera was moved." not in note.inner_text()
+
+
+def test_a_camera_that_is_not_there_cannot_be_edited(tab):
+    """Its page says so, and offers nothing; that of another one does."""
+    with served() as page:
+        page.view.write(result(frame()))
+        open_page(tab, page, "/#/camera/gate")
+        tab.get_by_role("button", name="Zones and rules").wait_for()
+        open_page(tab, page, "/#/camera/nobody")
+        tab.get_by_text("There is no camera of this name.").wait_for()
+        assert tab.get_by_role("button", name="Zones and rules").is_hidden()
 
 
 def test_pictures_are_shown_where_there_is_no_video(tab):

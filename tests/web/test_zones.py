@@ -202,6 +202,8 @@ def test_a_polygon_and_a_line_drawn_by_mouse(tab, tmp_path, camera, light_model,
         tab.get_by_label("Side on the left").fill("hinaus")
         tab.get_by_label("Side on the right").fill("herein")
         save(tab)
+        assert tab.get_by_role("button", name="Line line 1", exact=True).get_attribute("aria-pressed") == "true"  # as before
+        assert tab.get_by_label("Side on the left").input_value() == "hinaus"
         found = camera_of(watched)
         zone, (_, line) = found["zone"][0], found["line"]
         assert (zone["name"], zone["look"], [line[key] for key in ("name", "left", "right")]) == (
@@ -217,6 +219,8 @@ def test_a_polygon_and_a_line_drawn_by_mouse(tab, tmp_path, camera, light_model,
         assert_no_frame_was_lost(watched)
         tab.get_by_role("button", name="Undo the last change").click()
         tab.get_by_text("The last change in cameras.toml is undone.").wait_for()
+        tab.get_by_role("button", name="Camera Rules", exact=True).click()
+        tab.get_by_text("(usual: off)").first.wait_for()
         assert (watched.path.read_text(), watched.run.config.camera[0].zone) == (before, ())
         assert "secret" not in tab.content()
 

@@ -19,6 +19,7 @@ def camera_record(view: CameraView, now: float) -> dict[str, Any]:
         "state": view.state,
         "why": public_text(view.why),
         "fault": view.fault,
+        "is_classified": view.is_classified,
         "fps": round(view.fps(now), 1),
         "age_ms": None if view.age_ms is None else round(view.age_ms, 1),
         "size": None if size_hw is None else [size_hw[1], size_hw[0]],

@@ -44,6 +44,7 @@ class CameraView:
         results: The latest results, without pixels, each with a number that counts up.
         age_ms: Time from the camera to the labels of the newest result.
         fault: What is wrong with its pictures, such as "black"; "" if nothing is.
+        is_classified: Whether its pictures are classified, which those with a fault usually are not.
         wants_frames: Whether somebody looks at single pictures.
         wants_poster: Whether somebody waits for the first picture of the video.
     """
@@ -56,6 +57,7 @@ class CameraView:
     results: deque[tuple[int, Result]] = field(default_factory=lambda: deque(maxlen=LATEST_RESULTS))
     age_ms: float | None = None
     fault: str = ""
+    is_classified: bool = True
     wants_frames: bool = False
     wants_poster: bool = False
     _count: int = 0
@@ -70,6 +72,7 @@ class CameraView:
         self.frame = frame if self.wants_frames or self.wants_poster else None
         self.age_ms = result.timing.age_ms
         self.fault = "" if result.unfit is None else result.unfit.fault
+        self.is_classified = result.unfit is None or result.unfit.classified
         self.state, self.why = "live", ""
         self.results.append((self._count, _bare(result)))
 

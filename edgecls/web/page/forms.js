@@ -20,7 +20,7 @@ function limits({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }) {
 }
 
 function about(schema) {
-  const usual = Array.isArray(schema.default) ? schema.default.join(", ") : schema.default;
+  const usual = Array.isArray(schema.default) ? schema.default.join(", ") : schema.type === "boolean" ? (schema.default ? "on" : "off") : schema.default;
   const notes = [limits(schema), usual === undefined || usual === "" ? "" : `usual: ${usual}`].filter(Boolean).join("; ");
   const text = (schema.description ?? "").replaceAll("`", "");
   return `${text}${text && notes ? " " : ""}${notes ? `(${notes})` : ""}`;

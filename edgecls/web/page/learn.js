@@ -30,7 +30,7 @@ class Step {
 
   allow(why) {
     this.button.disabled = why !== "";
-    this.why.textContent = why;
+    this.why.textContent = why && `${why[0].toUpperCase()}${why.slice(1)}`.replace(/[^.!?…]$/, "$&.");
   }
 }
 

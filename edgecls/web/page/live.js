@@ -6,6 +6,16 @@ import { Player } from "./player.js";
 import { clock, Recorded } from "./recorded.js";
 import { ZonesEditor } from "./zones.js";
 
+// What the faults mean that a run finds in pictures.
+const FAULTS = {
+  frozen: "The pictures repeat: the camera stands still, or plays a loop.",
+  black: "The picture is black.",
+  overexposed: "The picture is overexposed.",
+  covered: "Something covers the lens.",
+  defocused: "The picture is out of focus.",
+  moved: "The camera was moved.",
+};
+
 class Tile {
   constructor(name, connection, { isLink = true } = {}) {
     this.name = name;
@@ -89,8 +99,8 @@ class Tile {
 
   showNote() {
     const { camera } = this, isBad = ["lost", "stalled"].includes(camera?.state);
-    const waiting = this.isLive ? camera?.reason : "";
-    const text = camera?.why || (isBad ? camera.state : "") || this.player.reason || waiting || "";
+    const waiting = this.isLive ? camera?.reason : "", fault = FAULTS[camera?.fault] ?? "";
+    const text = camera?.why || (isBad ? camera.state : "") || (fault && camera.is_classified === false ? `${fault} Nothing is classified meanwhile.` : fault) || this.player.reason || waiting || "";
     this.note.textContent = text;
     this.note.hidden = !text;
   }
@@ -144,7 +154,8 @@ export class CameraView {
     this.list = element("ol", { tabIndex: 0, "aria-label": "Latest events" });
     this.empty = element("p", { className: "empty" }, "No events yet.");
     this.events = element("section", { className: "side", "aria-label": "Latest events" }, element("h2", {}, "Latest events"), this.empty, this.list);
-    this.edit = element("button", { type: "button", hidden: document.body.dataset.role === "view", onclick: () => this.openEditor() }, "Zones and rules");
+    const mayEdit = document.body.dataset.role !== "view";
+    this.edit = element("button", { type: "button", hidden: true, onclick: () => this.openEditor() }, "Zones and rules");
     this.side = element("div", { className: "beside" }, this.events);
     main.append(
       element("div", { className: "title" }, element("h1", {}, name), this.edit),
@@ -153,6 +164,7 @@ export class CameraView {
     this.update = () => {
       const camera = connection.cameras.find((one) => one.name === name);
       this.editor?.resize(camera?.size);
+      this.edit.hidden = !mayEdit || !camera || Boolean(this.editor);
       this.tile.update(camera ?? { state: "unknown", why: connection.cameras.length ? "There is no camera of this name." : "", fault: "" });
     };
     this.refresh = () => this.load();

@@ -161,7 +161,7 @@ export class MachineView {
 
   disks(disks) {
     if (!disks.length) return this.part("Disk space", element("p", { className: "quiet" }, "This run writes no files."));
-    const rows = disks.map(({ folder, for: names, free_mb: free, total_mb: total, why }) => ({ cells: [folder, names.join(", "),
+    const rows = disks.map(({ folder, for: names, free_mb: free, total_mb: total, why }) => ({ cells: [folder === "." ? "the folder of the run" : folder, names.join(", "),
       free == null ? "–" : size(free * MB), total == null ? "–" : percent(free / total, 0), why] }));
     const has = disks.some(({ why }) => why);
     return this.part("Disk space", table("Folders that the run writes to", [["Folder", "text"], ["For", "text"], "Free", "of the disk", ...(has ? [["Note", "text"]] : [])],

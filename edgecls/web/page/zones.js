@@ -70,6 +70,7 @@ export class ZonesEditor {
   }
 
   use(answer) {
+    const { kind, value } = this.drawing.selected ?? {};
     this.kept = answer;
     Object.assign(this, drawnOf(answer));
     this.isChanged = false;
@@ -81,7 +82,8 @@ export class ZonesEditor {
     const isClosed = answer.why !== "";
     this.tools.hidden = isClosed;
     if (isClosed) this.complain(answer.why);
-    this.showForms(null);
+    const same = this.shapes.find((one) => value?.name && one.kind === kind && one.value.name === value.name) ?? null;
+    this.drawing.select(same);
   }
 
   // Sends a request; returns null after it has said why there is no answer.
