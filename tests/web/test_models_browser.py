@@ -83,7 +83,7 @@ def test_the_machine_its_doctor_and_its_bench(tab, running):
     tab.get_by_text("cannot be reached").wait_for()
     tab.get_by_role("button", name="Run the doctor").click()
     tab.get_by_role("button", name="Run the bench").click()
-    tab.get_by_text("The doctor is running; wait for it, or cancel it.").wait_for()
+    tab.get_by_text("The doctor, on the page Machine, is running; wait for it, or cancel it").wait_for()
     tab.get_by_text("in order").wait_for()
     tab.get_by_role("button", name="Run the bench").click()
     tab.get_by_role("button", name="Cancel the bench").click()
