@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from edgecls.health.exposure import sums
+from edgecls.health.exposure import quantile, sums
 from edgecls.image.opencv import cv2
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ class Edges(NamedTuple):
 
 def edges_of(small: Picture, noise: float) -> Edges:
     """Return the edges of a small picture, (H, W) uint8. `noise` is its standard deviation between pictures, in levels."""
-    gradients = np.array([cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1)], np.float32)
+    gradients = np.empty((2, *small.shape), np.float32)
+    cv2.Sobel(small, cv2.CV_32F, 1, 0, dst=gradients[0])
+    cv2.Sobel(small, cv2.CV_32F, 0, 1, dst=gradients[1])
     size = cv2.magnitude(gradients[0], gradients[1])
     counts = size >= max(FAINTEST, OF_NOISE * noise)
     return Edges(gradients, gradients * (counts / (size + np.float32(CLEAR))))
@@ -88,16 +90,24 @@ class Scene:
         usual = self._usual
         if usual is None or usual.shape != edges.directions.shape:
             return Match(None, None)
-        strength = sums(_dots(usual, usual), PARTS)
-        known = strength > USUAL * usual[0].size / strength.size
+        squares, products = usual * usual, usual * edges.directions
+        strengths = sums(squares, PARTS)
+        strength = strengths[0] + strengths[1]
+        known = _known(strength, usual[0].size)
         if known.sum() < FEWEST:
             return Match(None, None)
-        power = strength * sums(_dots(edges.gradients, edges.gradients), PARTS)
-        left = sums(_dots(usual, edges.gradients), PARTS)[known] / np.sqrt(np.maximum(power[known], 1e-6))
-        alike = _alike(usual, edges.directions, FEWEST)
-        alone = [_alike(usual[i : i + 1], edges.directions[i : i + 1], FEWEST_OF_ONE_WAY) for i in (0, 1)]
+        lengths = np.sqrt((squares[0] + squares[1]) * _dots(edges.directions, edges.directions))
+        energy, common, weight = sums(
+            np.array((_dots(edges.gradients, edges.gradients), _dots(usual, edges.gradients), lengths)), PARTS
+        )
+        left = common[known] / np.sqrt(np.maximum(strength[known] * energy[known], 1e-6))
+        dots, weights = sums(products, PARTS), sums(np.abs(products), PARTS)
+        alike = _alike(strength, weight, dots[0] + dots[1], known, FEWEST)
+        alone = (
+            _alike(strengths[i], weights[i], dots[i], _known(strengths[i], usual[0].size), FEWEST_OF_ONE_WAY) for i in (0, 1)
+        )
         judged = [share for share in alone if share is not None]
-        return Match(None if alike is None else min([alike, *judged]), float(np.median(left)))
+        return Match(None if alike is None else min([alike, *judged]), quantile(left, 0.5))
 
     def learn(self, edges: Edges, rate: float) -> None:
         """Update the usual scene with a picture (exponential moving average with weight `rate`, 0..1)."""
@@ -107,18 +117,33 @@ class Scene:
             self._usual += np.float32(rate) * (edges.directions - self._usual)
 
 
-def _alike(usual: NDArray[np.float32], now: NDArray[np.float32], fewest: int) -> float | None:
-    """Return the share of matching parts among those that can be judged; None if these are fewer than `fewest` or half."""
-    usual_power, now_power = _dots(usual, usual), _dots(now, now)
-    strength = sums(usual_power, PARTS)
-    known = strength > USUAL * usual_power.size / strength.size
-    weight = sums(np.sqrt(usual_power * now_power), PARTS)
+def _known(strength: NDArray[np.float32], cells: int) -> NDArray[np.bool_]:
+    """Return which parts have edges to compare, from the strength of their usual edges, in a picture of `cells` cells."""
+    return np.asarray(strength > USUAL * cells / strength.size)
+
+
+def _alike(
+    strength: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    dots: NDArray[np.float32],
+    known: NDArray[np.bool_],
+    fewest: int,
+) -> float | None:
+    """Return the share of matching parts among those that can be judged; None if these are fewer than `fewest` or half.
+
+    Args:
+        strength: The strength of the usual edges of each part.
+        weight: The sum of the lengths of usual directions times those of now; in a part that is the same it is `dots`.
+        dots: The sum of the dot products of both.
+        known: Which parts have edges to compare.
+        fewest: The fewest parts for a judgement.
+    """
     says = known & (weight > SHOWN * strength)
     if says.sum() < max(fewest, known.sum() / 2):
         return None
-    return float((sums(_dots(usual, now), PARTS)[says] > ALIKE * weight[says]).mean())
+    return float((dots[says] > ALIKE * weight[says]).mean())
 
 
 def _dots(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the dot product in each cell."""
-    return np.asarray((one * two).sum(axis=0), np.float32)
+    return np.asarray(one[0] * two[0] + one[1] * two[1], np.float32)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from edgecls.health.exposure import sums
+from edgecls.health.exposure import quantile, sums
 from edgecls.image.opencv import cv2
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Sharpness:
             return None
         judged = now.judged & self._known & (self._usual >= SHARP * now.ramp)
         soft = judged & (now.steep < SOFTER * self._usual)
-        counts, softs = (sums(pieces.astype(np.float32), PARTS) for pieces in (judged, soft))
+        counts, softs = sums(np.array((judged, soft), np.float32), PARTS)
         enough = counts >= FEWEST
         return float((2 * softs > counts)[enough].mean()) if enough.sum() >= FEWEST_PARTS else None
 
@@ -92,7 +92,7 @@ def steepness(plane: Picture) -> Steepness:
     cut = cv2.transpose(rows.reshape(-1, length))  # transposed, because numpy compares whole rows fast
     span = (cut.max(axis=0) - cut.min(axis=0)).reshape(-1, pieces)
     steepest = cv2.absdiff(cut[1:], cut[:-1]).max(axis=0).reshape(-1, pieces)
-    noise = float(np.quantile(steepest, FLATTEST))
+    noise = quantile(steepest, FLATTEST)
     judged = span >= max(RANGE, OF_NOISE * noise)
     edge = np.sqrt(np.maximum(steepest.astype(np.float32) ** 2 - np.float32(noise) ** 2, 0))  # the step without the noise in it
     return Steepness(edge / np.maximum(span, 1).astype(np.float32), judged, 1 / (length - 1))

@@ -167,8 +167,9 @@ class Background:
     def is_lit(self, here: Window, mask: NDArray[np.bool_]) -> bool:
         """Whether the foreground `mask` in an area of the last picture is no object, but another light on the background."""
         around = _grown(here, 2, self.picture.shape)
-        border = [(part.start - out.start, out.stop - part.stop) for part, out in zip(here, around, strict=True)]
-        return is_lit(self.exposed[around], self.picture[around], np.pad(mask, border))
+        inside = np.zeros(self.picture[around].shape, bool)
+        inside[tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(here, around, strict=True))] = mask
+        return is_lit(self.exposed[around], self.picture[around], inside)
 
     def update(self, busy: Picture, foreground: Picture, time_s: float) -> None:
         """Follow the light where the background is visible, and make background of what is no object.
@@ -183,9 +184,10 @@ class Background:
         if 0 <= passed_s < UPDATE_S:
             return
         self._updated_s, passed_s = time_s, max(0.0, passed_s)
-        is_same = cv2.absdiff(self.exposed, self._last) <= UNCHANGED
-        self._last = np.where(is_same, self._last, self.exposed)
-        self._unchanged_s = np.where(is_same, self._unchanged_s + passed_s, 0.0).astype(np.float32)
+        has_changed = cv2.absdiff(self.exposed, self._last) > UNCHANGED
+        cv2.copyTo(self.exposed, has_changed.view(np.uint8), self._last)
+        self._unchanged_s += np.float32(passed_s)
+        np.copyto(self._unchanged_s, 0, where=has_changed)
         self._seen_s += (foreground == 0) * np.float32(passed_s)
         self._take_in((foreground > 0) & (self._unchanged_s >= STATIC_S), busy > 0)
         free = cv2.bitwise_not(cv2.dilate(busy, _SQUARE))
@@ -240,8 +242,8 @@ class Background:
 
     def _set_range(self) -> None:
         """Set the levels between which a pixel is background."""
-        self.picture = np.clip(self._mean + 0.5, 0, 255).astype(np.uint8)
-        margin = np.clip(MARGIN + NOISE * self._deviation, 0, LARGEST_MARGIN).astype(np.uint8)
+        self.picture = (self._mean + np.float32(0.5)).astype(np.uint8)
+        margin = np.minimum(NOISE * self._deviation + MARGIN, LARGEST_MARGIN).astype(np.uint8)
         self._low = cv2.subtract(cv2.erode(self.picture, _SQUARE), margin)
         self._high = cv2.add(cv2.dilate(self.picture, _SQUARE), margin)
         self._clipped = _clipped(self.picture)

@@ -37,12 +37,15 @@ def as_exposed(picture: Picture, like: Picture) -> Picture:
     Returns:
         `picture` with the exposure of `like`: (H, W) uint8. Unchanged if it shows another scene.
     """
-    both = cv2.calcHist([like, picture], [0, 1], None, [256, 256], [0, 256, 0, 256])  # sorting the pixels takes 3 times as long
-    pixels = np.cumsum(both.sum(axis=1))
-    middle = pixels - np.diff(pixels, prepend=0) / 2
-    starts = np.searchsorted(middle, np.arange(CURVE_POINTS) * picture.size / CURVE_POINTS)
-    starts = np.unique(np.minimum(starts, 255))
-    parts = np.add.reduceat(both, starts, axis=0)
+    counted = cv2.calcHist([like], [0], None, [256], [0, 256]).ravel()  # sorting the pixels takes 3 times as long
+    pixels = np.cumsum(counted)
+    starts = np.searchsorted(pixels - counted / 2, np.arange(CURVE_POINTS) * picture.size / CURVE_POINTS)
+    is_start = np.zeros(256, np.uint8)
+    is_start[np.minimum(starts, 255)] = 1
+    part_of = np.cumsum(is_start, dtype=np.uint8) - 1  # the first start is 0
+    parts = cv2.calcHist(
+        [cv2.LUT(like, part_of), picture], [0, 1], None, [int(part_of[-1]) + 1, 256], [0, int(part_of[-1]) + 1, 0, 256]
+    )
     counts = parts.sum(axis=1)
     known = counts >= FEWEST_PIXELS
     if not known.any():

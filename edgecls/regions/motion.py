@@ -123,6 +123,9 @@ class Motion:
         """
         rule = self._rule
         high, wide = foreground.shape
+        if not cv2.hasNonZero(foreground):
+            self._before = []
+            return [], foreground, 0
         gap = [max(3, round(wide * share)) | 1 for share in (GAP_ABOVE, GAP_BESIDE)]
         joined = cv2.morphologyEx(foreground, cv2.MORPH_CLOSE, np.ones(gap, np.uint8))
         labels, stats = components(joined)
