@@ -9,6 +9,7 @@ from edgecls.image.placing import enlarged, moved, scaled
 from edgecls.image.planes import between, channels, enlarged_by, from_planes
 from edgecls.image.private import BlackedOut, blacked_out
 from edgecls.image.reading import SUFFIXES, Note, decode, decode_as_stored, few_bits, load, read_file
+from edgecls.image.reduced import reduced
 from edgecls.image.shrink import resized
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "perceptual_hash",
     "quiet_opencv",
     "read_file",
+    "reduced",
     "resized",
     "scaled",
     "sharpest",

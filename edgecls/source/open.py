@@ -62,7 +62,12 @@ def _stream(where: str, name: str, reading: ReadingSettings, say: Say) -> Source
         return Reconnecting(name, lambda: OpenCVSource.stream(where, name, reading), give_up_after_s=reading.give_up_after_s)
     ffmpeg.load("Decoding with PyAV")  # a missing package is reported right away instead of retried
     hardware.check(reading.decode)  # so is hardware that does not work
-    return Reconnecting(name, lambda: PyAVSource.stream(where, name, reading, say), give_up_after_s=reading.give_up_after_s)
+    return Reconnecting(
+        name,
+        lambda: PyAVSource.stream(where, name, reading, say),
+        give_up_after_s=reading.give_up_after_s,
+        waits=not reading.substream,  # its main stream is watched meanwhile
+    )
 
 
 def _video(where: str, name: str, reading: ReadingSettings, say: Say) -> Source:

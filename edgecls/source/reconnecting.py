@@ -28,6 +28,10 @@ HELD_S = 10.0
 """A connection that delivered pictures for this long was good: after the next outage, the first wait is short again."""
 
 
+class OutageError(SourceError):
+    """A camera that was lost. The next `read` waits a while, and tries again."""
+
+
 class Reconnecting(Source):
     """Opens a source with `open_it` in the thread that reads, and again after each SourceError.
 
@@ -40,6 +44,7 @@ class Reconnecting(Source):
         open_it: Callable[[], Source],
         *,
         give_up_after_s: float | None = None,
+        waits: bool = True,
         rng: random.Random | None = None,
     ) -> None:
         """Open nothing yet.
@@ -48,12 +53,16 @@ class Reconnecting(Source):
             name: The camera's name.
             open_it: Opens the source.
             give_up_after_s: Raise the last error after this many seconds without a picture. 0: at the first error. None: never.
+            waits: Try again in the same `read`. False: raise OutageError at each failure, so that the reader can do something
+                else meanwhile.
             rng: Varies the waits between attempts, so that cameras do not all reconnect at once.
         """
         self.name = name
         self.live = True
         self._open_it = open_it
         self._give_up_after_s = give_up_after_s
+        self._waits = waits
+        self._failure: SourceError | None = None  # the last one, until it was waited
         self._backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S, rng=rng)
         self._tell: Callable[[StateChange], None] = lambda _: None
         self._source: Source | None = None
@@ -91,9 +100,13 @@ class Reconnecting(Source):
 
         Raises:
             AccessError: User and password are refused before the first frame.
-            SourceError: No picture came for `give_up_after_s`.
+            SourceError: No picture came for `give_up_after_s`; or OutageError, if it does not wait.
         """
         while not self._stopped.is_set():
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                self._wait(failure)
+                continue
             try:
                 frame = self._read_once()
             except SourceError as error:
@@ -102,7 +115,9 @@ class Reconnecting(Source):
                     self._change("ended", str(error))
                     raise
                 self._change("stalled" if isinstance(error, StalledError) else "lost", str(error))
-                self._wait(error)
+                self._failure = error
+                if not self._waits:
+                    raise OutageError(str(error)) from error
             else:
                 if frame is None:
                     self._change("ended", END)

@@ -10,6 +10,8 @@ So the frames between the request and the first main frame, some tenths of a sec
 classified at all: a label from a few pixels that is corrected later would already be in an event. If there is no main frame
 within `LATE_S`, the substream is classified instead, and a line says so.
 
+While the substream is lost, the main stream is watched in its place (`edgecls.source.watched`).
+
 Decoding in the thread that reads, instead of one more thread, keeps both streams in step: the frames behind wait in the
 connection meanwhile, and the newest of them is next.
 """
@@ -25,6 +27,7 @@ from edgecls.source.kept_decoder import KeptDecoder, as_sharp
 from edgecls.source.main_stream import MainStream, wait_for
 from edgecls.source.same_scene import SameScene
 from edgecls.source.source import Source
+from edgecls.source.watched import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,18 +52,18 @@ class TwoStreams(Source):
         """Wrap the substream, which is closed with this source.
 
         Args:
-            substream: The small stream. It keeps packets, which tell its clock. If it blacks out areas, they are black in main
-                frames, too.
+            substream: The small stream, which raises OutageError while it is lost. It keeps packets, which tell its clock. If
+                it blacks out areas, they are black in main frames, too.
             where: The address of the main stream.
             reading: How both are read. With `keep_s`, frames have the packets of the main stream.
-            say: Called with one line when the main stream is lost, late, or back.
+            say: Called with one line when a stream is lost, late, or back.
         """
         self.name = substream.name
-        self._sub = substream
         self._keeps = reading.keep_s > 0
         self._fast = reading.fast_decode
         self._say = say
         self._main = MainStream(where, self.name, replace(reading, keep_s=max(reading.keep_s, KEEP_S)), say)
+        self._sub = Watched(substream, self._main, reading, say)
         self._decoder: KeptDecoder | None = None
         self._is_once = False  # whether one main frame is asked for
         self._until_s = self._since_s = self._given_s = 0.0  # asked until, asked since, last main frame, by time.monotonic()
@@ -78,7 +81,7 @@ class TwoStreams(Source):
         return self._sub.skipped
 
     def on_state(self, tell: Callable[[StateChange], None]) -> None:
-        """Call `tell` with each state change of the substream."""
+        """Call `tell` with each state change of the camera, which is lost if both streams are."""
         self._sub.on_state(tell)
 
     def stop(self) -> None:
@@ -87,11 +90,12 @@ class TwoStreams(Source):
         self._sub.stop()
 
     def read(self) -> Frame | None:
-        """Wait for the next frame of the substream."""
+        """Wait for the next frame of the substream, or of the main stream while the substream is lost."""
         self._main.start()
         frame = self._sub.read()
-        if frame is None:
-            return None
+        if frame is None or self._sub.is_replaced:
+            self._decoder = None
+            return frame
         main, own = self._main.packets, frame.packets
         frame.packets = own if self._keeps else None
         if main is not None and own is not None and main.align(own):

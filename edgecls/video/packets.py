@@ -104,6 +104,18 @@ class Packets:
             with self._lock:
                 self._append(packet)
 
+    @property
+    def newest_s(self) -> float | None:
+        """The media time of the last packet; None if none is kept."""
+        with self._lock:
+            return self.time_s(self._groups[-1][-1].pts) if self._groups else None
+
+    @property
+    def newest_key_s(self) -> float | None:
+        """The media time of the last key frame; None if none is kept."""
+        with self._lock:
+            return self.time_s(self._groups[-1][0].pts) if self._groups else None
+
     def since(self, time_s: float) -> list[Packet]:
         """Return the packets from the last key frame shown at or before `time_s`, or all packets if no such frame is kept."""
         with self._lock:

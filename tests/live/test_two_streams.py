@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
 from edgecls import ReadingSettings, open_source
+from edgecls.regions.geometry import Polygon
 from edgecls.regions.sharp import is_ready
 from edgecls.source import kept_decoder, two_streams
 from tests.live.rtsp import rtsp_server, write_units
@@ -127,3 +129,60 @@ def test_a_wrong_password_of_the_main_stream(units, tmp_path):
     assert len(said) == 1
     assert "user and password are refused" in said[0]
     assert "wrongword" not in said[0]
+
+
+def test_the_main_stream_is_watched_while_the_substream_is_lost(units, tmp_path):
+    """Killed: one line, and frames go on, in the size and by the clock of the substream, each with its main frame and black
+    where it is private; started again: one line. The camera is lost only when both are.
+    """
+    sub = write_units(tmp_path / "sub.units", [numbered(170, SUB_HW)] * 20, fps=SUB_FPS, gop=SUB_FPS)
+    said: list[str] = []
+    states: list[str] = []
+    with rtsp_server(units, fps=FPS) as main, rtsp_server(sub, fps=SUB_FPS) as small:
+        private = (Polygon(((0.0, 0.0), (1.0, 0.0), (1.0, 0.2), (0.0, 0.2))),)
+        reading = ReadingSettings(substream=small.url, keep_s=3.0, fps=SUB_FPS, private=private)
+        with open_source(
+            f"gate={main.url}", reading=reading, say=said.append, on_state=lambda change: states.append(change.state)
+        ) as source:
+            before = until(source, lambda frame, _: frame.packets is not None and frame.packets.apart_s, asks=False)
+            small.kill()
+            instead = until(source, lambda *_: bool(said), asks=False)
+            more = [instead, *(source.read() for _ in range(2 * SUB_FPS))]
+            assert {frame.size_hw for frame in more} == {SUB_HW}
+            assert {frame.sharp.size_hw for frame in more} == {MAIN_HW}
+            assert all(is_ready(frame) for frame in more)
+            numbers = [number_of(frame) for frame in more]
+            steps = [(after - number) % COUNT for number, after in pairwise(numbers)]
+            assert set(steps) <= {1, 2, 3}
+            assert [number_of(frame.sharp) for frame in more] == numbers
+            assert not any(frame.luma()[: frame.size_hw[0] // 6].any() for frame in (*more, more[0].sharp, more[-1].sharp))
+            assert all(frame.public_packets is None and frame.packets is not None for frame in more)
+            small.start()
+            back = until(source, lambda frame, _: frame.sharp is None, asks=False)
+            frames = [before, *more, back, source.read()]
+            assert [frame.index for frame in frames] == sorted({frame.index for frame in frames})
+            assert [frame.time_s for frame in frames] == sorted({frame.time_s for frame in frames})
+            assert [frame.at_s for frame in frames] == sorted(frame.at_s for frame in frames)
+            assert back.time_s - before.time_s == pytest.approx(back.at_s - before.at_s, abs=0.6)
+            assert states == ["connecting", "live"]
+            assert [line.partition(" (")[0] for line in said] == ["gate: substream lost", "gate: the substream is back"]
+            main.kill()
+            small.kill()
+            main.start()
+            until(source, lambda frame, _: frame.sharp is not None and len(states) > 3, asks=False, most_s=30)
+    assert states == ["connecting", "live", "lost", "live"]
+
+
+def test_a_substream_that_was_never_there(units):
+    """The main stream is watched from the start, in its own size, from time 0 on, and said so once."""
+    said: list[str] = []
+    with rtsp_server(units, fps=FPS) as main:
+        gone = main.url.replace("/cam", "/nothing")
+        reading = ReadingSettings(substream=gone)
+        with open_source(f"gate={main.url}", reading=reading, say=said.append, on_state=lambda _: None) as source:
+            frames = [source.read() for _ in range(FPS)]
+    assert {frame.size_hw for frame in frames} == {MAIN_HW}
+    assert [frame.index for frame in frames] == sorted({frame.index for frame in frames})
+    assert 0 <= frames[0].time_s < 1
+    assert frames[-1].time_s - frames[0].time_s == pytest.approx(1.0, abs=0.5)
+    assert [line.partition(" (")[0] for line in said] == ["gate: substream lost"]

@@ -12,6 +12,7 @@ import pytest
 
 from edgecls import AccessError, SourceError, StalledError
 from edgecls.source import FakeSource, Merged, Reconnecting, Threaded
+from edgecls.source.reconnecting import OutageError
 from tests.drawn import gray_levels
 from tests.run.world import assert_only_main_thread
 
@@ -213,3 +214,22 @@ def test_frames_and_changes_keep_their_order_in_a_thread():
     assert changes[0] == "connecting"
     assert changes.index("lost") < changes.index(3)
     assert [item for item in changes if isinstance(item, int)] == sorted(i for i in changes if isinstance(i, int))
+
+
+def test_one_that_does_not_wait():
+    """Each failure is raised at once, and the next read waits and tries again; a final error is raised as it is."""
+    world = World(pictures(1, error=SourceError("lost")), SourceError("still gone"), pictures(1), AccessError("no"))
+    states = []
+    source = Reconnecting("cam", world, waits=False)
+    source.on_state(lambda change: states.append((change.state, change.why)))
+    assert source.read().index == 0
+    for why in ("lost", "still gone"):
+        with pytest.raises(OutageError, match=f"^{why}$"):
+            source.read()
+    assert source.read().index == 1
+    source.close()
+    assert states == [("connecting", ""), ("live", ""), ("lost", "lost"), ("lost", "still gone"), ("live", "")]
+    assert world.opened_at[1] - world.opened_at[0] >= 0.005
+    refused = Reconnecting("cam", World(AccessError("no")), waits=False)
+    with pytest.raises(AccessError):
+        refused.read()
