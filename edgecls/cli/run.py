@@ -38,6 +38,7 @@ def run(
     camera: Annotated[list[str] | None, typer.Option("--camera", "-c", metavar="[NAME=]N", help="A camera, by number or device such as /dev/video0, with an optional name; may be repeated.", rich_help_panel="What to run")] = None,
     source: Annotated[list[str] | None, typer.Option("--source", "-s", metavar="[NAME=]WHERE",
         help="A video, a picture, a folder of pictures, a camera device or a URL (rtsp, http ...), with an optional name; may be repeated.", rich_help_panel="What to run")] = None,
+    substream: Annotated[str | None, typer.Option("--substream", metavar="WHERE", help="A smaller stream of the same camera, which is watched; --source is then decoded only where something is to be classified.", rich_help_panel="What to run")] = None,
     zone: Annotated[list[str] | None, typer.Option("--zone", "-z", metavar="NAME=X,Y,W,H",
         help="Classify this part of every frame, in fractions of its width and height, and report when its label changes; may be repeated.", rich_help_panel="Where to look")] = None,
     line: Annotated[list[str] | None, typer.Option("--line", "-l", metavar="NAME=X1,Y1,X2,Y2",
@@ -82,12 +83,13 @@ def run(
         decoder=decoder,  # type: ignore[arg-type]  # ReadingSettings validates it
         decode=decode,  # type: ignore[arg-type]
         fast_decode=fast_decode, keyframes=keyframes, strict=strict, every=every, fps=fps,
-        open_timeout_s=open_timeout, read_timeout_s=read_timeout, give_up_after_s=give_up_after,
+        open_timeout_s=open_timeout, read_timeout_s=read_timeout, give_up_after_s=give_up_after, substream=substream or "",
     )  # fmt: skip
     _check_usage(
         config=config,
         model=model,
         sources=sources,
+        substream=substream,
         watches=bool(zone or line or motion or detector),
         detector=detector,
         is_usual=reading == ReadingSettings(),
@@ -221,8 +223,8 @@ def _reload(run: Run, read: Callable[[], Config], notices: Notices | None, is_ov
 
 
 def _check_usage(
-    *, config: str | None, model: str | None, detector: str | None, sources: Sequence[str], watches: bool, is_usual: bool,
-    health: bool,
+    *, config: str | None, model: str | None, detector: str | None, sources: Sequence[str], substream: str | None, watches: bool,
+    is_usual: bool, health: bool,
 ) -> None:  # fmt: skip
     """Raise BadParameter if there is no model or source, or if options conflict with --config.
 
@@ -231,6 +233,12 @@ def _check_usage(
     if config and (sources or watches):
         raise typer.BadParameter(
             "--camera, --source, --zone, --line, --motion and --detector cannot be combined with --config; put them into its file"
+        )
+    if substream and config:
+        raise typer.BadParameter("--substream cannot be combined with --config; put substream into [[camera]] of its file")
+    if substream and len(sources) > 1:
+        raise typer.BadParameter(
+            f"--substream belongs to one camera, and there are {len(sources)}; give each its own with --config"
         )
     if config and not is_usual:
         raise typer.BadParameter("with --config, settings of how cameras are read belong in [camera.reading] of its file")

@@ -81,6 +81,7 @@ def from_options(
             detector=detector,
             track=TrackSettings() if detector is None else detector_track(),
             reading=reading or ReadingSettings(),
+            substream="" if reading is None else reading.substream,
             health=rule,
         )
         for name, where in name_each(sources).items()

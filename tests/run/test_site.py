@@ -26,6 +26,7 @@ from edgecls.source import FakeSource, Merged
 from edgecls.source.source import ReadingSettings
 from tests.drawn import gray_levels, write_video
 from tests.run.world import assert_only_main_thread
+from tests.source.two import write_h264
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,6 +154,25 @@ def test_another_source_or_reading_opens_the_camera_again(site, lamp, tmp_path, 
     found = by_camera(site.seen)["b"]
     anew = found[found.index(0, 1) :]
     assert anew == (list(range(0, 200, 2)) if "reading" in fields else list(range(10)))
+    assert site.events._cameras["a"] is kept
+
+
+def test_a_substream_that_comes_changes_and_goes(site, tmp_path):
+    """Each time the camera is opened again, and its frames have the size of what is watched; the other continues."""
+    sizes = {name: (high, 2 * high) for name, high in (("main", 64), ("small", 32), ("smaller", 16))}
+    for name, size_hw in sizes.items():
+        pictures = [np.full((*size_hw, 3), level, np.uint8) for level in [0] * 100 + [255] * 100]
+        write_h264(tmp_path / f"{name}.mp4", pictures, fps=25, gop=25)
+    where = {name: str(tmp_path / f"{name}.mp4") for name in sizes}
+    camera = Camera("b", where["main"], state=RULE)
+    take(site, 4)
+    kept, shown = site.events._cameras["a"], []
+    for substream in ("", where["small"], where["smaller"], ""):
+        config = replace(site.config, camera=(site.config.camera[0], replace(camera, substream=substream)))
+        assert changed(site, config) == "reopened: b"
+        frames = [result.frame for result in islice(site.results, 8)]
+        shown.append(next(frame.size_hw for frame in frames if frame.camera == "b"))
+    assert shown == [sizes[name] for name in ("main", "small", "smaller", "main")]
     assert site.events._cameras["a"] is kept
 
 

@@ -7,8 +7,10 @@ import json
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from edgecls import ConfigError, Run, read_config
+from edgecls.cli.entry import app
 from edgecls.store import Store
 from tests.source.two import write_h264
 
@@ -157,3 +159,29 @@ def test_what_is_refused(tmp_path, light_model, lines, expected):
         read_config(path)
     assert expected in str(found.value)
     assert "\n" not in str(found.value)
+
+
+def test_both_streams_as_options(videos, light_model):
+    """With `--substream`, a zone is classified from the main stream, as with a file of cameras."""
+    options = ["--source", f"gate={videos}/main.mp4", "--zone", f"sign={','.join(map(str, SIGN))}", "--fps", "5"]
+    done = CliRunner().invoke(app, ["run", "--model", str(light_model), *options, "--substream", f"{videos}/sub.mp4"])
+    assert done.exit_code == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    labels = [line["detections"][0]["label"] for line in lines if "detections" in line]
+    assert set(labels) == {"bright"}
+    assert len(labels) == 30
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--config", "cameras.toml"], "put substream into"),
+        (["--source", "a.mp4", "--source", "b.mp4"], "belongs to one camera, and there are 2"),
+        (["--source", "rtsp://10.0.0.7/1"], "expected two network streams or two videos"),
+    ],
+)
+def test_options_that_do_not_go_with_a_substream(options, expected, light_model):
+    """Said in words, before anything is opened."""
+    done = CliRunner().invoke(app, ["run", "--model", str(light_model), *options, "--substream", "sub.mp4"])
+    assert done.exit_code != 0
+    assert expected in " ".join((done.stderr + str(done.exception)).replace("│", " ").split())
