@@ -221,6 +221,8 @@ class SpanSource(PyAVSource):
 
     def read(self) -> Frame | None:
         """Decode up to the next chosen frame. Raises SpanError if the span does not have all its pictures."""
+        if self._container is None:
+            return None
         while not self._is_over and (found := self._next()) is not None:
             decoded = found[1]
             if decoded.pts is None:

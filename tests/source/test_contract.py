@@ -23,6 +23,8 @@ from edgecls.source import (
     Reconnecting,
     Threaded,
 )
+from edgecls.source.named import Named
+from edgecls.source.spans import SpanSource, plan_spans
 from tests.drawn import gray_levels, write_video
 from tests.run.world import FakeCapture, assert_only_main_thread, web_server
 
@@ -68,6 +70,12 @@ def pyav_video(world: World) -> Source:
     return PyAVSource.video(str(write_video(world.tmp_path / "p.avi", gray_levels(LEVELS))), "video", ReadingSettings())
 
 
+def span(world: World) -> Source:
+    path = str(write_video(world.tmp_path / "s.avi", gray_levels(LEVELS * 2)))
+    first, _ = plan_spans(path, ReadingSettings(), seconds=len(LEVELS) / 25)
+    return SpanSource.open(path, "video", ReadingSettings(), first)
+
+
 def folder(world: World) -> Source:
     (world.tmp_path / "pictures").mkdir()
     for i, picture in enumerate(gray_levels(LEVELS)):
@@ -84,6 +92,8 @@ SOURCES: dict[str, Callable[[World], Source]] = {
     "stream": stream,
     "PyAV stream": pyav_stream,
     "PyAV video": pyav_video,
+    "Named": lambda world: Named(pyav_video(world), __file__),
+    "span": span,
     "video": video,
     "folder": folder,
     "FakeSource": fake,

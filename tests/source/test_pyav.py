@@ -11,6 +11,7 @@ import pytest
 
 from edgecls import Box, InputSpec, SourceError, image
 from edgecls.source import ReadingSettings, open_source
+from edgecls.source.pyav import PyAVSource
 from tests.drawn import write_video
 
 SIZE_HW = (96, 128)
@@ -100,6 +101,17 @@ def test_key_frames_alone_keep_their_index_and_time(tmp_path):
         frames = [(f.index, f.time_s) for f in source]
     assert [index for index, _ in frames] == [0, 10, 20]
     assert [t for _, t in frames] == pytest.approx([0, 0.4, 0.8], abs=1e-3)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_number_of_decoding_threads_changes_no_frame(tmp_path, threads):
+    """It is what was asked for, and the pictures are those of FFmpeg's own choice."""
+    path = encode(tmp_path / "v.mp4", pixels="yuv420p", frames=30, gop=10)
+    with open_source(path) as usual, PyAVSource.video(str(path), "v", ReadingSettings(decode_threads=threads)) as chosen:
+        frames = [[(one.index, one.time_s, one.plane().tobytes()) for one in source] for source in (usual, chosen)]
+        assert chosen._stream.codec_context.thread_count == threads
+    assert frames[0] == frames[1]
+    assert len(frames[0]) == 30
 
 
 def test_fast_decoding_gives_every_frame(tmp_path):
