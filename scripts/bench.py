@@ -240,15 +240,25 @@ def events(clips: Clips, _peers: Peers) -> Measures:
 
 
 def in_turns(measures: Measures, runs: int) -> dict[str, list[float]]:
-    """Return the values of each benchmark, one for each turn. A benchmark may give several values by name."""
-    rounds: dict[str, list[float]] = {}
+    """Return the values of each benchmark, one for each turn. A benchmark may give several values by name.
+
+    The first turn only warms the caches. Ctrl-C ends after the turns that are whole.
+    """
+    turns: list[dict[str, float]] = []
     for turn in range(runs + 1):
-        for name, measure in measures.items():
-            found = measure()
-            for key, value in (found if isinstance(found, dict) else {name: found}).items():
-                if turn:  # the first one only warms the caches
-                    rounds.setdefault(key, []).append(value)
-    return rounds
+        print(f"turn {turn} of {runs}", file=sys.stderr, flush=True)
+        found: dict[str, float] = {}
+        try:
+            for name, measure in measures.items():
+                value = measure()
+                found |= value if isinstance(value, dict) else {name: value}
+        except KeyboardInterrupt:
+            if len(turns) < 2:
+                raise
+            print(f"interrupted: medians of {len(turns) - 1}", file=sys.stderr)
+            break
+        turns.append(found)
+    return {name: [values[name] for values in turns[1:]] for name in turns[0]}
 
 
 RATIOS = (

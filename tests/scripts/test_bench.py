@@ -55,6 +55,26 @@ def test_turns_and_the_first_one_only_warms_up(scripts):
     assert calls == ["a", "b"] * 3
 
 
+def test_turns_that_are_whole_count_when_it_is_interrupted(scripts):
+    """Of three turns the last was interrupted: one remains beside the warm-up. Before that there is nothing to show."""
+    import bench
+
+    def measures(last: int):
+        calls: list[str] = []
+
+        def measure() -> float:
+            calls.append("")
+            if len(calls) > last:
+                raise KeyboardInterrupt
+            return float(len(calls))
+
+        return {"a": measure}
+
+    assert bench.in_turns(measures(2), 5) == {"a": [2.0]}
+    with pytest.raises(KeyboardInterrupt):
+        bench.in_turns(measures(1), 5)
+
+
 def test_ratios_are_of_one_turn(scripts, capsys):
     """The machine was half as fast in one of three turns; the ratio is the same in all of them."""
     import bench
