@@ -20,7 +20,7 @@ import pytest
 
 from edgecls import CallbackSink, ConfigError, SinkError, StateChange
 from edgecls.frame import Result, Timing
-from edgecls.sink import BUFFERED, SINKS, JsonlSink, ListSink, Spooled, keep_s, open_sink, open_sinks
+from edgecls.sink import BUFFERED, SINKS, Background, JsonlSink, ListSink, Spooled, keep_s, open_sink, open_sinks
 from tests.run.world import event, frame, result
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ def test_it_takes_events_and_changes_of_state(sink):
         sink.write_event(event(i))
     assert time.monotonic() - began < 5
     sink.beside({"it": sink})
-    assert sink.backlog.lost == sink.backlog.dropped == 0
+    assert sink.backlog.dropped == 0
+    if not isinstance(sink, Background):  # whose thread may have noticed by now that no frame shows these events
+        assert sink.backlog.lost == 0
 
 
 def test_it_can_be_stopped_before_it_is_closed(sink):
