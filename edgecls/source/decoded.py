@@ -32,7 +32,7 @@ FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 AVERAGED = 0x20 | 0x2000 | 0x40000
 """SWS_AREA | SWS_FULL_CHR_H_INT | SWS_ACCURATE_RND: each pixel is the average of its area, as exactly as FFmpeg can."""
 LEAST_PIXELS = 16_000
-"""Planes with fewer pixels are brought to size by OpenCV, as it takes FFmpeg's scaler longer to begin."""
+"""Planes with fewer pixels are brought to size by OpenCV, as it takes FFmpeg's scaler longer to begin; halved ones too."""
 KEPT_TABLES = 64
 
 
@@ -63,7 +63,8 @@ class Scaler:
         """Return one plane of a picture, (H, W) uint8, in another size, as `edgecls.image.resized` does it."""
         height, width = size_hw
         shrinks = height <= plane.shape[0] and width <= plane.shape[1] and size_hw != plane.shape
-        if not shrinks or interpolation != "area" or plane.size < LEAST_PIXELS:
+        is_half = plane.shape == (2 * height, 2 * width)
+        if not shrinks or is_half or interpolation != "area" or plane.size < LEAST_PIXELS:
             return image.resized(plane, height, width, interpolation)
         return self.picture(self._av.VideoFrame.from_numpy_buffer(plane, "gray"), height, width, "gray")
 
