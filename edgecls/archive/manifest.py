@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from edgecls._version import __version__
 from edgecls.archive.schema import VERSION
 from edgecls.errors import ConfigError, DataError
 from edgecls.files import whole_file
+from edgecls.text.strict_json import dumps, loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ def agree(out: Path, wanted: Manifest) -> None:
         if wanted == before:
             return
     with whole_file(path) as beside:
-        beside.write_text(json.dumps(asdict(wanted), indent=2) + "\n", encoding="utf-8")
+        beside.write_text(dumps(asdict(wanted), indent=2) + "\n", encoding="utf-8")
 
 
 def _check(out: Path, before: Manifest, wanted: Manifest) -> None:
@@ -77,7 +77,7 @@ def _check(out: Path, before: Manifest, wanted: Manifest) -> None:
 
 def _read(path: Path) -> Manifest:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = loads(path.read_text(encoding="utf-8"))
         if record["schema"] != VERSION:  # the other fields may be others too
             return Manifest("", "", {}, str(record.get("edgecls", "?")), record["schema"])
         return Manifest(**record)

@@ -13,7 +13,6 @@ have several files of labels, such as `day-0123456789abcdef.0003-of-0024.parquet
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import secrets
@@ -28,6 +27,7 @@ from edgecls.errors import ConfigError, DataError, SinkError
 from edgecls.files import make_private_folder
 from edgecls.files.reading import BINARY, NO_LINK
 from edgecls.files.writing import FULL, private_mode, unlink_quietly
+from edgecls.text.strict_json import dumps, loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -169,8 +169,8 @@ def read_stamp(path: Path) -> Stamp:
     """Read the stamp of a part. Raises DataError if the file is not one, or of another version."""
     _, pq = load_parquet()
     try:
-        text = (pq.read_metadata(path).metadata or {}).get(KEY, b"{}")
-        record = json.loads(text)
+        text = (pq.read_metadata(path).metadata or {}).get(KEY, b"{}").decode()
+        record = loads(text)
         version = record.get("schema")
         if version != VERSION:
             raise DataError(
@@ -249,7 +249,7 @@ class PartWriter:
         """Write what is left and the stamp, and give the file its name once it is on the disk. Raises SinkError."""
         self._flush()
         with failing(self._path):
-            self._writer.add_key_value_metadata({KEY: json.dumps(asdict(stamp))})
+            self._writer.add_key_value_metadata({KEY: dumps(asdict(stamp))})
             self._writer.close()
             self._file.flush()
             os.fsync(self._file.fileno())

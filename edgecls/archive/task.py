@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from edgecls.errors import ConfigError, EdgeclsError
 from edgecls.files.reading import open_regular
 from edgecls.run.options import OptionCamera
+from edgecls.text.strict_json import dumps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,7 +138,7 @@ def fingerprint_of_rules(camera: Camera, detector: str = "") -> str:
     record = {"rules": _settings(camera), "detector": detector}
     if camera.detector is not None:
         record["rules"]["detector"].pop("model", None)
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _settings(value: Any) -> Any:

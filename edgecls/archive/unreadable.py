@@ -8,7 +8,6 @@ A recording stays in the list, and is not tried again, until its file changes or
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from edgecls.archive.schema import as_text
 from edgecls.errors import DataError
 from edgecls.files import whole_file
 from edgecls.text.redaction import hidden
+from edgecls.text.strict_json import dumps, loads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,7 @@ class UnreadableList:
         self._lines: dict[str, Unreadable] = {}
         if self.path.exists():
             try:
-                found = [Unreadable(**json.loads(line)) for line in self.path.read_text(encoding="utf-8").splitlines()]
+                found = [Unreadable(**loads(line)) for line in self.path.read_text(encoding="utf-8").splitlines()]
             except (OSError, ValueError, TypeError) as error:
                 raise DataError(f"{self.path}: is not a list of unreadable recordings; remove it") from error
             self._lines = {one.recording: one for one in found}
@@ -83,7 +83,7 @@ class UnreadableList:
             self.path.unlink(missing_ok=True)
             return
         with whole_file(self.path) as beside:
-            lines = [json.dumps(asdict(line), ensure_ascii=False) for line in self._lines.values()]
+            lines = [dumps(asdict(line)) for line in self._lines.values()]
             beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
