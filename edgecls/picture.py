@@ -54,6 +54,11 @@ class Paint(Protocol):
         """Whether some of those pixels lie in, or next to, a box of a frame of this height and width."""
 
 
+def is_averaged(size_hw: tuple[int, int], whole_hw: tuple[int, int], interpolation: Interpolation) -> bool:
+    """Whether bringing a picture of the size `whole_hw` to `size_hw` takes the mean of at least two by two pixels."""
+    return interpolation == "area" and 2 * size_hw[0] <= whole_hw[0] and 2 * size_hw[1] <= whole_hw[1]
+
+
 def painted_part(make: MakePart, paint: Paint, size_hw: tuple[int, int]) -> MakePart:
     """Return what makes parts without the pixels that are painted over.
 
@@ -70,7 +75,7 @@ def painted_part(make: MakePart, paint: Paint, size_hw: tuple[int, int]) -> Make
     def part(box: Box, size_hw: tuple[int, int], color: Color, interpolation: Interpolation) -> Picture | None:
         if not paint.touches(box, (high, wide)):
             return make(box, size_hw, color, interpolation)
-        averages = interpolation == "area" and 2 * size_hw[0] <= high and 2 * size_hw[1] <= wide
+        averages = is_averaged(size_hw, (high, wide), interpolation)
         made = make(box, size_hw, color, interpolation) if averages and box == (0, 0, wide, high) else None
         return None if made is None else paint(made)
 

@@ -15,6 +15,7 @@ import numpy as np
 from edgecls import image
 from edgecls.errors import SourceError
 from edgecls.frame import Box, Frame
+from edgecls.picture import is_averaged
 from edgecls.source import planes
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def as_frame(
             return found
         if stored != (0, 0, wide, high):
             scaler.say_whole(camera, decoded.format.name)
-        elif interpolation == "area" and 2 * size_hw[0] <= high and 2 * size_hw[1] <= wide:
+        elif is_averaged(size_hw, (high, wide), interpolation):
             return made(lambda: scaler.picture(decoded, *size_hw, "gray" if color == "gray" else f"{color}24"))
         return None
 
