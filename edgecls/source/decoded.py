@@ -91,13 +91,14 @@ def as_frame(
     """
     turns = round(((getattr(decoded, "rotation", 0) if rotation is None else rotation) or 0) / 90) % 4
     high, wide = decoded.height, decoded.width
-    limited = decoded.format.name in planes.LAYOUTS.keys() - FULL_RANGE_FORMATS and decoded.color_range != FULL_RANGE
+    pixels = decoded.format.name
+    limited = pixels in planes.LAYOUTS and pixels not in FULL_RANGE_FORMATS and decoded.color_range != FULL_RANGE
 
     def made(make: Callable[[], Made]) -> Made:
         try:
             return _turned(make(), turns)
         except (ValueError, ArithmeticError, MemoryError, RuntimeError, OSError) as error:
-            why = f"{decoded.format.name}, {wide}x{high}"
+            why = f"{pixels}, {wide}x{high}"
             raise SourceError(f"{camera}: frame {index} cannot be converted to a picture ({why})") from error
 
     def part(box: Box, size_hw: tuple[int, int], color: Color, interpolation: Interpolation) -> Picture | None:
@@ -106,7 +107,7 @@ def as_frame(
         if found is not None:
             return found
         if stored != (0, 0, wide, high):
-            scaler.say_whole(camera, decoded.format.name)
+            scaler.say_whole(camera, pixels)
         elif is_averaged(size_hw, (high, wide), interpolation):
             return made(lambda: scaler.picture(decoded, *size_hw, "gray" if color == "gray" else f"{color}24"))
         return None
