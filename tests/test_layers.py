@@ -27,7 +27,7 @@ ROWS = [
     {"image"},
     {"model", "store"},
     {"dataset", "regions"},
-    {"detect", "health"},
+    {"detect", "health", "vitals"},
     {"drift", "source"},
     {"events"},
     {"collect", "draw", "label_report", "labels"},

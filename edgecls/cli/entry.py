@@ -1,7 +1,8 @@
 """The entry point of the command line.
 
 Data goes to stdout, messages and progress to stderr. Exit codes: 0 done, 1 a known failure (one line on stderr), 2 usage,
-130 Ctrl-C, 143 SIGTERM. Importing this module does not load OpenCV, ONNX Runtime, Keras or TensorFlow, so help appears at once.
+130 Ctrl-C, 143 SIGTERM; runs under a service manager also 77 and 78 (`edgecls.cli.supervised`). Importing this module does not
+load OpenCV, ONNX Runtime, Keras or TensorFlow, so help appears at once.
 Only the command that is called is loaded, so it begins sooner.
 """
 
@@ -20,6 +21,7 @@ import typer
 
 import edgecls
 from edgecls.cli.help import GroupedCommand
+from edgecls.cli.interrupt import Interrupt
 from edgecls.cli.memory import look_for_cycles, stop_looking_for_cycles
 from edgecls.cli.messages import data, say
 from edgecls.cli.terminal import ReaderLeftError, UnwritableError, standard_streams
@@ -143,6 +145,18 @@ def _options(
     """Declare the options before the command, which their callbacks and `main` handle."""
 
 
+def _code_of(error: EdgeclsError | OSError) -> int:
+    """Return the exit code of a run that failed, after waiting for a signal if its container would be started again."""
+    from edgecls.cli.supervised import code_of, waits
+
+    code = code_of(error)
+    if waits(code):
+        with Interrupt() as interrupt:
+            say("starting again would not help, so this waits to be stopped; then mend it and start again")
+            interrupt.wait_for(threading.Event().wait)
+    return code
+
+
 def _guarded(command: Callable[P, R], *, is_run: bool) -> Callable[P, R]:
     """Turn the exceptions of a command into a one-line message and an exit code."""
 
@@ -160,7 +174,7 @@ def _guarded(command: Callable[P, R], *, is_run: bool) -> Callable[P, R]:
                 say(traceback.format_exc())
             if line:
                 say(f"error: {line}")
-            raise typer.Exit(1) from None
+            raise typer.Exit(_code_of(error) if is_run else 1) from None
         except KeyboardInterrupt as error:  # from the keyboard, or from a second signal with its number
             number = signal.Signals(error.args[0] if error.args else signal.SIGINT)
             say(f"stopped by {'Ctrl-C' if number == signal.SIGINT else number.name}")

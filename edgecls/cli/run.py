@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from edgecls.cli.supervised import Supervisor
     from edgecls.run.config import Config
     from edgecls.run.run import Run
     from edgecls.sink import SinkSettings
@@ -190,22 +191,27 @@ def run_config(
         stays: Whether the page is served until a signal, also after the end of the run.
     """
     from edgecls.cli.page import served
+    from edgecls.cli.supervised import supervisor
     from edgecls.run.run import Run
 
     read_again = read if path is None else partial(read, path)
-    config = read_again()
     with ExitStack() as stack:
-        interrupt = stack.enter_context(Interrupt())  # entered first, so that it still covers the closing of the sinks
+        watcher = stack.enter_context(supervisor())
+        config = read_again()
+        interrupt = stack.enter_context(Interrupt())  # entered early, so that it still covers the closing of the sinks
         opened = interrupt.wait_for(lambda: Run(config, say=say, shield=interrupt.undisturbed))
         if opened is None:
             return interrupt.exit_code
         look_for_cycles()
         run = stack.enter_context(opened)
+        watcher.watch(run.vitals)
+        stack.callback(watcher.stopping)
         page = None
         if run.config.web is not None:
             page = stack.enter_context(served(run, run.config.web, path=path, read=read))
         if hangup is not None:
-            stack.enter_context(hangup.serving(partial(_reload, run, read_again, None if page is None else page.notices)))
+            notices = None if page is None else page.notices
+            stack.enter_context(hangup.serving(partial(_reload, run, read_again, notices, watcher)))
         _loop(run, interrupt)
         if stays and page is not None and interrupt.signum is None:
             page.over.set()
@@ -215,9 +221,13 @@ def run_config(
     return interrupt.exit_code
 
 
-def _reload(run: Run, read: Callable[[], Config], notices: Notices | None, is_over: threading.Event) -> None:
-    """Reload the configuration of a run, and let its page say so if that fails."""
-    fault = reload(run, read, is_over)
+def _reload(
+    run: Run, read: Callable[[], Config], notices: Notices | None, watcher: Supervisor, is_over: threading.Event
+) -> None:  # fmt: skip
+    """Reload the configuration of a run, and let its page and its service manager say so if that fails."""
+    with watcher.reloading():
+        fault = reload(run, read, is_over)
+        watcher.failed(fault)
     if notices is not None:
         notices.fault = fault
 

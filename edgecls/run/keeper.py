@@ -86,6 +86,11 @@ class Keeper:
             last_at_s=at_s,
         )
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the model file in use, in hexadecimal digits; "" without a model."""
+        return self._digest
+
     def step(self, result: Result) -> list[Event]:
         """Process a frame, after the sinks have received it. Returns the steps of the model since the last call, as events."""
         if self._trial is not None:

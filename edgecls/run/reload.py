@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edgecls.run.site import Site
     from edgecls.sink import Sink
     from edgecls.source import Merged
+    from edgecls.vitals.vitals import Vitals
 
 ASK_EVERY_S = 0.1
 
@@ -51,8 +52,15 @@ class Reload:
         self._pipeline = pipeline
         self._shield = shield
         self._say = say
+        self._vitals: Vitals | None = None
         self._loaded, self._loaded_shadow = _model_of(site.config), _shadow_of(site.config)
         self.keeper.start(classifier, shadow)
+
+    def begin(self, vitals: Vitals) -> None:
+        """Pass the vital signs of the run to its sinks, and to those that later configurations open."""
+        self._vitals = vitals
+        for sink in self._site.sinks:
+            sink.attend(vitals)
 
     @property
     def shadow(self) -> Shadow | None:
@@ -107,6 +115,8 @@ class Reload:
         self._pipeline.use(classifier, shadow)
         self.classifier = classifier
         leaving += self._site.change(plan)
+        if self._vitals is not None:
+            self.begin(self._vitals)
         if is_other or shadow is not self._shadow:
             is_same_path = before == self._site.config.model
             self.keeper.switched(classifier, shadow, is_other_model=is_other, is_same_path=is_same_path)

@@ -27,9 +27,11 @@ from edgecls.run.detectors import Detectors
 from edgecls.run.model import load_classifier
 from edgecls.run.options import from_options, with_plain_logs
 from edgecls.run.pipeline import Pipeline
+from edgecls.run.ready import checks_of
 from edgecls.run.reload import Reload
 from edgecls.run.shadow import load_shadow
 from edgecls.run.site import Site
+from edgecls.vitals.vitals import Vitals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,6 +60,7 @@ class Run:
         config: The current configuration.
         frames: The opened cameras; `frames.skipped` is the number of skipped frames.
         sinks: The open sinks. You may append others, which you then close yourself.
+        vitals: Whether the loop moves, and what is not delivered. May be asked from any thread.
 
     Example:
         sources = ["gate=rtsp://10.0.0.7/1"]
@@ -137,6 +140,8 @@ class Run:
             self._site, classifier, shadow=shadow, frames=self.frames, pipeline=pipeline, shield=self._shield, say=say
         )
         self._stack.callback(self._reload.keeper.close)
+        self.vitals = Vitals(checks_of(self._site, self._reload.keeper))
+        self._reload.begin(self.vitals)
 
     @property
     def config(self) -> Config:
@@ -190,6 +195,8 @@ class Run:
 
     def read(self) -> Result | None:
         """Wait for the next result. Returns None at the end. Pass each result to `write` before reading the next."""
+        if self.vitals.stage == "starting":
+            self.vitals.running(self.frames.between)
         if self._stopped.is_set() or any(sink.done for sink in self.sinks):
             return None
         try:
@@ -199,12 +206,15 @@ class Run:
 
     def write(self, result: Result) -> list[Event]:
         """Pass a result, and the events that begin or end with it, to all sinks. Returns these events."""
-        return self._site.write(result) + self._reload.keeper.step(result)
+        events = self._site.write(result) + self._reload.keeper.step(result)
+        self.vitals.saw(result)
+        return events
 
     def finish(self) -> None:
         """End all ongoing events, after the last result. The sinks get them, and they are in `last_events`."""
         if not self._is_finished:
             self._is_finished = True
+            self.vitals.over()
             self.last_events = self._site.finish()
 
     def stop(self) -> None:
@@ -246,6 +256,7 @@ class Run:
             self.close()
 
     def _write_state(self, change: StateChange) -> None:
+        self.vitals.changed(change)
         self._shield(partial(self._site.write_state, change))
 
 

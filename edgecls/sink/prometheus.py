@@ -1,8 +1,9 @@
 """Metrics for Prometheus at `/metrics`: the state of the cameras, times, labels, events, and the backlogs of other sinks.
 
-For load balancers and container runtimes, `/healthz` answers 200, or 503 while a camera is lost, with the reason:
+For container runtimes `/healthz` answers 200 while the loop of the run moves, else 503: only then does a restart help.
+For load balancers and people `/readyz` answers 200 while everything is delivered, or 503 with the reasons:
 
-    {"status": "lost", "cameras": [{"camera": "gate", "state": "lost", "why": "no more frames after 12", "at_s": 1763823787.1}]}
+    {"status": "not ready", "faults": [{"part": "camera", "name": "gate", "why": "lost: no more frames after 12"}], ...}
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from edgecls import extras
 from edgecls.errors import ConfigError, SinkError
 from edgecls.events.health_events import LOST
-from edgecls.frame import END, GONE, State
-from edgecls.labels.json_lines import state_record
+from edgecls.frame import State
 from edgecls.sink.network.http_server import Answer, HttpServer, Request
 from edgecls.sink.sink import Sink, SinkKind
 from edgecls.text.address import check_host
 from edgecls.text.redaction import public_text, shown
 from edgecls.text.strict_json import dumps, in_utf8
+from edgecls.vitals.vitals import Vitals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Bounds of the histograms in seconds: from the inference of a tiny network to a camera that is seconds late."""
-HEALTH = "/healthz"
+HEALTH, READY = "/healthz", "/readyz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class PrometheusSettings:
 
 
 class PrometheusSink(Sink):
-    """Answers GET /metrics and GET /healthz.
+    """Answers GET /metrics, /healthz and /readyz.
 
     `where` is a port that only this machine can reach, such as `9108`, or `HOST:PORT`, such as `0.0.0.0:9108` for all addresses
     of the machine. Counters begin at 0 with each run. Labels are the names of the cameras, regions and classes.
@@ -81,7 +82,8 @@ class PrometheusSink(Sink):
         self._drift = metric(client.Gauge, "drift", "Size of the drift of a camera, 0 without", "camera", "cause")
         self._faults: dict[str, PictureFault] = {}  # by camera, while its pictures show one
         self._drifts: dict[str, str] = {}  # by camera, the cause of its drift while it lasts
-        self._lost: dict[str, StateChange] = {}  # by camera, while it is lost
+        self._vitals = self._own_vitals = Vitals()  # until a run gives its own
+        self._own_vitals.running()
         self._open: set[str] = set()  # ids of events that were counted when they began
         self._sinks: Mapping[str, Sink] = {}
         registry.register(_Backlogs(client, self))
@@ -102,9 +104,14 @@ class PrometheusSink(Sink):
         """Store the sinks whose backlogs are reported."""
         self._sinks = sinks
 
+    def attend(self, vitals: Vitals) -> None:
+        """Report the vital signs of the run instead of what this sink sees by itself."""
+        self._vitals = vitals
+
     def write(self, result: Result) -> None:
         """Count the frame and its labels, and observe its times."""
         camera, timing = in_utf8(result.frame.camera), result.timing
+        self._own_vitals.saw(result)
         self._show_fault(camera, None if result.unfit is None else result.unfit.fault)
         self._frames.labels(camera).inc()
         self._left_out.labels(camera).inc(result.left_out)
@@ -136,11 +143,7 @@ class PrometheusSink(Sink):
     def write_state(self, change: StateChange) -> None:
         """Store the state of the camera."""
         self._states.labels(in_utf8(change.camera)).state(change.state)
-        has_failed = change.state == "ended" and change.why not in (END, GONE)
-        if change.state in ("stalled", "lost") or has_failed:
-            self._lost[change.camera] = change
-        else:
-            self._lost.pop(change.camera, None)
+        self._own_vitals.changed(change)
 
     def _show_drift(self, event: Event) -> None:
         camera = in_utf8(event.camera)
@@ -167,16 +170,15 @@ class PrometheusSink(Sink):
 
     def _answer(self, request: Request) -> Answer:
         if request.path == HEALTH:
-            return self._health()
+            return _json(found := self._vitals.liveness(), is_fine=found["status"] == "ok")
+        if request.path == READY:
+            return _json((ready := self._vitals.readiness()).record(), is_fine=ready.is_ready)
         return _call(self._metrics, request)
 
-    def _health(self) -> Answer:
-        lost = list(self._lost.values())  # atomic: the thread of the run changes the dict
-        shown = {"status": LOST, "cameras": [state_record(change) for change in lost]} if lost else {"status": "ok"}
-        status = "503 Service Unavailable" if lost else "200 OK"
-        return Answer(
-            status, [("Content-Type", "application/json"), ("Cache-Control", "no-store")], dumps(shown).encode() + b"\n"
-        )
+
+def _json(record: Mapping[str, Any], *, is_fine: bool) -> Answer:
+    headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+    return Answer("200 OK" if is_fine else "503 Service Unavailable", headers, dumps(record).encode() + b"\n")
 
 
 def _call(app: Any, request: Request) -> Answer:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edgecls.event import Event
     from edgecls.frame import Result, StateChange
     from edgecls.log import Say
+    from edgecls.vitals.vitals import Vitals
 
 S = TypeVar("S")
 """The settings of a kind."""
@@ -44,6 +45,9 @@ class Sink(ABC):
 
     def beside(self, sinks: Mapping[str, Sink]) -> None:  # noqa: B027 - most sinks ignore it
         """Receive all sinks of the run, by name and including this one. For sinks that report on the others."""
+
+    def attend(self, vitals: Vitals) -> None:  # noqa: B027 - most sinks ignore it
+        """Receive the vital signs of the run. For sinks that report on it."""
 
     def stop(self) -> None:  # noqa: B027 - most sinks do not wait
         """Interrupt a write that is waiting in another thread, if possible. It then raises SinkError."""

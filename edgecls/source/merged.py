@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from edgecls.errors import SourceError
+from edgecls.errors import AccessError, SourceError
 from edgecls.source.source import Source
 from edgecls.source.threaded import Threaded, wait_together
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class Merged(Source):
     """Reads each source in its own thread. Each keeps its order; a slow or failed one does not stop the others.
 
-    If one of several sources fails, `say` is called right away, and SourceError is raised when the others have ended, too. The
-    error of a single source is raised unchanged. Sources can be added and removed with `change`.
+    If one of several sources fails, `say` is called right away, and SourceError is raised when the others have ended, too, or
+    AccessError if one of them refused user and password. The error of a single source is raised unchanged. Sources can be added
+    and removed with `change`.
     """
 
     def __init__(self, sources: Sequence[Source], *, say: Callable[[str], None]) -> None:
@@ -73,7 +74,9 @@ class Merged(Source):
                 break
         if self._failed:
             failed, self._failed = list(self._failed.values()), {}
-            raise SourceError(f"{len(failed)} of {len(self.sources)} sources failed, the first: {failed[0]}") from failed[0]
+            refused = next((error for error in failed if isinstance(error, AccessError)), None)
+            kind, first = (SourceError, failed[0]) if refused is None else (AccessError, refused)
+            raise kind(f"{len(failed)} of {len(self.sources)} sources failed, the first: {failed[0]}") from first
         return []
 
     def between(self, call: Callable[[], None]) -> None:

@@ -13,7 +13,8 @@ WS   /api/live          live pictures and what is found in them, see `edgecls.we
      /api/learn/...     models made of them, see `edgecls.web.learn.routes`
      /api/config/...    what the page may change of cameras.toml, see `edgecls.web.config.routes`
 GET  /api/openapi.json  the description of this API
-GET  /healthz           200 while the run delivers results
+GET  /healthz           200 while the loop of the run moves, else 503
+GET  /readyz            200 while everything is delivered, or 503 with the reasons
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from edgecls.web.learn.learning import Learning
 from edgecls.web.learn.routes import learn_routes
 from edgecls.web.live.status import now_record
 from edgecls.web.live.viewer import Viewers
-from edgecls.web.login.guard import COOKIE, Guard, cookie
+from edgecls.web.login.guard import COOKIE, VISITOR, Guard, cookie
 from edgecls.web.login.sessions import SESSION_S
 from edgecls.web.machine.routes import MachineRoutes
 from edgecls.web.models.routes import ModelRoutes
@@ -114,6 +115,7 @@ def make_app(  # noqa: PLR0913 - each is a part of the page
             *learn_routes(learning),
             *config_routes(config),
             Route("/healthz", routes.health),
+            Route("/readyz", routes.ready),
             WebSocketRoute("/api/live", routes.viewers.serve),
         ],
         middleware=[
@@ -183,8 +185,13 @@ class _Routes:
         return _json(now_record(self._view, self.viewers.reasons()))
 
     async def health(self, _request: Request) -> Response:
-        lost = [view.name for view in list(self._view.cameras.values()) if view.state in ("lost", "stalled")]
-        return _json({"status": "lost" if lost else "ok", "cameras": len(lost)}, status=503 if lost else 200)
+        found = await asyncio.to_thread(self._view.vitals.liveness)  # it waits for the loop
+        return _json(found, status=200 if found["status"] == "ok" else 503)
+
+    async def ready(self, request: Request) -> Response:
+        found = await asyncio.to_thread(self._view.vitals.readiness)
+        names = self._sessions is None or hasattr(request.state, VISITOR)
+        return _json(found.record(names=names), status=200 if found.is_ready else 503)
 
 
 def _with_version(html: bytes, version: str, modules: Iterable[str]) -> bytes:

@@ -25,7 +25,7 @@ from edgecls.web.models import described as of_models
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PREFIXES = ("/api/", "/healthz")
+PREFIXES = ("/api/", "/healthz", "/readyz")
 CLASSES = {
     "classes": {"type": "object", "additionalProperties": COUNT, "description": "the number of pictures of each class"},
     "left": {"type": "integer", "description": "how many pictures have no label"},
@@ -97,7 +97,17 @@ SCHEMAS = of_models.SCHEMAS | of_learn.SCHEMAS | {
         {"pictures": {"type": "integer", "description": "how many pictures were changed"}, **CLASSES}, stroke=COUNT,
     ),
     "Sent": _record({"picture": COUNT, "was_there": {"type": "boolean"}, "label": TEXT}),
-    "Health": _record({"status": {"enum": ["ok", "lost"]}, "cameras": {**COUNT, "description": "how many are lost"}}),
+    "Health": _record({"status": {"enum": ["ok", "stuck"]}}, why=TEXT),
+    "Fault": _record(
+        {"part": {"enum": ["run", "camera", "output", "disk", "model"]}},
+        name={"type": "string", "description": "missing, like `why`, for visitors who have not logged in"}, why=TEXT,
+    ),
+    "Readiness": _record({
+        "status": {"enum": ["ready", "not ready"]},
+        "faults": {"type": "array", "items": _of("Fault"), "description": "what is not delivered"},
+        "notes": {"type": "array", "items": _of("Fault"), "description": "what may be worth knowing besides"},
+        "model": {"type": "string", "description": "the SHA-256 of the model file in use; empty without one"},
+    }),
     "Change": _record(
         {"hash": TEXT, **{name: {"type": "array"} for name in ("zone", "line", "ignore")}, "rules": {"type": "object"}},
         private={"type": "array", "description": "missing: private areas stay as they are"},
@@ -110,7 +120,8 @@ CHOSEN = [
     _parameter("until", NUMBER, "only events that began before, in seconds since 1970 (UTC)"),
 ]
 DETAILS: dict[tuple[str, str], dict[str, Any]] = of_models.DETAILS | of_learn.DETAILS | {
-    ("get", "/healthz"): {"summary": "Whether all cameras deliver pictures", "answer": _of("Health")},
+    ("get", "/healthz"): {"summary": "Whether the loop of the run moves", "answer": _of("Health")},
+    ("get", "/readyz"): {"summary": "Whether everything is delivered, and what is not", "answer": _of("Readiness")},
     ("get", "/api/cameras"): {"summary": "The cameras and their states", "answer": _of("Cameras")},
     ("get", "/api/events"): {
         "summary": "Events, newest first",

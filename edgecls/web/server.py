@@ -83,6 +83,8 @@ class PageServer:
         from edgecls.web.visitor_network import PROXIES
 
         settings.check_files()
+        if run is not None:
+            view.attend(run.vitals)
         sessions = Sessions(Passwords(Path(settings.passwords))) if settings.needs_login else None
         listener = _listen(settings)
         host, _ = settings.address

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from dataclasses import replace
 
@@ -128,3 +129,24 @@ def test_a_camera_of_options_may_have_the_name_of_its_file(tmp_path):
     path.write_text('model = "m.onnx"\n[[camera]]\nname = "my film (2)"\nsource = 0\n')
     with pytest.raises(ConfigError, match="name must be letters"):
         read_config(path)
+
+
+def test_a_run_knows_what_it_does_not_deliver(tmp_path, light_model, monkeypatch):
+    """A disk without space and an output that fails are faults, and so is the end."""
+    lamp = write_video(tmp_path / "lamp.avi", gray_levels([20] * 6, (48, 64)))
+    with Run(model=light_model, sources=[lamp], sinks=[f"jsonl:{tmp_path}/out.jsonl"]) as run:
+        assert [fault.why for fault in run.vitals.readiness().faults][:1] == ["it is starting"]
+        next(iter(run))
+        found = run.vitals.readiness()
+        assert found.is_ready, found
+        assert found.model == hashlib.sha256(light_model.read_bytes()).hexdigest()
+        monkeypatch.setattr("edgecls.run.ready.LEAST_FREE", 2**62)
+        assert [(fault.part, fault.name) for fault in run.vitals.readiness().faults] == [("disk", str(tmp_path))]
+        monkeypatch.undo()
+        monkeypatch.setattr(type(next(iter(run.named_sinks.values()))), "trouble", "out.jsonl: no space")
+        assert [(fault.part, fault.why) for fault in run.vitals.readiness().faults] == [("output", "out.jsonl: no space")]
+        monkeypatch.undo()
+        for _ in run:
+            pass
+        assert [fault.why for fault in run.vitals.readiness().faults] == ["the run has ended"]
+    assert run.vitals.is_moving()

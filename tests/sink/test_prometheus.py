@@ -16,6 +16,7 @@ from edgecls import ConfigError, MissingExtraError, SinkError, StateChange
 from edgecls.event import Moment
 from edgecls.frame import END, GONE, Box, Detection, Unfit
 from edgecls.sink import Backlog, ListSink, PrometheusSink, open_sinks
+from edgecls.vitals import Vitals
 from tests.run.world import event, frame, result, said
 
 parser = pytest.importorskip("prometheus_client.parser", reason="prometheus-client is not installed")
@@ -166,35 +167,38 @@ def test_a_port_that_is_taken_is_named():
             PrometheusSink(where)
 
 
-def health(sink: PrometheusSink) -> tuple[int, dict]:
-    """Return status and body of /healthz."""
+def asked(sink: PrometheusSink, path: str) -> tuple[int, dict]:
+    """Return status and body of a path."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{sink.port}/healthz", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{sink.port}{path}", timeout=10) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.load(error)
 
 
-def test_health_is_503_while_a_camera_is_lost(sink):
-    """The answer names each lost camera and the reason. It is 200 before the first picture, and while all cameras are live."""
-    assert health(sink) == (200, {"status": "ok"})
+def test_readiness_is_503_while_a_camera_is_lost(sink):
+    """The answer names each lost camera and the reason. A lost camera is no reason to start the process again."""
+    assert asked(sink, "/readyz")[0] == 200
     for name in ("a", "b"):
         sink.write_state(StateChange(name, "connecting", "", 1.0))
+    assert [one["why"] for one in asked(sink, "/readyz")[1]["faults"]] == ["connecting: there is no result yet"] * 2
+    for name in ("a", "b"):
         sink.write_state(StateChange(name, "live", "", 2.0))
-    assert health(sink) == (200, {"status": "ok"})
-    sink.write_state(StateChange("a", "lost", "no more frames after 12", 3.0))
+    assert asked(sink, "/readyz") == (200, {"status": "ready", "faults": [], "notes": [], "model": ""})
+    sink.write_state(StateChange("a", "lost", "rtsp://me:secret@10.0.0.7/way: no more frames after 12", 3.0))
     sink.write_state(StateChange("b", "stalled", "no picture for 5 s", 4.0))
-    status, body = health(sink)
-    assert (status, body["status"]) == (503, "lost")
-    assert body["cameras"] == [
-        {"camera": "a", "state": "lost", "why": "no more frames after 12", "at_s": 3.0},
-        {"camera": "b", "state": "stalled", "why": "no picture for 5 s", "at_s": 4.0},
+    status, body = asked(sink, "/readyz")
+    assert (status, body["status"]) == (503, "not ready")
+    assert body["faults"] == [
+        {"part": "camera", "name": "a", "why": "lost: rtsp://10.0.0.7: no more frames after 12"},
+        {"part": "camera", "name": "b", "why": "stalled: no picture for 5 s"},
     ]
+    assert asked(sink, "/healthz") == (200, {"status": "ok"})
     sink.write_state(StateChange("a", "live", "", 5.0))
-    assert [camera["camera"] for camera in health(sink)[1]["cameras"]] == ["b"]
+    assert [one["name"] for one in asked(sink, "/readyz")[1]["faults"]] == ["b"]
     sink.write_state(StateChange("b", "live", "", 6.0))
-    assert health(sink) == (200, {"status": "ok"})
+    assert asked(sink, "/readyz")[0] == 200
 
 
 @pytest.mark.parametrize(("why", "status"), [(END, 200), (GONE, 200), ("given up, no picture for 60 s", 503), ("refused", 503)])
@@ -202,7 +206,22 @@ def test_a_camera_that_has_ended_by_itself_is_lost(sink, why, status):
     """If it has failed for good; not at the end of a file, or if the configuration no longer contains it."""
     sink.write_state(StateChange("a", "lost", "cut", 3.0))
     sink.write_state(StateChange("a", "ended", why, 4.0))
-    assert health(sink)[0] == status
+    assert asked(sink, "/readyz")[0] == status
+
+
+def test_a_loop_that_does_not_move_is_not_healthy(sink, monkeypatch):
+    """The vital signs of the run are asked, not those of the sink, which would answer for ever."""
+    monkeypatch.setattr("edgecls.vitals.vitals.STUCK_S", -1.0)
+    monkeypatch.setattr("edgecls.vitals.vitals.SHOWN_S", -1.0)
+    monkeypatch.setattr("edgecls.vitals.vitals.ANSWER_S", 0.01)
+    vitals = Vitals()
+    sink.attend(vitals)
+    vitals.running(lambda _call: None)  # a loop that calls nothing
+    status, body = asked(sink, "/healthz")
+    assert (status, body["status"]) == (503, "stuck")
+    assert "its loop has not moved for" in body["why"]
+    vitals.running(lambda call: call())
+    assert asked(sink, "/healthz") == (200, {"status": "ok"})
 
 
 def test_formats_are_those_of_the_client(sink):

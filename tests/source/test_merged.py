@@ -86,6 +86,15 @@ def test_each_failure_is_reported_and_the_first_raised():
     assert str(caught.value) == f"2 of 2 sources failed, the first: {told[0]}"
 
 
+@pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+def test_a_refusal_among_failures_is_the_kind_of_the_error(order):
+    """Whoever starts again after failures must know that a camera refused the password, wherever it stands."""
+    errors = {"a": SourceError("a: unplugged"), "b": AccessError("b: refused")}
+    sources = [FakeSource([], name=name, error=errors[name]) for name in order]
+    with Merged(sources, say=lambda _: None) as source, pytest.raises(AccessError, match="2 of 2 sources failed"):
+        list(source)
+
+
 def test_an_unexpected_error_is_raised_at_once():
     """An error other than SourceError is a bug, and is not kept for the end."""
     broken = FakeSource([], name="broken", error=ZeroDivisionError("a mistake"))

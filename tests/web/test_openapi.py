@@ -74,6 +74,7 @@ def test_the_description_is_one(page):
         ("/api/config/schema", ""),
         ("/api/openapi.json", ""),
         ("/healthz", ""),
+        ("/readyz", ""),
     ],
 )
 def test_answers_are_as_described(page, path, query):

@@ -98,10 +98,24 @@ def test_cameras_tell_their_state(page):
     assert (gate["name"], gate["state"], gate["size"], gate["age_ms"]) == ("gate", "live", [64, 48], 3.1)
     assert gate["fps"] > 0
     assert (yard["state"], "secret" in yard["why"], "no more frames" in yard["why"]) == ("lost", False, True)
-    assert (page.ask("/healthz").status, page.ask("/healthz").json()) == (503, {"status": "lost", "cameras": 1})
+    ready = page.ask("/readyz")
+    assert (ready.status, [one["name"] for one in ready.json()["faults"]]) == (503, ["yard"])
+    assert (page.ask("/healthz").status, page.ask("/healthz").json()) == (200, {"status": "ok"})
     page.view.write_state(StateChange("yard", "ended", GONE, 2.0))
     assert [one["name"] for one in page.ask("/api/cameras").json()["cameras"]] == ["gate"]
-    assert page.ask("/healthz").status == 200
+    assert page.ask("/readyz").status == 200
+
+
+def test_strangers_learn_which_kind_of_part_fails_only(tmp_path):
+    """Container runtimes have no login; names and reasons are for those who have."""
+    with served("gate", passwords=tmp_path / "p.json") as page:
+        page.view.write_state(StateChange("gate", "lost", "no route to 10.0.0.7", 1.0))
+        answer = page.ask("/readyz")
+        assert (answer.status, answer.json()["faults"]) == (503, [{"part": "camera"}])
+        assert page.ask("/healthz").status == 200
+        session = page.log_in().headers["set-cookie"].partition(";")[0]
+        found = page.ask("/readyz", Cookie=session).json()["faults"]
+        assert found == [{"part": "camera", "name": "gate", "why": "lost: no route to 10.0.0.7"}]
 
 
 def test_events_are_filtered_and_the_newest_comes_first(page):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from edgecls.frame import GONE
 from edgecls.sink import Sink
+from edgecls.vitals.vitals import Vitals
 from edgecls.web.recorded.found import Found, Recording
 
 if TYPE_CHECKING:
@@ -116,21 +117,29 @@ class ViewSink(Sink):
         self.notices = notices
         self.found: dict[str, Found] = {}
         self._event_count = 0
+        self.vitals = self._own_vitals = Vitals()  # until a run gives its own
+        self._own_vitals.running()
 
     @property
     def event_count(self) -> int:
         """How many beginnings and ends of events came so far."""
         return self._event_count
 
+    def attend(self, vitals: Vitals) -> None:
+        """Show the vital signs of the run instead of what this sink sees by itself."""
+        self.vitals = vitals
+
     def write(self, result: Result) -> None:
         """Store a result."""
         name = result.frame.camera
+        self._own_vitals.saw(result)
         self._view(name).add(result, time.monotonic())
         if result.frame.file and name in self.recordings():
             self.found.setdefault(name, Found()).add(result)
 
     def write_state(self, change: StateChange) -> None:
         """Store the state of a camera; forget a camera that is no longer in the configuration."""
+        self._own_vitals.changed(change)
         if change.state == "ended" and change.why == GONE:
             self.cameras.pop(change.camera, None)
             self.found.pop(change.camera, None)

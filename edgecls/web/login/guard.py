@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 COOKIE = "edgecls_session"
 LARGEST_BODY = 64 * 1024
-OPEN_PATHS = frozenset({"/login", "/page/style.css", "/page/icon.svg", "/healthz"})
+OPEN_PATHS = frozenset({"/login", "/page/style.css", "/page/icon.svg", "/healthz", "/readyz"})
 """What is served without a login."""
 FOR_VIEWERS = frozenset({"/logout"})
 """What also those may ask for who may only look, though it is no GET."""
 VISITOR = "visitor"
-"""Where a request says who asks: `request.state.visitor`. Missing where no login is needed."""
+"""Where a request says who asks: `request.state.visitor`. Missing where no login is needed or there was none."""
 ASK_AGAIN = "ask_again"
 """Where a long connection may ask for its visitor again, who may have logged out or been removed since."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -98,9 +98,12 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length[:9]) > LARGEST_BODY:
             return TOO_LARGE, f"refused: a request has at most {LARGEST_BODY} bytes"
-        if self._sessions is None or scope["path"] in OPEN_PATHS:
+        if self._sessions is None:
             return None
         visitor = (ask := partial(self._sessions.visitor, cookie(headers), _bearer(headers)))()
+        if scope["path"] in OPEN_PATHS:
+            scope.setdefault("state", {}).update({} if visitor is None else {VISITOR: visitor})
+            return None
         if visitor is None:
             return NO_SESSION, "log in first, or send a token: Authorization: Bearer TOKEN"
         if visitor.role != "edit" and scope.get("method", "GET") not in SAFE_METHODS and scope["path"] not in FOR_VIEWERS:
