@@ -20,6 +20,7 @@ from edgecls.detected import Detected as Detected
 from edgecls.drift import Drift as Drift
 from edgecls.drift import DriftSettings as DriftSettings
 from edgecls.errors import AccessError as AccessError
+from edgecls.errors import BundleError as BundleError
 from edgecls.errors import BusyError as BusyError
 from edgecls.errors import ConfigError as ConfigError
 from edgecls.errors import DataError as DataError

@@ -3,6 +3,7 @@
     EdgeclsError
     |-- DataError(ValueError)       invalid labelled pictures: a folder, a manifest, an image
     |-- ConfigError(ValueError)     an invalid setting
+    |-- BundleError(ValueError)     a bundle that is refused
     |-- ModelError(ValueError)      an invalid model file or card
     |-- TrainError(ArithmeticError) a training run whose loss became NaN or infinite
     |-- ExportError(RuntimeError)   a conversion that failed, or whose result differs from the trained model
@@ -47,6 +48,15 @@ class DataError(EdgeclsError, ValueError):
 
 class ConfigError(EdgeclsError, ValueError):
     """A setting with an invalid value."""
+
+
+class BundleError(EdgeclsError, ValueError):
+    """A bundle that is refused or cannot be installed. `reason` is a word for programs, such as "signature" or "older"."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        """Store the reason with the message."""
+        super().__init__(message)
+        self.reason = reason
 
 
 class ModelError(EdgeclsError, ValueError):

@@ -26,7 +26,7 @@ ROWS = [
     {"frame"},
     {"image"},
     {"model", "store"},
-    {"dataset", "regions"},
+    {"bundle", "dataset", "regions"},
     {"detect", "health", "vitals"},
     {"drift", "source"},
     {"events"},

@@ -7,6 +7,7 @@ from edgecls.settings.build import (
     build,
     check,
     merged,
+    parse_toml,
     read_toml,
     read_toml_with_lines,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "fields_of",
     "limited",
     "merged",
+    "parse_toml",
     "read_toml",
     "read_toml_with_lines",
     "some_of",

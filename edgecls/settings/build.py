@@ -56,6 +56,11 @@ def read_toml_with_lines(path: str | Path) -> tuple[dict[str, Any], Where]:
         text = read_text(path, error=ConfigError)
     except ConfigError as error:
         raise ConfigError(f"{error}{use if Path(path).exists() else ''}") from error
+    return parse_toml(text, path, use)
+
+
+def parse_toml(text: str, path: str | Path, use: str = "") -> tuple[dict[str, Any], Where]:
+    """Read the text of a TOML file, as `read_toml_with_lines` does; `use` ends a message that it is not valid TOML."""
     if _DOTTED.search(text):
         raise ConfigError(f"{path}: not valid TOML (a key of more than {DEEPEST} parts)")
     try:
