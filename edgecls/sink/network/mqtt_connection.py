@@ -25,7 +25,9 @@ MOST_IN_FLIGHT = 8
 LOOP_S = 1.0
 GREETING_LOOP_S = 0.1
 FIRST_BYTES, BYTES_PER_MESSAGE, BYTES_PER_S = 65_536, 1024, 64
-"""Bytes that a broker may send: initially, per message of ours, and per second. It only sends acknowledgements."""
+"""Bytes that a broker may send: initially, per message of ours, and per second. Without a subscription it only sends
+acknowledgements.
+"""
 CHUNK = 65_536
 BAD_LOGIN = ("Bad user name or password", "Not authorized", "Bad authentication method", "Banned")
 TAKEN_OVER = "Session taken over"
@@ -39,9 +41,31 @@ class Message(NamedTuple):
     retain: bool = True
 
 
+class Subscription(NamedTuple):
+    """What a client wants to receive.
+
+    Attributes:
+        topics: The topics, which may have wildcards.
+        on_message: Called in the thread of the connection with the topic, the content and whether it is a retained message of
+            before. It must not block.
+        qos: 1: the broker sends each again until it is acknowledged; 0: it sends each once. Brokers queue few messages for
+            a client that acknowledges, mosquitto 1,000, and drop the rest, so 0 suits whoever wants many retained ones at once.
+        largest: The most bytes of a message; a broker keeps larger ones back.
+        first_bytes: How many bytes the broker may send at first, beside acknowledgements.
+        bytes_per_s: How many it may send later, on average.
+    """
+
+    topics: tuple[str, ...]
+    on_message: Callable[[str, bytes, bool], None]
+    qos: int = 1
+    largest: int = 65_536
+    first_bytes: int = 262_144
+    bytes_per_s: float = 1024.0
+
+
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Address and credentials of a broker, and the topic `status` that tells whether edgecls is online."""
+    """Address and credentials of a broker, and the topic `status` that tells whether edgecls is online; "" if none does."""
 
     host: str
     port: int
@@ -58,8 +82,9 @@ class Link:
     """
 
     def __init__(
-        self, paho: Any, broker: Broker, connection: Connection, *, client_id: str, notify: Callable[[], None]
-    ) -> None:
+        self, paho: Any, broker: Broker, connection: Connection, *, client_id: str, notify: Callable[[], None],
+        subscription: Subscription | None = None,
+    ) -> None:  # fmt: skip
         """Prepare the client; `paho` is the module paho.mqtt.client."""
         self.is_ready = False
         """Whether the broker has acknowledged a message, not only accepted the connection."""
@@ -71,18 +96,26 @@ class Link:
         self._broker = broker
         self._connection = connection
         self._notify = notify
+        self._subscription = subscription
+        self._is_subscribed = subscription is None
+        self._properties: Any = None
         self._why = ""
         self._began_at = 0.0
         self._socket: _Socket | None = None
         self._lock = threading.Lock()
         client: Any = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=client_id, protocol=paho.MQTTv5)
         client.max_inflight_messages = MOST_IN_FLIGHT
-        client.will_set(broker.status, OFFLINE, qos=1, retain=True)
+        if broker.status:
+            client.will_set(broker.status, OFFLINE, qos=1, retain=True)
         if broker.user is not None:
             client.username_pw_set(broker.user, broker.password)
         client.on_connect, client.on_disconnect, client.on_publish = self._on_connect, self._on_disconnect, self._on_publish
         client.on_socket_register_write = lambda *_: None  # so that only the loop writes, whichever thread publishes
         client._create_socket = self._open
+        if subscription is not None:
+            self._properties = paho.Properties(paho.PacketTypes.CONNECT)
+            self._properties.MaximumPacketSize = subscription.largest
+            client.on_subscribe, client.on_message = self._on_subscribe, self._on_message
         self._client = client
 
     @property
@@ -98,14 +131,15 @@ class Link:
         client, self.last_id = self._client, last_id
         client._last_mid = last_id
         try:
-            client.connect(self._broker.host, self._broker.port, keepalive=KEEP_ALIVE_S)
+            client.connect(self._broker.host, self._broker.port, keepalive=KEEP_ALIVE_S, properties=self._properties)
             greeting = 0
             while client.loop(LOOP_S if self.is_ready else GREETING_LOOP_S) == 0:
                 if not self.is_ready:
                     self._connection.deadline.left_s()
-                if self._began_at and not greeting:
+                if self._began_at and not greeting and self._broker.status:
                     greeting = self.publish(Message(self._broker.status, ONLINE))
-                if greeting in self.answers and not self.is_ready:
+                is_greeted = greeting in self.answers or not self._broker.status
+                if is_greeted and self._is_subscribed and not self.is_ready:
                     on_ready()
         except TimeoutError as error:
             self._set_reason(f"the broker cannot be reached ({'it does not answer' if self._socket else error})")
@@ -138,13 +172,17 @@ class Link:
         self._connection.hang_up()
 
     def _open(self) -> _Socket:
-        self._socket = _Socket(self._connection.open(self._broker.host, context=self._broker.tls))
+        sock = self._connection.open(self._broker.host, context=self._broker.tls)
+        self._socket = _Socket(sock) if self._subscription is None else _Socket(
+            sock, FIRST_BYTES + self._subscription.first_bytes, BYTES_PER_S + self._subscription.bytes_per_s
+        )  # fmt: skip
         return self._socket
 
     def _forget(self) -> None:
         """Break the reference cycle with the client, which closes its sockets when it is freed."""
         client = self._client
         client.on_connect = client.on_disconnect = client.on_publish = client.on_socket_register_write = None
+        client.on_subscribe = client.on_message = None
         del client._create_socket
 
     def _set_reason(self, why: str) -> None:
@@ -154,6 +192,8 @@ class Link:
     def _on_connect(self, _client: Any, _data: object, _flags: object, reason: Any, _properties: object) -> None:
         if not reason.is_failure:
             self._began_at = self._began_at or time.monotonic()
+            if self._subscription is not None:
+                self._client.subscribe([(topic, self._subscription.qos) for topic in self._subscription.topics])
             return
         who = "user and password" if str(reason) in BAD_LOGIN else "the connection"
         self._set_reason(f"the broker refuses {who} ({reason})")
@@ -167,12 +207,23 @@ class Link:
         self.answers[mid] = str(reason) if reason.is_failure else ""
         self._notify()
 
+    def _on_subscribe(self, _client: Any, _data: object, _mid: int, reasons: Any, _properties: object) -> None:
+        refused = next((str(reason) for reason in reasons if reason.is_failure), "")
+        if refused and self._subscription is not None:
+            self.hang_up(f"the broker does not let this client read {', '.join(self._subscription.topics)} ({refused})")
+        self._is_subscribed = True
+
+    def _on_message(self, _client: Any, _data: object, message: Any) -> None:
+        if self._subscription is not None:
+            self._subscription.on_message(message.topic, message.payload, bool(message.retain))
+
 
 class _Socket:
     """The part of the socket interface that paho needs, with a limit on what the broker may send."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self.most_bytes = FIRST_BYTES
+    def __init__(self, sock: socket.socket, most_bytes: int = FIRST_BYTES, bytes_per_s: float = BYTES_PER_S) -> None:
+        self.most_bytes = most_bytes
+        self._bytes_per_s = bytes_per_s
         self._sock = sock
         self._received = 0
         self._began_at = time.monotonic()
@@ -180,8 +231,8 @@ class _Socket:
     def recv(self, most: int) -> bytes:
         data = self._sock.recv(min(most, CHUNK))
         self._received += len(data)
-        if self._received > self.most_bytes + BYTES_PER_S * (time.monotonic() - self._began_at):
-            raise ConnectionAbortedError("the broker sends more than acknowledgements")
+        if self._received > self.most_bytes + self._bytes_per_s * (time.monotonic() - self._began_at):
+            raise ConnectionAbortedError("the broker sends more than it was asked for")
         return data
 
     def send(self, data: bytes) -> int:

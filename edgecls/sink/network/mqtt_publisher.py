@@ -20,7 +20,7 @@ from edgecls import extras
 from edgecls.backoff import Backoff
 from edgecls.sink.homeassistant import OFFLINE
 from edgecls.sink.network.connection import Connection, Deadline, Resolver
-from edgecls.sink.network.mqtt_connection import Broker, Link, Message
+from edgecls.sink.network.mqtt_connection import Broker, Link, Message, Subscription
 from edgecls.text.control import in_one_line
 from edgecls.text.redaction import redact
 
@@ -64,12 +64,13 @@ class _Sent:
 class Publisher:
     """Publishes to a broker, for one caller at a time. A background thread connects and reconnects."""
 
-    def __init__(self, broker: Broker, *, rng: random.Random | None = None) -> None:
-        """Start to connect. Raises MissingExtraError if paho-mqtt is not installed."""
+    def __init__(self, broker: Broker, *, subscription: Subscription | None = None, rng: random.Random | None = None) -> None:
+        """Start to connect, and subscribe on each connection. Raises MissingExtraError if paho-mqtt is not installed."""
         self.retained: dict[str, str] = {}
         """The newest retained text of each topic."""
         self._paho = extras.load("paho.mqtt.client", extra="mqtt", purpose="MQTT")
         self._broker = broker
+        self._subscription = subscription
         self._resolver = Resolver(broker.host, broker.port)
         self._client_id = f"edgecls-{secrets.token_hex(6)}"  # unique: a broker closes connections with duplicate ids
         self._backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S, rng=rng)
@@ -82,6 +83,16 @@ class Publisher:
         self._sent: _Sent | None = None
         self._thread = threading.Thread(target=self._work, name=f"mqtt {broker.host}", daemon=True)
         self._thread.start()
+
+    @property
+    def down(self) -> str:
+        """Why there is no connection; "" while there is one, or before the first try has ended."""
+        return self._down
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a connection over which messages are acknowledged, and the subscription is in effect."""
+        return self._ready()
 
     def deliver(self, key: Hashable, messages: Sequence[Message], wait_s: float) -> str:
         """Publish messages and wait until all are acknowledged.
@@ -131,9 +142,10 @@ class Publisher:
 
     def _disconnect(self, link: Link) -> bool:
         """Publish that edgecls is offline and disconnect. Returns whether the thread has ended."""
-        goodbye = link.publish(Message(self._broker.status, OFFLINE))
-        with self._condition:
-            self._condition.wait_for(lambda: goodbye in link.answers or self._link is not link, CLOSE_WAIT_S)
+        if self._broker.status:
+            goodbye = link.publish(Message(self._broker.status, OFFLINE))
+            with self._condition:
+                self._condition.wait_for(lambda: goodbye in link.answers or self._link is not link, CLOSE_WAIT_S)
         link.disconnect()
         self._thread.join(CLOSE_WAIT_S)
         return not self._thread.is_alive()
@@ -164,7 +176,10 @@ class Publisher:
     def _connect_once(self) -> bool:
         """Connect and stay connected. Returns whether it was a good connection."""
         with Connection(self._resolver, Deadline(CONNECT_WAIT_S)) as connection:
-            link = Link(self._paho, self._broker, connection, client_id=self._client_id, notify=self._notify)
+            link = Link(
+                self._paho, self._broker, connection, client_id=self._client_id, notify=self._notify,
+                subscription=self._subscription,
+            )  # fmt: skip
             with self._condition:
                 self._link = link
                 if self._closing.is_set():
