@@ -32,7 +32,7 @@ LINKED = {**TEXTS, **{name: (ROOT / name).read_text(encoding="utf-8") for name i
 BLOCK = re.compile(r"(?:<!-- (not run|file|unit): ([^>]*?) -->\n)?^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LARGEST_PICTURES = 4_000_000  # bytes of all together
 LONGEST_FRONT_DOOR = 170  # lines
-LOGIN = {"CAMERA_USER": "u", "CAMERA_PASSWORD": "p"}
+LOGIN = {"CAMERA_USER": "u", "CAMERA_PASSWORD": "p", "FLEET_USER": "u", "FLEET_PASSWORD": "p"}
 FOREIGN = {  # options of other programs
     *(
         "--upgrade",

@@ -33,7 +33,7 @@ ROWS = [
     {"collect", "draw", "label_report", "labels"},
     {"sink"},
     {"evaluate", "run"},
-    {"archive", "bench", "compare"},
+    {"archive", "bench", "compare", "fleet"},
     {"report"},
     {"train"},
     {"export"},

@@ -49,6 +49,7 @@ COMMANDS = {
     "label": "label",
     "archive": "archive",
     "swap": "swap",
+    "fleet": "fleet",
     "replay": "replay",
     "summary": "summary",
     "check-config": "check_config",

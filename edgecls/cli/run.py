@@ -206,6 +206,10 @@ def run_config(
         run = stack.enter_context(opened)
         watcher.watch(run.vitals)
         stack.callback(watcher.stopping)
+        if run.config.fleet is not None:
+            from edgecls.fleet.agent import Agent
+
+            stack.enter_context(Agent(run, run.config.fleet, say=say))
         page = None
         if run.config.web is not None:
             page = stack.enter_context(served(run, run.config.web, path=path, read=read))

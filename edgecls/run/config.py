@@ -32,6 +32,7 @@ from edgecls.limits import MOST_THREADS
 from edgecls.model.golden import OnMismatch  # noqa: TC001 - `settings.build` reads the types of the fields
 from edgecls.run.camera import Camera  # noqa: TC001
 from edgecls.run.detector_tracks import with_detector_tracks
+from edgecls.run.fleet_settings import FleetSettings  # noqa: TC001
 from edgecls.run.shadow_settings import ShadowSettings  # noqa: TC001
 from edgecls.run.web import WebSettings  # noqa: TC001
 from edgecls.settings import NO_SETTING, build, check_limits, limited, read_toml_with_lines
@@ -57,7 +58,8 @@ class Config:
     without which the run stops. `threads` is the number of CPU threads per inference (default: 1 for small inputs, else all
     cores). `on_mismatch` says what to do if the model gives other answers on this machine than where it was exported. With
     `quiet` nothing is written to stdout. With the table `web`, `edgecls run` serves a page of the run.
-    With the table `shadow`, a second model sees the same crops, see `ShadowSettings`.
+    With the table `shadow`, a second model sees the same crops, see `ShadowSettings`. With the table `fleet`, `edgecls run`
+    reports to a broker and takes the bundles that are rolled out over it.
 
     `model` may be left out if every camera has a detector with names = "detector" and no zone with a state.
 
@@ -74,6 +76,7 @@ class Config:
     quiet: bool = False
     web: WebSettings | None = None
     shadow: ShadowSettings | None = None
+    fleet: FleetSettings | None = None
     where: Where = field(default_factory=Where, compare=False, repr=False, metadata=NO_SETTING)
 
     @property

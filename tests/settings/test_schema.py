@@ -46,6 +46,15 @@ hosts = ["cameras.example"]
 certificate = "cert.pem"
 key = "key.pem"
 
+[fleet]
+broker = "mqtts://user:password@broker/fleet"
+device = "roof-17"
+heartbeat_s = 30
+least_s = 10
+hosts = ["bundles.example"]
+allow = ["https", "http"]
+most_mb = 50
+
 [shadow]
 model = "new.onnx"
 share = 0.2
@@ -391,6 +400,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "MqttSettings": {"to": "mqtt://host/topic"},
     "WebhookSettings": {"to": "https://host/path"},
     "DetectorSettings": {"model": "d.onnx"},
+    "FleetSettings": {"broker": "mqtt://host/fleet"},
     "ShadowSettings": {"model": "new.onnx"},
     "TrainConfig": {"data": {"path": "x"}},
 } | {name: {"path": "x"} for name in (*RECORDED, "SqliteSettings", "DataConfig")}
