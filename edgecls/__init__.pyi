@@ -36,6 +36,7 @@ from edgecls.errors import SinkError as SinkError
 from edgecls.errors import SourceError as SourceError
 from edgecls.errors import StalledError as StalledError
 from edgecls.errors import TrainError as TrainError
+from edgecls.errors import WorkerError as WorkerError
 from edgecls.evaluate import Evaluation as Evaluation
 from edgecls.evaluate import evaluate_model as evaluate_model
 from edgecls.event import Event as Event
@@ -124,5 +125,6 @@ from edgecls.train.config import TrainConfig as TrainConfig
 from edgecls.train.fit import TrainReport as TrainReport
 from edgecls.train.progress import Watcher as Watcher
 from edgecls.train.train_model import train_model as train_model
+from edgecls.train.workers.worker import Worker as Worker
 
 __version__: str

@@ -6,6 +6,7 @@
     |-- BundleError(ValueError)     a bundle that is refused
     |-- ModelError(ValueError)      an invalid model file or card
     |-- TrainError(ArithmeticError) a training run whose loss became NaN or infinite
+    |-- WorkerError(ConnectionError) a worker of a training run that cannot be reached, or has ended
     |-- ExportError(RuntimeError)   a conversion that failed, or whose result differs from the trained model
     |   `-- GateError                   no variant of the model is within the limits
     |-- DeviceError(RuntimeError)   an execution provider that is unavailable
@@ -65,6 +66,10 @@ class ModelError(EdgeclsError, ValueError):
 
 class TrainError(EdgeclsError, ArithmeticError):
     """A training run whose loss became NaN or infinite."""
+
+
+class WorkerError(EdgeclsError, ConnectionError):
+    """A worker of a training run on several that cannot be reached, was started differently, or has ended."""
 
 
 class ExportError(EdgeclsError, RuntimeError):

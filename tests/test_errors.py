@@ -15,6 +15,7 @@ from edgecls.errors import EdgeclsError, MissingExtraError, redact
         ("ConfigError", ValueError),
         ("ModelError", ValueError),
         ("TrainError", ArithmeticError),
+        ("WorkerError", ConnectionError),
         ("ExportError", RuntimeError),
         ("DeviceError", RuntimeError),
         ("SourceError", OSError),

@@ -128,8 +128,10 @@ def _version(wanted: bool) -> None:
 
 
 def _exit_despite_readers(code: int) -> None:
-    """Exit at once if a reader thread is blocked in a read that cannot be interrupted. All output has been written by then."""
-    if any(thread.name.startswith("read ") for thread in threading.enumerate()):
+    """Exit at once if a reader thread is blocked in a read that cannot be interrupted, or if workers of a training run are
+    still connected, for which JAX would wait. All output has been written by then.
+    """
+    if any(thread.name.startswith(("read ", "link ")) for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from edgecls.evaluate import AnyReport
+    from edgecls.train.workers.worker import Worker
 
 
 def train(
@@ -80,6 +81,10 @@ def train(
     memory: Annotated[float | None, typer.Option(metavar="GB", help="Memory for decoded pictures; if it is not enough, they are stored in a file in --out.  [default: half of the RAM]", rich_help_panel="Data")] = None,
     multi_label: Annotated[bool | None, typer.Option("--multi-label/--no-multi-label", help="A picture may have several labels, or none: DATA is a CSV manifest with a column of 0 and 1 for each label, or one such as car|person.", rich_help_panel="Data")] = None,
     about: Annotated[str | None, typer.Option(metavar="TEXT", help="Name and licence of the data, for the card.", rich_help_panel="Data")] = None,
+    workers: Annotated[int, typer.Option(metavar="N", envvar="EDGECLS_WORKERS", help="Train on several workers with JAX, each of which takes its part of every batch. Without --rank, all of them are started on this machine.", rich_help_panel="Several workers")] = 1,
+    rank: Annotated[int | None, typer.Option(metavar="N", envvar="EDGECLS_RANK", help="The number of this worker, from 0; worker 0 writes --out.", rich_help_panel="Several workers")] = None,
+    coordinator: Annotated[str, typer.Option(metavar="HOST:PORT", envvar="EDGECLS_COORDINATOR", help="The address of worker 0, with --rank.", rich_help_panel="Several workers")] = "",
+    join_wait: Annotated[float, typer.Option(metavar="S", help="How long to wait for the other workers, in seconds.", rich_help_panel="Several workers")] = 300.0,
 ) -> None:  # fmt: skip
     """Train a Keras CNN on labelled pictures.
 
@@ -89,9 +94,13 @@ def train(
         raise typer.BadParameter("expected --out, the folder to write the run to")
     from pathlib import Path
 
+    from edgecls.cli.workers import launch, this_worker
     from edgecls.settings import check, read_toml
     from edgecls.train.train_model import train_model
 
+    worker = this_worker(workers, rank, coordinator, join_wait)
+    if workers > 1 and worker is None:
+        raise typer.Exit(launch(workers, memory))
     check("--memory", memory, memory is None or 0 <= memory < float("inf"), "a number of GB, 0 or above")
     file = str(Path(out) / "config.toml") if resume and config is None else config
     changes: dict[str, Any] = {
@@ -121,8 +130,17 @@ def train(
     signal.signal(signal.SIGTERM, partial(_stop, stopped_by))
     given = _given(changes)
     report = train_model(
-        given.pop("data", None), out, config=config, resume=resume, watcher=_watcher(), memory_gb=memory, **given
+        given.pop("data", None),
+        out,
+        config=config,
+        resume=resume,
+        watcher=_watcher(worker),
+        memory_gb=memory,
+        worker=worker,
+        **given,
     )
+    if worker is not None and worker.rank != 0:
+        return  # worker 0 says the same
     val = report.val
     data(f"{out}: {report.epochs} epochs; on {val.pictures} held-out pictures: {_numbers_of(val)}")
     say(report.advice)
@@ -144,14 +162,17 @@ def _numbers_of(val: AnyReport) -> str:
     return f"top1 {val.top1:.2%}{f' ({sure})' if sure else ''}, macro recall {val.macro_recall:.2%}, worst class {val.worst_recall:.2%} ({val.worst_class})"
 
 
-def _watcher() -> Any:
+def _watcher(worker: Worker | None) -> Any:
     from edgecls.train.progress import Watcher
 
-    class _Lines(Watcher):
-        """Prints one line per epoch."""
+    class _Messages(Watcher):
+        """Prints messages."""
 
         def say(self, line: str) -> None:
             say(line)
+
+    class _Lines(_Messages):
+        """Prints one line per epoch."""
 
         def begin(self, first_epoch: int, epochs: int, batches: int) -> None:  # noqa: ARG002 - the interface of Watcher
             self.epochs = epochs
@@ -200,6 +221,8 @@ def _watcher() -> Any:
         def end(self) -> None:
             self.bar.stop()
 
+    if worker is not None and worker.rank != 0:
+        return _Messages()  # worker 0 shows the epochs
     return _Bar() if is_terminal() else _Lines()
 
 

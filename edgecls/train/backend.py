@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,8 @@ def load(seed: int) -> Any:
     else:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it PyTorch refuses to be deterministic on NVIDIA
         extras.load("torch", extra="train", purpose="Training").use_deterministic_algorithms(True)
-    keras.utils.set_random_seed(seed)
+    with Path(os.devnull).open("wb") as nowhere, extras.native_stderr(nowhere.fileno()):  # it loads TensorFlow where it is
+        keras.utils.set_random_seed(seed)
     return keras
 
 

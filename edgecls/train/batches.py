@@ -35,7 +35,13 @@ MOST_VALIDATED = 256
 
 
 class Batches:
-    """All batches of a run by number: `batches[n]` is batch n % per_epoch of epoch n // per_epoch."""
+    """All batches of a run by number: `batches[n]` is batch n % per_epoch of epoch n // per_epoch.
+
+    Attributes:
+        per_epoch: The number of batches per epoch.
+        sizes: The sizes of the batches in pictures: the last one of an epoch may be smaller.
+        batch_bytes: The size of the pictures of a batch.
+    """
 
     def __init__(self, pictures: Pictures, labels: Sequence[str], config: TrainConfig, targets: AnyTargets) -> None:
         """Use the decoded pictures without copying them.
@@ -43,7 +49,9 @@ class Batches:
         Raises:
             ConfigError: `config.augment.mirror` names an unknown label.
         """
-        self.per_epoch = -(-len(pictures.batch) // config.batch)
+        count = len(pictures.batch)
+        self.per_epoch = -(-count // config.batch)
+        self.sizes = {min(config.batch, count), count % config.batch or min(config.batch, count)}
         self.batch_bytes = config.batch * pictures.batch[0].nbytes
         self._pictures = pictures
         self._truth = pictures.truth(range(len(labels)), len(labels))
@@ -79,7 +87,7 @@ class Batches:
 
 
 class HeldOut:
-    """The held-out pictures in their original order, as numbered batches."""
+    """The held-out pictures in their original order, as numbered batches of these `sizes` in pictures."""
 
     def __init__(self, pictures: Pictures, labels: Sequence[str], targets: AnyTargets) -> None:
         """Use the decoded pictures without copying them."""
@@ -87,6 +95,8 @@ class HeldOut:
         self._truth = pictures.truth(range(len(labels)), len(labels))
         self._targets = targets
         self._batch = pictures.at_a_time(MOST_VALIDATED)
+        count = len(pictures.batch)
+        self.sizes = {min(self._batch, count), count % self._batch or min(self._batch, count)}
 
     def __len__(self) -> int:
         """Return the number of batches."""
@@ -114,7 +124,9 @@ class _Source:
 
 
 @contextlib.contextmanager
-def served(batches: Batches, held_out: HeldOut, first_epoch: int) -> Iterator[tuple[Any, Any]]:
+def served(
+    batches: Batches, held_out: HeldOut, first_epoch: int, parts: tuple[Numbered[Numbers], Numbered[Numbers]] | None = None
+) -> Iterator[tuple[Any, Any]]:
     """Serve the batches to Keras, prefetched by threads.
 
     An error raised while a batch is made leaves the block as it is, without the wrapping that a backend adds.
@@ -123,12 +135,14 @@ def served(batches: Batches, held_out: HeldOut, first_epoch: int) -> Iterator[tu
         batches: The training batches.
         held_out: The validation batches.
         first_epoch: The epoch to start with, from 0.
+        parts: What is served of each of the two; None: whole batches.
 
     Yields:
         The training dataset, which is endless (pass steps_per_epoch to `fit`), and the validation dataset.
     """
     keras = extras.load("keras", extra="train", purpose="Training")
-    sources = _Source(batches, first_epoch * batches.per_epoch), _Source(held_out)
+    of_training, of_held_out = parts or (batches, held_out)
+    sources = _Source(of_training, first_epoch * batches.per_epoch), _Source(of_held_out)
     with Prefetcher(sources[0], depth_for(batches.batch_bytes)) as prefetcher:
         try:
             yield backend.dataset(keras, prefetcher, None), backend.dataset(keras, sources[1], len(held_out))

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import time
+import zlib
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecls._version import __version__
 from edgecls.dataset import MemoryBudget, Pictures, decode, fingerprint
-from edgecls.errors import TrainError
+from edgecls.errors import DataError, TrainError
 from edgecls.evaluate import measure
 from edgecls.label_report import LabelReport
 from edgecls.model.card import ModelCard
 from edgecls.text.words import counted
 from edgecls.train import backend, folder, gap, stop_signal
 from edgecls.train.batches import Batches, HeldOut, served
-from edgecls.train.compiled import build_metrics, compiled, compiled_for, compute_in
+from edgecls.train.compiled import build_metrics, compiled, compiled_for
 from edgecls.train.divergence import guard
 from edgecls.train.gap import Gap
 from edgecls.train.heads import head_of
-from edgecls.train.model import architecture, build
+from edgecls.train.keeper import keeper
+from edgecls.train.model import architecture
 from edgecls.train.notes import say_if_few, say_if_slow
 from edgecls.train.pretrained import check_settings
 from edgecls.train.progress import Watcher
 from edgecls.train.report import write_report
-from edgecls.train.schedule import head_epochs, learning_rate, stages
+from edgecls.train.schedule import learning_rate, stages
+from edgecls.train.workers.same import check_batch, check_same_settings
+from edgecls.train.workers.team import joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +38,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edgecls.dataset import Item
+    from edgecls.dataset import Dataset, Item, Split
     from edgecls.evaluate import AnyReport
     from edgecls.train.config import TrainConfig
+    from edgecls.train.workers.team import Team
+    from edgecls.train.workers.worker import Worker
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +75,7 @@ def fit(
     resume: bool = False,
     watcher: Watcher | None = None,
     memory_bytes: int | None = None,
+    worker: Worker | None = None,
 ) -> TrainReport:
     """Train a model and write its run folder.
 
@@ -80,6 +88,7 @@ def fit(
         watcher: Receives messages and progress; None for silence.
         memory_bytes: How much memory the decoded pictures may take; None takes half of the machine's. Pictures beyond it go to
             a temporary file in `out`, with the same result.
+        worker: Which of several workers this process is; None: the only one. Worker 0 writes `out`, the others write nothing.
 
     Returns:
         The outcome of the run.
@@ -88,6 +97,7 @@ def fit(
         DataError: The data cannot be used.
         ConfigError: The settings or the run folder cannot be used.
         TrainError: The loss became NaN or infinite. Completed epochs are kept.
+        WorkerError: The other workers cannot be reached, or were started differently.
         KeyboardInterrupt: The run was interrupted before its first epoch was complete.
 
     Example:
@@ -97,20 +107,25 @@ def fit(
     watcher = watcher or Watcher()
     out = Path(out)
     check_settings(config, architecture(config.arch).pretrained)
-    with folder.prepared(out, config, resume=resume):
-        budget = MemoryBudget(folder=str(out)) if memory_bytes is None else MemoryBudget(memory_bytes, str(out))
-        return _fit(config, out, resume, watcher, budget)
+    check_batch(config, worker)
+    is_first = worker is None or worker.rank == 0
+    with ExitStack() as stack:
+        if is_first:
+            stack.enter_context(folder.prepared(out, config, resume=resume))
+        team = stack.enter_context(joined(worker, watcher.say))
+        own = stack.enter_context(team.folder(out))
+        check_same_settings(team, config, resume=resume)
+        if resume:
+            team.receive_run(own)
+        if not is_first:
+            stack.enter_context(folder.prepared(own, config, resume=resume))
+        budget = MemoryBudget(folder=str(own)) if memory_bytes is None else MemoryBudget(memory_bytes, str(own))
+        return replace(_fit(config, own, resume, watcher, budget, team), out=out)
 
 
-def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, budget: MemoryBudget) -> TrainReport:
-    dataset = config.data.scan()
-    for line in dataset.notes:  # first, because the split may reject the data
-        watcher.say(f"note: {line}")
-    sides = config.data.split(dataset)
+def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, budget: MemoryBudget, team: Team) -> TrainReport:
     head = head_of(config)
-    watcher.say(f"{config.data.path}: {len(dataset.labels)} {head.called}; {sides.rule}")
-    for line in sides.warnings:
-        watcher.say(f"warning: {line}")
+    dataset, sides = _divided(config, head.called, watcher)
     card = ModelCard(
         labels=dataset.labels,
         input=config.input,
@@ -120,6 +135,8 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, budget:
         split=sides.rule,
     )
     card = card.read_as(head.confidence(len(dataset.labels)))
+    same_data = partial(team.agree, where=f"{config.data.path}: ", error=DataError)
+    same_data({"labels": list(card.labels), "pictures": card.dataset, "split": card.split})
     began = folder.read_card(out) if resume else None
     if began:
         folder.check_same_pictures(out, began, card, config.data.path)
@@ -127,29 +144,33 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, budget:
     counts = head.counts(train, dataset.labels, config.data.path)
     say_if_few(counts, config, watcher.say)
     val = _decode(sides.val, config, watcher, budget.less(train.memory_bytes))
-    keras = backend.load(config.seed)
+    same_data({"readable pictures": [len(train.items), len(val.items)], "order": _order(train, val)})
+    keras = team.load(config.seed)
     say_if_slow(keras, config, watcher.say)
-    make_targets = head.targets(config, dataset.labels)
-    batches = Batches(train, dataset.labels, config, make_targets)
-    model = compiled(keras, config, counts, batches.per_epoch, fresh=not resume)
-    history: list[dict[str, float]] = []
-    if resume:
-        model = _last(keras, out, model)
-        history = folder.read_history(out, int(model.optimizer.iterations) // batches.per_epoch, head.history)
-        again = max(0, len(history) - 1)  # the last epoch that was trained, in whose stage the model is
-        model.optimizer.learning_rate = learning_rate(config, batches.per_epoch, again)  # config.epochs may have changed
-    done = len(history)
-    folder.write_config(out, config)
-    if not resume:
-        folder.write_card(out, card)  # so that a killed run still records which pictures it used
     interrupted, diverged = False, None
-    try:
-        held_out = HeldOut(val, dataset.labels, make_targets)
-        interrupted = _train(keras, model, config, batches, held_out, history, out, watcher, counts)
-    except TrainError as error:
-        diverged = error
+    history: list[dict[str, float]] = []
+    with team.training(keras):
+        make_targets = head.targets(config, dataset.labels)
+        batches = Batches(train, dataset.labels, config, make_targets)
+        model = compiled(keras, config, counts, batches.per_epoch, fresh=not resume)
+        if resume:
+            model = _last(keras, out, model)
+            history = folder.read_history(out, int(model.optimizer.iterations) // batches.per_epoch, head.history)
+            again = max(0, len(history) - 1)  # the last epoch that was trained, in whose stage the model is
+            model.optimizer.learning_rate = learning_rate(config, batches.per_epoch, again)  # config.epochs may have changed
+        done = len(history)
+        folder.write_config(out, config)
+        if not resume:
+            folder.write_card(out, card)  # so that a killed run still records which pictures it used
+        try:
+            held_out = HeldOut(val, dataset.labels, make_targets)
+            interrupted = _train(keras, model, config, batches, held_out, history, out, watcher, counts, team)
+        except TrainError as error:
+            diverged = error
     if not history:
         raise diverged or KeyboardInterrupt
+    if interrupted:
+        team.dismiss()
     best = folder.load_model(keras, out / "best.keras")
     made_with = _made_with(keras, config, len(history))
     if began and len(history) == done and began.made_with.get("epochs") == made_with["epochs"]:
@@ -162,6 +183,18 @@ def _fit(config: TrainConfig, out: Path, resume: bool, watcher: Watcher, budget:
     if diverged:
         raise diverged
     return TrainReport(out, card, report, train_gap, train_gap.sentence(config), len(history), interrupted)
+
+
+def _divided(config: TrainConfig, called: str, watcher: Watcher) -> tuple[Dataset, Split]:
+    """Return the pictures, and which of them are for training and which are held out."""
+    dataset = config.data.scan()
+    for line in dataset.notes:  # first, because the split may reject the data
+        watcher.say(f"note: {line}")
+    sides = config.data.split(dataset)
+    watcher.say(f"{config.data.path}: {len(dataset.labels)} {called}; {sides.rule}")
+    for line in sides.warnings:
+        watcher.say(f"warning: {line}")
+    return dataset, sides
 
 
 def _decode(items: Sequence[Item], config: TrainConfig, watcher: Watcher, budget: MemoryBudget) -> Pictures:
@@ -191,7 +224,7 @@ def _last(keras: Any, out: Path, fresh: Any) -> Any:
 
 def _train(
     keras: Any, model: Any, config: TrainConfig, batches: Batches, held_out: HeldOut, history: list[dict[str, float]],
-    out: Path, watcher: Watcher, counts: NDArray[np.int64],
+    out: Path, watcher: Watcher, counts: NDArray[np.int64], team: Team,
 ) -> bool:  # fmt: skip
     """Train the epochs that are missing from `history` and append them. Returns whether the user stopped it early."""
     done = len(history)
@@ -203,7 +236,7 @@ def _train(
         stop_signal.callback(keras, between),
         guard(keras, out, batches.per_epoch),
         *backend.callbacks(keras, config.seed, batches.per_epoch),
-        _keeper(keras, config, out, history, watcher),
+        keeper(keras, config, out, history, watcher),
     ]
     watcher.begin(done, config.epochs, batches.per_epoch)
     try:
@@ -213,7 +246,7 @@ def _train(
                     continue
                 if len(history) == first > 0:
                     compiled_for(keras, model, config, counts, batches.per_epoch, epoch=first)
-                _stage(keras, model, batches, held_out, callbacks, len(history), end)
+                _stage(keras, model, batches, held_out, callbacks, len(history), end, team)
     except KeyboardInterrupt:
         return True
     finally:
@@ -221,12 +254,14 @@ def _train(
     return False
 
 
-def _stage(keras: Any, model: Any, batches: Batches, held_out: HeldOut, callbacks: list[Any], first: int, end: int) -> None:
+def _stage(
+    keras: Any, model: Any, batches: Batches, held_out: HeldOut, callbacks: list[Any], first: int, end: int, team: Team
+) -> None:
     """Train the epochs from `first` to before `end`."""
     build_metrics(model, held_out[0][1])
     # best.keras will hold the averaged weights
     averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
-    with served(batches, held_out, first) as (train_data, val_data):
+    with served(batches, held_out, first, team.divided(model, batches, held_out)) as (train_data, val_data):
         model.fit(
             train_data,
             steps_per_epoch=batches.per_epoch,
@@ -239,51 +274,9 @@ def _stage(keras: Any, model: Any, batches: Batches, held_out: HeldOut, callback
         )
 
 
-def _keeper(keras: Any, config: TrainConfig, out: Path, history: list[dict[str, float]], watcher: Watcher) -> Any:
-    """Return a Keras callback that writes history.csv, last.keras and, for the epoch to keep, best.keras after each epoch."""
-
-    class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras calls it so
-            self.began = time.perf_counter()
-
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            watcher.batch(batch, logs or {})
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            numbers = {name: float((logs or {})[name]) for name in head_of(config).history[1:-1]}
-            row = {"epoch": epoch + 1, **numbers, "seconds": round(time.perf_counter() - self.began, 2)}
-            ranks = [folder.rank(old, config.best_by) for old in history]
-            best = all(folder.rank(row, config.best_by) > old for old in ranks)
-            if best or config.keep == "last":
-                _save_best(keras, self.model, config, out / "best.keras")
-            history.append(row)
-            folder.write_history(out, history)  # before last.keras: its batch count tells how many rows are valid
-            folder.save_model(self.model, out / "last.keras")
-            watcher.epoch(row, best or config.keep == "last")
-            since = 0 if best else len(ranks) - max(range(len(ranks)), key=ranks.__getitem__)
-            if config.patience and since >= config.patience and epoch >= head_epochs(config):
-                watcher.say(f"stopped after {since} epochs without improvement; `patience=0` never stops early")
-                self.model.stop_training = True
-
-    return _Keeper()
-
-
-def _save_best(keras: Any, model: Any, config: TrainConfig, path: Path) -> None:
-    """Save the weights that were validated: the moving average if the optimizer keeps one.
-
-    Reduced precision only speeds up training; the saved model computes in float32.
-    """
-    trained = model.get_weights() if model.optimizer.use_ema else None
-    if trained is not None:
-        model.optimizer.finalize_variable_values(model.trainable_variables)
-    kept = model
-    if config.precision != "float32":
-        with compute_in(keras, "float32"):
-            kept = build(config, model.output_shape[-1])
-        kept.set_weights(model.get_weights())
-    folder.save_model(kept, path)
-    if trained is not None:
-        model.set_weights(trained)
+def _order(*parts: Pictures) -> list[int]:
+    """Return a checksum of the classes of the pictures in their order."""
+    return [zlib.crc32(part.class_ids.tobytes()) for part in parts]
 
 
 def _measure(model: Any, labels: tuple[str, ...], pictures: Pictures) -> AnyReport:

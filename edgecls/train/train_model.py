@@ -18,6 +18,7 @@ from edgecls.train.progress import Watcher
 if TYPE_CHECKING:
     from edgecls.dataset import DataConfig
     from edgecls.train.fit import TrainReport
+    from edgecls.train.workers.worker import Worker
 
 
 class _Logging(Watcher):
@@ -36,6 +37,7 @@ def train_model(
     resume: bool = False,
     watcher: Watcher | None = None,
     memory_gb: float | None = None,
+    worker: Worker | None = None,
     **settings: Any,
 ) -> TrainReport:
     """Train a Keras network on labelled pictures and write a run folder. Ctrl-C keeps the best epoch so far.
@@ -48,6 +50,8 @@ def train_model(
         watcher: Receives messages and progress; None sends notes and warnings to the logger "edgecls".
         memory_gb: How much memory the decoded pictures may take, in GB; None takes half of the machine's. Pictures beyond it go
             to a temporary file in `out`.
+        worker: Which of several workers this process is, see docs/train.md; None: the only one. If another worker ends too
+            early, this process ends at once.
         settings: Fields of `TrainConfig`, such as `epochs`, `arch` or `rate`; they override `config`. A group of settings
             is a mapping, as in `input={"width": 48, "height": 32}`; `augment=False` switches all augmentation off.
 
@@ -58,6 +62,7 @@ def train_model(
         ConfigError: A setting is not valid, or `out` holds another run.
         DataError: The pictures cannot be used.
         TrainError: The loss became NaN or infinite. Completed epochs are kept.
+        WorkerError: The other workers cannot be reached, or were started differently.
         KeyboardInterrupt: The run was interrupted before its first epoch was complete.
 
     Example:
@@ -85,7 +90,7 @@ def train_model(
         raise ConfigError("data: expected class folders, a CSV manifest or an npz file to train on, found none")
     chosen = build(TrainConfig, table, "settings" if base is None or isinstance(base, TrainConfig) else str(base))
     memory_bytes = None if memory_gb is None else int(memory_gb * 1e9)
-    return fit(chosen, out, resume=resume, watcher=watcher or _Logging(), memory_bytes=memory_bytes)
+    return fit(chosen, out, resume=resume, watcher=watcher or _Logging(), memory_bytes=memory_bytes, worker=worker)
 
 
 def _table(base: TrainConfig | str | Path | None) -> dict[str, Any]:

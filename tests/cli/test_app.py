@@ -100,7 +100,7 @@ def test_a_name_that_the_system_refuses_is_one_line(edgecls, name):
 @pytest.mark.parametrize(
     ("command", "titles"),
     [
-        ("train", ["Arguments", "Run", "Network", "Training", "Input", "Data", "Augmentation", "Options"]),
+        ("train", ["Arguments", "Run", "Network", "Training", "Input", "Data", "Augmentation", "Several workers", "Options"]),
         ("run", ["What to run", "Where to look", "Outputs", "Device", "Reading", "Options"]),
         ("doctor", ["Arguments", "Options"]),
     ],

@@ -122,7 +122,7 @@ def test_resume_goes_on_after_the_last_whole_epoch(call, shapes, tmp_path):
 
 def test_ctrl_c_keeps_the_best_epoch_and_exits_with_130(call, shapes, tmp_path, monkeypatch):
     """The run is complete up to the last epoch, and the line on stderr says how to continue."""
-    monkeypatch.setattr(command, "_watcher", lambda: runs.Listener(stop_after=1))
+    monkeypatch.setattr(command, "_watcher", lambda _worker: runs.Listener(stop_after=1))
     done = call("train", shapes, "--out", tmp_path / "run", *SMALL, "--epochs", 3)
     assert done.exit_code == 130
     assert f"continue: edgecls train --out {tmp_path / 'run'} --resume" in done.stderr
@@ -132,7 +132,7 @@ def test_ctrl_c_keeps_the_best_epoch_and_exits_with_130(call, shapes, tmp_path, 
 
 def test_ctrl_c_before_the_first_epoch_exits_with_130(call, shapes, tmp_path, monkeypatch):
     """Nothing is kept, and one line says that it was Ctrl-C."""
-    monkeypatch.setattr(command, "_watcher", lambda: runs.Listener(stop_in_batch=1))
+    monkeypatch.setattr(command, "_watcher", lambda _worker: runs.Listener(stop_in_batch=1))
     done = call("train", shapes, "--out", tmp_path / "run", *SMALL)
     assert done.exit_code == 130
     assert done.stderr.splitlines()[-1] == "stopped by Ctrl-C"
