@@ -21,6 +21,7 @@ import numpy as np
 
 from edgecls import extras
 from edgecls._version import __version__
+from edgecls.archive import packages
 from edgecls.errors import EdgeclsError, MissingExtraError
 from edgecls.model import cpu, providers
 from edgecls.model.card import family
@@ -80,6 +81,7 @@ def examine(model: str | None = None, *, cameras: bool = False) -> list[Finding]
     """
     checks: list[Callable[[], Iterator[Finding]]] = [_python, _onnxruntime, _devices, _opencv, _pyav, _decoding, _processor]
     findings = [finding for check in checks for finding in check()]
+    findings += [Finding(*checked) for checked in packages.check()]
     findings += _cameras(try_them=cameras)
     if model is not None:
         working = [f.name.removeprefix("device ") for f in findings if f.name.startswith("device ") and f.status == "ok"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgecls import doctor
+from edgecls.archive import packages
 from edgecls.doctor import Finding, examine, folded
 from edgecls.model.cpu import Processor
 
@@ -157,3 +158,24 @@ def test_cameras_are_named(monkeypatch):
     cameras = [f for f in examine() if f.name.startswith("camera ")]
     assert [(f.name, f.status) for f in cameras] == [("camera 2", "ok"), ("camera 10", "problem")]
     assert "usermod -aG video" in cameras[1].fix
+
+
+def test_the_packages_of_an_archive_are_tried(monkeypatch):
+    """A table is written and read. What is not installed, and what does not work, says how to get it."""
+    assert found(examine(), "pyarrow").status == "ok"
+    monkeypatch.setattr(packages, "_broken_arrow", lambda: "ImportError: libarrow.so")
+    checked = found(packages.check(), "pyarrow")
+    assert (checked.status, checked.fix) == ("problem", "pip install --force-reinstall pyarrow")
+    assert checked.found.endswith("does not work: ImportError: libarrow.so")
+    monkeypatch.setattr(packages, "_version", lambda _: "")
+    assert [(one.name, one.status, one.fix) for one in packages.check()] == [
+        ("pyarrow", "note", "pip install 'edgecls[archive]'")
+    ]
+
+
+@pytest.mark.parametrize(("grpc", "status"), [(None, "note"), ("a module", "ok")])
+def test_ray_is_named_where_it_is(monkeypatch, grpc, status):
+    """Without grpcio it cannot connect to a cluster from outside."""
+    monkeypatch.setattr(packages, "_version", lambda name: {"ray": "2.60.0"}.get(name, ""))
+    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda _: grpc)
+    assert found(packages.check(), "ray").status == status

@@ -70,7 +70,7 @@ class RayCluster:
                 why = " ".join(str(error).split())[:200] or type(error).__name__
                 raise ConfigError(
                     f"{hidden(where)}: the cluster cannot be reached ({why}); check the address, the token (RAY_AUTH_TOKEN), "
-                    "and that Ray of the same version runs there"
+                    "and that the same versions of Python and of Ray with its client (ray[client]) are installed there"
                 ) from error
         self.cores = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
