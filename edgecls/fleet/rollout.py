@@ -125,7 +125,7 @@ def parse_stages(text: str) -> tuple[float, ...]:
     """Read shares such as "1%,10%,50%,100%". Raises ConfigError."""
     shares = tuple(parse_share(part, "stages") for part in text.split(","))
     if list(shares) != sorted(set(shares)) or shares[-1] != 1.0 or shares[0] <= 0:
-        raise ConfigError(f"stages: expected growing shares that end with 100%, such as 1%,10%,50%,100%, found {text}")
+        raise ConfigError(f"`stages`: expected growing shares that end with 100%, such as 1%,10%,50%,100%, found {text}")
     return shares
 
 
@@ -136,5 +136,5 @@ def parse_share(text: str, name: str) -> float:
     except ValueError:
         share = -1.0
     if not text.strip().endswith("%") or not 0 <= share <= 1:
-        raise ConfigError(f"{name}: expected a share from 0% to 100%, such as 10%, found {text.strip()}")
+        raise ConfigError(f"`{name}`: expected a share from 0% to 100%, such as 10%, found {text.strip()}")
     return share

@@ -219,5 +219,5 @@ def test_shares_and_stages_are_read():
     assert parse_stages("1%,10%, 100%") == (0.01, 0.1, 1.0)
     assert parse_share("0%", "stop_at") == 0.0
     for text in ("", "10", "1%,1%,100%", "10%,5%,100%", "0%,100%", "10%,50%", "x%"):
-        with pytest.raises(ConfigError, match="stages: expected"):
+        with pytest.raises(ConfigError, match="`stages`: expected"):
             parse_stages(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from contextlib import contextmanager
@@ -14,11 +13,9 @@ import pytest
 pytest.importorskip("paho.mqtt", reason="paho-mqtt is not installed")
 pytest.importorskip("cryptography", reason="cryptography is not installed")
 
-from edgecls.bundle import make, make_keys
 from edgecls.errors import ConfigError, SinkError
 from edgecls.fleet import Fleet, Rolling, RollOut, roll_back, rolling, stop
 from edgecls.fleet import fleet as connection
-from tests import tiny
 from tests.fleet.simulated import SimulatedFleet, served
 from tests.live.mqtt_broker import broker
 from tests.run.world import assert_only_main_thread
@@ -27,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.fleet.conftest import Made
+
 PATIENCE_S = 60.0
-STAGES = (0.1, 0.5, 1.0)
 NAMES = [f"roof-{number:02d}" for number in range(20)]
 
 
@@ -39,31 +37,6 @@ def _short_waits(monkeypatch):
     monkeypatch.setattr(rolling, "AFTER_TROUBLE_S", 0.3)
     yield
     assert_only_main_thread()
-
-
-class Made(NamedTuple):
-    """Bundles of versions 1, 2 and 3 in a folder, and the key that devices trust."""
-
-    folder: Path
-    key: Path
-
-    def rollout(self, url: str, version: int, **settings) -> RollOut:
-        """A roll-out of a bundle."""
-        path = self.folder / f"{version}.bundle"
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        known = {"stages": STAGES, "settle_s": 0.0, "wait_s": PATIENCE_S} | settings
-        return RollOut(f"{version}-test", f"{url}/{path.name}", sha256, version, **known)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Made:
-    """The bundles, made once."""
-    folder = tmp_path_factory.mktemp("bundles")
-    private, public = make_keys("fleet", folder)
-    (folder / "light.onnx").write_bytes(tiny.light_model())
-    for version in (1, 2, 3):
-        make(folder / f"{version}.bundle", name="light", version=version, model=folder / "light.onnx", keys=[private])
-    return Made(folder, public)
 
 
 class World(NamedTuple):
