@@ -11,11 +11,13 @@ from edgecls.image.private import BlackedOut, blacked_out
 from edgecls.image.reading import SUFFIXES, Note, decode, decode_as_stored, few_bits, load, read_file
 from edgecls.image.reduced import reduced
 from edgecls.image.shrink import resized
+from edgecls.image.time_shift import TimeShift, time_shift
 
 __all__ = [
     "SUFFIXES",
     "BlackedOut",
     "Note",
+    "TimeShift",
     "as_frame",
     "between",
     "blacked_out",
@@ -49,4 +51,5 @@ __all__ = [
     "resized",
     "scaled",
     "sharpest",
+    "time_shift",
 ]

@@ -23,7 +23,7 @@ class MainPackets:
     """The last packets of one connection, or of a file.
 
     `packets` are those that are kept; `codec` and `headers` are what a decoder needs; `step_s` is the usual distance of two
-    pictures, in seconds.
+    pictures, in seconds; `lag_s` is by how much they show things later than the other stream (`edgecls.source.lag`).
     """
 
     def __init__(self, av: Any, container: Any, where: str, *, live: bool, reading: ReadingSettings) -> None:
@@ -45,6 +45,7 @@ class MainPackets:
             )
         self.packets = kept
         self._is_aligned = False
+        self.lag_s = 0.0
         self.codec: str = self._stream.codec_context.name
         self.headers = bytes(self._stream.codec_context.extradata or b"")
         self.step_s = float(self._stamps.usual * self._stamps.tick)
@@ -65,7 +66,8 @@ class MainPackets:
         own_s, other_s = self.packets.delay_s, other.delay_s
         if own_s is None or other_s is None:
             return False
-        if not self._is_aligned or abs(own_s - other_s) > MOVES_S:
+        off_s = own_s - other_s - self.lag_s
+        if not self._is_aligned or abs(off_s) > MOVES_S:
             self._is_aligned = True
-            self.packets.shift(own_s - other_s)
+            self.packets.shift(off_s)
         return True

@@ -41,7 +41,7 @@ class SameScene:
         """Whether a main frame may be used: False if it shows something else, or may do so."""
         if not self.is_due(frame.time_s):
             return not self.is_other
-        alike = image.correlation(*(_small(one) for one in (frame, sharp)))
+        alike = image.correlation(*map(shrunk, (frame, sharp)))
         if alike is None:  # flat pictures prove nothing
             return not self.is_other
         self._last_s = frame.time_s
@@ -62,6 +62,7 @@ class SameScene:
         self.is_other = is_other
 
 
-def _small(frame: Frame) -> Picture:
+def shrunk(frame: Frame) -> Picture:
+    """Return a frame at the size at which streams are compared: (36, 64) uint8 gray."""
     height, width = frame.size_hw
     return image.fit_region(frame, Box(0, 0, width, height), SMALL)[..., 0]

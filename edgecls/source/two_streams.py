@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING
 
 from edgecls.errors import SourceError
 from edgecls.source.kept_decoder import KeptDecoder, as_sharp
+from edgecls.source.lag import Lag
 from edgecls.source.main_stream import MainStream, wait_for
-from edgecls.source.same_scene import SameScene
+from edgecls.source.same_scene import SameScene, shrunk
 from edgecls.source.source import Source
 from edgecls.source.watched import Watched
 
@@ -69,6 +70,7 @@ class TwoStreams(Source):
         self._until_s = self._since_s = self._given_s = 0.0  # asked until, asked since, last main frame, by time.monotonic()
         self._is_late = False
         self._scene = SameScene(self.name, say)
+        self._lag = Lag(self.name, say)
 
     @property
     def live(self) -> bool:  # type: ignore[override]  # only known once the source is open
@@ -98,11 +100,13 @@ class TwoStreams(Source):
             return frame
         main, own = self._main.packets, frame.packets
         frame.packets = own if self._keeps else None
+        if main is not None:
+            main.lag_s = self._lag.seconds
         if main is not None and own is not None and main.align(own):
-            is_other = self._scene.is_other
-            if self._keeps and not is_other:
+            if self._keeps and not self._is_other:
                 frame.packets = main.packets
-            if self._is_asked and (self._scene.is_due(frame.time_s) or not is_other):
+            is_due = self._scene.is_due(frame.time_s) or self._lag.is_due(frame.time_s)
+            if self._is_asked and (is_due or not self._is_other):
                 self._sharpen(frame, main)
         if not self._is_asked:
             self._decoder = None
@@ -131,21 +135,29 @@ class TwoStreams(Source):
             self._since_s = now
         self._until_s = max(self._until_s, now + more_s)
         self._is_once = self._is_once or frame.sharp is None
-        return frame.sharp is not None or self._main.is_lost or self._is_late or self._scene.is_other
+        return frame.sharp is not None or self._main.is_lost or self._is_late or self._is_other
+
+    @property
+    def _is_other(self) -> bool:
+        """Whether main frames show something else, or another moment."""
+        return self._scene.is_other or self._lag.is_unknown
 
     def _sharpen(self, frame: Frame, main: MainPackets) -> None:
         """Decode the main frame of the moment of a frame."""
         try:
             if self._decoder is None or self._decoder.main is not main:
                 self._decoder = KeptDecoder(self._main.av, main, self.name, fast=self._fast)
-            found = self._decoder.at(frame.time_s, wait_for(self._main, WAIT_S))
+            found = self._decoder.at(frame.time_s, wait_for(self._main, WAIT_S + max(0.0, self._lag.seconds)))
         except SourceError:  # a picture that is too large
             return
         if found is None:
             return
         self._given_s = time.monotonic()
         sharp = as_sharp(frame, found)
-        if self._scene.agrees(frame, sharp):
+        agrees = self._scene.agrees(frame, sharp)
+        if agrees and self._lag.is_due(frame.time_s) and self._lag.add(frame.time_s, shrunk(frame), shrunk(sharp)):
+            self._decoder = None  # the times of its pictures were others
+        elif agrees and not self._lag.is_unknown:
             self._is_once = False
             frame.sharp = sharp
 

@@ -39,6 +39,7 @@ def camera(units):
     sub = write_units(units.with_name("sub.units"), small, fps=SUB_FPS, gop=SUB_FPS)
     more = ["--gop", str(2 * FPS), "--sub", str(sub), "--sub-fps", str(SUB_FPS), "--sub-gop", str(SUB_FPS)]
     with rtsp_server(units, fps=FPS, more=more) as server:
+        server.sub_units = sub
         yield server
 
 
@@ -84,6 +85,27 @@ def test_main_frames_are_of_the_same_moment(camera, monkeypatch):
     assert max(abs(apart(frame)) for frame in sharp) < FPS // SUB_FPS
     assert quiet[-1].packets.since(quiet[-1].time_s)[0].is_key
     assert said == []
+
+
+def test_a_main_stream_that_comes_late(camera, tmp_path):
+    """As behind a relay that buffers: one line, and from then on main frames are of the same moment again."""
+    late_s = 0.6
+    pictures = [numbered((i - round(late_s * FPS)) % COUNT, MAIN_HW) for i in range(COUNT)]
+    units = write_units(tmp_path / "late.units", pictures, fps=FPS, gop=2 * FPS)
+    sub = camera.sub_units
+    more = ["--gop", str(2 * FPS), "--sub", str(sub), "--sub-fps", str(SUB_FPS), "--sub-gop", str(SUB_FPS)]
+    said: list[str] = []
+    with rtsp_server(units, fps=FPS, more=more) as late:
+        reading = ReadingSettings(substream=late.sub_url, keep_s=3.0)
+        with open_source(f"gate={late.url}", reading=reading, say=said.append, on_state=lambda _: None) as source:
+            before = until(source, lambda frame, _: frame.sharp is not None)
+            assert abs(apart(before) + late_s * FPS) < FPS // SUB_FPS
+            until(source, lambda *_: bool(said), most_s=30)
+            after = [until(source, lambda frame, _: frame.sharp is not None) for _ in range(SUB_FPS)]
+    assert max(abs(apart(frame)) for frame in after) < FPS // SUB_FPS
+    assert len(said) == 1
+    assert said[0].startswith("gate: source shows things 0.")
+    assert "later than substream; they are brought together" in said[0]
 
 
 def test_a_main_stream_that_is_lost_and_comes_back(units, tmp_path, monkeypatch):
