@@ -40,11 +40,17 @@ class Clips:
         return self._hd or self._as_camera("hd.mp4", 1920, 1080, 4_000_000)
 
     def _as_camera(self, name: str, width: int, height: int, bits: int) -> Path:
-        """H.264 main, no B-frames, a key frame every 2 s."""
+        """H.264 main, no B-frames, a key frame every 2 s, one slice a picture."""
         clip = self.folder / name
         if clip.exists():
             return clip
-        options = {"profile": "main", "preset": "veryfast", "bf": "0", "g": str(KEY_FRAME_EVERY)}
+        options = {
+            "profile": "main",
+            "preset": "veryfast",
+            "bf": "0",
+            "g": str(KEY_FRAME_EVERY),
+            "x264-params": "sliced-threads=0",
+        }
         with av.open(str(self.vga)) as source, av.open(str(clip), "w") as target:
             stream = target.add_stream("libx264", rate=25, options=options)
             stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, "yuv420p", bits

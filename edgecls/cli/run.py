@@ -15,7 +15,7 @@ import typer
 from edgecls.cli.hangup import Hangup, reload
 from edgecls.cli.interrupt import Interrupt
 from edgecls.cli.memory import TRIM_EVERY_S, limit_arenas, look_for_cycles, trim
-from edgecls.cli.messages import clear_status, say, status
+from edgecls.cli.messages import clear_status, is_terminal, say, status
 from edgecls.limits import MOST_THREADS
 from edgecls.text.words import counted
 
@@ -268,7 +268,7 @@ def _loop(run: Run, interrupt: Interrupt) -> None:
     """Write all results to all sinks until the end or a signal. Lines on a terminal appear above the status line."""
     from edgecls.cli.meter import Meter
 
-    meter, shown, is_screen = Meter(), 0.0, sys.stdout.isatty()
+    meter, shown, is_screen, is_watched = Meter(), 0.0, sys.stdout.isatty(), is_terminal()
     began = trimmed = time.perf_counter()
     try:
         while (result := interrupt.wait_for(run.read)) is not None:
@@ -278,7 +278,7 @@ def _loop(run: Run, interrupt: Interrupt) -> None:
             run.write(result)
             now = time.perf_counter()
             meter.add(result, now)
-            if lines_on_screen or now - shown >= STATUS_EVERY_S:
+            if lines_on_screen or (is_watched and now - shown >= STATUS_EVERY_S):
                 shown = now
                 status(meter.line((one.name for one in run.frames.sources), now, run.frames.skipped))
             if now - trimmed >= TRIM_EVERY_S:

@@ -97,7 +97,7 @@ class Site:
             self._detectors.check_labels(config, classifier)
             for note in notes_on(config, labels_in(classifier)):
                 say(f"note: {note}")
-        self.config = config
+        self.config, self._model_name = config, config.model_name
         self._frames = frames
         self._spool = spool
         self._say = say
@@ -131,7 +131,7 @@ class Site:
         if camera in self._detector_fps and not any(one.region == MOTION for one in result.detections):
             tracks = _lasting(self.events.tracks(camera), result.frame.time_s, self._detector_fps[camera])
             overlay = replace(overlay, carried=tracks)
-        result = replace(result, overlay=overlay, model=self.config.model_name)
+        result = replace(result, overlay=overlay, model=self._model_name)
         for sink in self.sinks:
             sink.write(result)
         self._write_events(events)
@@ -237,7 +237,7 @@ class Site:
         self._detectors.use(config)
         self._detector_fps = _detector_fps(config)
         leaving = self._change_sinks(plan)
-        self.config, self._demand = config, plan.demand
+        self.config, self._model_name, self._demand = config, config.model_name, plan.demand
         return leaving
 
     def close(self) -> None:
