@@ -44,7 +44,7 @@ ROWS = [
     {"__main__"},
 ]
 """From the bottom up; a module imports only from the rows below its own."""
-RUNTIME = {"source", "regions", "detect", "drift", "health", "model", "events", "labels", "draw", "sink", "run"}
+RUNTIME = {"source", "regions", "detect", "drift", "health", "model", "events", "labels", "draw", "sink", "run", "fleet"}
 MAKERS = {"train", "export", "learn", "labelling", "report", "evaluate", "compare", "web", "cli"}
 LARGEST_SHARE = 0.2
 """Of the package's lines, in one folder."""
@@ -173,7 +173,14 @@ def loaded_after(statement):
 
 @pytest.mark.parametrize(
     "module",
-    ["edgecls.labels.json_lines", "edgecls.run.pipeline", "edgecls.cli", "edgecls.model.classifier", "edgecls.dataset"],
+    [
+        "edgecls.labels.json_lines",
+        "edgecls.run.pipeline",
+        "edgecls.cli",
+        "edgecls.model.classifier",
+        "edgecls.dataset",
+        "edgecls.fleet",
+    ],
 )
 def test_the_runtime_never_loads_the_tools_that_made_the_model(module):
     """Importing it loads no keras, tensorflow, onnx or tf2onnx."""

@@ -154,6 +154,8 @@ def _status(opened: Fleet, pattern: str, *, as_json: bool) -> None:
         return
     header = ("device", "online since", "edgecls", "model", "bundle", "cameras", "update")
     data(table(header, [_row(device) for device in found]))
+    if opened.gap:
+        say(f"note: {opened.gap}")
     rollout = opened.rollout
     if rollout is not None:
         where = f", stage {rollout.stage + 1} of {len(rollout.stages)}" if rollout.state == "running" else ""

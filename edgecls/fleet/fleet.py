@@ -19,6 +19,7 @@ from edgecls.sink.homeassistant import ONLINE
 from edgecls.sink.network.mqtt_connection import Message, Subscription
 from edgecls.sink.network.mqtt_publisher import NotDeliveredError, Publisher
 from edgecls.text.redaction import hidden
+from edgecls.text.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +89,15 @@ class Fleet:
     def trouble(self) -> str:
         """Why there is no connection at present; "" while there is one."""
         return "" if self._publisher.is_ready else self._publisher.down
+
+    @property
+    def gap(self) -> str:
+        """What the broker seems not to have sent of what it keeps, in one line; "" if nothing is missing."""
+        halves = [one.name for one in self.devices().values() if (one.is_online is None) != (one.reported is None)]
+        if not halves:
+            return ""
+        came = f"{counted(len(halves), 'device')}, such as {halves[0]}, came with half of what the broker keeps of them"
+        return f"{came}; a mosquitto that drops what it cannot queue needs max_queued_messages 0"
 
     def tell(self, told: Mapping[str, Desired | None]) -> None:
         """Tell devices what they should run, by name; None clears what they were told. Raises SinkError."""

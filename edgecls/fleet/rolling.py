@@ -58,6 +58,8 @@ class Rolling:
         self._failed: set[str] = set()
         self._trouble_at: float | None = None
         self.standing = Standing()
+        if fleet.gap:
+            say(f"note: {fleet.gap}")
         before = fleet.rollout
         if before is not None and before.state == "running":
             if before.sha256 != rollout.sha256:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecls._version import __version__
+from edgecls.errors import BundleError
 from edgecls.fleet.reported import one_line
 from edgecls.text.redaction import public_text
 
@@ -45,20 +46,15 @@ class StateOfRun:
         """Return the state as plain values."""
         run, cameras, readiness = self._run, self._observer.records(), self._run.vitals.readiness()
         classifier, bundles = run.classifier, self._bundles
-        state = None if bundles is None else bundles.state()
+        bundle, damage = _bundle(bundles)
         return {
             **self._fixed,
             "at_s": round(time.time(), 3),
-            "bundle": None
-            if state is None or not state.current
-            else {
-                "id": state.current,
-                "name": state.name,
-                "version": int(state.current.partition("-")[0]),
-            },
+            "bundle": bundle,
+            "kept": [] if bundles is None else list(bundles.kept),
             "model": None if classifier is None else {"name": run.config.model_name, "sha256": classifier.sha256},
             "model_state": run.models.last,
-            "faults": [_line(fault) for fault in readiness.faults],
+            "faults": [*map(_line, readiness.faults), *damage],
             "notes": [_line(note) for note in readiness.notes],
             "cameras": cameras,
             "sinks": [
@@ -82,6 +78,17 @@ def essence(record: dict[str, Any]) -> dict[str, Any]:
     ]
     found["sinks"] = [{"sink": one["sink"], "lost": one["lost"], "trouble": one["trouble"]} for one in record["sinks"]]
     return found
+
+
+def _bundle(bundles: Bundles | None) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return the bundle in use, and why that cannot be known."""
+    try:
+        state = None if bundles is None else bundles.state()
+    except BundleError as error:
+        return None, [one_line(f"bundle: {error}")]
+    if state is None or not state.current:
+        return None, []
+    return {"id": state.current, "name": state.name, "version": int(state.current.partition("-")[0])}, []
 
 
 def _line(fault: Fault) -> str:

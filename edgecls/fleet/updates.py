@@ -40,6 +40,10 @@ class Bundles(Protocol):
     def slots(self) -> Slots:
         """The slots of this device."""
 
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The settings of the bundle in use that this device sets otherwise."""
+
     def install(self, path: str | Path) -> Installed:
         """Verify a bundle, test it and put it in place. Raises BundleError."""
 

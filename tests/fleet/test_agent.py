@@ -43,6 +43,7 @@ least_s = 0
 [[camera]]
 name = "gate"
 source = "clip.avi"
+health = {{ off = true }}
 """
 
 

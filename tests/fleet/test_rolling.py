@@ -13,6 +13,8 @@ import pytest
 pytest.importorskip("paho.mqtt", reason="paho-mqtt is not installed")
 pytest.importorskip("cryptography", reason="cryptography is not installed")
 
+import paho.mqtt.publish
+
 from edgecls.errors import ConfigError, SinkError
 from edgecls.fleet import Fleet, Rolling, RollOut, roll_back, rolling, stop
 from edgecls.fleet import fleet as connection
@@ -203,3 +205,13 @@ def test_what_cannot_be_rolled_out_is_one_line(made, tmp_path):
             Rolling(fleet, made.rollout("http://x", 1), say=print)
         with pytest.raises(ConfigError, match="there was no roll-out yet"):
             roll_back(fleet, "")
+
+
+def test_what_the_broker_has_dropped_is_noticed(tmp_path):
+    """A device of which only one half came, as from a broker that cannot queue what it keeps."""
+    with broker(tmp_path) as running, Fleet(f"mqtt://127.0.0.1:{running.port}/fleet") as fleet:
+        assert fleet.gap == ""
+        topic = "fleet/roof-1/reported"
+        paho.mqtt.publish.single(topic, '{"schema": 1}', retain=True, port=running.port, hostname="127.0.0.1")
+        with Fleet(f"mqtt://127.0.0.1:{running.port}/fleet") as other:
+            assert other.gap.startswith("1 device, such as roof-1, came with half of what the broker keeps")
