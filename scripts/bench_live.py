@@ -34,6 +34,23 @@ SERVERS = 8
 FEW, MANY = 2, 6
 """How many cameras are compared, to find the memory of each further one."""
 MOST_CAMERAS = 32
+DECODED = 2
+"""How many cameras are decoded alone."""
+DECODE = """
+import sys, threading, time
+import av
+
+def decode(url):
+    with av.open(url, options={"rtsp_transport": "tcp"}) as container:
+        container.streams.video[0].thread_count = 1
+        for _ in container.decode(video=0):
+            pass
+
+for url in sys.argv[1:]:
+    threading.Thread(target=decode, args=(url,), daemon=True).start()
+time.sleep(600)
+"""
+"""A program that receives and decodes cameras and does nothing else."""
 MOST_SKIPPED = 0.01
 
 
@@ -67,8 +84,14 @@ class Held:
 
 
 def most_held(clips: Clips, seconds: float = LIVE_S) -> dict[str, float]:
-    """Return the largest number of 1080p cameras of which less than 1 % of the frames are skipped, and what was tried."""
+    """Return the largest number of 1080p cameras of which less than 1 % of the frames are skipped, and what decoding allows.
+
+    `decoded_cameras` is how many the cores could receive and decode if they did nothing else, by the CPU time of a program that
+    does that.
+    """
     with serving(clips, SERVERS) as servers:
+        decoded = (os.cpu_count() or 1) / decoding_cores(servers[:DECODED], seconds)
+        print(f"decoding alone: {decoded:.1f} cameras by its CPU time", flush=True)
 
         def tried(count: int) -> Held:
             row = watch(servers, count, (), clips.folder / "lines", seconds=seconds)
@@ -76,7 +99,20 @@ def most_held(clips: Clips, seconds: float = LIVE_S) -> dict[str, float]:
             return Held(count, row["skipped"])
 
         trials = bench.most_held(tried, MOST_CAMERAS)  # type: ignore[arg-type]  # it only asks whether they are held
-    return {"held_cameras": max((trial.cameras for trial in trials if trial.held), default=0)}
+    return {"held_cameras": max((trial.cameras for trial in trials if trial.held), default=0), "decoded_cameras": decoded}
+
+
+def decoding_cores(servers: Sequence[RtspServer], seconds: float) -> float:
+    """Return how many cores receiving and decoding takes for each camera, with one thread and nothing else."""
+    process = subprocess.Popen([sys.executable, "-c", DECODE, *(server.url for server in servers)])
+    try:
+        time.sleep(WARM_UP_S)
+        began, used_s = time.perf_counter(), cpu_s(process)
+        time.sleep(seconds)
+        return (cpu_s(process) - used_s) / (time.perf_counter() - began) / len(servers)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def camera_mb(clips: Clips, seconds: float = LIVE_S) -> dict[str, float]:

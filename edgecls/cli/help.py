@@ -48,7 +48,7 @@ class GroupedCommand(TyperCommand):
     def invoke(self, ctx: Any) -> Any:  # Click's own, which some versions of Typer bring along
         """Run the command."""
         options = [parameter for parameter in self.get_params(ctx) if parameter.param_type_name == "option"]
-        use_options({option.name: max(option.opts, key=len) for option in options})
+        use_options({str(option.name): max(option.opts, key=len) for option in options})
         return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

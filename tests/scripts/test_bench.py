@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -114,7 +115,8 @@ def test_the_most_cameras_of_which_nearly_nothing_is_skipped(scripts, monkeypatc
     monkeypatch.setattr(bench_live, "watch", watch)
     monkeypatch.setattr(bench_live, "serving", lambda _clips, _count: contextlib.nullcontext([]))
     clips = bench_clips.Clips(tmp_path, None)
-    assert bench_live.most_held(clips) == {"held_cameras": 5}
+    monkeypatch.setattr(bench_live, "decoding_cores", lambda _servers, _seconds: 0.25)
+    assert bench_live.most_held(clips) == {"held_cameras": 5, "decoded_cameras": (os.cpu_count() or 1) / 0.25}
     assert sorted(tried) == [1, 2, 4, 5, 6, 8]
     assert bench_live.camera_mb(clips)["camera_mb"] == 25
 
