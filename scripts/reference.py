@@ -35,7 +35,7 @@ PLACE = re.compile(r"(<!-- (options: [\w-]+|settings: [\w.]+|names) -->\n)(.*?)(
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]  # the app has several commands
 DEFAULT = re.compile(r"\s*\[default: (.+?)\]$")
 VALUES = {int: "N", float: "X"}
-SAME = {"camera.zone.state": "camera.state"}
+SAME = {"camera.zone.state": "camera.state", "bundle.trial": "shadow.trial"}
 """Tables with the same settings as another, which are shown once."""
 
 

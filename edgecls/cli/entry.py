@@ -49,6 +49,7 @@ COMMANDS = {
     "label": "label",
     "archive": "archive",
     "swap": "swap",
+    "bundle": "bundle",
     "fleet": "fleet",
     "replay": "replay",
     "summary": "summary",

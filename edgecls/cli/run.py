@@ -199,7 +199,7 @@ def run_config(
         watcher = stack.enter_context(supervisor())
         config = read_again()
         interrupt = stack.enter_context(Interrupt())  # entered early, so that it still covers the closing of the sinks
-        opened = interrupt.wait_for(lambda: Run(config, say=say, shield=interrupt.undisturbed))
+        opened = interrupt.wait_for(lambda: Run(config, say=say, shield=interrupt.undisturbed, read=read_again))
         if opened is None:
             return interrupt.exit_code
         look_for_cycles()
@@ -209,7 +209,7 @@ def run_config(
         if run.config.fleet is not None:
             from edgecls.fleet.agent import Agent
 
-            stack.enter_context(Agent(run, run.config.fleet, say=say))
+            stack.enter_context(Agent(run, run.config.fleet, bundles=run.bundles, say=say))
         page = None
         if run.config.web is not None:
             page = stack.enter_context(served(run, run.config.web, path=path, read=read))

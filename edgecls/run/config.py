@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING, Any
 from edgecls.errors import ConfigError
 from edgecls.limits import MOST_THREADS
 from edgecls.model.golden import OnMismatch  # noqa: TC001 - `settings.build` reads the types of the fields
+from edgecls.run.bundle_settings import BundleSettings  # noqa: TC001
+from edgecls.run.bundled import Bundled, with_bundle
 from edgecls.run.camera import Camera  # noqa: TC001
 from edgecls.run.detector_tracks import with_detector_tracks
 from edgecls.run.fleet_settings import FleetSettings  # noqa: TC001
@@ -59,7 +61,8 @@ class Config:
     cores). `on_mismatch` says what to do if the model gives other answers on this machine than where it was exported. With
     `quiet` nothing is written to stdout. With the table `web`, `edgecls run` serves a page of the run.
     With the table `shadow`, a second model sees the same crops, see `ShadowSettings`. With the table `fleet`, `edgecls run`
-    reports to a broker and takes the bundles that are rolled out over it.
+    reports to a broker and takes the bundles that are rolled out over it. With the table `bundle`, model and settings may come
+    from a signed bundle, see `BundleSettings`; `bundled` then says which one this is.
 
     `model` may be left out if every camera has a detector with names = "detector" and no zone with a state.
 
@@ -77,6 +80,8 @@ class Config:
     web: WebSettings | None = None
     shadow: ShadowSettings | None = None
     fleet: FleetSettings | None = None
+    bundle: BundleSettings | None = None
+    bundled: Bundled | None = field(default=None, compare=False, metadata=NO_SETTING)
     where: Where = field(default_factory=Where, compare=False, repr=False, metadata=NO_SETTING)
 
     @property
@@ -86,7 +91,9 @@ class Config:
 
     @property
     def model_name(self) -> str:
-        """The name of the model in events: its file name without the suffix; without one, that of the first detector."""
+        """The name of the model in events: that of its bundle, or its file name without the suffix; or that of a detector."""
+        if self.bundled is not None and self.bundled.slot is not None and self.model == str(self.bundled.slot.model):
+            return self.bundled.model_name
         detectors = [camera.detector.model for camera in self.camera if camera.detector is not None]
         return Path(self.model or next(iter(detectors), "")).stem
 
@@ -165,13 +172,27 @@ def read_config(path: str | Path, environment: dict[str, str] | None = None) -> 
     table, where = read_toml_with_lines(path)
     variables = dict(os.environ) if environment is None else environment
     used: dict[str, str] = {}
-    filled = _filled(table, variables, where, used)
-    try:
-        config = replace(build(Config, with_detector_tracks(filled), where), where=where)
+
+    def made(whole: dict[str, Any], bundled: Bundled | None = None) -> Config:
+        filled = with_detector_tracks(_filled(whole, variables, where, used))
+        config = replace(build(Config, filled, where), where=where, bundled=bundled)
         _check_sinks(config, path)
+        return config
+
+    try:
+        if "bundle" not in table:
+            return made(table)
+        found = _filled(table["bundle"], variables, where, used, "bundle")
+        return with_bundle(table, build(Holder, {"bundle": found}, where).bundle, made)
     except ConfigError as error:
         raise ConfigError(unfilled(str(error), used)) from error
-    return config
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The table `bundle` of a cameras.toml, which is read before all others."""
+
+    bundle: BundleSettings
 
 
 def check_uses(config: Config, path: str | Path | None = None) -> None:

@@ -91,6 +91,10 @@ class Keeper:
         """The SHA-256 of the model file in use, in hexadecimal digits; "" without a model."""
         return self._digest
 
+    def because(self, step: str, why: str, score: float) -> None:
+        """Name the step that the next switch to another model is."""
+        self._reason = step, why, score
+
     def step(self, result: Result) -> list[Event]:
         """Process a frame, after the sinks have received it. Returns the steps of the model since the last call, as events."""
         if self._trial is not None:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecls.errors import ConfigError
 from edgecls.files import stamp_of
 from edgecls.run.keeper import Keeper
 from edgecls.run.model import labels_in, load_classifier
@@ -63,6 +64,11 @@ class Reload:
             sink.attend(vitals)
 
     @property
+    def config(self) -> Config:
+        """The configuration of the run."""
+        return self._site.config
+
+    @property
     def shadow(self) -> Shadow | None:
         """The loaded shadow model."""
         return self._shadow
@@ -84,6 +90,7 @@ class Reload:
             return self._reload(config, is_over)
 
     def _reload(self, config: Config, is_over: threading.Event) -> str:
+        _check_same_bundle(self._site.config, config)
         model, of_shadow = _model_of(config), _shadow_of(config)
         is_other = model != self._loaded
         classifier = load_classifier(config, self._say) if is_other else self.classifier
@@ -126,6 +133,12 @@ class Reload:
         """Return whether the model file was replaced since it was loaded."""
         now = _model_of(self._site.config)
         return now[:4] == self._loaded[:4] and len(now) > 4 and now != self._loaded
+
+
+def _check_same_bundle(now: Config, then: Config) -> None:
+    """Raise ConfigError if a run would change to another bundle than the one in use, because that one does not fit."""
+    if then.bundled is not None and then.bundled.fault and (now.bundled is None or now.bundled.id != then.bundled.id):
+        raise ConfigError(then.bundled.fault)
 
 
 def _model_of(config: Config) -> tuple[object, ...]:

@@ -11,21 +11,16 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from edgecls.detect.settings import DetectorSettings, detector_settings
-from edgecls.errors import ConfigError
 from edgecls.log import Say, log_warning
-from edgecls.regions.motion import MotionSettings
-from edgecls.run.arguments import check_arguments, check_config
+from edgecls.run.arguments import check_arguments
+from edgecls.run.bundle_keeper import BundleKeeper, begin_with_bundle, known_failures
 from edgecls.run.cameras import open_cameras
-from edgecls.run.config import check_uses, read_config
 from edgecls.run.detectors import Detectors
+from edgecls.run.given import configured, read_given
 from edgecls.run.model import load_classifier
-from edgecls.run.options import from_options, with_plain_logs
 from edgecls.run.pipeline import Pipeline
 from edgecls.run.ready import checks_of
 from edgecls.run.reload import Reload
@@ -35,14 +30,17 @@ from edgecls.vitals.vitals import Vitals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from edgecls.detect.detector import Detector
+    from edgecls.detect.settings import DetectorSettings
     from edgecls.drift.history import DriftState
     from edgecls.event import Event
     from edgecls.events.rules import CountingLine, Zone
     from edgecls.frame import Result, StateChange
     from edgecls.model.classifier import Classifier
+    from edgecls.regions.motion import MotionSettings
     from edgecls.run.config import Config
     from edgecls.run.model_state import ModelState
     from edgecls.run.shadow import Shadow
@@ -60,6 +58,7 @@ class Run:
         config: The current configuration.
         frames: The opened cameras; `frames.skipped` is the number of skipped frames.
         sinks: The open sinks. You may append others, which you then close yourself.
+        bundles: The signed bundles of this device; None without a table [bundle].
         vitals: Whether the loop moves, and what is not delivered. May be asked from any thread.
 
     Example:
@@ -84,6 +83,7 @@ class Run:
         spool: str | Path | None = None,
         say: Say = log_warning,
         shield: Callable[[Callable[[], None]], None] | None = None,
+        read: Callable[[], Config] | None = None,
     ) -> None:
         """Load the model, open the cameras and the sinks.
 
@@ -106,6 +106,7 @@ class Run:
             spool: Folder for events that wait for delivery; default as in `open_sink`.
             say: Called with a one-line message for problems that do not end the run.
             shield: Called with a function that must not be interrupted. Only for programs whose signal handlers raise.
+            read: Reads the configuration again when another bundle is in use. Default: as the arguments say.
 
         Raises:
             ConfigError: An argument or a setting is invalid, or a rule names a label that the model does not have.
@@ -122,26 +123,33 @@ class Run:
             config=config, model=model, sources=sources, zones=zones, lines=lines, motion=motion, detector=detector,
             sinks=sinks, spool=spool, say=say,
         )  # fmt: skip
-        config = _configured(
-            config, model, sources, zones=zones, lines=lines, motion=motion, detector=detector, sinks=sinks
+        again = partial(
+            configured, config, model, sources, zones=zones, lines=lines, motion=motion, detector=detector, sinks=sinks
         )  # fmt: skip
-        classifier, detectors = load_classifier(config, say), Detectors.load(config, say)
-        self._detectors = detectors
-        with ExitStack() as stack:
-            self.frames: Merged = stack.enter_context(open_cameras(config, classifier=classifier, say=say))
-            site = Site(config, self.frames, classifier=classifier, detectors=detectors, spool=spool, say=say)
-            self._site = stack.enter_context(site)
-            self.frames.on_state(self._write_state)
-            shadow = load_shadow(config, classifier, say)
-            self._stack = stack.pop_all()
-        pipeline = Pipeline(classifier, regions=self._site.regions, health=self._site.health, shadow=shadow)
-        self._results = pipeline.over(self.frames)
-        self._reload = Reload(
-            self._site, classifier, shadow=shadow, frames=self.frames, pipeline=pipeline, shield=self._shield, say=say
-        )
-        self._stack.callback(self._reload.keeper.close)
-        self.vitals = Vitals(checks_of(self._site, self._reload.keeper))
-        self._reload.begin(self.vitals)
+        read = read or again
+        config = begin_with_bundle(again(), read, say)
+        with known_failures(config):
+            classifier, detectors = load_classifier(config, say), Detectors.load(config, say)
+            self._detectors = detectors
+            with ExitStack() as stack:
+                self.frames: Merged = stack.enter_context(open_cameras(config, classifier=classifier, say=say))
+                site = Site(config, self.frames, classifier=classifier, detectors=detectors, spool=spool, say=say)
+                self._site = stack.enter_context(site)
+                self.frames.on_state(self._write_state)
+                shadow = load_shadow(config, classifier, say)
+                self._stack = stack.pop_all()
+            pipeline = Pipeline(classifier, regions=self._site.regions, health=self._site.health, shadow=shadow)
+            self._results = pipeline.over(self.frames)
+            self._reload = Reload(
+                self._site, classifier, shadow=shadow, frames=self.frames, pipeline=pipeline, shield=self._shield, say=say
+            )
+            self._stack.callback(self._reload.keeper.close)
+            self.vitals = Vitals(checks_of(self._site, self._reload.keeper))
+            self._reload.begin(self.vitals)
+            self.bundles: BundleKeeper | None = None
+            if config.bundle is not None:
+                self.bundles = BundleKeeper(config.bundle, read=read, reload=self._reload, say=say)
+                self._stack.callback(self._close_bundles)
 
     @property
     def config(self) -> Config:
@@ -208,6 +216,8 @@ class Run:
         """Pass a result, and the events that begin or end with it, to all sinks. Returns these events."""
         events = self._site.write(result) + self._reload.keeper.step(result)
         self.vitals.saw(result)
+        if self.bundles is not None:
+            self.bundles.step(result)
         return events
 
     def finish(self) -> None:
@@ -237,7 +247,7 @@ class Run:
         Raises:
             EdgeclsError: The new configuration cannot be run. The run goes on as before.
         """
-        return self._reload(_read(config), is_over or self._stopped)
+        return self._reload(read_given(config), is_over or self._stopped)
 
     def close(self) -> None:
         """Close the sinks and the cameras."""
@@ -255,6 +265,10 @@ class Run:
         finally:
             self.close()
 
+    def _close_bundles(self) -> None:
+        if self.bundles is not None:
+            self.bundles.close(is_clean=self._is_finished)
+
     def _write_state(self, change: StateChange) -> None:
         self.vitals.changed(change)
         self._shield(partial(self._site.write_state, change))
@@ -266,42 +280,3 @@ class _StoppedError(Exception):
 
 def _stop() -> None:
     raise _StoppedError
-
-
-def _read(config: Config | str | Path) -> Config:
-    check_config(config)
-    return read_config(config) if isinstance(config, str | Path) else config
-
-
-def _configured(
-    config: Config | str | Path | None,
-    model: str | Path | None,
-    sources: Sequence[int | str | Path],
-    *,
-    zones: Mapping[str, Sequence[float]] | Sequence[Zone] | None,
-    lines: Mapping[str, Sequence[float]] | Sequence[CountingLine] | None,
-    motion: bool | MotionSettings,
-    detector: str | Path | DetectorSettings | None = None,
-    sinks: Sequence[str | SinkSettings],
-) -> Config:
-    """Build the configuration from the arguments of `Run`."""
-    texts = tuple(sink for sink in sinks if isinstance(sink, str))
-    outs = tuple(sink for sink in sinks if not isinstance(sink, str))
-    if config is None:
-        if (model is None and detector is None) or not sources:
-            raise ConfigError("expected a config, or a model and sources")
-        settings = (MotionSettings() if motion else None) if isinstance(motion, bool) else motion
-        options = from_options(
-            model or "", sources, zones=zones, lines=lines, motion=settings, detector=detector_settings(detector, model),
-            sinks=texts, sink=outs,
-        )  # fmt: skip
-        found = with_plain_logs(options)
-    elif sources or zones or lines or motion or detector:
-        raise ConfigError(
-            "sources, zones, lines, motion and detector cannot be combined with config; put them into cameras.toml"
-        )
-    else:
-        found = _read(config)
-        found = replace(found, model=str(model or found.model), sinks=(*found.sinks, *texts), sink=(*found.sink, *outs))
-    check_uses(found)
-    return found

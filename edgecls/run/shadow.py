@@ -12,7 +12,7 @@ from edgecls.collect import Candidate, SelectionSettings
 from edgecls.errors import ConfigError, EdgeclsError
 from edgecls.model.classifier import Classifier
 from edgecls.model.confidence import UNKNOWN
-from edgecls.run.swap import check_fits, is_same, label_changes, rejected_of
+from edgecls.run.swap import check_fits, is_of_bundle, is_same, label_changes, rejected_of
 from edgecls.sink.keeper import Keeper, Offer
 from edgecls.sink.keeper_thread import KeeperThread
 from edgecls.store import Origin, Store
@@ -128,6 +128,8 @@ def _why_never(config: Config, settings: ShadowSettings, model: Classifier) -> s
     """Return what keeps a shadow from ever being promoted by its rule; "" for nothing that is known."""
     if settings.promote is None:
         return ""
+    if is_of_bundle(config.model):
+        return "is compared and never promoted, because the model in use is that of a bundle"
     if is_same(settings.model, rejected_of(config.model)):
         return "was taken back before, so it is compared and not promoted again"
     try:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecls.bundle.manifest import SIGNATURES
 from edgecls.errors import ConfigError, ModelError
 from edgecls.files import whole_file
 from edgecls.model import vet
@@ -54,6 +55,7 @@ def swap_model(model: str | Path, new: str | Path, *, config: Config | None = No
         ConfigError: It is in place already, or a rule names a label that it does not have.
         SinkError: A file cannot be written. The model in place is unchanged.
     """
+    _check_no_bundle(model)
     place, data = Path(model).resolve(), vet.read(new)
     old = vet.read(place)
     if data == old:
@@ -67,6 +69,7 @@ def swap_model(model: str | Path, new: str | Path, *, config: Config | None = No
 
 def swap_back(model: str | Path, *, config: Config | None = None) -> Classifier:
     """Put the last good model back in place. The model that was there is kept beside it, as rejected. See `swap_model`."""
+    _check_no_bundle(model)
     place, last = Path(model).resolve(), previous_of(model)
     if not last.is_file():
         raise ConfigError(f"{last}: there is no last good model; nothing has been swapped at {model} yet")
@@ -77,6 +80,11 @@ def swap_back(model: str | Path, *, config: Config | None = None) -> Classifier:
     _write(rejected_of(place), old)
     _write(place, data)
     return classifier
+
+
+def is_of_bundle(model: str | Path) -> bool:
+    """Return whether a model belongs to an unpacked bundle, which is replaced as a whole."""
+    return (Path(model).parent / SIGNATURES).is_file()
 
 
 def is_same(one: str | Path, other: str | Path) -> bool:
@@ -98,6 +106,13 @@ def check_fits(config: Config, classifier: Classifier, name: str) -> None:
     from edgecls.run.detectors import Detectors
 
     Detectors.load(config, lambda _: None).check_labels(replace(config, model=name), classifier)
+
+
+def _check_no_bundle(model: str | Path) -> None:
+    if is_of_bundle(model):
+        raise ConfigError(
+            f"{model}: it is the model of a bundle, which changes as a whole: edgecls bundle apply, edgecls bundle rollback"
+        )
 
 
 def _checked(data: bytes, where: str, config: Config | None) -> Classifier:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edgecls import CallbackSink, ConfigError, CountingLine, Line, MotionSettings, Polygon, Run, Zone, open_source, zones
+from edgecls.run.given import configured, read_given
 from edgecls.run.options import from_options
-from edgecls.run.run import _configured, _read
 
 LINE = CountingLine("x", Line((0.0, 0.5), (1.0, 0.5)), left="out", right="in")
 GOOD = {"model": "m.onnx", "sources": [0]}
@@ -59,7 +59,7 @@ def test_another_config_is_checked_as_the_first_one():
     """`reload` takes what `Run` takes."""
     for config in ("street.onnx", 3):
         with pytest.raises(ConfigError, match=r"^config must be"):
-            _read(config)
+            read_given(config)
 
 
 def test_lines_and_zones_may_be_objects():
@@ -77,7 +77,7 @@ def test_lines_and_zones_may_be_objects():
 )
 def test_motion_is_an_argument(motion, settings):
     """As the option --motion of the command line."""
-    config = _configured(None, "m.onnx", [0], zones=None, lines=None, motion=motion, sinks=())
+    config = configured(None, "m.onnx", [0], zones=None, lines=None, motion=motion, sinks=())
     assert config.camera[0].motion == settings
 
 

@@ -55,6 +55,15 @@ hosts = ["bundles.example"]
 allow = ["https", "http"]
 most_mb = 50
 
+[bundle]
+folder = "bundles"
+keys = ["fleet.pub"]
+name = "street"
+keep = 5
+sinks = true
+settle_s = 300
+trial = {frames = 500, unknown = 0.2, score = 0.2}
+
 [shadow]
 model = "new.onnx"
 share = 0.2
@@ -400,6 +409,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "MqttSettings": {"to": "mqtt://host/topic"},
     "WebhookSettings": {"to": "https://host/path"},
     "DetectorSettings": {"model": "d.onnx"},
+    "BundleSettings": {"folder": "bundles", "keys": ["fleet.pub"]},
     "FleetSettings": {"broker": "mqtt://host/fleet"},
     "ShadowSettings": {"model": "new.onnx"},
     "TrainConfig": {"data": {"path": "x"}},
