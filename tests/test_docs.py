@@ -18,6 +18,7 @@ import pytest
 
 import edgecls
 from edgecls import DataConfig, TrainConfig, read_config
+from edgecls.bundle import read_part
 from edgecls.sink import mqtt
 from edgecls.sink.csv_file import COLUMNS
 from edgecls.train.gap import Gap
@@ -149,7 +150,10 @@ def test_options_in_the_text_exist(name):
 
 @pytest.mark.parametrize("block", all_blocks("toml"), ids=lambda block: block.text.split("\n")[0][:40])
 def test_settings_are_those_of_cameras_toml(block, tmp_path):
-    """Each block is a whole file, or a part of one that has a model and a camera already."""
+    """Each block is a whole file, or a part of one that has a model and a camera already, or what a bundle brings."""
+    if block.told == "part.toml":
+        assert read_part(block.text.encode(), block.told)
+        return
     text, has_model = block.text, re.search(r"^model =", block.text, re.MULTILINE)
     if not has_model:
         camera = "" if "[[camera]]" in text else '[[camera]]\nname = "gate"\nsource = 0\n'

@@ -68,6 +68,8 @@ def _print(found: Config, config: str, *, as_json: bool) -> None:
         shadow = None if found.shadow is None else found.shadow.model
         data(dumps({"model": found.model, "device": found.device, "shadow": shadow, "cameras": cameras, "sinks": sinks}))
         return
+    if found.bundled is not None:
+        data(f"{config}: {found.bundled}{f': {found.bundled.fault}' if found.bundled.fault else ''}")
     data(f"{config}: {counted(len(cameras), 'camera')}, model {found.model or 'none'}, device {found.device}")
     for camera in found.camera:
         views = [f"zone {zone.name}" for zone in camera.zone] + [f"line {gate.name}" for gate in camera.line]
@@ -80,6 +82,8 @@ def _print(found: Config, config: str, *, as_json: bool) -> None:
         data(f"  {_shadow(found.shadow)}")
     for sink in sinks:
         data(f"  to {sink}")
+    for setting in () if found.bundled is None else found.bundled.kept:
+        say(f"note: {found.bundled} sets {setting} too; the value of {config} is kept")
 
 
 def _shadow(shadow: ShadowSettings) -> str:

@@ -67,6 +67,9 @@ def test_from_keys_to_a_device(place):
     assert "for 1 camera that cameras.toml does not have: gone" in said
     assert "light 7 is in use from the next frame" in said
     assert "is in use already" in call("apply", "light-7.bundle", "--config", "cameras.toml")[1]
+    checked = CliRunner().invoke(app, ["check-config", "cameras.toml"])
+    assert "cameras.toml: bundle light 7\n" in checked.stdout
+    assert "bundle light 7 sets camera lamp: count_every_s too" in checked.stderr
     assert "newest     7-" in call("show", "--config", "cameras.toml")[0]
     assert json.loads(call("show", "--config", "cameras.toml", "--json")[0])["outcome"] == "waiting"
     assert "the model of cameras.toml is in use" in call("rollback", "--config", "cameras.toml")[1]

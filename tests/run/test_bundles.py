@@ -15,6 +15,7 @@ from edgecls.bundle import BundleError
 from edgecls.run import bundle_keeper
 from edgecls.run.bundled import merged_with
 from edgecls.sink import ListSink
+from edgecls.web.learn.in_use import OF_BUNDLE, ModelsInUse
 from tests.bundle.made import KEY, OTHER, light, written
 from tests.conftest import ROOT
 from tests.drawn import gray_levels, write_video
@@ -252,11 +253,14 @@ def test_settings_of_the_device_win(tmp_path):
 
 
 def test_the_model_of_a_bundle_is_not_swapped(tmp_path):
-    """It changes as a whole."""
+    """It changes as a whole, and the page offers nothing else."""
     path = device(tmp_path)
     slot = read_config(path).bundle.slots.install(written(tmp_path, 3), [KEY.public]).slot
     with pytest.raises(ConfigError, match="it is the model of a bundle"):
         swap_model(slot.model, tmp_path / "factory.onnx")
+    with Run(path) as run:
+        page = ModelsInUse(run, None)
+        assert {page.why_no_swap(), page.why_no_way_back(), page.why_not_written()} == {OF_BUNDLE}
 
 
 @pytest.mark.parametrize(

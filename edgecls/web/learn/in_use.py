@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecls.errors import ConfigError, EdgeclsError
-from edgecls.run.swap import is_same, previous_of, rejected_of, swap_back, swap_model
+from edgecls.run.swap import is_of_bundle, is_same, previous_of, rejected_of, swap_back, swap_model
 from edgecls.text.redaction import public_text
 from edgecls.web.answers import NotPossibleError
 from edgecls.web.config.shadow_text import with_shadow
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 NO_RUN = "this page shows no run whose model could be changed"
 NO_MODEL = "this run has no model; its detectors name all objects"
+OF_BUNDLE = "the model in use is that of a signed bundle, which changes as a whole"
 NO_FILE = "this run has no cameras.toml that the page may change"
 CHANGING = "somebody else is changing the models of this run; look again in a moment"
 MOST_INSTEAD = 3
@@ -58,11 +59,15 @@ class ModelsInUse:
     def why_not_written(self) -> str:
         """Return why no model can be written beside the one in use, "" if one can."""
         folder = Path(self.config.model).parent
+        if is_of_bundle(self.config.model):
+            return OF_BUNDLE
         return "" if os.access(folder, os.W_OK) else f"the folder of {Path(self.config.model).name} is read-only"
 
     def why_no_swap(self) -> str:
         """Return why the model in use cannot be replaced, "" if it can."""
         place = Path(self.config.model).resolve()
+        if is_of_bundle(self.config.model):
+            return OF_BUNDLE
         if not os.access(place, os.W_OK):
             return f"{place.name} is read-only"
         return "" if os.access(place.parent, os.W_OK) else f"the folder of {place.name} is read-only"
@@ -70,6 +75,8 @@ class ModelsInUse:
     def why_no_way_back(self) -> str:
         """Return why the model before cannot be taken back, "" if it can."""
         place, last = Path(self.config.model), previous_of(self.config.model)
+        if is_of_bundle(place):
+            return OF_BUNDLE
         if not last.is_file():
             return "no model has been put in place yet"
         if is_same(place, last):
