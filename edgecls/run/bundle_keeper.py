@@ -65,6 +65,7 @@ class BundleKeeper:
         self._say = say
         self._callbacks: list[Callable[[SlotState], None]] = []
         self._scores = Scores()
+        self._before = NEVER_WORSE
         self._trial: Trial | None = None
         self._since_s = self._looked_s = time.monotonic()
         self._id = self._running_id
@@ -140,6 +141,7 @@ class BundleKeeper:
     def _begin(self, before: Level | None) -> None:
         is_known = before is not None and before.labels >= FEWEST
         trial = self._settings.trial
+        self._before = before or NEVER_WORSE
         self._trial = Trial(before if before is not None and is_known else NEVER_WORSE, trial)
         self._since_s = time.monotonic()
         limit = f"for {trial.frames} frames or {self._settings.settle_s:g} s" if trial.frames else "without a trial"
@@ -148,7 +150,8 @@ class BundleKeeper:
 
     def _switched(self) -> None:
         """Note that the run has just switched to another bundle, or to none."""
-        self._id, level = self._running_id, self._scores.level()
+        level = self._scores.level() if self._trial is None else self._before
+        self._id = self._running_id
         self._scores, self._trial = Scores(), None
         if self._id and self._id == self._waiting:
             self._begin(level)

@@ -118,6 +118,22 @@ def test_a_bundle_that_does_worse_is_rolled_back(tmp_path):
         read_config(path).bundle.slots.install(bundle, [KEY.public])
 
 
+def test_a_bundle_that_follows_one_on_trial_is_compared_with_the_good_one(tmp_path):
+    """The one on trial is forgotten: what the next one must keep is the level before both."""
+    path = device(tmp_path, (0,) * 240, bundle="trial = { frames = 100, score = 0.3 }")
+    first, second = written(tmp_path, 2), written(tmp_path, 3, *"abcdefghi")
+    one, two = installs(first), installs(second, 100)
+
+    def at(run, frame):
+        one(run, frame)
+        two(run, frame)
+
+    results, _, state = ran(path, at)
+    assert (state.outcome, state.version, state.current) == ("rolled back", 3, "")
+    assert "light-2" in {result.model for result in results}
+    assert "1.00 before" in state.reason
+
+
 def test_a_bundle_that_does_not_fit_is_refused_before_it_is_in_use(tmp_path):
     """A rule names a label that it does not have, or its settings are wrong here; the run does not notice."""
     path = device(
