@@ -138,8 +138,9 @@ class Rolling:
             self._say(line)
 
     def _next(self) -> None:
-        number = self.rollout.stage + 1
-        if number < len(self.rollout.stages):
+        later = range(self.rollout.stage + 1, len(self.rollout.stages))
+        number = next((number for number in later if self._stages()[number]), None)  # a stage without devices is over at once
+        if number is not None:
             self.rollout = replace(self.rollout, stage=number)
             self._fleet.keep(self.rollout)
             self._begin_stage()

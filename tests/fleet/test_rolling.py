@@ -215,3 +215,11 @@ def test_what_the_broker_has_dropped_is_noticed(tmp_path):
         paho.mqtt.publish.single(topic, '{"schema": 1}', retain=True, port=running.port, hostname="127.0.0.1")
         with Fleet(f"mqtt://127.0.0.1:{running.port}/fleet") as other:
             assert other.gap.startswith("1 device, such as roof-1, came with half of what the broker keeps")
+
+
+def test_stages_without_devices_are_left_out(made, tmp_path):
+    """One device is the first stage of four, and all of them."""
+    with world(made, tmp_path, NAMES[:1]) as here:
+        done, said = roll(here.fleet, made.rollout(here.url, 1, stages=(0.01, 0.1, 0.5, 1.0)))
+        assert (done.state, done.stage, versions(here)) == ("done", 0, {1})
+        assert [line for line in said if "(" in line] == ["stage 1 of 4 (1%): 1 device"]
