@@ -30,6 +30,8 @@ LAUNCHED = "EDGECLS_LAUNCHED"
 """Set for workers that `launch` starts: they end when their stdin does, which is when the process that started them ends."""
 END_WAIT_S = 20.0
 """How long the others may run when a worker has ended: longer than a worker waits for one that is not heard."""
+LEAVE_WAIT_S = 3.0
+"""The same when it was worker 0, without which there is no run."""
 OF_ANOTHER = re.compile(r"error: worker (\d+) ")
 
 
@@ -66,9 +68,14 @@ def launch(workers: int, memory_gb: float | None) -> int:
 
     Returns:
         The exit code.
+
+    Raises:
+        ConfigError: KERAS_BACKEND names another backend than JAX.
     """
     from edgecls.dataset.storage import SHARE, machine_memory_bytes
+    from edgecls.train.workers.team import choose_jax
 
+    choose_jax()
     options = ["--coordinator", f"127.0.0.1:{_free_port()}"]
     if memory_gb is None:
         options += ["--memory", f"{SHARE * machine_memory_bytes() / 1e9 / workers:.3f}"]
@@ -97,8 +104,10 @@ def _watch(started: Sequence[_Process]) -> int:
     """Wait until all processes have ended, and return the exit code of the first one that failed by itself."""
     until = float("inf")
     while any(process.is_running for process in started):
-        if until == float("inf") and any(not process.is_running for process in started):
-            until = time.monotonic() + END_WAIT_S
+        if not started[0].is_running:
+            until = min(until, time.monotonic() + LEAVE_WAIT_S)
+        elif not all(process.is_running for process in started):
+            until = min(until, time.monotonic() + END_WAIT_S)
         if time.monotonic() > until:
             for process in started:
                 process.kill()

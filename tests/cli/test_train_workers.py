@@ -216,3 +216,20 @@ def test_workers_of_the_environment(shapes, tmp_path):
     given = {"EDGECLS_WORKERS": "2", "EDGECLS_RANK": "1", "EDGECLS_COORDINATOR": "127.0.0.1:9"}
     done = train(shapes, "--out", tmp_path / "run", *NETWORK, "--join-wait", 0.2, **given)
     assert done.stderr.startswith("error: worker 0 cannot be reached at --coordinator 127.0.0.1:9")
+
+
+def test_a_folder_with_a_run_is_one_line(runs, shapes):
+    """Of worker 0; the other one, which waits for it, is ended without a word."""
+    done = train(shapes, "--out", runs.alone, *NETWORK, "--workers", 2)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        f"error: {runs.alone}: already has a run; continue it with --resume, or choose another --out"
+    ]
+
+
+def test_another_backend_is_one_line(shapes, tmp_path):
+    """No worker is started."""
+    done = train(shapes, "--out", tmp_path / "run", *NETWORK, "--workers", 2, KERAS_BACKEND="torch")
+    assert done.stderr.splitlines() == [
+        "error: training on several workers needs KERAS_BACKEND=jax, found torch; unset it, or set it to jax"
+    ]

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecls import extras
-from edgecls.errors import ConfigError, EdgeclsError, TrainError
+from edgecls.errors import ConfigError, EdgeclsError, TrainError, WorkerError
 from edgecls.text.strict_json import dumps
 from edgecls.train import backend
 from edgecls.train.workers.division import Division
@@ -228,7 +228,7 @@ def joined(worker: Worker | None, say: Say) -> Iterator[Team]:
     if worker is None or worker.workers == 1:
         yield Alone()
         return
-    _choose_jax()
+    choose_jax()
     teams: list[Several] = []
 
     def end(lost: Lost | None) -> None:
@@ -242,8 +242,10 @@ def joined(worker: Worker | None, say: Say) -> Iterator[Team]:
     teams.append(Several(link))
     try:
         yield teams[0]
-    except TrainError:  # from numbers that all workers have, so all of them raise it
+    except TrainError as error:  # from numbers that all workers have, so all of them raise it
         link.finish()
+        if worker.rank != 0:
+            raise WorkerError("worker 0 has stopped the run: the loss became NaN or infinite") from error
         raise
     except BaseException as error:
         if not isinstance(error, EdgeclsError | KeyboardInterrupt):
@@ -264,7 +266,7 @@ def _reason(error: BaseException) -> str:
     return f"failed: {told}" if isinstance(error, EdgeclsError) else f"failed: {type(error).__name__}: {told}"[:500]
 
 
-def _choose_jax() -> None:
+def choose_jax() -> None:
     """Make Keras use JAX. Raises ConfigError if it was told to use another backend."""
     os.environ.setdefault("KERAS_BACKEND", "jax")
     loaded = sys.modules.get("keras")
