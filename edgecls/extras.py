@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.metadata
 import importlib.util
 import os
 import sys
@@ -68,9 +67,11 @@ def _check_backend() -> None:
 
 def _check_keras(purpose: str) -> None:
     """Raise ConfigError for a Keras that runs code of a model file even in its safe mode (CVE-2025-9905, CVE-2025-9906)."""
+    from importlib import metadata  # it takes as long to load as all of edgecls.model
+
     try:
-        found = importlib.metadata.version("keras")
-    except importlib.metadata.PackageNotFoundError:
+        found = metadata.version("keras")
+    except metadata.PackageNotFoundError:
         return  # the import says so
     numbers = tuple(int(part) for part in found.split(".")[:3] if part.isdecimal())
     if numbers < OLDEST_KERAS:

@@ -24,7 +24,6 @@ killed run stays `online` until the broker sends its will.
 
 from __future__ import annotations
 
-import ssl
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,6 +35,7 @@ from edgecls.labels.json_lines import as_line, event_line, state_line
 from edgecls.settings import check_limits, limited
 from edgecls.sink import homeassistant
 from edgecls.sink.homeassistant import OFFLINE, ONLINE
+from edgecls.sink.network.connection import default_tls
 from edgecls.sink.network.mqtt_connection import Broker, Message
 from edgecls.sink.network.mqtt_publisher import NotDeliveredError, Publisher
 from edgecls.sink.sink import Sink, SinkKind
@@ -99,7 +99,7 @@ class MqttSink(Sink):
                 parts.hostname or "",
                 parts.port or PORTS[parts.scheme],
                 self._topic("status"),
-                tls=ssl.create_default_context() if parts.scheme == "mqtts" else None,
+                tls=default_tls() if parts.scheme == "mqtts" else None,
                 user=None if parts.username is None else unquote(parts.username),
                 password=unquote(parts.password or ""),
             )

@@ -15,7 +15,7 @@ from edgecls import extras
 from edgecls.errors import ConfigError, SinkError
 from edgecls.events.health_events import LOST
 from edgecls.frame import State
-from edgecls.sink.network.http_server import Answer, HttpServer, Request
+from edgecls.sink.network.http_messages import Answer, Request
 from edgecls.sink.sink import Sink, SinkKind
 from edgecls.text.address import check_host
 from edgecls.text.redaction import public_text, shown
@@ -88,6 +88,8 @@ class PrometheusSink(Sink):
         self._sinks: Mapping[str, Sink] = {}
         registry.register(_Backlogs(client, self))
         self._metrics = client.make_wsgi_app(registry)
+        from edgecls.sink.network.http_server import HttpServer  # it delays only runs that have this sink
+
         try:
             self._server = HttpServer(host, port, self._answer)
         except OSError as error:

@@ -17,12 +17,9 @@ import binascii
 import contextlib
 import hashlib
 import hmac
-import http.client
-import ssl
 import time
 from dataclasses import dataclass
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -30,12 +27,15 @@ from edgecls.errors import BusyError, ConfigError, RefusedError, SinkError
 from edgecls.labels.json_lines import event_line, state_line
 from edgecls.settings import check_limits, limited
 from edgecls.sink.delivery.spooled import LONGEST_ASKED_S
-from edgecls.sink.network.connection import Connection, Deadline, OverlongAnswerError, Resolver
+from edgecls.sink.network.connection import Connection, Deadline, OverlongAnswerError, Resolver, default_tls
 from edgecls.sink.sink import Sink, SinkKind
 from edgecls.text.address import split_address
 from edgecls.text.redaction import hidden, shown
 
 if TYPE_CHECKING:
+    import http.client
+    import ssl
+
     from edgecls.event import Event
     from edgecls.frame import Result, StateChange
 
@@ -48,8 +48,8 @@ BODY_WAIT_S = 1.0
 HEADERS = {"Content-Type": "application/json", "User-Agent": "edgecls", "Connection": "close"}
 PORTS = {"http": 80, "https": 443}
 ASKED_TO_WAIT = (408, 429)
-MALFORMED = (OSError, http.client.HTTPException, ValueError, LookupError, ArithmeticError)
-"""Exceptions of `http.client` if there is no answer, or an answer that is not HTTP."""
+MALFORMED = (OSError, ValueError, LookupError, ArithmeticError)
+"""Exceptions if there is no answer, or an answer that is not HTTP."""
 LONGEST_REASON = 100
 PRINTABLE = "%/:?#[]@!$&'()*+,;=-._~"
 """Characters of an address that are not percent-encoded. % is one of them: the address may contain escapes already."""
@@ -149,8 +149,10 @@ class WebhookSink(Sink):
 
         Raises one of `MALFORMED`.
         """
+        import http.client  # it delays only runs that have this sink
+
         if self._is_https and self._tls is None:
-            self._tls = ssl.create_default_context()
+            self._tls = default_tls()
         with Connection(self._resolver, Deadline(self._timeout_s), most_bytes=LARGEST_ANSWER) as connection:
             self._connection = connection
             if self._stopped:
@@ -165,6 +167,8 @@ class WebhookSink(Sink):
                         raise http.client.BadStatusLine(f"{answer.status} {answer.reason}")
                     _skip_body(answer, connection)
                     return answer.status, _plain(answer.reason), _asked_s(answer.headers.get("Retry-After"))
+            except http.client.HTTPException as error:
+                raise ValueError(str(error) or type(error).__name__) from error
             finally:
                 self._connection = None
 
@@ -208,6 +212,8 @@ def _asked_s(header: str | None) -> float | None:
         return None
     if header.isascii() and header.strip().isdigit():
         return min(float(header), LONGEST_ASKED_S)
+    from email.utils import parsedate_to_datetime
+
     try:
         date = parsedate_to_datetime(header)
         asked_s = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time.time()

@@ -132,7 +132,8 @@ class Vitals:
 
     def running(self, ask: Callable[[Callable[[], None]], None] | None = None) -> None:
         """Note that the loop is about to begin. `ask` calls a function in the loop, even while no camera sends anything."""
-        self._ask = ask
+        with self._lock:
+            self._ask, self._asked = ask, None  # a loop before it does not answer any more
         self._stage, self._moved = "running", time.monotonic()
 
     def over(self) -> None:

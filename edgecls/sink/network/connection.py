@@ -83,6 +83,13 @@ class Resolver:
             self._answer = OSError(str(error))
 
 
+def default_tls() -> ssl.SSLContext:
+    """Return the settings of TLS with the certificates of this machine. Loading OpenSSL delays only those who need it."""
+    import ssl
+
+    return ssl.create_default_context()
+
+
 class Connection:
     """A connection with one deadline. It has the part of the socket interface that `http.client` needs."""
 

@@ -14,11 +14,12 @@ import socketserver
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from edgecls.sink.network.http_messages import Answer, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from email.message import Message
+    from collections.abc import Callable
 
 MOST_CONNECTIONS = 16
 LARGEST_REQUEST = 8192
@@ -31,23 +32,6 @@ ROOM_WAIT_S = 1.0
 """How long to wait for a thread to end after its connection was closed."""
 POLL_S = 0.25
 CLOSE_WAIT_S = 2.0
-
-
-class Request(NamedTuple):
-    """A request."""
-
-    method: str
-    path: str
-    query: str
-    headers: Message
-
-
-class Answer(NamedTuple):
-    """An answer. `status` is a code with its reason, such as "200 OK"."""
-
-    status: str
-    headers: Sequence[tuple[str, str]]
-    body: bytes
 
 
 class HttpServer:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edgecls.sink.network import http_server
-from edgecls.sink.network.http_server import MOST_CONNECTIONS, Answer, HttpServer, Request
+from edgecls.sink.network.http_messages import Answer, Request
+from edgecls.sink.network.http_server import MOST_CONNECTIONS, HttpServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
