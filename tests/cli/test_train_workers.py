@@ -34,6 +34,7 @@ def _without_tensorflow(tmp_path_factory):
     (hidden / "tensorflow.py").write_text("raise ImportError('hidden')\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(hidden), prepend=os.pathsep)
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))  # a worker that is killed leaves its folder
         yield
 
 
