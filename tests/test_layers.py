@@ -187,10 +187,13 @@ def test_the_runtime_never_loads_the_tools_that_made_the_model(module):
     assert not loaded_after(f"import {module}") & {"keras", "tensorflow", "onnx", "tf2onnx", "matplotlib"}
 
 
-@pytest.mark.parametrize("statement", ["import edgecls", "import edgecls.cli"])
+WHOLE_HELP = "from edgecls.cli.entry import application; application()"
+
+
+@pytest.mark.parametrize("statement", ["import edgecls", "import edgecls.cli", WHOLE_HELP])
 def test_help_comes_at_once(statement):
-    """The package and the parser load no OpenCV and no ONNX Runtime either."""
-    assert not loaded_after(statement) & {"cv2", "onnxruntime", "keras", "tensorflow"}
+    """The package, the parser and all commands load no NumPy, OpenCV or ONNX Runtime either."""
+    assert not loaded_after(statement) & {"numpy", "cv2", "onnxruntime", "keras", "tensorflow"}
 
 
 def test_sinks_load_what_they_need_when_they_are_opened():

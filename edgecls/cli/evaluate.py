@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgecls.cli.messages import data, say, table
-from edgecls.label_report import LabelReport
 from edgecls.limits import MOST_THREADS
 from edgecls.text.strict_json import dumps
 
 if TYPE_CHECKING:
     from edgecls.evaluate import AnyReport, Report
+    from edgecls.label_report import LabelReport
 
 
 def evaluate(
@@ -45,6 +45,8 @@ def evaluate(
 
 
 def _record(report: AnyReport, device: str, foreign_unknown: float | None) -> dict[str, object]:
+    from edgecls.label_report import LabelReport  # with numpy, which would delay the help
+
     return {
         **(_of_labels(report) if isinstance(report, LabelReport) else _of_classes(report)),
         **({} if foreign_unknown is None else {"foreign_unknown": round(foreign_unknown, 5)}),
@@ -79,6 +81,8 @@ def _of_labels(report: LabelReport) -> dict[str, object]:
 
 
 def _text(report: AnyReport, device: str, foreign_unknown: float | None) -> str:
+    from edgecls.label_report import LabelReport  # with numpy, which would delay the help
+
     rows, summary = _label_text(report) if isinstance(report, LabelReport) else _class_text(report)
     summary += f"\n{report.pictures} pictures, {len(report.broken)} broken   {report.ms:.3f} ms per picture on {device} (p99 {report.p99_ms:.3f})"
     if foreign_unknown is not None:
