@@ -39,7 +39,7 @@ ROWS = [
     {"export"},
     {"learn"},
     {"labelling"},
-    {"doctor", "web"},
+    {"doctor", "service", "web"},
     {"cli"},
     {"__main__"},
 ]

@@ -51,6 +51,7 @@ COMMANDS = {
     "swap": "swap",
     "bundle": "bundle",
     "fleet": "fleet",
+    "service": "service",
     "replay": "replay",
     "summary": "summary",
     "check-config": "check_config",

@@ -6,6 +6,7 @@ file is replaced as a whole: whenever a program is killed, each of them is one m
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -62,8 +63,8 @@ def swap_model(model: str | Path, new: str | Path, *, config: Config | None = No
         raise ConfigError(f"{new}: it is the model in place already, so nothing was swapped")
     classifier = _checked(data, str(new), config)
     if _is_model(old, str(place)):
-        _write(previous_of(place), old)
-    _write(place, data)
+        _write(previous_of(place), old, like=place)
+    _write(place, data, like=place)
     return classifier
 
 
@@ -77,8 +78,8 @@ def swap_back(model: str | Path, *, config: Config | None = None) -> Classifier:
     if data == old:
         raise ConfigError(f"{model}: the last good model is in place already, so nothing was swapped")
     classifier = _checked(data, str(last), config)
-    _write(rejected_of(place), old)
-    _write(place, data)
+    _write(rejected_of(place), old, like=place)
+    _write(place, data, like=place)
     return classifier
 
 
@@ -134,9 +135,16 @@ def _is_model(data: bytes, where: str) -> bool:
     return True
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write a file as a whole, on the disk before it gets its name."""
+def _write(path: Path, data: bytes, *, like: Path) -> None:
+    """Write a file as a whole, on the disk before it gets its name. It gets mode and owner of `like`, so that a run that may
+    read that file may read this one, too, though root wrote it.
+    """
+    stat = like.stat()
     with whole_file(path) as beside, beside.open("wb") as file:
         file.write(data)
+        with contextlib.suppress(OSError, AttributeError):  # only root may give files away, and Windows knows none of this
+            os.chown(beside, stat.st_uid, stat.st_gid)
+        with contextlib.suppress(OSError):
+            beside.chmod(stat.st_mode & 0o777)
         file.flush()
         os.fsync(file.fileno())

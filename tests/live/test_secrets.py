@@ -129,11 +129,11 @@ def test_no_secret_leaves_a_run(tmp_path, light_model):
             given[f"check-config {kind}"] = done.stdout + done.stderr
         run = stack.enter_context(watched(*edgecls("run", "--config", "cameras.toml", "--debug"), **options))
         run.until(lambda line: line.get("kind") == "state" and line["end"] is not None)
-        given["metrics"], given["health"] = (fetched(f"http://127.0.0.1:{port}/{path}") for path in ("metrics", "healthz"))
+        given["metrics"], given["health"] = (fetched(f"http://127.0.0.1:{port}/{path}") for path in ("metrics", "readyz"))
         camera.close()
         run.until_state("lost")
         time.sleep(2.0)  # for the event that it is lost, and a try that fails
-        given["lost metrics"], given["lost"] = (fetched(f"http://127.0.0.1:{port}/{path}") for path in ("metrics", "healthz"))
+        given["lost metrics"], given["lost"] = (fetched(f"http://127.0.0.1:{port}/{path}") for path in ("metrics", "readyz"))
         assert run.end(signal.SIGTERM) == 143
         late = stack.enter_context(listener(running.port, user="ears", password="right"))  # noqa: S106
         late.until(lambda _: late.last("cams/gate/state") is not None)
