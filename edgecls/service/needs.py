@@ -34,7 +34,7 @@ class Needs:
         low_port: Whether it listens on a port below 1024.
         has_page: Whether it serves a page, which may change cameras.toml.
         reads: Files and folders that must be there, with the setting that names each.
-        writes: Folders that its sinks write, with the setting.
+        writes: Folders that its sinks and bundles write, with the setting.
         screen: The setting that needs a screen; "" if none does.
         address: Where the state of the run is served, such as "http://127.0.0.1:9108"; "" if nowhere.
     """
@@ -116,6 +116,9 @@ def _reads(config: Config) -> Iterator[tuple[str, Path]]:
         for name in ("source", "substream"):
             for path in files_among([value] if (value := getattr(camera, name)) else []):
                 yield f"camera[{i}].{name}", Path(path)
+    if config.bundle is not None:
+        for key in config.bundle.keys:
+            yield "bundle.keys", Path(key)
     if config.web is not None:
         for name in ("passwords", "certificate", "key"):
             if value := getattr(config.web, name):
@@ -132,3 +135,5 @@ def _writes(config: Config) -> Iterator[tuple[str, Path]]:
             yield f"the sink {out.kind}", path.parent
     if config.shadow is not None and config.shadow.store:
         yield "shadow.store", Path(config.shadow.store)
+    if config.bundle is not None:
+        yield "bundle.folder", Path(config.bundle.folder)

@@ -118,6 +118,20 @@ def test_the_page_is_a_service_too(machine):
     assert any("the page cannot change cameras.toml" in line for line in told)
 
 
+@pytest.mark.parametrize(("folder", "expected"), [
+    ("bundles", "StateDirectory=edgecls edgecls/bundles edgecls/clips\n"), ("/srv/bundles", "ReadWritePaths=/srv/bundles"),
+])  # fmt: skip
+def test_a_service_may_write_its_bundles(machine, folder, expected):
+    """And must be able to read the keys that it trusts."""
+    bundle = f'[bundle]\nfolder = "{folder}"\nkeys = ["/etc/edgecls/fleet.pub"]\n'
+    written(CONFIG.replace("[[camera]]", bundle + "[[camera]]"))(machine)
+    with pytest.raises(EdgeclsError, match=r"bundle\.keys: /etc/edgecls/fleet\.pub does not exist"):
+        installed(machine)
+    machine.at("/etc/edgecls/fleet.pub").write_text("ed25519-public 00 office\n")
+    installed(machine)
+    assert expected in unit(machine)
+
+
 def lacks_root(machine):
     machine.is_root = False
 
