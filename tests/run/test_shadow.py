@@ -372,8 +372,9 @@ class Dying:
 
         return step
 
-    def in_parts(self, path, data):
+    def in_parts(self, path, data, *, like):
         """Write a file in three steps, as the system may."""
+        assert like.is_file()
         with swap.whole_file(path) as beside, beside.open("wb", buffering=0) as file:
             for first in range(0, len(data), len(data) // 2):
                 self.wrap(file.write)(data[first : first + len(data) // 2])
@@ -384,13 +385,18 @@ def swap_and_die(place, new, at):
     """Swap and swap back in a process that is killed at a step. Returns whether it was."""
     child = os.fork()
     if child == 0:
-        dying = Dying(at)
-        swap._write, os.replace = dying.in_parts, dying.wrap(os.replace)
-        swap._checked = lambda *_: None  # the library for models does not survive a fork
-        swap_model(place, new)
-        swap_back(place)
-        os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        try:  # whatever goes wrong, the child must not go on as a second pytest
+            dying = Dying(at)
+            swap._write, os.replace = dying.in_parts, dying.wrap(os.replace)
+            swap._checked = lambda *_: None  # the library for models does not survive a fork
+            swap_model(place, new)
+            swap_back(place)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    status = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the swap failed by itself"
+    return os.WIFSIGNALED(status)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
