@@ -142,45 +142,58 @@ class Slots:
                     self._write(replace(state, refused=refused))
                 raise
 
-    def taken(self, before: tuple[float, float, float] | None = None) -> None:
+    def taken(self, before: tuple[float, float, float] | None = None, *, id_: str | None = None) -> None:
         """Note that a run has switched to the current bundle, whose trial begins.
 
         Args:
             before: The labels, the mean score and the share of `unknown` of the model before.
+            id_: The bundle that is meant: nothing is noted if another one is current by now. None: whichever is.
         """
         with self._locked():
             state = self.state()
-            if state.outcome == "waiting":
+            if state.outcome == "waiting" and id_ in (None, state.current):
                 starts = max(1, state.starts)
                 self._write(replace(state, outcome="trial", at_s=time.time(), starts=starts, before=before))
 
-    def keep_current(self) -> None:
-        """Note that the current bundle has proved itself. Older ones make room."""
+    def keep_current(self, *, id_: str | None = None) -> bool:
+        """Note that the current bundle has proved itself. Older ones make room.
+
+        Args:
+            id_: The bundle that is meant: nothing is noted if another one is current by now. None: whichever is.
+
+        Returns:
+            Whether this was noted.
+        """
         with self._locked():
             state = self.state()
-            if state.on_trial:
+            is_meant = state.on_trial and id_ in (None, state.current)
+            if is_meant:
                 good = (*(one for one in state.good if one != state.current), state.current)[-self._keep :]
                 state = replace(state, outcome="applied", reason="", at_s=time.time(), good=good, starts=0, before=None)
                 self._write(state)
                 self._clean_up(state)
+            return is_meant
 
-    def roll_back(self, reason: str, *, outcome: Outcome = "rolled back") -> Slot | None:
+    def roll_back(self, reason: str, *, outcome: Outcome = "rolled back", id_: str | None = None) -> Slot | None:
         """Put the last good bundle before the current one in use again. Its version stays the newest that was ever taken.
 
         Args:
             reason: Why, in a line.
             outcome: "rolled back", or "refused" if no run ever took it.
+            id_: The bundle that is meant; None: whichever is current.
 
         Returns:
             The bundle that is in use now; None: the model of cameras.toml.
 
         Raises:
-            BundleError: There is no bundle in use, or the state cannot be written.
+            BundleError: There is no bundle in use, another one than `id_` is, or the state cannot be written.
         """
         with self._locked():
             state = self.state()
             if not state.current:
                 raise BundleError(f"{self.folder}: no bundle is in use, so there is nothing to roll back", "none")
+            if id_ not in (None, state.current):
+                raise BundleError(f"{self.folder}: {id_} is not in use any more, so it is not rolled back", "other")
             state = state.rolled_back(reason, outcome)
             self._write(state)
         with contextlib.suppress(BundleError):

@@ -165,7 +165,7 @@ class Updates:
         state = self._bundles.state()
         if state.version == desired.version and state.current == state.id:
             why = f"told so by the roll-out {desired.rollout}"
-            self._bundles.slots.roll_back(why)
+            self._bundles.slots.roll_back(why, id_=state.current)
             self._say("rolled back", why, desired)
         elif state.version == desired.version and state.outcome == "rolled back":
             self._say("rolled back", state.reason, desired)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from edgecls.bundle import BundleError, SlotState
 from edgecls.bundle.state import STATE
-from edgecls.errors import EdgeclsError
+from edgecls.errors import ConfigError, EdgeclsError
 from edgecls.files import stamp_of
 from edgecls.run.bundled import candidate
 from edgecls.run.model import load_classifier
@@ -69,6 +70,7 @@ class BundleKeeper:
         self._trial: Trial | None = None
         self._since_s = self._looked_s = time.monotonic()
         self._id = self._running_id
+        self._to_keep = ""
         self._stamp = self._stamp_of_state()
         self._told: tuple[str, str, str] | None = None
         self._over = threading.Event()
@@ -155,7 +157,7 @@ class BundleKeeper:
         self._scores, self._trial = Scores(), None
         if self._id and self._id == self._waiting:
             self._begin(level)
-            self._todo.put(lambda: self.slots.taken((level.labels, level.score, level.unknown)))
+            self._todo.put(partial(self.slots.taken, (level.labels, level.score, level.unknown), id_=self._id))
             self._todo.put(self._tell)
 
     @property
@@ -167,19 +169,26 @@ class BundleKeeper:
         worse = trial.step(result) if self._settings.trial.frames else ""
         if worse:
             self._trial = None
-            self._todo.put(lambda: self._roll_back(f"with it {worse}", trial.level.score))
+            self._todo.put(partial(self._roll_back, self._id, f"with it {worse}", trial.level.score))
         elif trial.is_over or now_s - self._since_s >= self._settings.settle_s:
             self._trial = None
+            self._to_keep = self._id
             self._todo.put(self._keep)
 
     def _keep(self) -> None:
-        self.slots.keep_current()
-        self._say(f"{self._reload.config.bundled}: kept, its trial is over")
+        if self.slots.keep_current(id_=self._to_keep):  # a newer bundle may be in its place, which has proved nothing
+            self._say(f"{self._reload.config.bundled}: kept, its trial is over")
         self._tell()
 
-    def _roll_back(self, why: str, score: float) -> None:
+    def _roll_back(self, id_: str, why: str, score: float) -> None:
         bad = self._reload.config.bundled
-        self.slots.roll_back(why)
+        try:
+            self.slots.roll_back(why, id_=id_)
+        except BundleError as error:
+            if error.reason != "other":
+                raise
+            self._look()  # a newer bundle is in its place, or somebody has rolled it back
+            return
         self._reload.keeper.because("put back", f"the bundle before is in use again, because {why}", score)
         self._take()
         self._say(f"{bad}: rolled back, because {why}; now {self._reload.config.bundled}")
@@ -195,12 +204,15 @@ class BundleKeeper:
             except EdgeclsError as error:
                 if not (state.on_trial and state.id == state.current):
                     raise
-                self.slots.roll_back(str(error), outcome="refused")
+                self.slots.roll_back(str(error), outcome="refused", id_=state.current)
                 self._say(f"bundle {state.name} {state.version}: refused, the run goes on as before: {error}")
         self._tell()
 
     def _take(self) -> None:
-        self._reload(self._read(), self._over)
+        config = self._read()
+        if config.bundled is not None and config.bundled.fault:  # then it holds another bundle, perhaps the one that runs
+            raise ConfigError(config.bundled.fault)
+        self._reload(config, self._over)
 
     def _tell(self) -> None:
         """Tell those who want to know of another outcome."""
@@ -267,11 +279,11 @@ def begin_with_bundle(config: Config, read: Callable[[], Config], say: Say) -> C
 
 @contextlib.contextmanager
 def known_failures(config: Config) -> Iterator[None]:
-    """Do not count a start within the trial of a bundle that fails for a known reason, such as a file that is missing."""
+    """Do not count a start within the trial of a bundle that fails for a known reason, such as a missing file or a signal."""
     try:
         yield
-    except EdgeclsError:
-        if config.bundle is not None:
+    except BaseException as error:
+        if config.bundle is not None and (isinstance(error, EdgeclsError) or not isinstance(error, Exception)):
             with contextlib.suppress(EdgeclsError):
                 config.bundle.slots.ended()
         raise
@@ -291,7 +303,7 @@ def _tried(config: Config, read: Callable[[], Config], say: Say) -> Config:
     if not fault:
         return config
     state = settings.slots.state()
-    settings.slots.roll_back(fault, outcome="refused")
+    settings.slots.roll_back(fault, outcome="refused", id_=state.current)
     found = read()
     say(f"bundle {state.name} {state.version}: refused, the run begins with {found.bundled}: {fault}")
     return found

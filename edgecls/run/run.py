@@ -127,8 +127,9 @@ class Run:
             configured, config, model, sources, zones=zones, lines=lines, motion=motion, detector=detector, sinks=sinks
         )  # fmt: skip
         read = read or again
-        config = begin_with_bundle(again(), read, say)
+        config = again()
         with known_failures(config):
+            config = begin_with_bundle(config, read, say)
             classifier, detectors = load_classifier(config, say), Detectors.load(config, say)
             self._detectors = detectors
             with ExitStack() as stack:

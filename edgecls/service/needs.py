@@ -106,7 +106,7 @@ def _has_local_camera(config: Config) -> bool:
 
 
 def _reads(config: Config) -> Iterator[tuple[str, Path]]:
-    if config.model:
+    if config.model and (config.bundled is None or config.bundled.slot is None):  # a bundle, and its folder, come and go
         yield "model", Path(config.model)
     if config.shadow is not None:
         yield "shadow.model", Path(config.shadow.model)

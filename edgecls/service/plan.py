@@ -137,9 +137,9 @@ def _check_readable(what: str, path: Path, user: str, machine: Machine) -> None:
 def _useful(planned: Planned) -> dict[Path, str]:
     """Return folders that it is good to let the service write, with what it cannot do otherwise."""
     found = {planned.config_path.parent: "the page cannot change cameras.toml"} if planned.unit.needs.has_page else {}
-    if planned.config.model:
+    if model := next((path for what, path in planned.unit.needs.reads if what == "model"), None):
         found.setdefault(
-            Path(planned.config.model).parent, "a new model that does worse cannot be taken back by the run itself"
+            model.parent, "a new model that does worse cannot be taken back by the run itself"
         )  # fmt: skip
     return found
 

@@ -106,6 +106,23 @@ def test_an_older_bundle_is_refused_also_after_a_roll_back(made, tmp_path):
     assert found.current.version == 4
 
 
+def test_what_is_known_of_a_bundle_is_not_noted_of_the_next_one(made, tmp_path):
+    """A newer one may be installed while the trial of the one before ends: it is neither kept nor rolled back for that one."""
+    found = Slots(tmp_path)
+    first = found.install(made[1], KEYS).slot.id
+    found.taken(id_=first)
+    found.install(made[2], KEYS)
+    before = found.state()
+    found.taken((100, 0.9, 0.1), id_=first)
+    assert not found.keep_current(id_=first)
+    with pytest.raises(BundleError, match="not in use any more") as caught:
+        found.roll_back("47 % are unknown", id_=first)
+    assert caught.value.reason == "other"
+    assert (found.state(), before.outcome) == (before, "waiting")
+    assert found.keep_current(id_=before.current)
+    assert found.state().outcome == "applied"
+
+
 def test_roll_back_goes_to_the_good_one_before(made, tmp_path):
     """At last to the model of cameras.toml; then there is nothing left."""
     found = Slots(tmp_path)

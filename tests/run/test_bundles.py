@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -102,6 +103,70 @@ def test_a_run_takes_a_bundle_tries_it_and_keeps_it(tmp_path):
     assert any(line.startswith("bundle light 7: in use for 40 frames") for line in said)
     again, _, _ = ran(path, slow_s=0)
     assert {result.model for result in again} == {"light-7"}
+
+
+def test_a_bundle_that_comes_while_another_is_kept_has_a_trial_of_its_own(tmp_path):
+    """The trial of the first one ends while the second one is being installed, which says nothing of the second one."""
+    path = device(tmp_path, (0,) * 300, bundle="trial = { frames = 40 }")
+    first, second = written(tmp_path, 7), written(tmp_path, 8)
+    outcomes, is_installed = [], threading.Event()
+
+    def at(run, frame):
+        if frame == 0:
+            run.bundles.on_change(lambda state: outcomes.append((state.version, state.outcome)))
+            run.bundles.install(first)
+        if frame == 10:
+            run.bundles._todo.put(is_installed.wait)
+        if frame == 120:
+            run.bundles.slots.install(second, [KEY.public])
+            is_installed.set()
+        if frame in (1, 2, 121, 122):
+            time.sleep(0.4)
+
+    _, _, state = ran(path, at)
+    assert (state.version, state.outcome) == (8, "applied")
+    assert [outcome for version, outcome in outcomes if version == 8][-2:] == ["trial", "applied"]
+
+
+def test_a_bundle_that_is_damaged_before_it_is_taken_is_refused(tmp_path):
+    """Also if the run goes on with a good bundle, which the configuration then has instead."""
+    path = device(tmp_path, (0,) * 300, bundle="trial = { frames = 40 }")
+    first, second = written(tmp_path, 7), written(tmp_path, 8)
+    is_damaged = threading.Event()
+
+    def at(run, frame):
+        if frame == 0:
+            run.bundles.install(first)
+        if frame == 120:
+            run.bundles._todo.put(is_damaged.wait)
+            run.bundles.slots.install(second, [KEY.public]).slot.model.write_bytes(b"")
+            is_damaged.set()
+        if frame in (1, 2, 121, 122):
+            time.sleep(0.4)
+
+    results, said, state = ran(path, at)
+    assert (state.version, state.outcome, state.current) == (8, "refused", state.last_good)
+    assert results[-1].model == "light-7"
+    assert any(line.startswith("bundle light 8: refused, the run goes on as before") for line in said)
+
+
+def test_a_start_that_is_interrupted_is_no_failure_of_the_bundle(tmp_path, monkeypatch):
+    """Whoever stops a run while it opens its cameras, more than once, does not roll a bundle back."""
+    path = device(tmp_path)
+    slots = read_config(path).bundle.slots
+    slots.install(written(tmp_path, 7), [KEY.public])
+
+    def interrupted(*_, **_settings):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("edgecls.run.run.open_cameras", interrupted)
+        for _ in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                Run(path)
+    assert (slots.state().starts, slots.state().outcome) == (0, "waiting")
+    Run(path).close()
+    assert slots.state().current == slots.state().id
 
 
 def test_a_bundle_that_does_worse_is_rolled_back(tmp_path):
