@@ -106,8 +106,8 @@ def _has_local_camera(config: Config) -> bool:
 
 
 def _reads(config: Config) -> Iterator[tuple[str, Path]]:
-    if config.model and (config.bundled is None or config.bundled.slot is None):  # a bundle, and its folder, come and go
-        yield "model", Path(config.model)
+    if model := _own_model(config):
+        yield "model", Path(model)
     if config.shadow is not None:
         yield "shadow.model", Path(config.shadow.model)
     for i, camera in enumerate(config.camera):
@@ -123,6 +123,11 @@ def _reads(config: Config) -> Iterator[tuple[str, Path]]:
         for name in ("passwords", "certificate", "key"):
             if value := getattr(config.web, name):
                 yield f"web.{name}", Path(value)
+
+
+def _own_model(config: Config) -> str:
+    """Return the model; "" if it is that of a bundle, whose folder is removed when newer ones have come."""
+    return config.model if config.bundled is None or config.bundled.slot is None else ""
 
 
 def _writes(config: Config) -> Iterator[tuple[str, Path]]:

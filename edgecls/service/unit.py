@@ -86,7 +86,7 @@ class Unit:
         return [
             "[Service]",
             *(["Type=notify-reload"] if self.systemd >= NOTIFY_RELOAD else reload),
-            f"ExecStart={' '.join(map(word, self.command))}",
+            f"ExecStart={' '.join(word(one, is_command=True) for one in self.command)}",
             f"User={self.user}",
             *([f"SupplementaryGroups={' '.join(self.groups)}"] if self.groups else []),
             f"WorkingDirectory={self.state}",
@@ -145,12 +145,14 @@ def is_edited(text: str) -> bool:
     return first != f"{MARK}{_checksum(body)}"
 
 
-def word(text: str) -> str:
-    """Return a word of a command or of a list of paths as systemd reads it. Raises ConfigError for control characters."""
+def word(text: str, *, is_command: bool = False) -> str:
+    """Return a word of a list of paths, or of a command, as systemd reads it. Raises ConfigError for control characters."""
     plain = _value(text)
     if re.fullmatch(r"[\w@%+=:,./~-]+", plain, re.ASCII):
         return plain
-    escaped = plain.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
+    escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
+    if is_command:  # only there $ begins a variable
+        escaped = escaped.replace("$", "$$")
     return f'"{escaped}"'
 
 

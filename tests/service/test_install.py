@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from edgecls import EdgeclsError
+from edgecls.bundle import Slots
 from edgecls.service.install import install, status, uninstall, unit_path
 from edgecls.service.machine import Machine
 from edgecls.service.plan import Request, plan
 from edgecls.service.secrets import read_secrets
 from edgecls.service.unit import is_edited
+from tests.bundle import made
 from tests.service.conftest import CONFIG, PROGRAM
 
 REQUEST = Request("/etc/edgecls/cameras.toml", program=PROGRAM)
@@ -248,3 +250,17 @@ def test_who_may_read_what_is_tried_as_that_user(tmp_path):
     assert not Machine().may("nobody", "-w", Path("/etc/passwd"))
     assert Machine().has_user("nobody")
     assert not Machine().has_user("no-such-user-here")
+
+
+def test_the_folder_of_a_bundle_is_not_in_the_unit(machine, tmp_path, monkeypatch):
+    """It is removed when newer bundles have come, and a service whose unit names a folder that is gone does not start."""
+    monkeypatch.setattr("edgecls.service.plan.HIDDEN", ())
+    slots = Slots(tmp_path / "slots")
+    slots.install(made.written(tmp_path, 7), [made.KEY.public])
+    (tmp_path / "fleet.pub").write_text(made.KEY.public.line)
+    bundled = f'[bundle]\nfolder = "{slots.folder}"\nkeys = ["{tmp_path}/fleet.pub"]\n'
+    machine.at(REQUEST.config).write_text(CONFIG + bundled)
+    machine.at = lambda path: Path(path) if str(path).startswith(str(tmp_path)) else tmp_path / str(path).lstrip("/")
+    installed(machine)
+    assert f"ReadWritePaths={slots.folder}\n" in unit(machine)
+    assert "versions" not in unit(machine)
