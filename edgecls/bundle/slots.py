@@ -22,7 +22,7 @@ from edgecls.bundle.keys import load_keys
 from edgecls.bundle.manifest import MANIFEST, MOST_MANIFEST_BYTES, read_manifest
 from edgecls.bundle.reader import CHUNK, BundleReader
 from edgecls.bundle.state import ID, STATE, Outcome, Refusal, Slot, SlotState, read_state
-from edgecls.bundle.unpacking import UNPACKING, check_order, remove, sync_folder, unpack, write_to_disk
+from edgecls.bundle.unpacking import UNPACKING, check_order, give, remove, sync_folder, unpack, write_to_disk
 from edgecls.errors import BundleError, EdgeclsError
 from edgecls.files import open_file, read_small, whole_file
 from edgecls.files.locks import try_lock
@@ -251,6 +251,7 @@ class Slots:
         try:
             with whole_file(self.folder / STATE) as beside:
                 write_to_disk(beside, state.as_text().encode(), is_new=False)
+                give(beside, like=self.folder)
             sync_folder(self.folder)
         except OSError as error:
             raise BundleError(f"{error.args[0] if isinstance(error, EdgeclsError) else error}", "disk") from error
@@ -258,12 +259,16 @@ class Slots:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Let only one process or thread change the folder at a time. Raises BundleError."""
+        missing = [one for one in (self.folder, self._versions) if not one.exists()]
         try:
             self._versions.mkdir(parents=True, exist_ok=True)
+            for made in missing:
+                give(made, like=made.absolute().parent)
             descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
         except OSError as error:
             raise BundleError(f"{self.folder}: cannot be written ({error.strerror})", "disk") from error
         try:
+            give(self.folder / ".lock", like=self.folder)
             until_s = time.monotonic() + LOCK_WAIT_S
             with contextlib.suppress(OSError):  # a file system without locks
                 while not try_lock(descriptor):

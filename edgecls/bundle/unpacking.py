@@ -67,6 +67,7 @@ def unpack(reader: BundleReader, versions: Path, check: Callable[[Slot], None] |
         _check(Slot(manifest.id, hidden, manifest), check, where)
         for folder in (hidden / "labels", hidden):
             sync_folder(folder)
+        give(hidden, like=versions)
         remove(place)  # of the same bundle, but damaged
         hidden.rename(place)
         sync_folder(versions)
@@ -90,6 +91,16 @@ def write_to_disk(path: Path, content: bytes, *, is_new: bool = True) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def give(path: Path, *, like: Path) -> None:
+    """As root, give a file or folder and all in it to the owner of another one: the run that needs it is not root."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return
+    with contextlib.suppress(OSError):
+        owner = like.stat()
+        for one in (path, *path.rglob("*")):
+            os.chown(one, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def sync_folder(folder: Path) -> None:

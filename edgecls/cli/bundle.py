@@ -131,9 +131,9 @@ def _record(made: Manifest) -> dict[str, object]:
 
 def _on_device(action: str, file: str | None, config: str, *, as_json: bool) -> None:
     from edgecls.errors import ConfigError
-    from edgecls.run.config import read_config
+    from edgecls.service.secrets import read_config_of_service
 
-    found = read_config(config)
+    found = read_config_of_service(config)
     if found.bundle is None:
         raise ConfigError(f"{config}: it has no table [bundle], with the folder of bundles and the keys that are trusted")
     if action == APPLY:
@@ -157,9 +157,9 @@ def _apply(file: str, config: str, settings: BundleSettings) -> None:
 
     from edgecls.run.bundle_keeper import check_candidate
     from edgecls.run.bundled import candidate
-    from edgecls.run.config import read_config
+    from edgecls.service.secrets import read_config_of_service
 
-    read = partial(read_config, config)
+    read = partial(read_config_of_service, config)
     installed = settings.slots.install(file, settings.trusted, check=partial(check_candidate, read=read))
     if not installed.is_new:
         say(f"{file}: {installed.slot} is in use already")

@@ -110,12 +110,7 @@ def _reads(config: Config) -> Iterator[tuple[str, Path]]:
         yield "model", Path(model)
     if config.shadow is not None:
         yield "shadow.model", Path(config.shadow.model)
-    for i, camera in enumerate(config.camera):
-        if camera.detector is not None:
-            yield f"camera[{i}].detector.model", Path(camera.detector.model)
-        for name in ("source", "substream"):
-            for path in files_among([value] if (value := getattr(camera, name)) else []):
-                yield f"camera[{i}].{name}", Path(path)
+    yield from _reads_of_cameras(config)
     if config.bundle is not None:
         for key in config.bundle.keys:
             yield "bundle.keys", Path(key)
@@ -123,6 +118,15 @@ def _reads(config: Config) -> Iterator[tuple[str, Path]]:
         for name in ("passwords", "certificate", "key"):
             if value := getattr(config.web, name):
                 yield f"web.{name}", Path(value)
+
+
+def _reads_of_cameras(config: Config) -> Iterator[tuple[str, Path]]:
+    for i, camera in enumerate(config.camera):
+        if camera.detector is not None:
+            yield f"camera[{i}].detector.model", Path(camera.detector.model)
+        for name in ("source", "substream"):
+            for path in files_among([value] if (value := getattr(camera, name)) else []):
+                yield f"camera[{i}].{name}", Path(path)
 
 
 def _own_model(config: Config) -> str:

@@ -364,3 +364,20 @@ def test_a_folder_that_cannot_be_written_is_said(made, tmp_path):
     with pytest.raises(BundleError, match="cannot be written") as caught:
         Slots(tmp_path / "slots").install(made[1], KEYS)
     assert caught.value.reason == "disk"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_root_installs_belongs_to_the_owner_of_the_folder(made, tmp_path, is_there):
+    """The service that runs it is not root, and must read, replace and remove all of it."""
+    os.chown(tmp_path, 65534, 65534)
+    found = Slots(tmp_path / "slots")
+    if is_there:
+        found.folder.mkdir()
+        os.chown(found.folder, 65534, 65534)
+    for version in (1, 2):
+        found.install(made[version], KEYS)
+        found.keep_current()
+    paths = [found.folder, *found.folder.rglob("*")]
+    assert found.folder / "state.json" in paths
+    assert {path.name for path in paths if path.stat().st_uid != 65534} == set()

@@ -121,3 +121,15 @@ def test_a_device_without_the_table_takes_none(place):
     make(1)
     (place / "cameras.toml").write_text('model = "light.onnx"\n[[camera]]\nname = "lamp"\nsource = "lamp.avi"\n')
     assert "it has no table [bundle]" in call("apply", "light-1.bundle", "--config", "cameras.toml", code=1)[1]
+
+
+def test_the_secrets_of_a_service_are_those_of_its_bundles(place):
+    """A variable of secrets.env beside cameras.toml need not be set in the shell of whoever applies a bundle."""
+    (place / "cameras.toml").write_text(DEVICE.replace("lamp.avi", "rtsp://viewer:${LAMP_PASSWORD}@192.0.2.7/1"))
+    (place / "secrets.env").write_text("LAMP_PASSWORD=hunter2\n")
+    make(7)
+    shown, said = call("apply", "light-7.bundle", "--config", "cameras.toml")
+    assert "hunter2" not in shown + said
+    assert "light 7 is in use from the next frame" in said
+    shown, _ = call("show", "--config", "cameras.toml")
+    assert "in use     light 7-" in shown
