@@ -106,7 +106,7 @@ class Supervisor:
             self._over.wait(tick_s)
 
     def _start(self, notifier: Notifier) -> None:
-        """Ask for time until the cameras are opened, and say when the run delivers."""
+        """Ask for time until the run delivers, or its cameras are known to be lost, and say so then."""
         waited_s, asked_s = 0.0, -EXTENSION_S
         while not self._over.is_set():
             vitals = self._vitals
@@ -114,7 +114,7 @@ class Supervisor:
                 self._status, self._is_ready = self._line(), True
                 notifier.ready(self._status)
                 return
-            if vitals is None and waited_s - asked_s >= EXTENSION_S / 4 and waited_s < STARTING_S:
+            if waited_s - asked_s >= EXTENSION_S / 4 and waited_s < STARTING_S:
                 asked_s = waited_s
                 notifier.extend(EXTENSION_S)
                 notifier.status("loading the model and opening the cameras")

@@ -78,6 +78,7 @@ class BundleKeeper:
         state = self.state()
         if state.on_trial and state.current == self._id:
             self._begin(None if state.before is None else Level(int(state.before[0]), *state.before[1:]))
+            self._todo.put(partial(self.slots.taken, state.before, id_=self._id))
         self._thread = threading.Thread(target=self._work, name="bundles", daemon=True)
         self._thread.start()
 

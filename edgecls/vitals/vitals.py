@@ -137,8 +137,12 @@ class Vitals:
         self._stage, self._moved = "running", time.monotonic()
 
     def over(self) -> None:
-        """Note that the loop has ended, as planned."""
+        """Note that the loop has ended, as planned. Whoever has asked it just before is answered here."""
         self._stage = "over"
+        with self._lock:
+            asked, self._asked = self._asked, None
+        if asked is not None:
+            asked.set()
 
     def saw(self, result: Result) -> None:
         """Note a result that was delivered. Called in the loop."""

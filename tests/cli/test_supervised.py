@@ -115,6 +115,15 @@ def test_a_run_reports_its_life(tmp_path, manager, light_model):
         assert process.wait(PATIENCE_S) == 143
 
 
+def test_cameras_that_open_slowly_get_more_time(manager, monkeypatch):
+    """As long as none has delivered and none is known to be lost; open_timeout_s may be longer than a service may start."""
+    monkeypatch.setattr("edgecls.cli.supervised.EXTENSION_S", 1.0)
+    with Supervisor(Notifier(manager.path)) as supervisor:
+        supervisor.watch(Vitals())
+        for _ in range(2):
+            manager.until("EXTEND_TIMEOUT_USEC=1000000", 5)
+
+
 def test_a_lost_camera_is_no_reason_to_restart(tmp_path, manager, light_model):
     """The service becomes ready, goes on giving signs of life, and its status names the camera without its password."""
     source = f"rtsp://me:secret@127.0.0.1:{own_port()}/way"

@@ -107,21 +107,22 @@ def test_a_run_takes_a_bundle_tries_it_and_keeps_it(tmp_path):
 
 def test_a_bundle_that_comes_while_another_is_kept_has_a_trial_of_its_own(tmp_path):
     """The trial of the first one ends while the second one is being installed, which says nothing of the second one."""
-    path = device(tmp_path, (0,) * 300, bundle="trial = { frames = 40 }")
+    path = device(tmp_path, (0,) * 400, bundle="trial = { frames = 40 }")
     first, second = written(tmp_path, 7), written(tmp_path, 8)
-    outcomes, is_installed = [], threading.Event()
+    outcomes, is_installed, taken_at = [], threading.Event(), []
 
     def at(run, frame):
         if frame == 0:
             run.bundles.on_change(lambda state: outcomes.append((state.version, state.outcome)))
             run.bundles.install(first)
-        if frame == 10:
+        if not taken_at and run.config.bundled.id:
+            taken_at.append(frame)
             run.bundles._todo.put(is_installed.wait)
-        if frame == 120:
+        if taken_at and frame == taken_at[0] + 60:
             run.bundles.slots.install(second, [KEY.public])
             is_installed.set()
-        if frame in (1, 2, 121, 122):
-            time.sleep(0.4)
+        if not taken_at or (is_installed.is_set() and (8, "trial") not in outcomes):
+            time.sleep(0.05)
 
     _, _, state = ran(path, at)
     assert (state.version, state.outcome) == (8, "applied")
@@ -130,24 +131,36 @@ def test_a_bundle_that_comes_while_another_is_kept_has_a_trial_of_its_own(tmp_pa
 
 def test_a_bundle_that_is_damaged_before_it_is_taken_is_refused(tmp_path):
     """Also if the run goes on with a good bundle, which the configuration then has instead."""
-    path = device(tmp_path, (0,) * 300, bundle="trial = { frames = 40 }")
+    path = device(tmp_path, (0,) * 400, bundle="trial = { frames = 40 }")
     first, second = written(tmp_path, 7), written(tmp_path, 8)
-    is_damaged = threading.Event()
+    outcomes, is_damaged = [], threading.Event()
 
     def at(run, frame):
         if frame == 0:
+            run.bundles.on_change(lambda state: outcomes.append((state.version, state.outcome)))
             run.bundles.install(first)
-        if frame == 120:
+        if (7, "applied") in outcomes and not is_damaged.is_set():
             run.bundles._todo.put(is_damaged.wait)
             run.bundles.slots.install(second, [KEY.public]).slot.model.write_bytes(b"")
             is_damaged.set()
-        if frame in (1, 2, 121, 122):
-            time.sleep(0.4)
+        if not is_damaged.is_set() or (8, "refused") not in outcomes:
+            time.sleep(0.02)
 
     results, said, state = ran(path, at)
     assert (state.version, state.outcome, state.current) == (8, "refused", state.last_good)
     assert results[-1].model == "light-7"
     assert any(line.startswith("bundle light 8: refused, the run goes on as before") for line in said)
+
+
+def test_a_bundle_that_waited_for_a_run_is_on_trial_in_it(tmp_path):
+    """Whoever asks is not told that it still waits; the next run goes on with its trial."""
+    path = device(tmp_path, bundle="trial = { frames = 1000 }")
+    slots = read_config(path).bundle.slots
+    slots.install(written(tmp_path, 7), [KEY.public])
+    for _ in range(2):
+        results, _, state = ran(path)
+        assert (state.outcome, state.starts) == ("trial", 1)
+        assert (results[0].model, slots.state().starts) == ("light-7", 0)
 
 
 def test_a_start_that_is_interrupted_is_no_failure_of_the_bundle(tmp_path, monkeypatch):

@@ -130,3 +130,14 @@ def test_records_hide_secrets_and_names_from_strangers():
     assert "secret" not in str(record)
     assert record["faults"] == [{"part": "output", "name": "mqtt://broker", "why": "mqtt://broker: refused"}]
     assert vitals.readiness().record(names=False)["faults"] == [{"part": "output"}]
+
+
+def test_a_question_that_the_end_overtakes_is_answered():
+    """The loop will not: without an answer the page that stays after a run would be taken for stuck, and ended."""
+    vitals = Vitals()
+    vitals.running(lambda _answer: None)
+    asked = vitals.ask()
+    assert not asked.is_set()
+    vitals.over()
+    assert asked.is_set()
+    assert vitals.ask().is_set()
