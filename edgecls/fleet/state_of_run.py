@@ -53,7 +53,7 @@ class StateOfRun:
             "bundle": bundle,
             "kept": [] if bundles is None else list(bundles.kept),
             "model": None if classifier is None else {"name": run.config.model_name, "sha256": classifier.sha256},
-            "model_state": run.models.last,
+            "model_state": public_text(run.models.last),
             "faults": [*map(_line, readiness.faults), *damage],
             "notes": [_line(note) for note in readiness.notes],
             "cameras": cameras,

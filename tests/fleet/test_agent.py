@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -16,6 +17,9 @@ pytest.importorskip("paho.mqtt", reason="paho-mqtt is not installed")
 import paho.mqtt.publish
 
 from edgecls.fleet import Desired
+from edgecls.fleet.observer import Observer
+from edgecls.fleet.state_of_run import StateOfRun
+from edgecls.vitals import Vitals
 from tests import tiny
 from tests.cli.test_reload import Running
 from tests.drawn import gray_levels, write_video
@@ -161,3 +165,14 @@ def test_the_broker_may_be_away(tmp_path):
         here.tell("{")
         here.until_update("refused", "is not JSON")
     here.assert_whole()
+
+
+def test_a_step_of_the_model_is_reported_without_secrets():
+    """Why a model was not swapped may quote an address with a password, which is not for all who read the broker."""
+    last = "not swapped, the run goes on with its model: rtsp://viewer:hunter2@192.0.2.7/1: no answer"
+    run = SimpleNamespace(
+        vitals=Vitals(), classifier=None, config=None, models=SimpleNamespace(last=last), named_sinks={}, drift=[]
+    )  # fmt: skip
+    record = StateOfRun(run, Observer(), device="roof-1", every_s=60.0, bundles=None)()
+    assert record["model_state"].startswith("not swapped, the run goes on with its model: rtsp://192.0.2.7")
+    assert "hunter2" not in str(record)
