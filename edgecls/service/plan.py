@@ -252,6 +252,11 @@ def _notes(config: Config, secrets: Path | None, machine: Machine, needs: Needs)
         yield f"{secrets} can be read by others than root; only systemd must read it: sudo chmod 600 {secrets}"
     if not config.outputs and not needs.has_page:
         yield "there is no sink, so nobody receives what is found; add one to cameras.toml"
+    if config.bundle is not None and not Path(config.bundle.folder).is_absolute():
+        yield (
+            f"bundle.folder {config.bundle.folder} lies in the folder of the service, so edgecls bundle finds it only if it is "
+            "called there; write the whole path"
+        )
     if not needs.address:
         yield 'nobody can ask this run how it is; add "prometheus:9108" to sinks, or [web]'
     if machine.is_this and shutil.which("systemctl") and needs.all_devices:

@@ -130,8 +130,9 @@ def test_a_service_may_write_its_bundles(machine, folder, expected):
     with pytest.raises(EdgeclsError, match=r"bundle\.keys: /etc/edgecls/fleet\.pub does not exist"):
         installed(machine)
     machine.at("/etc/edgecls/fleet.pub").write_text("ed25519-public 00 office\n")
-    installed(machine)
+    told = installed(machine)
     assert expected in unit(machine)
+    assert any("write the whole path" in line for line in told) == (folder == "bundles")
 
 
 def lacks_root(machine):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edgecls.train.workers.worker import Worker
 
 BEAT_S = 1.0
+END_WAIT_S = 5.0
 PART_S = 3.0
 """How long a worker waits for the others to find the error that it has found."""
 
@@ -70,9 +71,15 @@ class Link:
         self._parted: set[int] = set()
         until = time.monotonic() + worker.join_wait_s
         self._peers = gather(worker, until) if worker.rank == 0 else [reach(worker, until)]
-        for peer in self._peers:
-            threading.Thread(target=self._listen, args=(peer,), name=f"link {peer.rank}", daemon=True).start()
-        threading.Thread(target=self._beat, name="link beats", daemon=True).start()
+        self._threads = [
+            *(
+                threading.Thread(target=self._listen, args=(peer,), name=f"link {peer.rank}", daemon=True)
+                for peer in self._peers
+            ),
+            threading.Thread(target=self._beat, name="link beats", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def exchange(self, value: Any, *, is_last: bool = False) -> list[Any]:
         """Give a value of JSON, and return those of all workers by rank. Waits until all have given theirs.
@@ -138,11 +145,14 @@ class Link:
             self._changed.wait_for(lambda: len(self._parted) == len(self._peers), PART_S)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and wait for the threads that use them."""
         self._ignores = True
         self._closed.set()
         for peer in self._peers:
             peer.close()
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(END_WAIT_S)
 
     def __enter__(self) -> Self:
         """Return the link itself."""

@@ -9,14 +9,24 @@ import pytest
 
 from edgecls.errors import ConfigError, TrainError, WorkerError
 from edgecls.train.workers import team
+from edgecls.train.workers.link import Link
 from edgecls.train.workers.worker import Worker
 from tests.train.workers.test_link import in_threads
 
 
 @pytest.fixture
 def both(monkeypatch):
-    """Call something in two workers, and return what it gives, what they have said, and how often a process was to end."""
-    ended, said = [], []
+    """Call something in two workers, and return what it gives, what they have said, and how often a process was to end.
+
+    A link outlives an error, until its process ends; here they are closed.
+    """
+    ended, said, links = [], [], []
+
+    def linked(*arguments):
+        links.append(Link(*arguments))
+        return links[-1]
+
+    monkeypatch.setattr(team, "Link", linked)
     monkeypatch.setattr(team, "choose_jax", lambda: None)
     monkeypatch.setattr(os, "_exit", ended.append)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -26,7 +36,9 @@ def both(monkeypatch):
         with team.joined(Worker(rank, 2, address, 20), said.append) as joined:
             return call(rank, joined)
 
-    return lambda call: (in_threads(lambda: one(0, call), lambda: one(1, call)), said, ended)
+    yield lambda call: (in_threads(lambda: one(0, call), lambda: one(1, call)), said, ended)
+    for link in links:
+        link.close()
 
 
 def test_a_loss_that_became_nan_is_told_by_worker_0(both):
