@@ -14,7 +14,7 @@ from edgecls.regions.sharp import is_ready
 from edgecls.source import kept_decoder, two_streams
 from tests.live.rtsp import rtsp_server, write_units
 from tests.run.world import assert_only_main_thread
-from tests.source.two import MAIN_HW, SUB_HW, number_of, numbered
+from tests.source.two import MAIN_HW, SUB_HW, in_a_scene, number_of, numbered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,6 @@ def camera(units):
     sub = write_units(units.with_name("sub.units"), small, fps=SUB_FPS, gop=SUB_FPS)
     more = ["--gop", str(2 * FPS), "--sub", str(sub), "--sub-fps", str(SUB_FPS), "--sub-gop", str(SUB_FPS)]
     with rtsp_server(units, fps=FPS, more=more) as server:
-        server.sub_units = sub
         yield server
 
 
@@ -87,12 +86,13 @@ def test_main_frames_are_of_the_same_moment(camera, monkeypatch):
     assert said == []
 
 
-def test_a_main_stream_that_comes_late(camera, tmp_path):
+def test_a_main_stream_that_comes_late(tmp_path):
     """As behind a relay that buffers: one line, and from then on main frames are of the same moment again."""
     late_s = 0.6
-    pictures = [numbered((i - round(late_s * FPS)) % COUNT, MAIN_HW) for i in range(COUNT)]
+    pictures = [in_a_scene((i - round(late_s * FPS)) % COUNT, MAIN_HW) for i in range(COUNT)]
     units = write_units(tmp_path / "late.units", pictures, fps=FPS, gop=2 * FPS)
-    sub = camera.sub_units
+    small = [in_a_scene(i, SUB_HW) for i in range(0, COUNT, FPS // SUB_FPS)]
+    sub = write_units(tmp_path / "sub.units", small, fps=SUB_FPS, gop=SUB_FPS)
     more = ["--gop", str(2 * FPS), "--sub", str(sub), "--sub-fps", str(SUB_FPS), "--sub-gop", str(SUB_FPS)]
     said: list[str] = []
     with rtsp_server(units, fps=FPS, more=more) as late:

@@ -25,6 +25,14 @@ def numbered(number: int, size_hw: tuple[int, int]) -> Picture:
     return np.repeat(np.tile(row, (size_hw[0], 1))[:, :, None], 3, axis=2)
 
 
+def in_a_scene(number: int, size_hw: tuple[int, int]) -> Picture:
+    """Return a picture that tells its number in its middle fifth, before a scene that stays, as most of what is seen does."""
+    blocks = np.random.default_rng(0).integers(0, 2, (10, 8)).astype(np.uint8) * 230 + 10
+    picture = np.repeat(np.repeat(blocks, size_hw[0] // 10, axis=0), size_hw[1] // 8, axis=1)[:, :, None].repeat(3, axis=2)
+    picture[2 * size_hw[0] // 5 : 3 * size_hw[0] // 5] = numbered(number, (size_hw[0] // 5, size_hw[1]))
+    return picture
+
+
 def number_of(frame: Frame) -> int:
     """Return the number that a frame tells."""
     middle = frame.luma()[frame.size_hw[0] // 2]
