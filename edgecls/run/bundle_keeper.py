@@ -217,7 +217,6 @@ class BundleKeeper:
 
     def _tell(self) -> None:
         """Tell those who want to know of another outcome."""
-        self._stamp = self._stamp_of_state()
         state = self.state()
         now = (state.id, state.outcome, state.reason)
         if now != self._told:

@@ -129,6 +129,22 @@ def test_a_bundle_that_comes_while_another_is_kept_has_a_trial_of_its_own(tmp_pa
     assert [outcome for version, outcome in outcomes if version == 8][-2:] == ["trial", "applied"]
 
 
+def test_a_bundle_that_another_program_installs_is_not_overlooked(tmp_path):
+    """Even if the run tells of the one before at that moment."""
+    path = device(tmp_path, (0,) * 300, bundle="trial = { frames = 40 }")
+    bundle = written(tmp_path, 7)
+
+    def at(run, frame):
+        if frame == 20:
+            run.bundles.slots.install(bundle, [KEY.public])
+            run.bundles._tell()
+        if frame >= 20 and not run.config.bundled.id:
+            time.sleep(0.02)
+
+    _, _, state = ran(path, at)
+    assert (state.version, state.outcome) == (7, "applied")
+
+
 def test_a_bundle_that_is_damaged_before_it_is_taken_is_refused(tmp_path):
     """Also if the run goes on with a good bundle, which the configuration then has instead."""
     path = device(tmp_path, (0,) * 400, bundle="trial = { frames = 40 }")
