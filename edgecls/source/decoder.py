@@ -54,17 +54,17 @@ class Software(Decoder):
     def __init__(self, stream: Any) -> None:
         """Take an open stream, whose decoder is prepared."""
         self._stream = stream
-        self._has_begun = False
+        self._is_open = False
 
     def decode(self, packet: Any) -> list[Any]:
         """Return the pictures that come out after a packet."""
-        if self._has_begun:
+        if self._is_open:
             return list(packet.decode())
-        self._has_begun = bool(packet.size)
         opening.spare_threads(self._stream, packet)
         try:
             return list(packet.decode())
         finally:
+            self._is_open = bool(self._stream.codec_context.is_open)
             self.parallel = opening.frame_threads(self._stream)
 
 
