@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import http.client
-import ipaddress
 import os
 import ssl
 import time
@@ -19,7 +18,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from edgecls.errors import EdgeclsError
 from edgecls.sink.network.connection import Connection, Deadline, Resolver
-from edgecls.text.address import split_address
+from edgecls.text.address import is_loopback, split_address
 from edgecls.text.control import in_one_line
 from edgecls.text.redaction import hidden
 
@@ -143,7 +142,7 @@ class Pull:
         except ValueError as error:
             why = str(error) or f"its scheme is {scheme or 'missing'}, expected https"
             raise RefusedPullError(f"{hidden(url)}: {why}") from error
-        if parts.scheme not in self._allow and not (parts.scheme == "http" and _is_here(parts.hostname or "")):
+        if parts.scheme not in self._allow and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
             raise RefusedPullError(
                 f"{hidden(url)}: {parts.scheme} is not in allow of [fleet], which has {_listed(self._allow)}"
             )
@@ -279,13 +278,6 @@ def _reason(error: Exception) -> str:
         return f"its certificate is refused ({why}{hint})"
     why = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return f"the download broke off ({in_one_line(why)[:150]})"
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _listed(names: Collection[str]) -> str:

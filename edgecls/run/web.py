@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgecls.errors import ConfigError
 from edgecls.settings import check_limits
-from edgecls.text.address import check_host
+from edgecls.text.address import check_host, is_loopback
 from edgecls.text.redaction import shown
 
 PORT = 8765
@@ -54,11 +53,7 @@ class WebSettings:
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach the page."""
-        host, _ = self.address
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return host.lower() == "localhost"
+        return is_loopback(self.address[0])
 
     @property
     def needs_login(self) -> bool:

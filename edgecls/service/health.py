@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 import urllib.error
 import urllib.request
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from edgecls.errors import ConfigError, EdgeclsError
+from edgecls.text.address import is_loopback
 from edgecls.text.redaction import shown
 from edgecls.text.strict_json import loads
 
@@ -72,14 +72,7 @@ def ask(address: str, path: str = LIVE, *, wait_s: float = WAIT_S) -> Health:
 def _context(host: str | None) -> ssl.SSLContext:
     """Return how https is checked: certificates of this machine's own page may be self-signed."""
     context = ssl.create_default_context()
-    if _is_own(host or ""):
+    if is_loopback(host or ""):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _is_own(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

@@ -124,3 +124,11 @@ def _label_fault(label: str | None) -> str:
     if len(label) > 63:
         return "a part between two dots has more than 63 characters"
     return "expected letters, digits, dots and hyphens"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, without brackets, is this machine as only it can reach itself: "localhost", 127.0.0.0/8 or ::1."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
